@@ -1,0 +1,46 @@
+/**
+ * One timer for many deadlines. Setting an earlier time moves it forward,
+ * a later one leaves it alone: when it rings, the owner looks what is due and
+ * returns the next time, so that adding and removing deadlines costs nothing.
+ *
+ * Times are {@link monotonicNow} milliseconds.
+ */
+export class Alarm {
+  readonly #ring: (now: number) => number;
+  #at = Number.POSITIVE_INFINITY;
+  #timer: ReturnType<typeof setTimeout> | undefined;
+
+  /** @param ring - called when a time has come; returns the next one, or Infinity. */
+  constructor(ring: (now: number) => number) {
+    this.#ring = ring;
+  }
+
+  /** Ring at this time or earlier. */
+  set(at: number): void {
+    if (at >= this.#at) return;
+    clearTimeout(this.#timer);
+    this.#at = at;
+    // setTimeout counts whole milliseconds and treats more than 2^31 - 1 of them as none.
+    const delay = Math.min(Math.max(Math.ceil(at - monotonicNow()), 0), MAX_DELAY_MS);
+    this.#timer = setTimeout(() => this.#fire(), delay);
+  }
+
+  /** Forget the time; a later `set` starts it again. */
+  clear(): void {
+    clearTimeout(this.#timer);
+    this.#timer = undefined;
+    this.#at = Number.POSITIVE_INFINITY;
+  }
+
+  #fire(): void {
+    this.clear();
+    this.set(this.#ring(monotonicNow()));
+  }
+}
+
+const MAX_DELAY_MS = 2 ** 31 - 1;
+
+/** Milliseconds on a clock that nobody sets: for every pace and timeout. Freshness alone uses the wall clock. */
+export function monotonicNow(): number {
+  return performance.now();
+}

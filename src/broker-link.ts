@@ -1,0 +1,209 @@
+import mqtt, { type IClientOptions, type MqttClient } from "mqtt";
+import { platform } from "#platform";
+import { onAbort, throwIfAborted } from "./abort.js";
+import type { Broker } from "./broker-pool.js";
+import { BrokerError } from "./errors.js";
+import type { SocketTarget } from "./platform/platform.js";
+
+/** What a link is opened with. */
+export interface LinkOptions {
+  readonly broker: Broker;
+  readonly target: SocketTarget;
+  /** The own address: the topic that is subscribed. */
+  readonly topic: string;
+  readonly connectTimeoutMs: number;
+  /** Called with every publish on the own topic, and with how it ended once the session is over. */
+  readonly onMessage: (payload: Uint8Array, topic: string) => void;
+  readonly onClose: (error: BrokerError) => void;
+}
+
+/** One MQTT session with one broker, subscribed to the own address. */
+export interface BrokerLink {
+  /**
+   * Publishes at QoS 0.
+   * @returns false when the session is over, or so much is unsent that the broker must be stuck
+   */
+  publish(topic: string, payload: Uint8Array): boolean;
+  /** Leaves: says DISCONNECT when `graceful`, and is gone within {@link GOODBYE_MS} in any case. */
+  close(graceful: boolean): Promise<void>;
+}
+
+/** The seam between links and what manages them. */
+export type OpenLink = (options: LinkOptions, signal: AbortSignal) => Promise<BrokerLink>;
+
+/** The protocol's keep-alive. MQTT.js gives a silent broker 1.5 times as long. */
+const KEEP_ALIVE_S = 10;
+
+/** Unsent bytes at which a broker counts as stuck. */
+const MAX_UNSENT_BYTES = 1 << 20;
+
+/** How long a graceful end may take. */
+const GOODBYE_MS = 500;
+
+/** CONNACK return codes (MQTT 3.1.1, table 3.1). */
+const REFUSALS: Readonly<Record<number, string>> = {
+  1: "unacceptable protocol version",
+  2: "client identifier rejected",
+  3: "server unavailable",
+  4: "bad user name or password",
+  5: "not authorized",
+};
+
+/**
+ * Connects, subscribes to the own address at QoS 1, and resolves once the broker granted that.
+ * @throws {@link BrokerError} when anything of it fails or takes longer than the connect timeout
+ */
+export const openLink: OpenLink = (options, signal) => {
+  throwIfAborted(signal);
+  return new Promise((resolve, reject) => {
+    const client = createClient(options);
+    const link = new MqttLink(client, options);
+    const settle = (finish: () => void): void => {
+      clearTimeout(timer);
+      stopListening();
+      finish();
+    };
+    const fail = (error: Error): void => {
+      settle(() => reject(error));
+      void link.close(false);
+    };
+    const timer = setTimeout(
+      () => fail(new BrokerError("timeout", `no answer within ${options.connectTimeoutMs} ms`)),
+      options.connectTimeoutMs,
+    );
+    const stopListening = onAbort(signal, fail);
+
+    link.onEnd = fail;
+    client.once("connect", () => {
+      client.subscribe(options.topic, { qos: 1 }, (error, granted) => {
+        const qos = granted?.[0]?.qos;
+        if (error || qos !== 1) {
+          const got = qos === undefined || qos >= 128 ? "refused it" : `granted QoS ${qos}`;
+          fail(new BrokerError("subscription", `asked for a subscription at QoS 1, the broker ${got}`));
+          return;
+        }
+        link.onEnd = options.onClose;
+        settle(() => resolve(link));
+      });
+    });
+  });
+};
+
+class MqttLink implements BrokerLink {
+  /** Told once how the session ended, unless {@link close} ended it. */
+  onEnd: ((error: BrokerError) => void) | undefined;
+  readonly #client: MqttClient;
+  #closed = false;
+  #connected = false;
+
+  constructor(client: MqttClient, { onMessage }: LinkOptions) {
+    this.#client = client;
+    client.on("connect", () => {
+      this.#connected = true;
+    });
+    client.on("message", (messageTopic, payload) => onMessage(payload, messageTopic));
+    client.on("error", (error) => this.#end(error));
+    client.on("close", () => this.#end(undefined));
+  }
+
+  publish(topic: string, payload: Uint8Array): boolean {
+    if (this.#closed || !this.#client.connected) return false;
+    if (this.#client.stream.writableLength > MAX_UNSENT_BYTES) return false;
+    // Buffer.from would copy; MQTT.js only writes the bytes out.
+    this.#client.publish(topic, asBuffer(payload), PUBLISH_OPTIONS);
+    return true;
+  }
+
+  async close(graceful: boolean): Promise<void> {
+    this.#closed = true;
+    this.onEnd = undefined;
+    const client = this.#client;
+    if (graceful && client.connected) {
+      let timer: ReturnType<typeof setTimeout> | undefined;
+      const given = new Promise<void>((resolve) => {
+        timer = setTimeout(resolve, GOODBYE_MS);
+      });
+      const gone = new Promise<void>((resolve) => {
+        client.stream.once("close", resolve);
+        client.end(false);
+      });
+      await Promise.race([gone, given]);
+      clearTimeout(timer);
+    }
+    // A second `end` is ignored while the first still waits, hence the stream itself.
+    client.end(true);
+    client.stream.destroy();
+    client.stream.on("error", () => {});
+  }
+
+  #end(cause: Error | undefined): void {
+    if (this.#closed) return;
+    const error = brokerError(cause, this.#connected);
+    const { onEnd } = this;
+    void this.close(false);
+    onEnd?.(error);
+  }
+}
+
+const PUBLISH_OPTIONS = { qos: 0 } as const;
+
+function asBuffer(bytes: Uint8Array): Buffer {
+  return typeof Buffer === "undefined"
+    ? // In browsers MQTT.js writes any Uint8Array; its types know Buffer alone.
+      (bytes as Buffer)
+    : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+}
+
+function createClient({ broker, target, connectTimeoutMs }: LinkOptions): MqttClient {
+  const options: IClientOptions = {
+    protocolVersion: 4,
+    clean: true,
+    clientId: randomClientId(),
+    keepalive: KEEP_ALIVE_S,
+    reconnectPeriod: 0,
+    resubscribe: false,
+    queueQoSZero: false,
+    connectTimeout: connectTimeoutMs,
+    // The worker timers that MQTT.js prefers in browsers need blob: workers, which a Content-Security-Policy denies.
+    timerVariant: "native",
+    ...(broker.username === undefined ? {} : { username: broker.username }),
+    ...(broker.password === undefined ? {} : { password: broker.password }),
+  };
+  const { transport } = target;
+  if (transport === "ws" || transport === "wss") {
+    return mqtt.connect({
+      ...options,
+      protocol: transport,
+      hostname: target.host.includes(":") ? `[${target.host}]` : target.host,
+      port: target.port,
+      path: broker.path ?? "/mqtt",
+      wsOptions: platform.webSocketOptions(target),
+    });
+  }
+  return new mqtt.MqttClient(() => {
+    const socket = platform.openSocket(target);
+    if (socket === undefined) throw new BrokerError("transport", `no ${transport} on this platform`);
+    return socket;
+  }, options);
+}
+
+/** Random each time, and within the 23 characters that every broker must take (MQTT 3.1.1, 3.1.3.1). */
+function randomClientId(): string {
+  const bytes = crypto.getRandomValues(new Uint8Array(10));
+  return `sw${Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("")}`;
+}
+
+function brokerError(cause: (Error & { code?: unknown }) | undefined, connected: boolean): BrokerError {
+  if (cause instanceof BrokerError) return cause;
+  const code = cause?.code;
+  // MQTT.js puts the CONNACK return code there, sockets a text such as ECONNREFUSED.
+  if (typeof code === "number" && !connected) {
+    const meaning = REFUSALS[code] ?? "unknown reason";
+    return new BrokerError("refused", `connection refused with code ${code}: ${meaning}`, {
+      cause,
+      returnCode: code,
+    });
+  }
+  const why = cause === undefined ? "closed by the broker" : cause.message || String(code);
+  return new BrokerError(connected ? "lost" : "unreachable", why, { cause });
+}

@@ -1,0 +1,161 @@
+/**
+ * Every error this library throws or rejects with, so that a caller can tell
+ * them apart by `code` and typed fields instead of by their text.
+ */
+
+/** The stable codes of {@link SidewireError}. */
+export type SidewireErrorCode =
+  /** An option of the router, a pipe or a send is of the wrong type or out of range. */
+  | "INVALID_OPTION"
+  /** Not a peer's address: 66 hex characters of a compressed secp256k1 public key. */
+  | "INVALID_ADDRESS"
+  /** Not a secp256k1 secret key, or an identity without a usable public key or `sign`. */
+  | "INVALID_KEY"
+  /** A broker pool, or one entry of it, is malformed. */
+  | "INVALID_POOL"
+  /** A broker hint is malformed. */
+  | "INVALID_HINT"
+  /** A field of a packet to be packed is out of range, or the signer gave no 64-byte signature. */
+  | "INVALID_PACKET"
+  /** The option exists, but not on this platform (`nic` in a browser). */
+  | "UNSUPPORTED"
+  /** The message is longer than `maxMessageBytes`. */
+  | "MESSAGE_TOO_LARGE"
+  /** The router was not started yet. */
+  | "NOT_STARTED"
+  /** The router or the pipe was closed. */
+  | "CLOSED"
+  /** The caller's `AbortSignal` fired; `cause` is the signal's reason. */
+  | "ABORTED"
+  /** No broker could be reached; see {@link NoBrokerError}. */
+  | "NO_BROKER"
+  /** No acknowledgement came in time; see {@link NoAckError}. */
+  | "NO_ACK"
+  /** One broker failed; see {@link BrokerError}. */
+  | "BROKER";
+
+/**
+ * The base class of all errors of this library.
+ *
+ * @example
+ * ```ts
+ * try {
+ *   await router.start();
+ * } catch (error) {
+ *   if (error instanceof SidewireError && error.code === "NO_BROKER") retryLater();
+ * }
+ * ```
+ */
+export class SidewireError extends Error {
+  override readonly name: string = "SidewireError";
+  /** What kind of error this is; never changes between versions. */
+  readonly code: SidewireErrorCode;
+
+  constructor(code: SidewireErrorCode, message: string, options?: { cause?: unknown }) {
+    super(message, options);
+    this.code = code;
+  }
+}
+
+/** The codes that {@link InvalidInputError} can carry. */
+export type InvalidInputCode = Extract<SidewireErrorCode, `INVALID_${string}`>;
+
+/** A value from the caller that cannot be used: names where it stood and what was wanted. */
+export class InvalidInputError extends SidewireError {
+  override readonly name = "InvalidInputError";
+  /** Where the value stood, such as `IPv4["broker.example.com"].port`. */
+  readonly path: string;
+
+  constructor(code: InvalidInputCode, path: string, problem: string) {
+    super(code, `${path}: ${problem}`);
+    this.path = path;
+  }
+}
+
+/** The caller's `AbortSignal` fired. Named like the platform's own, so `error.name === "AbortError"` holds. */
+export class AbortError extends SidewireError {
+  override readonly name = "AbortError";
+
+  constructor(reason: unknown) {
+    super("ABORTED", "the operation was aborted", { cause: reason });
+  }
+}
+
+/** Which broker an error, a receipt or an event speaks of. Never carries credentials. */
+export interface BrokerAddress {
+  readonly family: "IPv4" | "IPv6";
+  readonly host: string;
+  /** The plain MQTT port, where the broker has one. */
+  readonly port?: number;
+}
+
+/** Why a connection to a broker failed or ended. */
+export type BrokerFailure =
+  /** The name did not resolve, or the connection was refused, reset or closed. */
+  | "unreachable"
+  /** No answer within the connect timeout. */
+  | "timeout"
+  /** The broker answered CONNECT with a refusal; see `returnCode`. */
+  | "refused"
+  /** The broker did not grant the subscription at QoS 1. */
+  | "subscription"
+  /** An established session ended. */
+  | "lost"
+  /** The broker speaks no transport this platform may use. */
+  | "transport";
+
+/** One broker failed. */
+export class BrokerError extends SidewireError {
+  override readonly name = "BrokerError";
+  readonly reason: BrokerFailure;
+  /** The CONNACK return code, when `reason` is `"refused"`. */
+  readonly returnCode: number | undefined;
+
+  constructor(reason: BrokerFailure, message: string, options?: { cause?: unknown; returnCode?: number }) {
+    super("BROKER", message, options);
+    this.reason = reason;
+    this.returnCode = options?.returnCode;
+  }
+}
+
+/** One line of a {@link NoBrokerError}: a broker and why it could not be used. */
+export interface UnreachableBroker extends BrokerAddress {
+  readonly error: string;
+}
+
+/** `start` or `pipe` found no broker that works; lists each one's reason. */
+export class NoBrokerError extends SidewireError {
+  override readonly name = "NoBrokerError";
+  readonly brokers: readonly UnreachableBroker[];
+
+  constructor(brokers: readonly UnreachableBroker[], options?: { cause?: unknown }) {
+    const reasons = brokers.map((b) => `${b.family} ${b.host}: ${b.error}`).join("; ");
+    super("NO_BROKER", `no broker could be reached${reasons === "" ? "" : ` (${reasons})`}`, options);
+    this.brokers = brokers;
+  }
+}
+
+/** What one broker did for a message that was not acknowledged. */
+export interface AttemptReport extends BrokerAddress {
+  /** How often the message was published there. */
+  readonly publishes: number;
+  /** Why it was not published, or not again; absent when it was published and no ACK came. */
+  readonly error?: string;
+}
+
+/** A message was not acknowledged in time; lists what each broker did. */
+export class NoAckError extends SidewireError {
+  override readonly name = "NoAckError";
+  /** The destination's address. */
+  readonly to: string;
+  readonly brokers: readonly AttemptReport[];
+
+  constructor(to: string, timeoutMs: number, brokers: readonly AttemptReport[]) {
+    const tried = brokers.map(
+      (b) => `${b.family} ${b.host}: ${b.error ?? `published ${b.publishes}×, no ACK`}`,
+    );
+    super("NO_ACK", `no ACK from ${to} within ${timeoutMs} ms (${tried.join("; ") || "no broker to try"})`);
+    this.to = to;
+    this.brokers = brokers;
+  }
+}

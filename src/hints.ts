@@ -1,0 +1,131 @@
+import { addressOf, type Broker, type BrokerPool, brokersOf, isHost, isPort, portOf } from "./broker-pool.js";
+import { InvalidInputError } from "./errors.js";
+import type { Family, Transport } from "./platform/platform.js";
+
+/**
+ * Where a peer listens, in the form that peers give to each other: most trusted first, and the
+ * broker need not be in the pool.
+ */
+export interface BrokerHint {
+  /** The family as the ranking hashes it: 2 for IPv4, 10 for IPv6. */
+  readonly af: 2 | 10;
+  readonly host: string;
+  readonly port: number;
+  /** What is spoken on that port. Default: `"mqtt"`, plain TCP. */
+  readonly transport?: Transport;
+  /** Path of a WebSocket. Default: `/mqtt`. */
+  readonly path?: string;
+}
+
+/**
+ * Keeps, between runs, where each address was last found. Both may be asynchronous; one that fails
+ * costs a slower start and nothing else.
+ *
+ * Default: {@link MemoryHintStore}. For Node there is `FileHintStore` in `sidewire/node`.
+ */
+export interface HintStore {
+  /** The brokers kept for an address (66 hex characters), best first. */
+  get(address: string): readonly BrokerHint[] | undefined | Promise<readonly BrokerHint[] | undefined>;
+  /** Replaces what is kept for an address. */
+  set(address: string, hints: readonly BrokerHint[]): void | Promise<void>;
+}
+
+/** Keeps hints in memory, for the {@link MAX_KEPT} addresses used last. */
+export class MemoryHintStore implements HintStore {
+  readonly #hints = new Map<string, readonly BrokerHint[]>();
+
+  get(address: string): readonly BrokerHint[] | undefined {
+    return this.#hints.get(address);
+  }
+
+  set(address: string, hints: readonly BrokerHint[]): void {
+    this.#hints.delete(address);
+    this.#hints.set(address, hints);
+    const oldest = this.#hints.size > MAX_KEPT ? this.#hints.keys().next().value : undefined;
+    if (oldest !== undefined) this.#hints.delete(oldest);
+  }
+
+  /** Every address with its hints, the one used longest ago first. */
+  entries(): IterableIterator<[string, readonly BrokerHint[]]> {
+    return this.#hints.entries();
+  }
+}
+
+/** How many addresses a store keeps hints for. */
+export const MAX_KEPT = 1000;
+
+/** More hints than this for one peer are not looked at: they are somebody else's word. */
+export const MAX_HINTS = 6;
+
+const TRANSPORTS: readonly unknown[] = ["mqtt", "mqtts", "ws", "wss"];
+
+/**
+ * Checks hints from a caller or a store.
+ * @throws {@link InvalidInputError} `INVALID_HINT`, whose `path` names the hint and the field
+ */
+export function parseHints(hints: unknown, path = "hintBrokers"): BrokerHint[] {
+  if (!Array.isArray(hints)) throw invalid(path, "expected an array");
+  return hints.slice(0, MAX_HINTS).map((hint: unknown, i) => parseHint(hint, `${path}[${i}]`));
+}
+
+function parseHint(hint: unknown, path: string): BrokerHint {
+  if (typeof hint !== "object" || hint === null) throw invalid(path, "expected { af, host, port }");
+  const fields: { af?: unknown; host?: unknown; port?: unknown; transport?: unknown; path?: unknown } = hint;
+  const { af, host, port, transport, path: wsPath } = fields;
+  if (af !== 2 && af !== 10) throw invalid(`${path}.af`, "expected 2 (IPv4) or 10 (IPv6)");
+  if (typeof host !== "string" || !isHost(host))
+    throw invalid(`${path}.host`, "expected a host name or an address");
+  if (!isPort(port)) throw invalid(`${path}.port`, "expected a port from 1 to 65535");
+  if (transport !== undefined && !isTransport(transport)) {
+    throw invalid(`${path}.transport`, 'expected "mqtt", "mqtts", "ws" or "wss"');
+  }
+  if (wsPath !== undefined && !(typeof wsPath === "string" && wsPath.startsWith("/"))) {
+    throw invalid(`${path}.path`, 'expected a text that starts with "/"');
+  }
+  return {
+    af,
+    host,
+    port,
+    ...(transport === undefined ? {} : { transport }),
+    ...(wsPath === undefined ? {} : { path: wsPath }),
+  };
+}
+
+function isTransport(value: unknown): value is Transport {
+  return TRANSPORTS.includes(value);
+}
+
+/** The broker that a hint names: the pool's own entry, with its credentials, when the port is one of its. */
+export function brokerOfHint(hint: BrokerHint, pool: BrokerPool): Broker {
+  const family: Family = hint.af === 10 ? "IPv6" : "IPv4";
+  const transport = hint.transport ?? "mqtt";
+  const known = brokersOf(pool, family).find(({ host }) => host === hint.host);
+  if (known !== undefined && [known.port, known.tls, known.ws, known.wss].includes(hint.port)) return known;
+  const port =
+    transport === "mqtt" ? { port: hint.port } : { [transport === "mqtts" ? "tls" : transport]: hint.port };
+  return {
+    family,
+    host: hint.host,
+    weight: 1,
+    ...port,
+    ...(hint.path === undefined ? {} : { path: hint.path }),
+  };
+}
+
+/** The hint that names a broker, over the first transport that it speaks. */
+export function hintOfBroker(broker: Broker): BrokerHint | undefined {
+  const af = broker.family === "IPv6" ? 10 : 2;
+  const { host } = addressOf(broker);
+  if (broker.port !== undefined) return { af, host, port: broker.port };
+  for (const transport of ["mqtts", "wss", "ws"] as const) {
+    const port = portOf(broker, transport);
+    if (port !== undefined) {
+      return { af, host, port, transport, ...(broker.path === undefined ? {} : { path: broker.path }) };
+    }
+  }
+  return undefined;
+}
+
+function invalid(path: string, problem: string): InvalidInputError {
+  return new InvalidInputError("INVALID_HINT", path, problem);
+}

@@ -1,0 +1,145 @@
+import { bytesToHex, hexToBytes } from "@noble/hashes/utils.js";
+import { getPublicKey, Point, utils } from "@noble/secp256k1";
+import { platform } from "#platform";
+import { InvalidInputError } from "./errors.js";
+import type { Sign } from "./platform/platform.js";
+
+/** Bytes of a compressed public key. */
+export const PUBLIC_KEY_BYTES = 33;
+
+/** Bytes of a signature: r then s. */
+export const SIGNATURE_BYTES = 64;
+
+/**
+ * Who a router is: a public key, and something that signs for it. {@link Keypair} is one; so is any
+ * object of this shape, for instance in front of a key that lives in an agent or a token.
+ */
+export interface Identity {
+  /** The compressed secp256k1 public key, 33 bytes. */
+  readonly publicKey: Uint8Array;
+  /**
+   * An ECDSA signature over the SHA-1 digest of `part`.
+   * @returns 64 bytes, r then s, big-endian
+   */
+  sign(part: Uint8Array): Uint8Array | Promise<Uint8Array>;
+}
+
+/**
+ * A secp256k1 key pair held in memory. Printing or serialising it shows the public key only.
+ *
+ * @example
+ * ```ts
+ * const keys = Keypair.generate();
+ * const same = Keypair.fromSecretKey(keys.secretKey);
+ * console.log(same.publicKeyHex === keys.publicKeyHex); // true
+ * ```
+ */
+export class Keypair implements Identity {
+  /** The compressed public key, 33 bytes. */
+  readonly publicKey: Uint8Array;
+  /** The public key as 66 lower-case hex characters: this peer's address. */
+  readonly publicKeyHex: string;
+  readonly #secretKey: Uint8Array;
+  readonly #sign: Sign;
+
+  private constructor(secretKey: Uint8Array) {
+    this.#secretKey = secretKey;
+    this.publicKey = getPublicKey(secretKey, true);
+    this.publicKeyHex = bytesToHex(this.publicKey);
+    this.#sign = platform.createSign(secretKey);
+  }
+
+  /** A new random key pair. */
+  static generate(): Keypair {
+    return new Keypair(utils.randomSecretKey());
+  }
+
+  /**
+   * The key pair of an existing secret key.
+   * @param secretKey - 32 bytes, or 64 hex characters
+   * @throws {@link InvalidInputError} `INVALID_KEY` when it is not a number from 1 to n - 1
+   */
+  static fromSecretKey(secretKey: string | Uint8Array): Keypair {
+    const bytes = typeof secretKey === "string" ? bytesFromHex(secretKey) : secretKey;
+    // The value itself must not appear in the error: it may be a secret with a typo in it.
+    if (!(bytes instanceof Uint8Array) || !utils.isValidSecretKey(bytes)) {
+      throw new InvalidInputError(
+        "INVALID_KEY",
+        "secretKey",
+        "expected 32 bytes or 64 hex characters, 1 to n - 1",
+      );
+    }
+    return new Keypair(bytes.slice());
+  }
+
+  /** The secret key, 32 bytes: a copy, to be kept safe. */
+  get secretKey(): Uint8Array {
+    return this.#secretKey.slice();
+  }
+
+  /** Signs the SHA-1 digest of `part`: 64 bytes, r then s. */
+  sign(part: Uint8Array): Uint8Array | Promise<Uint8Array> {
+    return this.#sign(part);
+  }
+
+  /** The address alone. */
+  toJSON(): { publicKey: string } {
+    return { publicKey: this.publicKeyHex };
+  }
+}
+
+/**
+ * An address in its one spelling: 66 lower-case hex characters.
+ * @param path - what the address is called where it came from, for the error
+ * @throws {@link InvalidInputError} `INVALID_ADDRESS` when it is not a compressed key on the curve
+ */
+export function parseAddress(address: unknown, path = "address"): string {
+  const bytes = typeof address === "string" ? bytesFromHex(address) : undefined;
+  if (bytes === undefined || !isPublicKey(bytes)) {
+    const got = typeof address === "string" ? JSON.stringify(address.slice(0, 80)) : typeof address;
+    throw new InvalidInputError(
+      "INVALID_ADDRESS",
+      path,
+      `expected 66 hex characters of a compressed secp256k1 public key, got ${got}`,
+    );
+  }
+  return bytesToHex(bytes);
+}
+
+/**
+ * Checks what a caller passes as its identity.
+ * @returns the identity's address
+ * @throws {@link InvalidInputError} `INVALID_KEY`
+ */
+export function identityAddress(identity: Identity): string {
+  const candidate: Partial<Identity> | null | undefined = identity;
+  if (!(candidate?.publicKey instanceof Uint8Array) || !isPublicKey(candidate.publicKey)) {
+    throw new InvalidInputError(
+      "INVALID_KEY",
+      "identity.publicKey",
+      "expected a compressed public key of 33 bytes",
+    );
+  }
+  if (typeof candidate.sign !== "function") {
+    throw new InvalidInputError("INVALID_KEY", "identity.sign", "expected a function");
+  }
+  return bytesToHex(candidate.publicKey);
+}
+
+function isPublicKey(bytes: Uint8Array): boolean {
+  if (bytes.length !== PUBLIC_KEY_BYTES) return false;
+  try {
+    Point.fromBytes(bytes);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+function bytesFromHex(text: string): Uint8Array | undefined {
+  try {
+    return hexToBytes(text);
+  } catch {
+    return undefined;
+  }
+}

@@ -1,0 +1,216 @@
+import { Alarm, monotonicNow } from "./alarm.js";
+import { addressOf, type Broker } from "./broker-pool.js";
+import { NoBrokerError, type SidewireError } from "./errors.js";
+import type { LinkSet, LinkSlot } from "./link-set.js";
+
+export interface InboundSetOptions {
+  /** For each family, the usable brokers in the order of the own ranking. */
+  readonly rankings: readonly (readonly Broker[])[];
+  /** How many of each family others are told of. */
+  readonly inboundBrokers: number;
+  /** How many more of each family are listened on. */
+  readonly reserveBrokers: number;
+}
+
+/** The pause between two dials of one family while enough are connected for others to be told of. */
+const PACE_MS = 100;
+/** The same while none is connected: a start must not wait long for brokers that swallow its attempts. */
+const FIRST_PACE_MS = 25;
+
+/** An attempt without an answer after this long is no longer counted on. */
+const HOPEFUL_MS = 1000;
+
+/** How long better brokers must stay connected before their substitutes are let go. */
+const SETTLE_MS = 10_000;
+
+/** How far down a ranking brokers are held at most: where so many fail, it is the network that is down. */
+const MAX_HELD = 64;
+
+/** One family: its ranking, and how far down brokers are held. */
+interface Front {
+  readonly ranking: readonly Broker[];
+  held: number;
+  growAt: number;
+}
+
+/**
+ * Keeps a router reachable: of each family the best-ranked brokers that work are held connected.
+ * What is held is always the head of the ranking, as far down as it takes for enough of them to
+ * work: it grows by the next when one fails, and shrinks again when the better one is back for a while.
+ *
+ * The first `inboundBrokers` that work are what others are told of. The `reserveBrokers` behind them
+ * make a failure cost no dialling, and let a peer through that reaches none of the first.
+ */
+export class InboundSet {
+  readonly #links: LinkSet;
+  readonly #options: InboundSetOptions;
+  readonly #fronts: readonly Front[];
+  readonly #alarm: Alarm = new Alarm((now) => this.#review(now));
+  #remembered: readonly Broker[] = [];
+  readonly #waiting: { resolve: () => void; reject: (error: SidewireError) => void }[] = [];
+  #running = false;
+  #reviewing = false;
+
+  constructor(links: LinkSet, options: InboundSetOptions) {
+    this.#links = links;
+    this.#options = options;
+    this.#fronts = options.rankings.map((ranking) => ({
+      ranking: ranking.slice(0, MAX_HELD),
+      held: 0,
+      growAt: 0,
+    }));
+  }
+
+  /**
+   * Starts, and goes on until {@link close}.
+   * @param remembered - brokers that worked last time: dialled at once, let go when the ranking is up
+   */
+  start(remembered: readonly Broker[]): void {
+    this.#running = true;
+    this.#remembered = remembered;
+    for (const broker of remembered) this.#links.hold(broker, REMEMBERED);
+    for (const front of this.#fronts) this.#grow(front, this.#options.inboundBrokers);
+    this.changed();
+  }
+
+  /**
+   * Resolves with the first broker that is listened on.
+   * @throws {@link NoBrokerError} once every broker has failed
+   */
+  firstOpen(): Promise<void> {
+    return new Promise((resolve, reject) => {
+      this.#waiting.push({ resolve, reject });
+      this.changed();
+    });
+  }
+
+  /** To be called when the state of a broker has changed. */
+  changed(): void {
+    // Holding a broker changes its state, which is the review's own doing.
+    if (!this.#running || this.#reviewing) return;
+    this.#alarm.set(this.#review(monotonicNow()));
+    if (this.#isReachable()) for (const { resolve } of this.#waiting.splice(0)) resolve();
+    else if (this.#waiting.length > 0 && this.#fronts.every((front) => this.#hasFailed(front))) {
+      const error = this.failure();
+      for (const { reject } of this.#waiting.splice(0)) reject(error);
+    }
+  }
+
+  /** The brokers that others are told of, for each family, best first. */
+  listening(): Broker[][] {
+    return this.#fronts.map((front) =>
+      this.#held(front)
+        .filter(isOpen)
+        .slice(0, this.#options.inboundBrokers)
+        .map(({ broker }) => broker),
+    );
+  }
+
+  /** What a broker is for: told to others, listened on in reserve, or neither. */
+  roleOf(slot: LinkSlot): "inbound" | "reserve" | "outbound" {
+    const isIt = (broker: Broker): boolean => this.#links.find(broker) === slot;
+    if (this.listening().some((brokers) => brokers.some(isIt))) return "inbound";
+    const isHeld = this.#fronts.some(({ ranking, held }) => ranking.slice(0, held).some(isIt));
+    return isHeld || this.#remembered.some(isIt) ? "reserve" : "outbound";
+  }
+
+  /** Every broker's reason for not working. */
+  failure(cause?: unknown): NoBrokerError {
+    const brokers = this.#fronts.flatMap(({ ranking }) =>
+      ranking.map((broker) => {
+        const slot = this.#links.find(broker);
+        const noReason = slot === undefined ? "not tried yet" : "no answer yet";
+        return { ...addressOf(broker), error: slot?.lastError?.message ?? noReason };
+      }),
+    );
+    return new NoBrokerError(brokers, { cause });
+  }
+
+  /** @param error - what those who wait for the first broker are told */
+  close(error: SidewireError): void {
+    this.#running = false;
+    this.#alarm.clear();
+    for (const { reject } of this.#waiting.splice(0)) reject(error);
+  }
+
+  /** Grows and shrinks what is held; returns when to look again. */
+  #review(now: number): number {
+    this.#reviewing = true;
+    const reachable = this.#isReachable();
+    this.#links.urgent = !reachable;
+    const times = this.#fronts.map((front) =>
+      this.#reviewFront(front, now, reachable ? PACE_MS : FIRST_PACE_MS),
+    );
+    if (this.listening().some((brokers) => brokers.length === this.#options.inboundBrokers)) {
+      for (const broker of this.#remembered) this.#links.release(broker, REMEMBERED);
+      this.#remembered = [];
+    }
+    this.#reviewing = false;
+    return Math.min(...times, Number.POSITIVE_INFINITY);
+  }
+
+  #reviewFront(front: Front, now: number, paceMs: number): number {
+    const { inboundBrokers, reserveBrokers } = this.#options;
+    const enough = inboundBrokers + reserveBrokers;
+    const promising = (): number =>
+      this.#held(front).filter((slot) => isOpen(slot) || isHopeful(slot, now)).length;
+
+    while (promising() < inboundBrokers && front.held < front.ranking.length) this.#grow(front, 1);
+    if (promising() < enough) {
+      if (front.held === front.ranking.length) return Number.POSITIVE_INFINITY;
+      if (front.growAt <= now) {
+        this.#grow(front, 1);
+        front.growAt = now + paceMs;
+      }
+      return Math.min(front.growAt, now + paceMs);
+    }
+    return this.#shrink(front, enough, now);
+  }
+
+  #grow(front: Front, count: number): void {
+    const to = Math.min(front.held + count, front.ranking.length);
+    for (const broker of front.ranking.slice(front.held, to)) this.#links.hold(broker, front);
+    front.held = to;
+  }
+
+  /** Lets go what stands behind enough brokers that have been up for a while. */
+  #shrink(front: Front, enough: number, now: number): number {
+    const open = this.#held(front).filter(isOpen);
+    const surplusBehind = (slots: readonly LinkSlot[]): readonly Broker[] => {
+      const last = slots[enough - 1];
+      if (last === undefined) return [];
+      const keep = front.ranking.findIndex((broker) => this.#links.find(broker) === last) + 1;
+      return keep === 0 ? [] : front.ranking.slice(keep, front.held);
+    };
+    const surplus = surplusBehind(open.filter((slot) => now - slot.openedAt >= SETTLE_MS));
+    for (const broker of surplus) this.#links.release(broker, front);
+    front.held -= surplus.length;
+    return surplusBehind(open).length > 0 ? now + SETTLE_MS : Number.POSITIVE_INFINITY;
+  }
+
+  /** The slots of what is held of a family, best first. */
+  #held(front: Front): LinkSlot[] {
+    return front.ranking.slice(0, front.held).flatMap((broker) => this.#links.find(broker) ?? []);
+  }
+
+  #hasFailed({ ranking, held }: Front): boolean {
+    return (
+      held === ranking.length && ranking.every((broker) => this.#links.find(broker)?.lastError !== undefined)
+    );
+  }
+
+  #isReachable(): boolean {
+    return this.#links.slots().some(isOpen);
+  }
+}
+
+/** Holds brokers that worked last time, until the ranking is up. */
+const REMEMBERED = "remembered";
+
+function isOpen(slot: LinkSlot): boolean {
+  return slot.state === "open";
+}
+
+function isHopeful(slot: LinkSlot, now: number): boolean {
+  return slot.state === "connecting" && now - slot.dialledAt < HOPEFUL_MS;
+}

@@ -1,0 +1,1 @@
+export { FileHintStore } from "./platform/file-hint-store.js";

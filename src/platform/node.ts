@@ -1,0 +1,102 @@
+import { createPrivateKey, createPublicKey, type KeyObject, sign, verify } from "node:crypto";
+import { connect as connectTcp, isIP } from "node:net";
+import { networkInterfaces } from "node:os";
+import { connect as connectTls, rootCertificates } from "node:tls";
+import type { Family, Platform, SocketTarget } from "./platform.js";
+
+/** DER of a SEC 1 ECPrivateKey on secp256k1, up to and after the 32 key bytes (RFC 5915). */
+const SEC1_HEAD = Buffer.from("302e0201010420", "hex");
+const SEC1_TAIL = Buffer.from("a00706052b8104000a", "hex");
+
+/** DER of a SubjectPublicKeyInfo for a compressed point on secp256k1, up to the 33 key bytes (RFC 5480). */
+const SPKI_HEAD = Buffer.from("3036301006072a8648ce3d020106052b8104000a032200", "hex");
+
+/** Making a key object costs about half a verification, so the last ones are kept. */
+const KEY_OBJECTS = 1024;
+
+/** Node: `node:crypto` in the thread pool, sockets bound to a family and a local address. */
+export const platform: Platform = {
+  transports: ["mqtt", "mqtts", "wss", "ws"],
+  familiesAreOne: false,
+  bindsSockets: true,
+
+  localFamilies() {
+    const families = new Set<Family>();
+    for (const addresses of Object.values(networkInterfaces())) {
+      for (const { family } of addresses ?? []) families.add(family === "IPv6" ? "IPv6" : "IPv4");
+    }
+    return [...families].sort();
+  },
+
+  createSign(secretKey) {
+    const key = createPrivateKey({
+      key: Buffer.concat([SEC1_HEAD, secretKey, SEC1_TAIL]),
+      format: "der",
+      type: "sec1",
+    });
+    return (part) =>
+      new Promise((resolve, reject) => {
+        sign("sha1", part, { key, dsaEncoding: "ieee-p1363" }, (error, signature) => {
+          if (error) reject(error);
+          else resolve(signature);
+        });
+      });
+  },
+
+  createVerify() {
+    const keys = new Map<string, KeyObject>();
+    const keyObject = (publicKey: Uint8Array): KeyObject => {
+      const id = Buffer.from(publicKey).toString("latin1");
+      let key = keys.get(id);
+      if (key === undefined) {
+        key = createPublicKey({ key: Buffer.concat([SPKI_HEAD, publicKey]), format: "der", type: "spki" });
+        const oldest = keys.size >= KEY_OBJECTS ? keys.keys().next().value : undefined;
+        if (oldest !== undefined) keys.delete(oldest);
+      } else {
+        keys.delete(id);
+      }
+      keys.set(id, key);
+      return key;
+    };
+    return (signature, part, publicKey) =>
+      new Promise((resolve) => {
+        try {
+          const key = keyObject(publicKey);
+          verify("sha1", part, { key, dsaEncoding: "ieee-p1363" }, signature, (error, ok) =>
+            resolve(error === null && ok),
+          );
+        } catch {
+          resolve(false); // not a point on the curve
+        }
+      });
+  },
+
+  openSocket(target) {
+    const options = {
+      host: target.host,
+      port: target.port,
+      family: target.family === "IPv6" ? 6 : 4,
+      noDelay: true,
+      ...(target.localAddress === undefined ? {} : { localAddress: target.localAddress }),
+    };
+    if (target.transport === "mqtt") return connectTcp(options);
+    if (target.transport === "mqtts") return connectTls({ ...options, ...tlsOptions(target) });
+    return undefined;
+  },
+
+  webSocketOptions(target) {
+    return {
+      family: target.family === "IPv6" ? 6 : 4,
+      ...(target.localAddress === undefined ? {} : { localAddress: target.localAddress }),
+      ...(target.transport === "wss" ? tlsOptions(target) : {}),
+    };
+  },
+};
+
+function tlsOptions(target: SocketTarget): { servername?: string; ca?: string[] } {
+  return {
+    // SNI takes names only (RFC 6066); certificates for addresses are checked all the same.
+    ...(isIP(target.host) === 0 ? { servername: target.host } : {}),
+    ...(target.ca === undefined ? {} : { ca: [...rootCertificates, target.ca] }),
+  };
+}

@@ -1,0 +1,53 @@
+import type { Duplex } from "node:stream";
+
+/** An address family, as pools and hints name it. */
+export type Family = "IPv4" | "IPv6";
+
+/** How a broker is spoken to: MQTT over TCP, over TLS, over WebSocket, over WebSocket with TLS. */
+export type Transport = "mqtt" | "mqtts" | "ws" | "wss";
+
+/** Signs the SHA-1 digest of `part`: 64 bytes, r then s. */
+export type Sign = (part: Uint8Array) => Uint8Array | Promise<Uint8Array>;
+
+/**
+ * Checks a signature (64 bytes, r then s, high s allowed) over the SHA-1
+ * digest of `part` by a compressed public key (33 bytes). Must not throw for
+ * any bytes: what is malformed is `false`.
+ */
+export type Verify = (
+  signature: Uint8Array,
+  part: Uint8Array,
+  publicKey: Uint8Array,
+) => boolean | Promise<boolean>;
+
+/** Where a socket goes and how it leaves. */
+export interface SocketTarget {
+  readonly transport: Transport;
+  readonly family: Family;
+  readonly host: string;
+  readonly port: number;
+  /** Local address to leave by. */
+  readonly localAddress: string | undefined;
+  /** PEM certificates trusted besides, for `mqtts` and `wss`. */
+  readonly ca: string | undefined;
+}
+
+/** What differs between Node and browsers; chosen by the package's export conditions. */
+export interface Platform {
+  /** The transports it can speak, in the default order of preference. */
+  readonly transports: readonly Transport[];
+  /** True where the caller cannot choose the address family of a connection. */
+  readonly familiesAreOne: boolean;
+  /** Whether sockets can be bound to a local address. */
+  readonly bindsSockets: boolean;
+  /** The families this machine has an address in, loopback included. */
+  localFamilies(): Family[];
+  /** A signer for a secret key of 32 valid bytes. */
+  createSign(secretKey: Uint8Array): Sign;
+  /** A verifier with a bounded memory of the keys it has met. */
+  createVerify(): Verify;
+  /** A socket that is connecting, or nothing for WebSockets: MQTT.js opens those. */
+  openSocket(target: SocketTarget): Duplex | undefined;
+  /** What MQTT.js hands to its WebSocket so that family, local address and CA hold there too. */
+  webSocketOptions(target: SocketTarget): Record<string, unknown>;
+}

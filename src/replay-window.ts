@@ -1,0 +1,90 @@
+/** A MSG older than this is dropped, and so is one from further ahead: twice a Python sender's retransmission time. */
+export const FRESH_MS = 120_000;
+
+/** What the window says of a message: never seen, accepted before, or no room to remember it. */
+export type ReplayVerdict = "new" | "seen" | "full";
+
+/** Up to 32 neighbouring sequence numbers of one queue that were accepted. */
+interface Block {
+  /** Bit i stands for sequence number 32 × index + i. */
+  bits: number;
+  /** The latest timestamp among them, ms: fresh until {@link FRESH_MS} after it. */
+  timestamp: number;
+  /** The monotonic time at which that timestamp is too old if nobody sets the wall clock. */
+  keepUntil: number;
+}
+
+/**
+ * Remembers (source, queue id, sequence) of what was accepted, for as long as its timestamp is
+ * fresh: nothing can be accepted twice, whatever order, pause or copy it comes in.
+ *
+ * - Forgetting needs both clocks: the wall clock must call the timestamp too old, and that time must
+ *   really have passed. A wall clock that jumps ahead and back loses nothing.
+ * - What was forgotten leaves its timestamp behind as a floor: nothing at or below it is accepted,
+ *   even if the wall clock is set back by more than the window.
+ * - Bounded in blocks of 32 neighbouring messages. When it is full, new messages are refused; old
+ *   ones are never forgotten for them.
+ */
+export class ReplayWindow {
+  readonly #queues = new Map<string, Map<number, Block>>();
+  readonly #maxBlocks: number;
+  #blocks = 0;
+  #floor = Number.NEGATIVE_INFINITY;
+
+  /** @param maxBlocks - how many blocks of 32 messages it may hold; one block takes some 100 bytes */
+  constructor(maxBlocks: number) {
+    this.#maxBlocks = maxBlocks;
+  }
+
+  /** How many blocks it holds. */
+  get size(): number {
+    return this.#blocks;
+  }
+
+  /** Timestamps at or below this one (ms) are refused: they may have been accepted and forgotten. */
+  get floor(): number {
+    return this.#floor;
+  }
+
+  /** Looks a message up without remembering it. */
+  check(queue: string, sequence: number): ReplayVerdict {
+    const block = this.#queues.get(queue)?.get(sequence >>> 5);
+    if (block !== undefined) return (block.bits & (1 << (sequence & 31))) === 0 ? "new" : "seen";
+    return this.#blocks < this.#maxBlocks ? "new" : "full";
+  }
+
+  /**
+   * Remembers a message that {@link check} called new.
+   * @param queue - source and queue id
+   * @param timestamp - the packet's, in ms
+   * @param wallNow - the wall clock, ms
+   * @param now - the monotonic clock, ms
+   */
+  add(queue: string, sequence: number, timestamp: number, wallNow: number, now: number): void {
+    const blocks = this.#queues.get(queue) ?? new Map<number, Block>();
+    this.#queues.set(queue, blocks);
+    const index = sequence >>> 5;
+    const known = blocks.get(index);
+    const block = known ?? { bits: 0, timestamp, keepUntil: 0 };
+    if (known === undefined) {
+      blocks.set(index, block);
+      this.#blocks++;
+    }
+    block.bits |= 1 << (sequence & 31);
+    block.timestamp = Math.max(block.timestamp, timestamp);
+    block.keepUntil = Math.max(block.keepUntil, now + (timestamp + FRESH_MS - wallNow));
+  }
+
+  /** Forgets what is too old by both clocks. To be called now and then. */
+  purge(wallNow: number, now: number): void {
+    for (const [queue, blocks] of this.#queues) {
+      for (const [index, block] of blocks) {
+        if (block.keepUntil > now || block.timestamp + FRESH_MS >= wallNow) continue;
+        blocks.delete(index);
+        this.#blocks--;
+        this.#floor = Math.max(this.#floor, block.timestamp);
+      }
+      if (blocks.size === 0) this.#queues.delete(queue);
+    }
+  }
+}

@@ -1,0 +1,597 @@
+import { EventEmitter } from "eventemitter3";
+import { platform } from "#platform";
+import { abortable, throwIfAborted } from "./abort.js";
+import { Alarm, monotonicNow } from "./alarm.js";
+import { openLink } from "./broker-link.js";
+import { addressOf, type Broker, FAMILIES } from "./broker-pool.js";
+import type { Delivery } from "./delivery.js";
+import { type BrokerAddress, InvalidInputError, SidewireError } from "./errors.js";
+import { type BrokerHint, brokerOfHint, hintOfBroker, parseHints } from "./hints.js";
+import { type Identity, identityAddress, parseAddress } from "./identity.js";
+import { InboundSet } from "./inbound-set.js";
+import { LinkSet, type LinkSlot, type LinkState } from "./link-set.js";
+import { Mailbox, type MessageHandler } from "./mailbox.js";
+import type { InboundMessage, SendOptions } from "./message.js";
+import {
+  type PipeOptions,
+  parsePipeOptions,
+  parseRouterOptions,
+  parseSignal,
+  parseStartOptions,
+  type RouterOptions,
+  type Settings,
+  type StartOptions,
+} from "./options.js";
+import { Outbox } from "./outbox.js";
+import { PeerBook } from "./peer-book.js";
+import { type Ranking, rankBrokers } from "./ranking.js";
+import { type Accepted, type Drop, type DropReason, Receiver } from "./receiver.js";
+import { type PipeContext, type ProbeResult, SmartPipe, TimeoutReached } from "./smart-pipe.js";
+
+/** The `broker` event: a broker's state has changed. */
+export interface BrokerEvent {
+  readonly broker: BrokerAddress;
+  readonly state: LinkState;
+  /** Why it is waiting for its next try. */
+  readonly error?: SidewireError;
+}
+
+/** The `dropped` event: something came in and was not taken. */
+export interface DroppedEvent {
+  readonly reason: DropReason;
+  readonly broker: BrokerAddress;
+  /** Who it says it is from; proven only for reasons that come after the check of the signature. */
+  readonly from?: string;
+  /** With `too-old` and `too-new`: how old it was by its sender's clock, ms; negative when from ahead. */
+  readonly ageMs?: number;
+}
+
+/** The `skew` event: a peer's clock differs from `getTime` by more than 30 s. At most one a minute and peer. */
+export interface SkewEvent {
+  readonly from: string;
+  /** Positive when the peer's clock is ahead, ms. */
+  readonly offsetMs: number;
+}
+
+/** The `handlerError` event: a handler threw or rejected. */
+export interface HandlerErrorEvent {
+  readonly error: unknown;
+  /** The message it was called with; absent where it was not a message handler. */
+  readonly message?: InboundMessage;
+}
+
+/** The events of a {@link Router}. */
+export interface RouterEvents {
+  message: (message: InboundMessage) => void;
+  broker: (event: BrokerEvent) => void;
+  dropped: (event: DroppedEvent) => void;
+  skew: (event: SkewEvent) => void;
+  handlerError: (event: HandlerErrorEvent) => void;
+}
+
+/** What `router.stats` tells of one broker. */
+export interface BrokerStats extends BrokerAddress {
+  readonly state: LinkState;
+  /** Listened on and told to others, listened on in reserve, or only sent by. */
+  readonly role: "inbound" | "reserve" | "outbound";
+  /** The latest round trip to a peer through it, ms. */
+  readonly roundTripMs?: number;
+  /** Publishes, ACKs included. */
+  readonly sent: number;
+  /** Messages whose ACK came by it. */
+  readonly acknowledged: number;
+  /** Failed attempts since it last worked for a while. */
+  readonly failures: number;
+  readonly lastError?: string;
+  /** Until it is dialled again, ms, while it is waiting. */
+  readonly nextTryInMs?: number;
+}
+
+/** What `router.stats` returns. */
+export interface RouterStats {
+  readonly brokers: readonly BrokerStats[];
+  /** Messages handed to the application. */
+  readonly received: number;
+  /** Further copies of them, which were acknowledged and not handed over. */
+  readonly duplicates: number;
+  /** How many packets were dropped, by reason. */
+  readonly dropped: Readonly<Partial<Record<DropReason, number>>>;
+  /** Messages that wait for an ACK now. */
+  readonly inFlight: number;
+}
+
+type Phase = "new" | "running" | "closing" | "closed";
+
+/** How long a graceful close waits for what is in flight, ms. */
+const CLOSE_GRACE_MS = 5000;
+
+/** The pause between two `skew` events of one peer, ms. */
+const SKEW_PAUSE_MS = 60_000;
+
+/** Peers whose last `skew` event is remembered. */
+const SKEW_PEERS = 1000;
+
+const textDecoder: TextDecoder = new TextDecoder();
+
+/**
+ * A peer: listens on its brokers, makes pipes to others, hands over what comes in.
+ *
+ * @example
+ * ```ts
+ * const router = new Router(Keypair.generate(), {
+ *   getTime: Date.now,
+ *   onMessage: (message) => console.log(message.from, message.text()),
+ * });
+ * await router.start();
+ * const pipe = await router.pipe(address);
+ * await pipe.send("hello");
+ * await router.close();
+ * ```
+ */
+export class Router extends EventEmitter<RouterEvents> implements AsyncDisposable {
+  /** The own address: 66 hex characters. */
+  readonly address: string;
+  readonly #settings: Settings;
+  readonly #links: LinkSet;
+  readonly #inbound: InboundSet;
+  readonly #receiver: Receiver;
+  readonly #mailbox: Mailbox;
+  readonly #outbox = new Outbox<Delivery>();
+  readonly #peers = new PeerBook();
+  readonly #pipes = new Set<SmartPipe>();
+  readonly #cache = new Map<string, { pipe: SmartPipe; usedAt: number }>();
+  readonly #context: PipeContext;
+  readonly #outboxAlarm: Alarm = new Alarm((now) => this.#workOutbox(now));
+  readonly #inboxAlarm: Alarm = new Alarm((now) => this.#receiver.expire(now));
+  readonly #skewTold = new Map<string, number>();
+  readonly #dropped: Partial<Record<DropReason, number>> = {};
+  #received = 0;
+  #duplicates = 0;
+  #phase: Phase = "new";
+  #starting: Promise<void> | undefined;
+  #closing: Promise<void> | undefined;
+  #keptHints = "";
+
+  /**
+   * Checks everything, connects nothing.
+   * @throws {@link InvalidInputError} `INVALID_KEY`, `INVALID_OPTION`, `INVALID_POOL`;
+   * {@link SidewireError} `UNSUPPORTED`
+   */
+  constructor(identity: Identity, options: RouterOptions) {
+    super();
+    this.address = identityAddress(identity);
+    const settings = parseRouterOptions(options);
+    this.#settings = settings;
+    const wallNow = (): number => readClock(settings.getTime);
+    this.#links = new LinkSet({
+      openLink,
+      topic: this.address,
+      transports: settings.transports,
+      familiesAreOne: platform.familiesAreOne,
+      nic: settings.nic,
+      ca: settings.ca,
+      idleTimeoutMs: settings.idleTimeoutMs,
+      onMessage: (slot, payload, topic) => this.#receive(slot, payload, topic),
+      onState: (slot) => this.#brokerChanged(slot),
+    });
+    this.#inbound = new InboundSet(this.#links, {
+      rankings: this.#usable(rankBrokers(this.address, settings.brokers)),
+      inboundBrokers: settings.inboundBrokers,
+      reserveBrokers: settings.reserveBrokers,
+    });
+    this.#mailbox = new Mailbox((error, message) => this.#report(error, message));
+    if (settings.onMessage !== undefined) this.#mailbox.addHandler(settings.onMessage);
+    this.#receiver = new Receiver({
+      address: this.address,
+      identity,
+      settings,
+      links: this.#links,
+      outbox: this.#outbox,
+      wallNow,
+      hasRoom: () => !this.#mailbox.isFull,
+      onAccepted: (messages) => this.#handOver(messages),
+      onDropped: (drop) => this.#drop(drop),
+      onDuplicate: () => void this.#duplicates++,
+      onSkew: (from, offsetMs) => this.#tellSkew(from, offsetMs),
+      schedule: (at) => this.#inboxAlarm.set(at),
+    });
+    this.#context = {
+      identity,
+      settings,
+      links: this.#links,
+      outbox: this.#outbox,
+      peers: this.#peers,
+      wallNow,
+      schedule: (at) => this.#outboxAlarm.set(at),
+      onFound: (address) => this.#keep(address, this.#peers.brokersOf(address)),
+      onClosed: (pipe) => this.#pipeClosed(pipe),
+    };
+  }
+
+  /**
+   * Starts listening. Resolves with the first broker that works and goes on towards the full set.
+   *
+   * When it rejects with {@link NoBrokerError}, because no broker works, or with {@link AbortError},
+   * the router still goes on trying, until {@link close}; calling it again waits again.
+   *
+   * @throws {@link NoBrokerError} with each broker's reason; {@link SidewireError} `CLOSED`, `ABORTED`
+   */
+  async start(options: StartOptions = {}): Promise<void> {
+    const { signal, timeoutMs } = parseStartOptions(options);
+    throwIfAborted(signal);
+    this.#checkNotClosed();
+    this.#starting ??= this.#begin();
+    await abortable(this.#starting, signal);
+    await this.#whenReachable(signal, timeoutMs);
+  }
+
+  /**
+   * A pipe to a peer, once some broker to send by is connected.
+   *
+   * @param destination - the peer's address, 66 hex characters
+   * @throws {@link InvalidInputError} `INVALID_ADDRESS`, `INVALID_OPTION`, `INVALID_HINT`;
+   * {@link NoBrokerError}; {@link SidewireError} `NOT_STARTED`, `CLOSED`, `ABORTED`
+   */
+  async pipe(destination: string, options: PipeOptions = {}): Promise<SmartPipe> {
+    const to = parseAddress(destination, "destination");
+    const { useCache, expiryMs, hintBrokers, signal } = parsePipeOptions(options);
+    throwIfAborted(signal);
+    this.#checkRunning();
+    if (useCache) {
+      const cached = this.#cache.get(to);
+      if (cached !== undefined && monotonicNow() - cached.usedAt < expiryMs) {
+        cached.usedAt = monotonicNow();
+        return cached.pipe;
+      }
+    }
+    await abortable(this.#recall(to), signal);
+
+    const hinted = this.#brokersOfHints(hintBrokers);
+    const ranked = interleave(this.#usable(rankBrokers(to, this.#settings.brokers)));
+    const route = [...hinted, ...this.#peers.brokersOf(to), ...ranked];
+    for (const broker of route.slice(0, this.#settings.fanOut)) this.#links.dial(broker);
+    await this.#whenConnected(route, hinted, signal);
+    this.#checkRunning();
+
+    const pipe = new SmartPipe(this.#context, to, hinted, ranked);
+    this.#pipes.add(pipe);
+    if (useCache) this.#cache.set(to, { pipe, usedAt: monotonicNow() });
+    return pipe;
+  }
+
+  /**
+   * Asks whether a peer is there, through a pipe made for it.
+   * @throws as {@link pipe}
+   */
+  async probe(destination: string, options: SendOptions & PipeOptions = {}): Promise<ProbeResult> {
+    const pipe = await this.pipe(destination, options);
+    try {
+      return await pipe.probe(options);
+    } finally {
+      if (options.useCache !== true) pipe.close();
+    }
+  }
+
+  /**
+   * Calls a function with every message. The same function twice counts once; what it throws or
+   * rejects with is reported as `handlerError`.
+   * @returns a function that removes it
+   */
+  addMessageHandler(handler: MessageHandler): () => void {
+    if (typeof handler !== "function")
+      throw new InvalidInputError("INVALID_OPTION", "handler", "expected a function");
+    return this.#mailbox.addHandler(handler);
+  }
+
+  /**
+   * The messages from now on, as an async iterable. Ends when the signal fires or the router is closed.
+   * A reader that falls 1024 messages behind makes the router refuse more, without an ACK.
+   */
+  messages(options: { signal?: AbortSignal } = {}): AsyncIterableIterator<InboundMessage> {
+    return this.#mailbox.read(parseSignal(options.signal));
+  }
+
+  /** Where this peer listens now, best first: to be given to others as `hintBrokers`. */
+  hints(): BrokerHint[] {
+    return interleave(this.#inbound.listening()).flatMap((broker) => hintOfBroker(broker) ?? []);
+  }
+
+  /** What each broker did so far, and what was received and dropped. */
+  stats(): RouterStats {
+    const now = monotonicNow();
+    const brokers = this.#links.slots().map((slot): BrokerStats => {
+      const { broker, state, traffic, failures, lastError, retryAt } = slot;
+      return {
+        ...addressOf(broker),
+        state,
+        role: this.#inbound.roleOf(slot),
+        ...(traffic.roundTripMs === undefined ? {} : { roundTripMs: traffic.roundTripMs }),
+        sent: traffic.sent,
+        acknowledged: traffic.acknowledged,
+        failures,
+        ...(lastError === undefined ? {} : { lastError: lastError.message }),
+        ...(state === "waiting" ? { nextTryInMs: Math.max(0, retryAt - now) } : {}),
+      };
+    });
+    return {
+      brokers,
+      received: this.#received,
+      duplicates: this.#duplicates,
+      dropped: { ...this.#dropped },
+      inFlight: this.#outbox.size,
+    };
+  }
+
+  /**
+   * Takes no more to send, lets what is in flight end (at most 5 s), hands over what was acknowledged,
+   * and leaves. Afterwards no timer, socket or listener is left. Twice is once.
+   *
+   * @param options - `signal`: leave at once when it fires; one that has fired already is an immediate end
+   */
+  close(options: { signal?: AbortSignal } = {}): Promise<void> {
+    const signal = parseSignal(options.signal);
+    this.#closing ??= this.#end(signal);
+    return this.#closing;
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+
+  async #begin(): Promise<void> {
+    this.#phase = "running";
+    const kept = await this.#keptFor(this.address);
+    if (this.#phase === "running") this.#inbound.start(kept);
+  }
+
+  async #whenReachable(signal: AbortSignal | undefined, timeoutMs: number): Promise<void> {
+    const { promise, stop } = timeout(timeoutMs);
+    try {
+      await abortable(
+        Promise.race([
+          this.#inbound.firstOpen(),
+          promise.then(() => {
+            throw this.#inbound.failure();
+          }),
+        ]),
+        signal,
+      );
+    } finally {
+      stop();
+    }
+    this.#checkRunning();
+  }
+
+  /** Resolves once some broker of a route is connected. */
+  async #whenConnected(
+    route: readonly Broker[],
+    hinted: readonly Broker[],
+    signal: AbortSignal | undefined,
+  ): Promise<void> {
+    if (route.some((broker) => this.#links.find(broker)?.state === "open")) return;
+    const stops: (() => void)[] = [];
+    const hintOpen = new Promise<void>((resolve) => {
+      for (const broker of hinted) stops.push(this.#links.want(broker, { opened: () => resolve() }));
+    });
+    const { promise: hintsFailed, stop } = timeout(hinted.length > 0 ? HINT_PATIENCE_MS : 0);
+    try {
+      const poolOpen = this.#whenReachable(signal, CONNECT_PATIENCE_MS);
+      // A pool that is down says so at once; hinted brokers get their time.
+      const any = poolOpen.catch((error: unknown) => hintsFailed.then(() => Promise.reject(error)));
+      await abortable(Promise.race([any, hintOpen]), signal);
+    } finally {
+      stop();
+      for (const stopWatching of stops) stopWatching();
+    }
+  }
+
+  async #end(signal: AbortSignal | undefined): Promise<void> {
+    const wasRunning = this.#phase === "running";
+    const closed = new SidewireError("CLOSED", "the router was closed");
+    this.#phase = "closing";
+    const { promise: graceOver, stop } = timeout(CLOSE_GRACE_MS);
+    try {
+      if (wasRunning && !signal?.aborted) {
+        const pipes = [...this.#pipes];
+        for (const pipe of pipes) pipe.close();
+        const drained = Promise.all(pipes.map((pipe) => pipe.drained()));
+        await abortable(Promise.race([drained, graceOver]), signal).catch(() => {});
+      }
+      this.#phase = "closed";
+      for (const pipe of this.#pipes) pipe.abandon(closed);
+      for (const delivery of this.#outbox.items()) delivery.stop(closed);
+      await Promise.race([this.#receiver.flush(), graceOver]);
+    } finally {
+      stop();
+      this.#mailbox.close();
+      this.#inbound.close(closed);
+      this.#outboxAlarm.clear();
+      this.#inboxAlarm.clear();
+      this.#pipes.clear();
+      this.#cache.clear();
+      await this.#links.close(!signal?.aborted);
+    }
+  }
+
+  #receive(slot: LinkSlot, payload: Uint8Array, topic: string): void {
+    if (this.#phase === "closed") return;
+    // Only a caller's own function can throw in there: its clock, its `accept`.
+    this.#receiver.receive(slot, payload, topic).catch((error: unknown) => this.#report(error, undefined));
+  }
+
+  #handOver(messages: readonly Accepted[]): void {
+    for (const { packet, slot } of messages) {
+      this.#received++;
+      const message: InboundMessage = {
+        data: packet.message,
+        text: () => textDecoder.decode(packet.message),
+        from: packet.source,
+        queueId: packet.queueId,
+        sequence: packet.sequence,
+        sentAt: packet.timestamp * 1000,
+        broker: addressOf(slot.broker),
+        sealed: false,
+        reply: (data, options) => this.#reply(packet.source, slot, data, options),
+      };
+      this.#mailbox.put(message);
+      this.#emit("message", message);
+    }
+  }
+
+  async #reply(
+    to: string,
+    slot: LinkSlot,
+    data: string | Uint8Array,
+    options?: SendOptions,
+  ): Promise<number> {
+    // It was there a moment ago.
+    this.#peers.found(to, slot.broker);
+    const { signal } = options ?? {};
+    const pipe = await this.pipe(to, { useCache: true, ...(signal === undefined ? {} : { signal }) });
+    return await pipe.send(data, options);
+  }
+
+  #drop({ reason, slot, from, ageMs }: Drop): void {
+    this.#dropped[reason] = (this.#dropped[reason] ?? 0) + 1;
+    if (this.listenerCount("dropped") === 0) return;
+    this.#emit("dropped", {
+      reason,
+      broker: addressOf(slot.broker),
+      ...(from === undefined ? {} : { from }),
+      ...(ageMs === undefined ? {} : { ageMs }),
+    });
+  }
+
+  #tellSkew(from: string, offsetMs: number): void {
+    const now = monotonicNow();
+    const told = this.#skewTold.get(from);
+    if (told !== undefined && now - told < SKEW_PAUSE_MS) return;
+    this.#skewTold.delete(from);
+    this.#skewTold.set(from, now);
+    const oldest = this.#skewTold.size > SKEW_PEERS ? this.#skewTold.keys().next().value : undefined;
+    if (oldest !== undefined) this.#skewTold.delete(oldest);
+    this.#emit("skew", { from, offsetMs });
+  }
+
+  #brokerChanged(slot: LinkSlot): void {
+    const { broker, state, lastError } = slot;
+    this.#inbound.changed();
+    if (state === "open") this.#keepOwn();
+    this.#emit("broker", {
+      broker: addressOf(broker),
+      state,
+      ...(state === "waiting" && lastError !== undefined ? { error: lastError } : {}),
+    });
+  }
+
+  /** A listener that throws must not end what called it. */
+  #emit<E extends keyof RouterEvents>(event: E, ...args: Parameters<RouterEvents[E]>): void {
+    try {
+      // The arguments are those of this very event; the emitter's types cannot see that for a generic one.
+      (this.emit as (event: E, ...args: unknown[]) => boolean)(event, ...args);
+    } catch (error) {
+      if (event !== "handlerError") this.#report(error, undefined);
+    }
+  }
+
+  #report(error: unknown, message: InboundMessage | undefined): void {
+    if (this.listenerCount("handlerError") === 0) console.error("sidewire: a handler failed:", error);
+    this.#emit("handlerError", message === undefined ? { error } : { error, message });
+  }
+
+  #workOutbox(now: number): number {
+    for (const { item, action } of this.#outbox.due(now)) {
+      if (action === "widen") item.widen();
+      else if (action === "repeat") item.repeat();
+      else item.stop(new TimeoutReached());
+    }
+    return this.#outbox.nextAt();
+  }
+
+  #pipeClosed(pipe: SmartPipe): void {
+    if (this.#cache.get(pipe.to)?.pipe === pipe) this.#cache.delete(pipe.to);
+    void pipe.drained().then(() => this.#pipes.delete(pipe));
+  }
+
+  #usable({ IPv4, IPv6 }: Ranking): Broker[][] {
+    const rankings = { IPv4, IPv6 };
+    return FAMILIES.filter((family) => this.#settings.families.includes(family)).map((family) =>
+      rankings[family].filter((broker) => this.#links.isUsable(broker)),
+    );
+  }
+
+  #brokersOfHints(hints: readonly BrokerHint[]): Broker[] {
+    return hints
+      .map((hint) => brokerOfHint(hint, this.#settings.brokers))
+      .filter((broker) => this.#settings.families.includes(broker.family) && this.#links.isUsable(broker));
+  }
+
+  /** The brokers that the store kept for an address; a store that fails has kept none. */
+  async #keptFor(address: string): Promise<Broker[]> {
+    try {
+      const kept = await this.#settings.hintStore.get(address);
+      return kept === undefined ? [] : this.#brokersOfHints(parseHints(kept));
+    } catch {
+      return [];
+    }
+  }
+
+  /** Takes over what the store kept of a peer, unless it was met in this run. */
+  async #recall(address: string): Promise<void> {
+    if (this.#peers.brokersOf(address).length > 0) return;
+    for (const broker of (await this.#keptFor(address)).reverse()) this.#peers.found(address, broker);
+  }
+
+  /** Stores where a peer was found; a store that fails costs the next start some time, nothing else. */
+  #keep(address: string, brokers: readonly Broker[]): void {
+    const hints = brokers.flatMap((broker) => hintOfBroker(broker) ?? []);
+    void (async () => this.#settings.hintStore.set(address, hints))().catch(() => {});
+  }
+
+  #keepOwn(): void {
+    const brokers = interleave(this.#inbound.listening());
+    const hints = JSON.stringify(brokers.map(addressOf));
+    if (brokers.length === 0 || hints === this.#keptHints) return;
+    this.#keptHints = hints;
+    this.#keep(this.address, brokers);
+  }
+
+  #checkNotClosed(): void {
+    if (this.#phase === "closing" || this.#phase === "closed") {
+      throw new SidewireError("CLOSED", "the router was closed");
+    }
+  }
+
+  #checkRunning(): void {
+    this.#checkNotClosed();
+    if (this.#phase === "new") throw new SidewireError("NOT_STARTED", "call start() first");
+  }
+}
+
+/** How long `pipe` waits for the first broker, and at least for hinted ones, ms. */
+const CONNECT_PATIENCE_MS = 10_000;
+const HINT_PATIENCE_MS = 4000;
+
+/** One of each in turn: a₁ b₁ a₂ b₂ … */
+function interleave<T>(lists: readonly (readonly T[])[]): T[] {
+  const longest = Math.max(0, ...lists.map((list) => list.length));
+  return Array.from({ length: longest }, (_, i) => lists.flatMap((list) => list.slice(i, i + 1))).flat();
+}
+
+function timeout(ms: number): { promise: Promise<void>; stop: () => void } {
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  const promise = new Promise<void>((resolve) => {
+    timer = setTimeout(resolve, ms);
+  });
+  return { promise, stop: () => clearTimeout(timer) };
+}
+
+function readClock(getTime: () => number): number {
+  const now = getTime();
+  if (typeof now === "number" && Number.isFinite(now) && now >= 0) return now;
+  throw new InvalidInputError(
+    "INVALID_OPTION",
+    "getTime",
+    `returned ${String(now)}, expected Unix milliseconds`,
+  );
+}
