@@ -77,9 +77,12 @@ export class Mailbox {
     };
   }
 
-  /** Hands a message over. */
-  put(message: InboundMessage): void {
-    if (!this.#hasReceivers) this.#unread.push(message);
+  /**
+   * Hands a message over.
+   * @param heard - whether somebody else takes it, so that it need not wait here for the first who does
+   */
+  put(message: InboundMessage, heard: boolean): void {
+    if (!heard && !this.#hasReceivers) this.#unread.push(message);
     for (const reader of this.#readers) {
       reader.queue.push(message);
       reader.wake();

@@ -102,6 +102,17 @@ export interface RouterStats {
 
 type Phase = "new" | "running" | "closing" | "closed";
 
+/** A pipe that is handed out again. */
+interface CachedPipe {
+  readonly pipe: Promise<SmartPipe>;
+  /** The same, once it is there. */
+  made: SmartPipe | undefined;
+  usedAt: number;
+}
+
+/** How many pipes are kept to be handed out again. */
+const MAX_CACHED_PIPES = 1000;
+
 /** How long a graceful close waits for what is in flight, ms. */
 const CLOSE_GRACE_MS = 5000;
 
@@ -138,8 +149,9 @@ export class Router extends EventEmitter<RouterEvents> implements AsyncDisposabl
   readonly #mailbox: Mailbox;
   readonly #outbox = new Outbox<Delivery>();
   readonly #peers = new PeerBook();
-  readonly #pipes = new Set<SmartPipe>();
-  readonly #cache = new Map<string, { pipe: SmartPipe; usedAt: number }>();
+  /** The pipes with messages on their way. */
+  readonly #busy = new Set<SmartPipe>();
+  readonly #cache = new Map<string, CachedPipe>();
   readonly #context: PipeContext;
   readonly #outboxAlarm: Alarm = new Alarm((now) => this.#workOutbox(now));
   readonly #inboxAlarm: Alarm = new Alarm((now) => this.#receiver.expire(now));
@@ -204,7 +216,11 @@ export class Router extends EventEmitter<RouterEvents> implements AsyncDisposabl
       wallNow,
       schedule: (at) => this.#outboxAlarm.set(at),
       onFound: (address) => this.#keep(address, this.#peers.brokersOf(address)),
-      onClosed: (pipe) => this.#pipeClosed(pipe),
+      checkOpen: () => this.#checkRunning(),
+      busy: this.#busy,
+      onClosed: (pipe) => {
+        if (this.#cache.get(pipe.to)?.made === pipe) this.#cache.delete(pipe.to);
+      },
     };
   }
 
@@ -237,26 +253,35 @@ export class Router extends EventEmitter<RouterEvents> implements AsyncDisposabl
     const { useCache, expiryMs, hintBrokers, signal } = parsePipeOptions(options);
     throwIfAborted(signal);
     this.#checkRunning();
-    if (useCache) {
-      const cached = this.#cache.get(to);
-      if (cached !== undefined && monotonicNow() - cached.usedAt < expiryMs) {
-        cached.usedAt = monotonicNow();
-        return cached.pipe;
-      }
+    if (!useCache) return await this.#openPipe(to, hintBrokers, signal);
+
+    const now = monotonicNow();
+    const cached = this.#cache.get(to);
+    if (cached !== undefined && now - cached.usedAt < expiryMs) {
+      cached.usedAt = now;
+      const pipe = await abortable(cached.pipe, signal);
+      if (hintBrokers.length > 0) pipe.hint(this.#brokersOfHints(hintBrokers));
+      return pipe;
     }
-    await abortable(this.#recall(to), signal);
-
-    const hinted = this.#brokersOfHints(hintBrokers);
-    const ranked = interleave(this.#usable(rankBrokers(to, this.#settings.brokers)));
-    const route = [...hinted, ...this.#peers.brokersOf(to), ...ranked];
-    for (const broker of route.slice(0, this.#settings.fanOut)) this.#links.dial(broker);
-    await this.#whenConnected(route, hinted, signal);
-    this.#checkRunning();
-
-    const pipe = new SmartPipe(this.#context, to, hinted, ranked);
-    this.#pipes.add(pipe);
-    if (useCache) this.#cache.set(to, { pipe, usedAt: monotonicNow() });
-    return pipe;
+    // Those who ask while it is being made share it, and none of them can abort it for the others.
+    const entry: CachedPipe = {
+      pipe: this.#openPipe(to, hintBrokers, undefined),
+      made: undefined,
+      usedAt: now,
+    };
+    this.#cache.delete(to);
+    this.#cache.set(to, entry);
+    const oldest = this.#cache.size > MAX_CACHED_PIPES ? this.#cache.keys().next().value : undefined;
+    if (oldest !== undefined) this.#cache.delete(oldest);
+    entry.pipe.then(
+      (pipe) => {
+        entry.made = pipe;
+      },
+      () => {
+        if (this.#cache.get(to) === entry) this.#cache.delete(to);
+      },
+    );
+    return await abortable(entry.pipe, signal);
   }
 
   /**
@@ -344,6 +369,21 @@ export class Router extends EventEmitter<RouterEvents> implements AsyncDisposabl
     if (this.#phase === "running") this.#inbound.start(kept);
   }
 
+  async #openPipe(
+    to: string,
+    hints: readonly BrokerHint[],
+    signal: AbortSignal | undefined,
+  ): Promise<SmartPipe> {
+    await abortable(this.#recall(to), signal);
+    const hinted = this.#brokersOfHints(hints);
+    const ranked = interleave(this.#usable(rankBrokers(to, this.#settings.brokers)));
+    const route = [...hinted, ...this.#peers.brokersOf(to), ...ranked];
+    for (const broker of route.slice(0, this.#settings.fanOut)) this.#links.dial(broker);
+    await this.#whenConnected(route, hinted, signal);
+    this.#checkRunning();
+    return new SmartPipe(this.#context, to, hinted, ranked);
+  }
+
   async #whenReachable(signal: AbortSignal | undefined, timeoutMs: number): Promise<void> {
     const { promise, stop } = timeout(timeoutMs);
     try {
@@ -392,13 +432,11 @@ export class Router extends EventEmitter<RouterEvents> implements AsyncDisposabl
     const { promise: graceOver, stop } = timeout(CLOSE_GRACE_MS);
     try {
       if (wasRunning && !signal?.aborted) {
-        const pipes = [...this.#pipes];
-        for (const pipe of pipes) pipe.close();
-        const drained = Promise.all(pipes.map((pipe) => pipe.drained()));
+        const drained = Promise.all([...this.#busy].map((pipe) => pipe.drained()));
         await abortable(Promise.race([drained, graceOver]), signal).catch(() => {});
       }
       this.#phase = "closed";
-      for (const pipe of this.#pipes) pipe.abandon(closed);
+      for (const pipe of this.#busy) pipe.abandon(closed);
       for (const delivery of this.#outbox.items()) delivery.stop(closed);
       await Promise.race([this.#receiver.flush(), graceOver]);
     } finally {
@@ -407,7 +445,6 @@ export class Router extends EventEmitter<RouterEvents> implements AsyncDisposabl
       this.#inbound.close(closed);
       this.#outboxAlarm.clear();
       this.#inboxAlarm.clear();
-      this.#pipes.clear();
       this.#cache.clear();
       await this.#links.close(!signal?.aborted);
     }
@@ -433,7 +470,7 @@ export class Router extends EventEmitter<RouterEvents> implements AsyncDisposabl
         sealed: false,
         reply: (data, options) => this.#reply(packet.source, slot, data, options),
       };
-      this.#mailbox.put(message);
+      this.#mailbox.put(message, this.listenerCount("message") > 0);
       this.#emit("message", message);
     }
   }
@@ -495,6 +532,8 @@ export class Router extends EventEmitter<RouterEvents> implements AsyncDisposabl
   }
 
   #report(error: unknown, message: InboundMessage | undefined): void {
+    // A handler that was still replying when its own router was closed has not failed.
+    if (this.#phase === "closed" && error instanceof SidewireError && error.code === "CLOSED") return;
     if (this.listenerCount("handlerError") === 0) console.error("sidewire: a handler failed:", error);
     this.#emit("handlerError", message === undefined ? { error } : { error, message });
   }
@@ -506,11 +545,6 @@ export class Router extends EventEmitter<RouterEvents> implements AsyncDisposabl
       else item.stop(new TimeoutReached());
     }
     return this.#outbox.nextAt();
-  }
-
-  #pipeClosed(pipe: SmartPipe): void {
-    if (this.#cache.get(pipe.to)?.pipe === pipe) this.#cache.delete(pipe.to);
-    void pipe.drained().then(() => this.#pipes.delete(pipe));
   }
 
   #usable({ IPv4, IPv6 }: Ranking): Broker[][] {

@@ -35,12 +35,22 @@ export interface PipeContext {
   readonly schedule: (at: number) => void;
   /** The peer answered on this broker. */
   readonly onFound: (address: string, broker: Broker) => void;
+  /** Throws when the router takes nothing more to send. */
+  readonly checkOpen: () => void;
+  /** The pipes that have messages on their way. */
+  readonly busy: Set<SmartPipe>;
   /** The pipe was closed by its user. */
   readonly onClosed: (pipe: SmartPipe) => void;
 }
 
 /** How long a probe goes on listening after the first answer: this, or twice the first round trip. */
 const PROBE_LISTEN_MS = 150;
+
+/** Where a message stands: which one it is, for the receiver. */
+interface Place {
+  readonly queueId: string;
+  readonly sequence: number;
+}
 
 /** A message whose turn has not come yet. */
 interface Turn {
@@ -64,7 +74,7 @@ export class SmartPipe {
   /** The destination's address. */
   readonly to: string;
   readonly #context: PipeContext;
-  readonly #hinted: readonly Broker[];
+  #hinted: readonly Broker[];
   readonly #ranked: readonly Broker[];
   readonly #turns: Turn[] = [];
   readonly #rateAlarm: Alarm = new Alarm((now) => this.#giveTurns(now));
@@ -123,16 +133,9 @@ export class SmartPipe {
     const { signal, timeoutMs } = parseSendOptions(options);
     await this.#turn(signal);
     try {
-      const { queueId, sequence } = this.#nextPlace();
-      const [delivery, ack] = await this.#transmit(
-        MessageType.Message,
-        queueId,
-        sequence,
-        message,
-        timeoutMs,
-        signal,
-      );
-      this.#context.outbox.take(Outbox.keyOf(this.to, queueId, sequence));
+      const place = this.#nextPlace();
+      const [delivery, ack] = await this.#transmit(MessageType.Message, place, message, timeoutMs, signal);
+      this.#context.outbox.take(this.#keyOf(place));
       return this.#receipt(message.length, delivery, ack);
     } finally {
       this.#endTurn();
@@ -149,11 +152,10 @@ export class SmartPipe {
     throwIfAborted(signal);
     this.#checkOpen();
     // A queue of its own, so that no message waits for a gap that a probe left.
-    const queueId = randomQueueId();
-    this.#inFlight++;
+    const place = { queueId: randomQueueId(), sequence: 0 };
+    this.#startTurn();
     try {
-      const empty = new Uint8Array();
-      const [delivery, ack] = await this.#transmit(MessageType.Probe, queueId, 0, empty, timeoutMs, signal);
+      const [delivery, ack] = await this.#transmit(MessageType.Probe, place, EMPTY, timeoutMs, signal);
       const roundTripMs = ack.at - (delivery.startedAt ?? ack.at);
       await pause(Math.min(Math.max(PROBE_LISTEN_MS, 2 * roundTripMs), timeoutMs), signal);
       const brokers = delivery.acks.map(({ slot, at }) => ({
@@ -166,7 +168,7 @@ export class SmartPipe {
       if (error instanceof NoAckError) return { reachable: false, brokers: [] };
       throw error;
     } finally {
-      this.#context.outbox.take(Outbox.keyOf(this.to, queueId, 0));
+      this.#context.outbox.take(this.#keyOf(place));
       this.#endTurn();
     }
   }
@@ -181,20 +183,25 @@ export class SmartPipe {
     this.#context.onClosed(this);
   }
 
+  /** Takes newer hints. @internal */
+  hint(brokers: readonly Broker[]): void {
+    this.#hinted = brokers;
+  }
+
   /** Resolves when nothing is in flight or waiting for its turn. @internal */
   drained(): Promise<void> {
-    if (this.#inFlight === 0 && this.#turns.length === 0) return Promise.resolve();
+    if (!this.#context.busy.has(this)) return Promise.resolve();
     return new Promise((resolve) => this.#drained.push(resolve));
   }
 
   /** Fails what waits for its turn. @internal */
   abandon(error: Error): void {
-    this.#closed = true;
     this.#rateAlarm.clear();
     for (const turn of this.#turns.splice(0)) turn.fail(error);
   }
 
   #checkOpen(): void {
+    this.#context.checkOpen();
     if (this.#closed) throw new SidewireError("CLOSED", "the pipe was closed");
   }
 
@@ -215,9 +222,11 @@ export class SmartPipe {
       };
       const stop = onAbort(signal, (error) => {
         this.#turns.splice(this.#turns.indexOf(turn), 1);
+        this.#lookIdle();
         reject(error);
       });
       this.#turns.push(turn);
+      this.#context.busy.add(this);
       this.#giveTurns(monotonicNow());
     });
   }
@@ -233,7 +242,7 @@ export class SmartPipe {
         return readyAt;
       }
       this.#turns.shift();
-      this.#inFlight++;
+      this.#startTurn();
       turn.go();
     }
     return Number.POSITIVE_INFINITY;
@@ -251,11 +260,21 @@ export class SmartPipe {
     return Number.isFinite(readyAt) ? readyAt : now;
   }
 
+  #startTurn(): void {
+    this.#inFlight++;
+    this.#context.busy.add(this);
+  }
+
   #endTurn(): void {
     this.#inFlight--;
     this.#giveTurns(monotonicNow());
-    if (this.#inFlight === 0 && this.#turns.length === 0)
-      for (const resolve of this.#drained.splice(0)) resolve();
+    this.#lookIdle();
+  }
+
+  #lookIdle(): void {
+    if (this.#inFlight > 0 || this.#turns.length > 0) return;
+    this.#context.busy.delete(this);
+    for (const resolve of this.#drained.splice(0)) resolve();
   }
 
   /** Where the destination may listen: as hinted, where it answered before, then by rank. */
@@ -263,7 +282,11 @@ export class SmartPipe {
     return [...this.#hinted, ...this.#context.peers.brokersOf(this.to), ...this.#ranked];
   }
 
-  #nextPlace(): { queueId: string; sequence: number } {
+  #keyOf({ queueId, sequence }: Place): string {
+    return Outbox.keyOf(this.to, queueId, sequence);
+  }
+
+  #nextPlace(): Place {
     if (this.#sequence > MAX_SEQUENCE) {
       this.#queueId = randomQueueId();
       this.#sequence = 0;
@@ -271,35 +294,42 @@ export class SmartPipe {
     return { queueId: this.#queueId, sequence: this.#sequence++ };
   }
 
+  /** A place that no broker has seen is used again, so that the receiver need not wait for it. */
+  #giveBack({ queueId, sequence }: Place): void {
+    if (queueId === this.#queueId && sequence === this.#sequence - 1) this.#sequence = sequence;
+  }
+
   /** Signs and sends until the first ACK; the outbox keeps listening for more. */
   async #transmit(
     type: MessageType,
-    queueId: string,
-    sequence: number,
+    place: Place,
     message: Uint8Array,
     timeoutMs: number,
     signal: AbortSignal | undefined,
   ): Promise<[Delivery, Acknowledgement]> {
     const { identity, settings, links, outbox, peers, wallNow, schedule } = this.#context;
-    const timestamp = Math.floor(wallNow() / 1000);
-    const payload = await AppPacket.pack({ queueId, sequence, timestamp, type, message }, identity);
-    throwIfAborted(signal);
-
-    const { fanOut } = settings;
-    const delivery = new Delivery({ links, to: this.to, payload, route: this.#route(), fanOut });
-    const key = Outbox.keyOf(this.to, queueId, sequence);
-    const widenAfterMs = Math.max(settings.widenAfterMs, 2 * (peers.roundTripMs(this.to) ?? 0));
-    schedule(outbox.add(key, delivery, { widenAfterMs, timeoutMs }, monotonicNow()));
-    const stop = onAbort(signal, (error) => delivery.stop(error));
+    const key = this.#keyOf(place);
+    let delivery: Delivery | undefined;
+    let stop: (() => void) | undefined;
     try {
+      const timestamp = Math.floor(wallNow() / 1000);
+      const payload = await AppPacket.pack({ ...place, timestamp, type, message }, identity);
+      throwIfAborted(signal);
+      delivery = new Delivery({ links, to: this.to, payload, route: this.#route(), fanOut: settings.fanOut });
+      stop = onAbort(signal, (error) => delivery?.stop(error));
+      const widenAfterMs = Math.max(settings.widenAfterMs, 2 * (peers.roundTripMs(this.to) ?? 0));
+      schedule(outbox.add(key, delivery, { widenAfterMs, timeoutMs }, monotonicNow()));
       const ack = await delivery.run();
       this.#learn(delivery, ack);
       return [delivery, ack];
     } catch (error) {
       outbox.take(key);
-      throw error instanceof TimeoutReached ? new NoAckError(this.to, timeoutMs, delivery.report()) : error;
+      if ((delivery?.publishes ?? 0) === 0) this.#giveBack(place);
+      throw error instanceof TimeoutReached
+        ? new NoAckError(this.to, timeoutMs, delivery?.report() ?? [])
+        : error;
     } finally {
-      stop();
+      stop?.();
     }
   }
 
@@ -335,6 +365,8 @@ export class SmartPipe {
 export class TimeoutReached extends Error {}
 
 const encoder: TextEncoder = new TextEncoder();
+
+const EMPTY: Uint8Array = new Uint8Array();
 
 /** A copy: the caller may go on using its array while the message waits. */
 function toBytes(data: unknown): Uint8Array {
