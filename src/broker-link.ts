@@ -78,7 +78,7 @@ export const openLink: OpenLink = (options, signal) => {
       client.subscribe(options.topic, { qos: 1 }, (error, granted) => {
         const qos = granted?.[0]?.qos;
         if (error || qos !== 1) {
-          const got = qos === undefined || qos >= 128 ? "refused it" : `granted QoS ${qos}`;
+          const got = error ? "refused it" : `granted QoS ${qos}`;
           fail(new BrokerError("subscription", `asked for a subscription at QoS 1, the broker ${got}`));
           return;
         }
@@ -163,7 +163,8 @@ function createClient({ broker, target, connectTimeoutMs }: LinkOptions): MqttCl
     reconnectPeriod: 0,
     resubscribe: false,
     queueQoSZero: false,
-    connectTimeout: connectTimeoutMs,
+    // Only a net below our own timeout, which covers the subscription too.
+    connectTimeout: 2 * connectTimeoutMs,
     // The worker timers that MQTT.js prefers in browsers need blob: workers, which a Content-Security-Policy denies.
     timerVariant: "native",
     ...(broker.username === undefined ? {} : { username: broker.username }),

@@ -26,6 +26,13 @@ const SETTLE_MS = 10_000;
 /** How far down a ranking brokers are held at most: where so many fail, it is the network that is down. */
 const MAX_HELD = 64;
 
+/** Somebody who waits for the first broker. */
+interface Waiter {
+  readonly since: number;
+  readonly resolve: () => void;
+  readonly reject: (error: SidewireError) => void;
+}
+
 /** One family: its ranking, and how far down brokers are held. */
 interface Front {
   readonly ranking: readonly Broker[];
@@ -47,7 +54,7 @@ export class InboundSet {
   readonly #fronts: readonly Front[];
   readonly #alarm: Alarm = new Alarm((now) => this.#review(now));
   #remembered: readonly Broker[] = [];
-  readonly #waiting: { resolve: () => void; reject: (error: SidewireError) => void }[] = [];
+  #waiting: Waiter[] = [];
   #running = false;
   #reviewing = false;
 
@@ -75,11 +82,12 @@ export class InboundSet {
 
   /**
    * Resolves with the first broker that is listened on.
+   * @param since - what failed before this time (monotonic ms) may still come up
    * @throws {@link NoBrokerError} once every broker has failed
    */
-  firstOpen(): Promise<void> {
+  firstOpen(since: number): Promise<void> {
     return new Promise((resolve, reject) => {
-      this.#waiting.push({ resolve, reject });
+      this.#waiting.push({ since, resolve, reject });
       this.changed();
     });
   }
@@ -89,11 +97,14 @@ export class InboundSet {
     // Holding a broker changes its state, which is the review's own doing.
     if (!this.#running || this.#reviewing) return;
     this.#alarm.set(this.#review(monotonicNow()));
-    if (this.#isReachable()) for (const { resolve } of this.#waiting.splice(0)) resolve();
-    else if (this.#waiting.length > 0 && this.#fronts.every((front) => this.#hasFailed(front))) {
-      const error = this.failure();
-      for (const { reject } of this.#waiting.splice(0)) reject(error);
-    }
+    if (this.#waiting.length === 0) return;
+    const reachable = this.#isReachable();
+    this.#waiting = this.#waiting.filter(({ since, resolve, reject }) => {
+      if (reachable) resolve();
+      else if (this.#fronts.every((front) => this.#hasFailed(front, since))) reject(this.failure());
+      else return true;
+      return false;
+    });
   }
 
   /** The brokers that others are told of, for each family, best first. */
@@ -193,10 +204,12 @@ export class InboundSet {
     return front.ranking.slice(0, front.held).flatMap((broker) => this.#links.find(broker) ?? []);
   }
 
-  #hasFailed({ ranking, held }: Front): boolean {
-    return (
-      held === ranking.length && ranking.every((broker) => this.#links.find(broker)?.lastError !== undefined)
-    );
+  #hasFailed({ ranking, held }: Front, since: number): boolean {
+    const failed = (broker: Broker): boolean => {
+      const slot = this.#links.find(broker);
+      return slot?.lastError !== undefined && slot.failedAt >= since;
+    };
+    return held === ranking.length && ranking.every(failed);
   }
 
   #isReachable(): boolean {

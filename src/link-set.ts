@@ -27,6 +27,8 @@ export interface LinkSlot {
   readonly lastError: BrokerError | undefined;
   /** Failed attempts since it last worked for a while. */
   readonly failures: number;
+  /** When that was; never, as -Infinity. */
+  readonly failedAt: number;
   /** When it is dialled again, if anybody wants it; meaningful while waiting. */
   readonly retryAt: number;
   /** When the present attempt began. */
@@ -80,6 +82,7 @@ interface Slot extends LinkSlot {
   link: BrokerLink | undefined;
   lastError: BrokerError | undefined;
   failures: number;
+  failedAt: number;
   retryAt: number;
   dialledAt: number;
   openedAt: number;
@@ -223,6 +226,7 @@ export class LinkSet {
         bucket: new TokenBucket(broker.rate),
         lastError: undefined,
         failures: 0,
+        failedAt: Number.NEGATIVE_INFINITY,
         retryAt: 0,
         dialledAt: 0,
         openedAt: 0,
@@ -325,6 +329,7 @@ export class LinkSet {
     if (slot.state === "open" && now - slot.openedAt >= PROVEN_AFTER_MS) slot.failures = 0;
     slot.link = undefined;
     slot.failures++;
+    slot.failedAt = now;
     const cap = this.#urgent
       ? BACKOFF_CAP_URGENT_MS
       : slot.worked

@@ -217,6 +217,7 @@ export class Router extends EventEmitter<RouterEvents> implements AsyncDisposabl
       schedule: (at) => this.#outboxAlarm.set(at),
       onFound: (address) => this.#keep(address, this.#peers.brokersOf(address)),
       checkOpen: () => this.#checkRunning(),
+      isClosed: () => this.#phase === "closed",
       busy: this.#busy,
       onClosed: (pipe) => {
         if (this.#cache.get(pipe.to)?.made === pipe) this.#cache.delete(pipe.to);
@@ -238,7 +239,7 @@ export class Router extends EventEmitter<RouterEvents> implements AsyncDisposabl
     this.#checkNotClosed();
     this.#starting ??= this.#begin();
     await abortable(this.#starting, signal);
-    await this.#whenReachable(signal, timeoutMs);
+    await this.#whenReachable(signal, timeoutMs, monotonicNow());
   }
 
   /**
@@ -384,12 +385,12 @@ export class Router extends EventEmitter<RouterEvents> implements AsyncDisposabl
     return new SmartPipe(this.#context, to, hinted, ranked);
   }
 
-  async #whenReachable(signal: AbortSignal | undefined, timeoutMs: number): Promise<void> {
+  async #whenReachable(signal: AbortSignal | undefined, timeoutMs: number, since: number): Promise<void> {
     const { promise, stop } = timeout(timeoutMs);
     try {
       await abortable(
         Promise.race([
-          this.#inbound.firstOpen(),
+          this.#inbound.firstOpen(since),
           promise.then(() => {
             throw this.#inbound.failure();
           }),
@@ -415,7 +416,7 @@ export class Router extends EventEmitter<RouterEvents> implements AsyncDisposabl
     });
     const { promise: hintsFailed, stop } = timeout(hinted.length > 0 ? HINT_PATIENCE_MS : 0);
     try {
-      const poolOpen = this.#whenReachable(signal, CONNECT_PATIENCE_MS);
+      const poolOpen = this.#whenReachable(signal, CONNECT_PATIENCE_MS, Number.NEGATIVE_INFINITY);
       // A pool that is down says so at once; hinted brokers get their time.
       const any = poolOpen.catch((error: unknown) => hintsFailed.then(() => Promise.reject(error)));
       await abortable(Promise.race([any, hintOpen]), signal);

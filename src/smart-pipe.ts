@@ -37,6 +37,8 @@ export interface PipeContext {
   readonly onFound: (address: string, broker: Broker) => void;
   /** Throws when the router takes nothing more to send. */
   readonly checkOpen: () => void;
+  /** Whether the router is gone, and with it what was on its way. */
+  readonly isClosed: () => boolean;
   /** The pipes that have messages on their way. */
   readonly busy: Set<SmartPipe>;
   /** The pipe was closed by its user. */
@@ -315,6 +317,8 @@ export class SmartPipe {
       const timestamp = Math.floor(wallNow() / 1000);
       const payload = await AppPacket.pack({ ...place, timestamp, type, message }, identity);
       throwIfAborted(signal);
+      // Signing takes its time.
+      if (this.#context.isClosed()) throw new SidewireError("CLOSED", "the router was closed");
       delivery = new Delivery({ links, to: this.to, payload, route: this.#route(), fanOut: settings.fanOut });
       stop = onAbort(signal, (error) => delivery?.stop(error));
       const widenAfterMs = Math.max(settings.widenAfterMs, 2 * (peers.roundTripMs(this.to) ?? 0));

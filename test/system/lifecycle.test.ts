@@ -1,0 +1,204 @@
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { describe, expect, it } from "vitest";
+import { Keypair, Router, SidewireError } from "../../src/index.js";
+import { startEmbeddedBroker } from "../support/embedded-broker.js";
+import { hasMosquitto, startMosquitto } from "../support/mosquitto.js";
+import { makePeer, poolOf, record, startPeer, use } from "../support/peers.js";
+
+/** Runs a program that gets the pool as JSON; resolves when the process has ended by itself. */
+async function runProgram(body: string, pool: unknown): Promise<{ output: string; code: number | null }> {
+  const program = `
+    import { Keypair, Router } from "sidewire";
+    const brokers = ${JSON.stringify(pool)};
+    const make = () => new Router(Keypair.generate(), { getTime: Date.now, brokers, families: ["IPv4"] });
+    ${body}`;
+  const child = spawn(process.execPath, ["--import", "tsx", "--input-type=module", "-e", program], {
+    stdio: ["ignore", "pipe", "pipe"],
+  });
+  let output = "";
+  child.stdout.on("data", (chunk: Buffer) => {
+    output += chunk.toString();
+  });
+  child.stderr.on("data", (chunk: Buffer) => {
+    output += chunk.toString();
+  });
+  // Its exit code, or null after a signal.
+  const [code] = (await once(child, "close")) as [number | null];
+  return { output, code };
+}
+
+describe("a program", () => {
+  it("ends by itself once its routers are closed, whatever they were doing", {
+    timeout: 30_000,
+  }, async () => {
+    const broker = use(await startEmbeddedBroker());
+    const dead = { host: "127.0.0.9", port: 1 };
+    const { output, code } = await runProgram(
+      `const [a, b, c] = [make(), make(), make()];
+       await Promise.all([a.start(), b.start()]);
+       const pipe = await a.pipe(b.address);
+       b.addMessageHandler(() => {});
+       console.log(await pipe.send("hello"));
+       void pipe.send("nobody waits for this");
+       void a.probe("${Keypair.generate().publicKeyHex}").catch(() => {});
+       void c.start().catch(() => {});
+       void (async () => { for await (const message of b.messages()); console.log("iterator ended"); })();
+       await Promise.all([a.close(), b.close(), c.close()]);
+       console.log(process.getActiveResourcesInfo().filter((name) => /Timeout|TCP|Socket/.test(name)).join() || "nothing left");`,
+      poolOf([broker, dead]),
+    );
+    expect(output.trim().split("\n")).toEqual(["5", "iterator ended", "nothing left"]);
+    expect(code).toBe(0);
+  });
+});
+
+describe("close", () => {
+  it("lets what is in flight end, and takes nothing more", async () => {
+    const pool = poolOf([use(await startEmbeddedBroker())]);
+    const [ann, ben] = await Promise.all([startPeer(pool), startPeer(pool)]);
+    const shown = record(ben);
+    const pipe = await ann.pipe(ben.address);
+    const sends = Array.from({ length: 100 }, (_, i) => pipe.send(`${i}`));
+    const closed = ann.close();
+    expect(ann.close()).toBe(closed);
+    await expect(pipe.send("late")).rejects.toMatchObject({ code: "CLOSED" });
+    await expect(ann.pipe(ben.address)).rejects.toMatchObject({ code: "CLOSED" });
+    await expect(ann.start()).rejects.toMatchObject({ code: "CLOSED" });
+    expect(await Promise.all(sends)).not.toContain(0);
+    await closed;
+    expect(shown).toHaveLength(100);
+  });
+
+  it("is immediate with a signal that has fired: what waits is told so", async () => {
+    const ann = await startPeer(poolOf([use(await startEmbeddedBroker())]));
+    const pipe = await ann.pipe(Keypair.generate().publicKeyHex);
+    const sent = pipe.send("nobody").catch((error: unknown) => error);
+    const before = performance.now();
+    await ann.close({ signal: AbortSignal.abort() });
+    expect(performance.now() - before).toBeLessThan(500);
+    expect(await sent).toMatchObject({ code: "CLOSED" });
+  });
+
+  it("hands over what was acknowledged behind a gap", async () => {
+    const pool = poolOf([use(await startEmbeddedBroker())]);
+    const ben = await startPeer(pool, { gapTimeoutMs: 60_000 });
+    const ann = await startPeer(pool);
+    const shown = record(ben);
+    const pipe = await ann.pipe(ben.address);
+    let sends = 0;
+    // The first message's signature never comes, so that its place stays empty.
+    const keys = Keypair.generate();
+    const stuck = new Router(
+      {
+        publicKey: keys.publicKey,
+        sign: (part) => (sends++ === 0 ? new Promise(() => {}) : keys.sign(part)),
+      },
+      { getTime: Date.now, brokers: pool, families: ["IPv4"] },
+    );
+    use({ [Symbol.asyncDispose]: () => stuck.close({ signal: AbortSignal.abort() }) });
+    await stuck.start();
+    const gapped = await stuck.pipe(ben.address);
+    void gapped.send("never signed").catch(() => {});
+    expect(await gapped.send("behind the gap")).toBe(14);
+    expect(await pipe.send("other queue")).toBe(11);
+    expect(shown.map((message) => message.text())).toEqual(["other queue"]);
+    await ben.close();
+    expect(shown.map((message) => message.text())).toEqual(["other queue", "behind the gap"]);
+  });
+
+  it.skipIf(!hasMosquitto)("does not hang on a frozen broker", async () => {
+    const broker = use(await startMosquitto());
+    const ann = await startPeer(poolOf([broker]));
+    broker.freeze();
+    const before = performance.now();
+    await ann.close();
+    expect(performance.now() - before).toBeLessThan(3000);
+    broker.thaw();
+  });
+
+  it("comes with the end of an `await using`", async () => {
+    const pool = poolOf([use(await startEmbeddedBroker())]);
+    const ann = makePeer(pool);
+    await ann.start();
+    await ann[Symbol.asyncDispose]();
+    await expect(ann.pipe(ann.address)).rejects.toMatchObject({ code: "CLOSED" });
+  });
+
+  it("ends a start that waits", async () => {
+    const pool = poolOf([use(await startEmbeddedBroker())]);
+    const ann = makePeer(pool);
+    const started = ann.start().catch((error: unknown) => error);
+    await ann.close();
+    expect(await started).toMatchObject({ code: "CLOSED" });
+  });
+});
+
+describe("start", () => {
+  it("counts once when called twice", async () => {
+    const broker = use(await startEmbeddedBroker());
+    const ann = makePeer(poolOf([broker]));
+    await Promise.all([ann.start(), ann.start()]);
+    await ann.start();
+    expect(broker.connections).toBe(1);
+  });
+
+  it("is needed before a pipe", async () => {
+    const ann = makePeer(poolOf([{ host: "127.0.0.1", port: 1 }]));
+    await expect(ann.pipe(ann.address)).rejects.toMatchObject({ code: "NOT_STARTED" });
+    await ann.close();
+  });
+
+  it("does nothing when its signal has fired already", async () => {
+    const broker = use(await startEmbeddedBroker());
+    const ann = makePeer(poolOf([broker]));
+    await expect(ann.start({ signal: AbortSignal.abort() })).rejects.toMatchObject({ code: "ABORTED" });
+    expect(broker.connections).toBe(0);
+  });
+});
+
+describe("a bad address", () => {
+  it.each(["", "03ab", "zz".repeat(33), `05${"ab".repeat(32)}`, `02${"ff".repeat(32)}`, undefined])(
+    "%s is named",
+    async (address) => {
+      const ann = await startPeer(poolOf([use(await startEmbeddedBroker())]));
+      // What a caller without types may pass.
+      const error: unknown = await ann.pipe(address as string).catch((e: unknown) => e);
+      expect(error).toBeInstanceOf(SidewireError);
+      expect(error).toMatchObject({ code: "INVALID_ADDRESS", path: "destination" });
+    },
+  );
+});
+
+describe("a clock that fails", () => {
+  it("is reported, and harms nothing else", async () => {
+    const pool = poolOf([use(await startEmbeddedBroker())]);
+    let now: () => number = () => Number.NaN;
+    const ann = await startPeer(pool, { getTime: () => now() });
+    const ben = await startPeer(pool);
+    const errors: unknown[] = [];
+    ann.on("handlerError", ({ error }) => errors.push(error));
+    const toAnn = await ben.pipe(ann.address);
+    expect(await toAnn.send("what time is it?", { timeoutMs: 100 })).toBe(0);
+    expect(errors[0]).toMatchObject({ code: "INVALID_OPTION", path: "getTime" });
+    await expect((await ann.pipe(ben.address)).send("x")).rejects.toMatchObject({ path: "getTime" });
+    now = Date.now;
+    const shown = ann.messages();
+    expect(await toAnn.send("and now?")).toBe(8);
+    const { value: message } = await shown.next();
+    expect(message?.text()).toBe("and now?");
+  });
+
+  it("that is off by a minute is told by the skew event and the receipt", async () => {
+    const pool = poolOf([use(await startEmbeddedBroker())]);
+    const ann = await startPeer(pool);
+    const ben = await startPeer(pool, { getTime: () => Date.now() + 60_000 });
+    const skews: { from: string; offsetMs: number }[] = [];
+    ann.on("skew", (event) => skews.push(event));
+    const receipt = await (await ann.pipe(ben.address)).deliver("tick");
+    expect(Math.abs(receipt.remoteClockOffsetMs - 60_000)).toBeLessThan(3000);
+    expect(skews).toHaveLength(1);
+    expect(skews[0]?.from).toBe(ben.address);
+    expect(Math.abs((skews[0]?.offsetMs ?? 0) - 60_000)).toBeLessThan(3000);
+  });
+});

@@ -1,0 +1,166 @@
+import { readFileSync } from "node:fs";
+import { describe, expect, it } from "vitest";
+import { type BrokerPool, Keypair } from "../../src/index.js";
+import { type EmbeddedBrokerOptions, startEmbeddedBroker } from "../support/embedded-broker.js";
+import { freePort } from "../support/mosquitto.js";
+import { makePeer, record, startPeer, use } from "../support/peers.js";
+
+const pem = (name: string): string =>
+  readFileSync(new URL(`../support/tls/${name}`, import.meta.url), "utf8");
+const ca = pem("ca.pem");
+const tls = { cert: pem("server.pem"), key: pem("server.key") };
+
+/** One broker that speaks one transport, as a pool entry. */
+async function brokerFor(transport: "mqtt" | "mqtts" | "ws" | "wss"): Promise<BrokerPool> {
+  const options: EmbeddedBrokerOptions = { transport, tls };
+  const { port } = use(await startEmbeddedBroker("127.0.0.1", 0, options));
+  const name = { mqtt: "port", mqtts: "tls", ws: "ws", wss: "wss" }[transport];
+  return { IPv4: { "127.0.0.1": { [name]: port } } };
+}
+
+describe("a router", () => {
+  for (const transport of ["mqtt", "mqtts", "ws", "wss"] as const) {
+    it(`talks over ${transport}`, async () => {
+      const pool = await brokerFor(transport);
+      const [ann, ben] = await Promise.all([startPeer(pool, { ca }), startPeer(pool, { ca })]);
+      const shown = record(ben);
+      const pipe = await ann.pipe(ben.address);
+      expect(await pipe.send(transport)).toBe(transport.length);
+      expect(shown[0]?.text()).toBe(transport);
+    });
+  }
+
+  for (const transport of ["mqtts", "wss"] as const) {
+    it(`does not trust a stranger's certificate over ${transport}`, async () => {
+      const ann = makePeer(await brokerFor(transport));
+      await expect(ann.start()).rejects.toMatchObject({
+        code: "NO_BROKER",
+        brokers: [{ error: expect.stringMatching(/certificate|self.signed|CERT/i) }],
+      });
+    });
+  }
+
+  it("takes the next transport of a broker when the preferred one is blocked", async () => {
+    const { port } = use(await startEmbeddedBroker("127.0.0.1", 0, { transport: "ws" }));
+    const blocked = await freePort("127.0.0.1");
+    const pool = { IPv4: { "127.0.0.1": { port: blocked, ws: port } } };
+    const [ann, ben] = await Promise.all([startPeer(pool), startPeer(pool)]);
+    expect(await (await ann.pipe(ben.address)).send("around the wall")).toBe(15);
+  });
+
+  it("uses only the transports it is told to, and skips brokers that speak none of them", async () => {
+    const pool = await brokerFor("mqtt");
+    const ann = makePeer(pool, { transports: ["wss"] });
+    await expect(ann.start()).rejects.toMatchObject({ code: "NO_BROKER", brokers: [] });
+  });
+
+  it("meets another at one broker when one comes over TCP, the other over WebSocket", async () => {
+    const tcp = use(await startEmbeddedBroker());
+    const { createServer } = await import("node:http");
+    const { WebSocketServer, createWebSocketStream } = await import("ws");
+    const http = createServer();
+    const server = new WebSocketServer({ server: http });
+    server.on("connection", (socket) => {
+      const stream = createWebSocketStream(socket);
+      stream.on("error", () => {});
+      tcp.aedes.handle(stream);
+    });
+    await new Promise<void>((resolve) => http.listen(0, "127.0.0.1", resolve));
+    use({
+      [Symbol.asyncDispose]: async () => {
+        for (const client of server.clients) client.terminate();
+        http.close();
+      },
+    });
+    const address = http.address();
+    const ws = typeof address === "object" && address !== null ? address.port : 0;
+    const pool = { IPv4: { "127.0.0.1": { port: tcp.port, ws } } };
+    const [ann, ben] = await Promise.all([
+      startPeer(pool, { transports: ["mqtt"] }),
+      startPeer(pool, { transports: ["ws"] }),
+    ]);
+    expect(await (await ann.pipe(ben.address)).send("over")).toBe(4);
+    expect(await (await ben.pipe(ann.address)).send("and back")).toBe(8);
+  });
+
+  it("leaves by the address it is given", async () => {
+    const from: string[] = [];
+    const options = { allow: (address: string) => from.push(address) > 0 };
+    const broker = use(await startEmbeddedBroker("127.0.0.1", 0, options));
+    const pool = { IPv4: { "127.0.0.1": { port: broker.port } } };
+    await startPeer(pool, { nic: "127.0.0.77" });
+    await startPeer(pool, { nic: { IPv4: "127.0.0.78" } });
+    expect(from).toEqual(["127.0.0.77", "127.0.0.78"]);
+  });
+
+  it("uses the families it is told to, and interleaves both", async () => {
+    const four = use(await startEmbeddedBroker("127.0.0.1"));
+    const six = use(await startEmbeddedBroker("::1"));
+    const pool: BrokerPool = {
+      IPv4: { "127.0.0.1": { port: four.port } },
+      IPv6: { "::1": { port: six.port } },
+    };
+    const [both, onlySix] = await Promise.all([
+      startPeer(pool, { families: ["IPv4", "IPv6"] }),
+      startPeer(pool, { families: ["IPv6"] }),
+    ]);
+    expect(onlySix.hints()).toEqual([{ af: 10, host: "::1", port: six.port }]);
+    const receipt = await (await both.pipe(onlySix.address)).deliver("six");
+    expect(receipt.broker.family).toBe("IPv6");
+    expect(receipt.brokersTried.length).toBeGreaterThan(0);
+  });
+
+  it("sends its credentials, and shows them nowhere", async () => {
+    const broker = use(await startEmbeddedBroker());
+    const seen: unknown[] = [];
+    broker.aedes.authenticate = (_client, username, password, done) => {
+      seen.push([username, password?.toString()]);
+      done(null, username === "user" && password?.toString() === "secret");
+    };
+    const entry = { port: broker.port, username: "user", password: "secret" };
+    const ann = await startPeer({ IPv4: { "127.0.0.1": entry } });
+    expect(seen).toEqual([["user", "secret"]]);
+    expect(JSON.stringify([ann.stats(), ann.hints()])).not.toContain("secret");
+
+    const wrong = makePeer({ IPv4: { "127.0.0.1": { ...entry, password: "guessed" } } });
+    const error: unknown = await wrong.start().catch((e: unknown) => e);
+    expect(error).toMatchObject({
+      code: "NO_BROKER",
+      brokers: [{ error: expect.stringContaining("code 5") }],
+    });
+    expect(`${JSON.stringify(error)} ${String(error)}`).not.toContain("guessed");
+  });
+});
+
+describe("hints", () => {
+  it("lead to a broker that is not in the sender's pool", async () => {
+    const shared = use(await startEmbeddedBroker("127.0.0.1"));
+    const other = use(await startEmbeddedBroker("127.0.0.2"));
+    const ben = await startPeer({ IPv4: { "127.0.0.1": { port: shared.port } } });
+    const ann = await startPeer({ IPv4: { "127.0.0.2": { port: other.port } } });
+    expect(await (await ann.pipe(ben.address)).send("lost", { timeoutMs: 100 })).toBe(0);
+    const pipe = await ann.pipe(ben.address, { hintBrokers: ben.hints() });
+    expect(await pipe.send("found")).toBe(5);
+  });
+
+  it("lead to a peer when nothing of the own pool can be reached", async () => {
+    const shared = use(await startEmbeddedBroker("127.0.0.1"));
+    const ben = await startPeer({ IPv4: { "127.0.0.1": { port: shared.port } } });
+    const ann = makePeer({ IPv4: { "127.0.0.2": { port: await freePort("127.0.0.2") } } });
+    await expect(ann.start()).rejects.toMatchObject({ code: "NO_BROKER" });
+    const pipe = await ann.pipe(ben.address, { hintBrokers: ben.hints() });
+    expect(await pipe.send("found")).toBe(5);
+  });
+
+  it("are checked, and the fault is named", async () => {
+    const ann = await startPeer({ IPv4: { "127.0.0.1": { port: use(await startEmbeddedBroker()).port } } });
+    const to = Keypair.generate().publicKeyHex;
+    const pipe = ann.pipe(to, {
+      hintBrokers: [
+        { af: 2, host: "a.example", port: 1883 },
+        { af: 2, host: "b.example", port: 0 },
+      ],
+    });
+    await expect(pipe).rejects.toMatchObject({ code: "INVALID_HINT", path: "hintBrokers[1].port" });
+  });
+});
