@@ -44,6 +44,8 @@ export interface BrokerPool {
 export interface Broker extends BrokerAddress, BrokerEntry {
   readonly family: Family;
   readonly weight: number;
+  /** Whether it must be at a public address, because a stranger may have named it. */
+  readonly publicOnly?: boolean;
 }
 
 /** The public brokers that come with the package, with the date of their check. */

@@ -1,6 +1,8 @@
+import { BoundedMap } from "./bounded-map.js";
 import { addressOf, type Broker, type BrokerPool, brokersOf, isHost, isPort, portOf } from "./broker-pool.js";
 import { InvalidInputError } from "./errors.js";
 import type { Family, Transport } from "./platform/platform.js";
+import { isPrivateHost } from "./private-address.js";
 
 /**
  * Where a peer listens, in the form that peers give to each other: most trusted first, and the
@@ -32,17 +34,14 @@ export interface HintStore {
 
 /** Keeps hints in memory, for the {@link MAX_KEPT} addresses used last. */
 export class MemoryHintStore implements HintStore {
-  readonly #hints = new Map<string, readonly BrokerHint[]>();
+  readonly #hints = new BoundedMap<string, readonly BrokerHint[]>(MAX_KEPT);
 
   get(address: string): readonly BrokerHint[] | undefined {
     return this.#hints.get(address);
   }
 
   set(address: string, hints: readonly BrokerHint[]): void {
-    this.#hints.delete(address);
     this.#hints.set(address, hints);
-    const oldest = this.#hints.size > MAX_KEPT ? this.#hints.keys().next().value : undefined;
-    if (oldest !== undefined) this.#hints.delete(oldest);
   }
 
   /** Every address with its hints, the one used longest ago first. */
@@ -95,18 +94,25 @@ function isTransport(value: unknown): value is Transport {
   return TRANSPORTS.includes(value);
 }
 
-/** The broker that a hint names: the pool's own entry, with its credentials, when the port is one of its. */
-export function brokerOfHint(hint: BrokerHint, pool: BrokerPool): Broker {
+/**
+ * The broker that a hint names: the pool's own entry, with its credentials, when the port is one of its.
+ * @param allowPrivate - whether hosts that the pool has not may be at private addresses
+ * @returns undefined for a private address that is not allowed
+ */
+export function brokerOfHint(hint: BrokerHint, pool: BrokerPool, allowPrivate: boolean): Broker | undefined {
   const family: Family = hint.af === 10 ? "IPv6" : "IPv4";
   const transport = hint.transport ?? "mqtt";
   const known = brokersOf(pool, family).find(({ host }) => host === hint.host);
   if (known !== undefined && [known.port, known.tls, known.ws, known.wss].includes(hint.port)) return known;
+  const publicOnly = known === undefined && !allowPrivate;
+  if (publicOnly && isPrivateHost(hint.host)) return undefined;
   const port =
     transport === "mqtt" ? { port: hint.port } : { [transport === "mqtts" ? "tls" : transport]: hint.port };
   return {
     family,
     host: hint.host,
     weight: 1,
+    publicOnly,
     ...port,
     ...(hint.path === undefined ? {} : { path: hint.path }),
   };

@@ -1,5 +1,5 @@
 import { bytesToHex, hexToBytes } from "@noble/hashes/utils.js";
-import { getPublicKey, Point, utils } from "@noble/secp256k1";
+import { getPublicKey, getSharedSecret, Point, utils } from "@noble/secp256k1";
 import { platform } from "#platform";
 import { InvalidInputError } from "./errors.js";
 import type { Sign } from "./platform/platform.js";
@@ -22,6 +22,12 @@ export interface Identity {
    * @returns 64 bytes, r then s, big-endian
    */
   sign(part: Uint8Array): Uint8Array | Promise<Uint8Array>;
+  /**
+   * ECDH with another public key (33 bytes), needed to open sealed messages and for nothing else.
+   * May throw or reject for bytes that are no public key.
+   * @returns the x coordinate of the shared point, 32 bytes
+   */
+  sharedSecret?(publicKey: Uint8Array): Uint8Array | Promise<Uint8Array>;
 }
 
 /**
@@ -80,6 +86,11 @@ export class Keypair implements Identity {
   /** Signs the SHA-1 digest of `part`: 64 bytes, r then s. */
   sign(part: Uint8Array): Uint8Array | Promise<Uint8Array> {
     return this.#sign(part);
+  }
+
+  /** ECDH with another public key: the x coordinate of the shared point, 32 bytes. */
+  sharedSecret(publicKey: Uint8Array): Uint8Array {
+    return getSharedSecret(this.#secretKey, publicKey).slice(1);
   }
 
   /** The address alone. */

@@ -73,10 +73,10 @@ export class InboundSet {
    * @param remembered - brokers that worked last time: dialled at once, let go when the ranking is up
    */
   start(remembered: readonly Broker[]): void {
-    this.#running = true;
     this.#remembered = remembered;
     for (const broker of remembered) this.#links.hold(broker, REMEMBERED);
     for (const front of this.#fronts) this.#grow(front, this.#options.inboundBrokers);
+    this.#running = true;
     this.changed();
   }
 

@@ -32,7 +32,7 @@ export interface InboxLimits {
 }
 
 /** A queue is followed at least this long after its last message: nothing older is fresh any more. */
-const FOLLOW_MS = 300_000;
+const FOLLOW_MS = 240_000;
 
 /**
  * Puts the messages of each queue in order. A message behind a gap waits at most `gapTimeoutMs`
@@ -62,7 +62,7 @@ export class Inbox<T> {
   }
 
   /**
-   * Whether a message may come in. Changes nothing.
+   * Whether a message may come in.
    * @param id - source and queue id
    */
   check(id: string, sequence: number, now: number): InboxVerdict {

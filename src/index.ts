@@ -19,6 +19,15 @@ export {
   type SidewireErrorCode,
   type UnreachableBroker,
 } from "./errors.js";
+export type {
+  BrokerEvent,
+  BrokerStats,
+  DroppedEvent,
+  HandlerErrorEvent,
+  RouterEvents,
+  RouterStats,
+  SkewEvent,
+} from "./events.js";
 export { type BrokerHint, type HintStore, MemoryHintStore } from "./hints.js";
 export { type Identity, Keypair } from "./identity.js";
 export type { LinkState } from "./link-set.js";
@@ -29,14 +38,5 @@ export { AppPacket, MessageType, type PacketFields } from "./packet.js";
 export type { Family, Transport, Verify } from "./platform/platform.js";
 export { brokerScore, type RankedBroker, type Ranking, rankBrokers } from "./ranking.js";
 export type { DropReason } from "./receiver.js";
-export {
-  type BrokerEvent,
-  type BrokerStats,
-  type DroppedEvent,
-  type HandlerErrorEvent,
-  Router,
-  type RouterEvents,
-  type RouterStats,
-  type SkewEvent,
-} from "./router.js";
+export { Router } from "./router.js";
 export { type ProbeResult, SmartPipe } from "./smart-pipe.js";

@@ -285,7 +285,15 @@ export class LinkSet {
         const link = await this.#options.openLink(
           {
             broker,
-            target: { transport, family, host, port, localAddress: nic[family], ca },
+            target: {
+              transport,
+              family,
+              host,
+              port,
+              localAddress: nic[family],
+              publicOnly: broker.publicOnly === true,
+              ca,
+            },
             topic,
             connectTimeoutMs: CONNECT_TIMEOUT_MS,
             onMessage: (payload, messageTopic) => this.#options.onMessage(slot, payload, messageTopic),

@@ -48,6 +48,12 @@ export interface RouterOptions {
   idleTimeoutMs?: number;
   /** Keeps where peers were found. Default: a {@link MemoryHintStore}. */
   hintStore?: HintStore;
+  /** Seal every message, so that only its destination can read it. Python peers cannot. Default: false. */
+  encrypt?: boolean;
+  /** Take sealed messages only. Default: false. */
+  requireEncryption?: boolean;
+  /** Dial hinted brokers at loopback, link-local and private addresses that the pool has not. Default: false. */
+  allowPrivateHints?: boolean;
   /** Checks signatures instead of the platform's own cryptography. */
   verify?: Verify;
 }
@@ -70,6 +76,9 @@ export interface Settings {
   readonly maxMessageBytes: number;
   readonly gapTimeoutMs: number;
   readonly idleTimeoutMs: number;
+  readonly encrypt: boolean;
+  readonly requireEncryption: boolean;
+  readonly allowPrivateHints: boolean;
   readonly hintStore: HintStore;
   readonly verify: Verify;
 }
@@ -87,6 +96,8 @@ export interface PipeOptions {
   useCache?: boolean;
   /** How long after its last use a cached pipe is handed out again, ms. Default: 3 600 000. */
   expiryMs?: number;
+  /** Seal the messages of this pipe, so that only the destination can read them. Default: the router's. */
+  encrypt?: boolean;
   /** Where the destination says it listens; tried first. At most {@link MAX_HINTS} are looked at. */
   hintBrokers?: readonly BrokerHint[];
   signal?: AbortSignal;
@@ -119,6 +130,9 @@ export function parseRouterOptions(options: RouterOptions): Settings {
     maxMessageBytes: integer(options.maxMessageBytes, "maxMessageBytes", 65_536, 1, 1 << 24),
     gapTimeoutMs: milliseconds(options.gapTimeoutMs, "gapTimeoutMs", 1000, 0, 60_000),
     idleTimeoutMs: milliseconds(options.idleTimeoutMs, "idleTimeoutMs", 600_000, 1000, MAX_MS),
+    encrypt: flag(options.encrypt, "encrypt", false),
+    requireEncryption: flag(options.requireEncryption, "requireEncryption", false),
+    allowPrivateHints: flag(options.allowPrivateHints, "allowPrivateHints", false),
     hintStore: parseStore(options.hintStore),
     verify: options.verify ?? platform.createVerify(),
   };
@@ -137,17 +151,20 @@ export function parseStartOptions(options: StartOptions): {
 }
 
 /** @throws {@link InvalidInputError} */
-export function parsePipeOptions(options: PipeOptions): {
+export function parsePipeOptions(
+  options: PipeOptions,
+  encryptByDefault: boolean,
+): {
   useCache: boolean;
+  encrypt: boolean;
   expiryMs: number;
   hintBrokers: readonly BrokerHint[];
   signal: AbortSignal | undefined;
 } {
   checkObject(options, "options");
-  const { useCache = false } = options;
-  if (typeof useCache !== "boolean") throw invalid("useCache", "expected true or false", useCache);
   return {
-    useCache,
+    useCache: flag(options.useCache, "useCache", false),
+    encrypt: flag(options.encrypt, "encrypt", encryptByDefault),
     expiryMs: milliseconds(options.expiryMs, "expiryMs", 3_600_000, 0, MAX_MS),
     hintBrokers: options.hintBrokers === undefined ? [] : parseHints(options.hintBrokers),
     signal: parseSignal(options.signal),
@@ -245,6 +262,12 @@ function milliseconds(value: unknown, name: string, fallback: number, min: numbe
   if (value === undefined) return fallback;
   if (typeof value === "number" && value >= min && value <= max) return value;
   throw invalid(name, `expected ${min} to ${max} ms`, value);
+}
+
+function flag(value: unknown, name: string, fallback: boolean): boolean {
+  if (value === undefined) return fallback;
+  if (typeof value === "boolean") return value;
+  throw invalid(name, "expected true or false", value);
 }
 
 function checkObject(value: unknown, name: string): void {

@@ -1,5 +1,10 @@
+import { BoundedMap } from "./bounded-map.js";
+
 /** Pauses before a message is published again on the brokers already used: QoS 0 may lose. */
 export const REPEAT_AFTER_MS: readonly number[] = [1000, 2000];
+
+/** For how many messages it is remembered that they were in. */
+const DONE_KEPT = 1024;
 
 /** What is to be done about a message that has no ACK yet. */
 export type OutboxAction = "widen" | "repeat" | "expire";
@@ -28,6 +33,7 @@ interface Entry<T> {
  */
 export class Outbox<T> {
   readonly #entries = new Map<string, Entry<T>>();
+  readonly #done = new BoundedMap<string, true>(DONE_KEPT);
 
   /** How many messages wait. */
   get size(): number {
@@ -61,10 +67,15 @@ export class Outbox<T> {
     return this.#entries.get(key)?.item;
   }
 
+  /** Whether this was in not long ago: an ACK for it is late, and nothing to wonder at. */
+  isDone(key: string): boolean {
+    return this.#done.has(key);
+  }
+
   /** Takes a message out, because it was acknowledged or given up; undefined if it was not in. */
   take(key: string): T | undefined {
     const entry = this.#entries.get(key);
-    this.#entries.delete(key);
+    if (this.#entries.delete(key)) this.#done.set(key, true);
     return entry?.item;
   }
 
@@ -79,7 +90,7 @@ export class Outbox<T> {
     for (const [key, entry] of this.#entries) {
       const { item } = entry;
       if (entry.expireAt <= now) {
-        this.#entries.delete(key);
+        this.take(key);
         actions.push({ item, action: "expire" });
         continue;
       }

@@ -74,7 +74,8 @@ export class AppPacket implements PacketFields {
     this.sequence = view.getUint32(SEQUENCE_AT);
     this.timestamp = view.getUint32(TIMESTAMP_AT) * 2 ** 32 + view.getUint32(TIMESTAMP_AT + 4);
     this.type = type;
-    this.message = payload.subarray(PACKET_OVERHEAD);
+    // A plain array of its own: in Node what came in is a Buffer, and a view into a larger one.
+    this.message = new Uint8Array(payload.subarray(PACKET_OVERHEAD));
     this.#payload = payload;
   }
 

@@ -1,3 +1,4 @@
+import { BoundedMap } from "./bounded-map.js";
 import type { Broker } from "./broker-pool.js";
 
 /** What is known of one peer. */
@@ -19,7 +20,7 @@ const GAIN = 1 / 8;
 
 /** Where peers were found and how far away they are, for those used last. */
 export class PeerBook {
-  readonly #peers = new Map<string, Peer>();
+  readonly #peers = new BoundedMap<string, Peer>(MAX_PEERS);
 
   /** The brokers where a peer answered, the latest first. */
   brokersOf(address: string): readonly Broker[] {
@@ -51,10 +52,7 @@ export class PeerBook {
 
   #touch(address: string): Peer {
     const peer = this.#peers.get(address) ?? { brokers: [], roundTripMs: undefined };
-    this.#peers.delete(address);
     this.#peers.set(address, peer);
-    const oldest = this.#peers.size > MAX_PEERS ? this.#peers.keys().next().value : undefined;
-    if (oldest !== undefined) this.#peers.delete(oldest);
     return peer;
   }
 }

@@ -1,4 +1,5 @@
 import { monotonicNow } from "./alarm.js";
+import { BoundedMap } from "./bounded-map.js";
 import type { Delivery } from "./delivery.js";
 import type { Identity } from "./identity.js";
 import { Inbox } from "./inbox.js";
@@ -7,6 +8,7 @@ import type { Settings } from "./options.js";
 import { Outbox } from "./outbox.js";
 import { AppPacket, MessageType, PACKET_OVERHEAD } from "./packet.js";
 import { FRESH_MS, ReplayWindow } from "./replay-window.js";
+import { isSealed, open, sealedLength } from "./seal.js";
 import { Verifier } from "./verifier.js";
 
 /** Why a packet was dropped. */
@@ -27,6 +29,10 @@ export type DropReason =
   | "too-old"
   /** Sent more than 120 s ahead, by the sender's clock. */
   | "too-new"
+  /** Not sealed, though `requireEncryption` is set. */
+  | "not-sealed"
+  /** Sealed, but not for this key and this packet, or changed on its way. */
+  | "not-opened"
   /** It came after messages that were sent behind it had been handed over. */
   | "out-of-order"
   /** No room to remember, hold or verify it: not acknowledged, so that the sender tries again. */
@@ -49,6 +55,9 @@ export interface Drop extends Refusal {
 /** A message that was accepted: to be handed over in this order. */
 export interface Accepted {
   readonly packet: AppPacket;
+  /** What it says, opened if it was sealed. */
+  readonly data: Uint8Array;
+  readonly sealed: boolean;
   readonly slot: LinkSlot;
 }
 
@@ -59,6 +68,8 @@ export interface ReceiverOptions {
   readonly links: LinkSet;
   readonly outbox: Outbox<Delivery>;
   readonly wallNow: () => number;
+  /** Whether this is a peer that answered us before, or one that `accept` named: it comes before strangers. */
+  readonly isKnown: (address: string) => boolean;
   /** Whether the application has room for one more message. */
   readonly hasRoom: () => boolean;
   readonly onAccepted: (messages: readonly Accepted[]) => void;
@@ -80,9 +91,11 @@ const RETRANSMISSION_MS = 60_000;
 /** Blocks of 32 neighbouring messages that the replay window can hold. */
 const REPLAY_BLOCKS = 65_536;
 
-/** Messages that may wait behind gaps, and queues that are followed, over all senders. */
+/** Messages that may wait behind gaps, over all senders. */
 const MAX_HELD = 4096;
-const MAX_QUEUES = 65_536;
+
+/** Queues that are followed: so many that the replay window is full before, which shares its room out. */
+const MAX_QUEUES: number = 2 * REPLAY_BLOCKS;
 
 /** ACKs kept for the copies of their messages. */
 const KEPT_ACKS = 1024;
@@ -102,7 +115,7 @@ export class Receiver {
   readonly #window = new ReplayWindow(REPLAY_BLOCKS);
   readonly #inbox: Inbox<Accepted>;
   /** Signed once for each message; its copies are answered with the same bytes. */
-  readonly #acks = new Map<string, Promise<Uint8Array>>();
+  readonly #acks = new BoundedMap<string, Promise<Uint8Array>>(KEPT_ACKS);
   readonly #pending = new Set<Promise<void>>();
   #purgeAt = 0;
 
@@ -136,16 +149,19 @@ export class Receiver {
   }
 
   /** The checks that cost next to nothing. */
-  #screen(payload: Uint8Array, topic: string): AppPacket | Refusal {
+  #screen(payload: Uint8Array, topic: string): AppPacket | Refusal | undefined {
     const { address, settings, outbox } = this.#options;
     if (topic !== address) return { reason: "foreign-topic" };
-    if (payload.length > PACKET_OVERHEAD + settings.maxMessageBytes) return { reason: "too-large" };
+    if (payload.length > PACKET_OVERHEAD + sealedLength(settings.maxMessageBytes))
+      return { reason: "too-large" };
     const packet = AppPacket.parse(payload);
     if (packet === null) return { reason: "malformed" };
 
     const { source: from, queueId, sequence, type } = packet;
     if (type === MessageType.Ack) {
-      return outbox.has(Outbox.keyOf(from, queueId, sequence)) ? packet : { reason: "unexpected-ack", from };
+      const key = Outbox.keyOf(from, queueId, sequence);
+      if (outbox.has(key)) return packet;
+      return outbox.isDone(key) ? undefined : { reason: "unexpected-ack", from };
     }
     const accepted = settings.accept === undefined || settings.accept(from);
     return accepted ? packet : { reason: "not-accepted", from };
@@ -157,7 +173,7 @@ export class Receiver {
     const valid = await this.#verifier.verify(packet, payload);
     if (valid === "busy") return { reason: "full", from };
     if (!valid) return { reason: "bad-signature", from };
-    if (type === MessageType.Message) return this.#message(packet, slot);
+    if (type === MessageType.Message) return await this.#message(packet, slot);
     if (type === MessageType.Ack) this.#acknowledged(packet, slot);
     else this.#acknowledge(packet, slot);
     return undefined;
@@ -171,34 +187,63 @@ export class Receiver {
     if (Math.abs(offsetMs) > SKEW_MS) onSkew(packet.source, offsetMs);
   }
 
-  /** Freshness, replay, order and room; then the ACK, then the application. */
-  #message(packet: AppPacket, slot: LinkSlot): Refusal | undefined {
-    const { settings, wallNow, hasRoom, onDuplicate, onSkew } = this.#options;
-    const { source: from, sequence } = packet;
+  /** Opens a message that is sealed, and takes it. */
+  async #message(packet: AppPacket, slot: LinkSlot): Promise<Refusal | undefined> {
+    const { address, identity, settings } = this.#options;
+    const { source: from, message } = packet;
+    const sealed = isSealed(message);
+    if (!sealed && settings.requireEncryption) return { reason: "not-sealed", from };
+    const verdict = this.#judge(packet);
+    if (verdict !== "new") return this.#decline(verdict, packet, slot);
+    if (!sealed) return this.#accept({ packet, data: message, sealed, slot });
+
+    const data = await open(message, { ...packet, destination: address }, identity);
+    if (data === undefined) return { reason: "not-opened", from };
+    // A copy may have been opened meanwhile.
+    const again = this.#judge(packet);
+    return again === "new"
+      ? this.#accept({ packet, data, sealed, slot })
+      : this.#decline(again, packet, slot);
+  }
+
+  /** Freshness, replay, order and room. */
+  #judge({ source: from, queueId, sequence, timestamp }: AppPacket): "new" | "seen" | Refusal {
+    const { wallNow, hasRoom, isKnown, onSkew } = this.#options;
     const now = monotonicNow();
     const wall = wallNow();
-    const sentAt = packet.timestamp * 1000;
+    const sentAt = timestamp * 1000;
     const ageMs = wall - sentAt;
     this.#purge(wall, now);
     if (ageMs > FRESH_MS || sentAt <= this.#window.floor) return { reason: "too-old", from, ageMs };
     if (-ageMs > FRESH_MS) return { reason: "too-new", from, ageMs };
     if (-ageMs > SKEW_MS || ageMs > SKEW_MS + RETRANSMISSION_MS) onSkew(from, -ageMs);
 
-    const queue = from + packet.queueId;
-    const seen = this.#window.check(queue, sequence);
-    if (seen === "seen") {
-      onDuplicate();
-      this.#acknowledge(packet, slot);
-      return undefined;
-    }
-    const turn = this.#inbox.check(queue, sequence, now);
+    const seen = this.#window.check(from, queueId, sequence, isKnown(from));
+    if (seen === "seen") return seen;
+    const turn = this.#inbox.check(from + queueId, sequence, now);
     if (turn === "late") return { reason: "out-of-order", from };
-    if (seen === "full" || turn === "full" || !hasRoom()) return { reason: "full", from };
+    return seen === "full" || turn === "full" || !hasRoom() ? { reason: "full", from } : "new";
+  }
 
-    this.#window.add(queue, sequence, sentAt, wall, now);
+  /** Every copy of a message that was accepted is acknowledged: the ACK before may have been lost. */
+  #decline(verdict: "seen" | Refusal, packet: AppPacket, slot: LinkSlot): Refusal | undefined {
+    if (verdict !== "seen") return verdict;
+    this.#options.onDuplicate();
     this.#acknowledge(packet, slot);
-    this.#handOver(this.#inbox.offer(queue, sequence, { packet, slot }, now));
-    if (this.#inbox.held > 0) this.#options.schedule(now + settings.gapTimeoutMs);
+    return undefined;
+  }
+
+  /** Remembers, acknowledges, and hands over what is next in order. */
+  #accept(accepted: Accepted): Refusal | undefined {
+    const { settings, wallNow, schedule } = this.#options;
+    const { packet, data, slot } = accepted;
+    const { source: from, queueId, sequence, timestamp } = packet;
+    if (data.length > settings.maxMessageBytes) return { reason: "too-large", from };
+    const now = monotonicNow();
+    this.#window.add(from, queueId, sequence, timestamp * 1000, wallNow(), now);
+    this.#acknowledge(packet, slot);
+    this.#handOver(this.#inbox.offer(from + queueId, sequence, accepted, now));
+    if (this.#inbox.held > 0) schedule(now + settings.gapTimeoutMs);
     return undefined;
   }
 
@@ -218,8 +263,6 @@ export class Receiver {
         identity,
       );
       this.#acks.set(key, ack);
-      const oldest = this.#acks.size > KEPT_ACKS ? this.#acks.keys().next().value : undefined;
-      if (oldest !== undefined) this.#acks.delete(oldest);
     }
     const done = ack
       .then((payload) => {

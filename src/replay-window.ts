@@ -4,6 +4,13 @@ export const FRESH_MS = 120_000;
 /** What the window says of a message: never seen, accepted before, or no room to remember it. */
 export type ReplayVerdict = "new" | "seen" | "full";
 
+/** Strangers leave a quarter of the room to peers that are known, and nobody gets more than a quarter. */
+const STRANGERS_SHARE = 0.75;
+const SOURCE_SHARE = 0.25;
+
+/** A queue id in hex. */
+const QUEUE_ID_CHARS = 64;
+
 /** Up to 32 neighbouring sequence numbers of one queue that were accepted. */
 interface Block {
   /** Bit i stands for sequence number 32 × index + i. */
@@ -26,7 +33,10 @@ interface Block {
  *   ones are never forgotten for them.
  */
 export class ReplayWindow {
+  /** By source and queue id, then by block. */
   readonly #queues = new Map<string, Map<number, Block>>();
+  /** How many blocks each source has. */
+  readonly #sources = new Map<string, number>();
   readonly #maxBlocks: number;
   #blocks = 0;
   #floor = Number.NEGATIVE_INFINITY;
@@ -46,21 +56,33 @@ export class ReplayWindow {
     return this.#floor;
   }
 
-  /** Looks a message up without remembering it. */
-  check(queue: string, sequence: number): ReplayVerdict {
-    const block = this.#queues.get(queue)?.get(sequence >>> 5);
+  /**
+   * Looks a message up without remembering it.
+   * @param isKnown - whether the source is more than a stranger
+   */
+  check(source: string, queueId: string, sequence: number, isKnown: boolean): ReplayVerdict {
+    const block = this.#queues.get(source + queueId)?.get(sequence >>> 5);
     if (block !== undefined) return (block.bits & (1 << (sequence & 31))) === 0 ? "new" : "seen";
-    return this.#blocks < this.#maxBlocks ? "new" : "full";
+    const room = this.#maxBlocks * (isKnown ? 1 : STRANGERS_SHARE);
+    const ownRoom = this.#maxBlocks * SOURCE_SHARE;
+    return this.#blocks < room && (this.#sources.get(source) ?? 0) < ownRoom ? "new" : "full";
   }
 
   /**
    * Remembers a message that {@link check} called new.
-   * @param queue - source and queue id
    * @param timestamp - the packet's, in ms
    * @param wallNow - the wall clock, ms
    * @param now - the monotonic clock, ms
    */
-  add(queue: string, sequence: number, timestamp: number, wallNow: number, now: number): void {
+  add(
+    source: string,
+    queueId: string,
+    sequence: number,
+    timestamp: number,
+    wallNow: number,
+    now: number,
+  ): void {
+    const queue = source + queueId;
     const blocks = this.#queues.get(queue) ?? new Map<number, Block>();
     this.#queues.set(queue, blocks);
     const index = sequence >>> 5;
@@ -68,7 +90,7 @@ export class ReplayWindow {
     const block = known ?? { bits: 0, timestamp, keepUntil: 0 };
     if (known === undefined) {
       blocks.set(index, block);
-      this.#blocks++;
+      this.#count(source, 1);
     }
     block.bits |= 1 << (sequence & 31);
     block.timestamp = Math.max(block.timestamp, timestamp);
@@ -81,10 +103,17 @@ export class ReplayWindow {
       for (const [index, block] of blocks) {
         if (block.keepUntil > now || block.timestamp + FRESH_MS >= wallNow) continue;
         blocks.delete(index);
-        this.#blocks--;
+        this.#count(queue.slice(0, -QUEUE_ID_CHARS), -1);
         this.#floor = Math.max(this.#floor, block.timestamp);
       }
       if (blocks.size === 0) this.#queues.delete(queue);
     }
+  }
+
+  #count(source: string, change: 1 | -1): void {
+    this.#blocks += change;
+    const count = (this.#sources.get(source) ?? 0) + change;
+    if (count > 0) this.#sources.set(source, count);
+    else this.#sources.delete(source);
   }
 }

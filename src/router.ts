@@ -1,15 +1,18 @@
 import { EventEmitter } from "eventemitter3";
 import { platform } from "#platform";
 import { abortable, throwIfAborted } from "./abort.js";
+import { AddressBook, interleave } from "./address-book.js";
 import { Alarm, monotonicNow } from "./alarm.js";
+import { BoundedMap } from "./bounded-map.js";
 import { openLink } from "./broker-link.js";
-import { addressOf, type Broker, FAMILIES } from "./broker-pool.js";
+import { addressOf, type Broker } from "./broker-pool.js";
 import type { Delivery } from "./delivery.js";
-import { type BrokerAddress, InvalidInputError, SidewireError } from "./errors.js";
-import { type BrokerHint, brokerOfHint, hintOfBroker, parseHints } from "./hints.js";
+import { InvalidInputError, SidewireError } from "./errors.js";
+import type { BrokerStats, RouterEvents, RouterStats } from "./events.js";
+import { type BrokerHint, hintOfBroker } from "./hints.js";
 import { type Identity, identityAddress, parseAddress } from "./identity.js";
 import { InboundSet } from "./inbound-set.js";
-import { LinkSet, type LinkSlot, type LinkState } from "./link-set.js";
+import { LinkSet, type LinkSlot } from "./link-set.js";
 import { Mailbox, type MessageHandler } from "./mailbox.js";
 import type { InboundMessage, SendOptions } from "./message.js";
 import {
@@ -23,95 +26,11 @@ import {
   type StartOptions,
 } from "./options.js";
 import { Outbox } from "./outbox.js";
-import { PeerBook } from "./peer-book.js";
-import { type Ranking, rankBrokers } from "./ranking.js";
+import { PipeCache } from "./pipe-cache.js";
 import { type Accepted, type Drop, type DropReason, Receiver } from "./receiver.js";
 import { type PipeContext, type ProbeResult, SmartPipe, TimeoutReached } from "./smart-pipe.js";
 
-/** The `broker` event: a broker's state has changed. */
-export interface BrokerEvent {
-  readonly broker: BrokerAddress;
-  readonly state: LinkState;
-  /** Why it is waiting for its next try. */
-  readonly error?: SidewireError;
-}
-
-/** The `dropped` event: something came in and was not taken. */
-export interface DroppedEvent {
-  readonly reason: DropReason;
-  readonly broker: BrokerAddress;
-  /** Who it says it is from; proven only for reasons that come after the check of the signature. */
-  readonly from?: string;
-  /** With `too-old` and `too-new`: how old it was by its sender's clock, ms; negative when from ahead. */
-  readonly ageMs?: number;
-}
-
-/** The `skew` event: a peer's clock differs from `getTime` by more than 30 s. At most one a minute and peer. */
-export interface SkewEvent {
-  readonly from: string;
-  /** Positive when the peer's clock is ahead, ms. */
-  readonly offsetMs: number;
-}
-
-/** The `handlerError` event: a handler threw or rejected. */
-export interface HandlerErrorEvent {
-  readonly error: unknown;
-  /** The message it was called with; absent where it was not a message handler. */
-  readonly message?: InboundMessage;
-}
-
-/** The events of a {@link Router}. */
-export interface RouterEvents {
-  message: (message: InboundMessage) => void;
-  broker: (event: BrokerEvent) => void;
-  dropped: (event: DroppedEvent) => void;
-  skew: (event: SkewEvent) => void;
-  handlerError: (event: HandlerErrorEvent) => void;
-}
-
-/** What `router.stats` tells of one broker. */
-export interface BrokerStats extends BrokerAddress {
-  readonly state: LinkState;
-  /** Listened on and told to others, listened on in reserve, or only sent by. */
-  readonly role: "inbound" | "reserve" | "outbound";
-  /** The latest round trip to a peer through it, ms. */
-  readonly roundTripMs?: number;
-  /** Publishes, ACKs included. */
-  readonly sent: number;
-  /** Messages whose ACK came by it. */
-  readonly acknowledged: number;
-  /** Failed attempts since it last worked for a while. */
-  readonly failures: number;
-  readonly lastError?: string;
-  /** Until it is dialled again, ms, while it is waiting. */
-  readonly nextTryInMs?: number;
-}
-
-/** What `router.stats` returns. */
-export interface RouterStats {
-  readonly brokers: readonly BrokerStats[];
-  /** Messages handed to the application. */
-  readonly received: number;
-  /** Further copies of them, which were acknowledged and not handed over. */
-  readonly duplicates: number;
-  /** How many packets were dropped, by reason. */
-  readonly dropped: Readonly<Partial<Record<DropReason, number>>>;
-  /** Messages that wait for an ACK now. */
-  readonly inFlight: number;
-}
-
 type Phase = "new" | "running" | "closing" | "closed";
-
-/** A pipe that is handed out again. */
-interface CachedPipe {
-  readonly pipe: Promise<SmartPipe>;
-  /** The same, once it is there. */
-  made: SmartPipe | undefined;
-  usedAt: number;
-}
-
-/** How many pipes are kept to be handed out again. */
-const MAX_CACHED_PIPES = 1000;
 
 /** How long a graceful close waits for what is in flight, ms. */
 const CLOSE_GRACE_MS = 5000;
@@ -148,14 +67,14 @@ export class Router extends EventEmitter<RouterEvents> implements AsyncDisposabl
   readonly #receiver: Receiver;
   readonly #mailbox: Mailbox;
   readonly #outbox = new Outbox<Delivery>();
-  readonly #peers = new PeerBook();
+  readonly #book: AddressBook;
   /** The pipes with messages on their way. */
   readonly #busy = new Set<SmartPipe>();
-  readonly #cache = new Map<string, CachedPipe>();
+  readonly #cache = new PipeCache();
   readonly #context: PipeContext;
   readonly #outboxAlarm: Alarm = new Alarm((now) => this.#workOutbox(now));
   readonly #inboxAlarm: Alarm = new Alarm((now) => this.#receiver.expire(now));
-  readonly #skewTold = new Map<string, number>();
+  readonly #skewTold = new BoundedMap<string, number>(SKEW_PEERS);
   readonly #dropped: Partial<Record<DropReason, number>> = {};
   #received = 0;
   #duplicates = 0;
@@ -173,6 +92,9 @@ export class Router extends EventEmitter<RouterEvents> implements AsyncDisposabl
     super();
     this.address = identityAddress(identity);
     const settings = parseRouterOptions(options);
+    if (settings.requireEncryption && identity.sharedSecret === undefined) {
+      throw new InvalidInputError("INVALID_KEY", "identity.sharedSecret", "needed to open sealed messages");
+    }
     this.#settings = settings;
     const wallNow = (): number => readClock(settings.getTime);
     this.#links = new LinkSet({
@@ -186,8 +108,9 @@ export class Router extends EventEmitter<RouterEvents> implements AsyncDisposabl
       onMessage: (slot, payload, topic) => this.#receive(slot, payload, topic),
       onState: (slot) => this.#brokerChanged(slot),
     });
+    this.#book = new AddressBook(settings, (broker) => this.#links.isUsable(broker));
     this.#inbound = new InboundSet(this.#links, {
-      rankings: this.#usable(rankBrokers(this.address, settings.brokers)),
+      rankings: this.#book.rankings(this.address),
       inboundBrokers: settings.inboundBrokers,
       reserveBrokers: settings.reserveBrokers,
     });
@@ -200,6 +123,7 @@ export class Router extends EventEmitter<RouterEvents> implements AsyncDisposabl
       links: this.#links,
       outbox: this.#outbox,
       wallNow,
+      isKnown: (from) => settings.accept !== undefined || this.#book.foundAt(from).length > 0,
       hasRoom: () => !this.#mailbox.isFull,
       onAccepted: (messages) => this.#handOver(messages),
       onDropped: (drop) => this.#drop(drop),
@@ -208,20 +132,18 @@ export class Router extends EventEmitter<RouterEvents> implements AsyncDisposabl
       schedule: (at) => this.#inboxAlarm.set(at),
     });
     this.#context = {
+      address: this.address,
       identity,
       settings,
       links: this.#links,
       outbox: this.#outbox,
-      peers: this.#peers,
+      book: this.#book,
       wallNow,
       schedule: (at) => this.#outboxAlarm.set(at),
-      onFound: (address) => this.#keep(address, this.#peers.brokersOf(address)),
       checkOpen: () => this.#checkRunning(),
       isClosed: () => this.#phase === "closed",
       busy: this.#busy,
-      onClosed: (pipe) => {
-        if (this.#cache.get(pipe.to)?.made === pipe) this.#cache.delete(pipe.to);
-      },
+      onClosed: (pipe) => this.#cache.evict(pipe),
     };
   }
 
@@ -251,38 +173,22 @@ export class Router extends EventEmitter<RouterEvents> implements AsyncDisposabl
    */
   async pipe(destination: string, options: PipeOptions = {}): Promise<SmartPipe> {
     const to = parseAddress(destination, "destination");
-    const { useCache, expiryMs, hintBrokers, signal } = parsePipeOptions(options);
+    const { useCache, encrypt, expiryMs, hintBrokers, signal } = parsePipeOptions(
+      options,
+      this.#settings.encrypt,
+    );
+    this.#book.checkHints(hintBrokers);
     throwIfAborted(signal);
     this.#checkRunning();
-    if (!useCache) return await this.#openPipe(to, hintBrokers, signal);
+    if (!useCache) return await this.#openPipe(to, encrypt, hintBrokers, signal);
 
-    const now = monotonicNow();
-    const cached = this.#cache.get(to);
-    if (cached !== undefined && now - cached.usedAt < expiryMs) {
-      cached.usedAt = now;
-      const pipe = await abortable(cached.pipe, signal);
-      if (hintBrokers.length > 0) pipe.hint(this.#brokersOfHints(hintBrokers));
-      return pipe;
-    }
     // Those who ask while it is being made share it, and none of them can abort it for the others.
-    const entry: CachedPipe = {
-      pipe: this.#openPipe(to, hintBrokers, undefined),
-      made: undefined,
-      usedAt: now,
-    };
-    this.#cache.delete(to);
-    this.#cache.set(to, entry);
-    const oldest = this.#cache.size > MAX_CACHED_PIPES ? this.#cache.keys().next().value : undefined;
-    if (oldest !== undefined) this.#cache.delete(oldest);
-    entry.pipe.then(
-      (pipe) => {
-        entry.made = pipe;
-      },
-      () => {
-        if (this.#cache.get(to) === entry) this.#cache.delete(to);
-      },
-    );
-    return await abortable(entry.pipe, signal);
+    const cached = this.#cache.find(to, encrypt, expiryMs, monotonicNow());
+    const making = cached ?? this.#openPipe(to, encrypt, hintBrokers, undefined);
+    if (cached === undefined) this.#cache.keep(to, encrypt, making, monotonicNow());
+    const pipe = await abortable(making, signal);
+    if (cached !== undefined && hintBrokers.length > 0) pipe.hint(this.#book.brokersOfHints(hintBrokers));
+    return pipe;
   }
 
   /**
@@ -366,23 +272,24 @@ export class Router extends EventEmitter<RouterEvents> implements AsyncDisposabl
 
   async #begin(): Promise<void> {
     this.#phase = "running";
-    const kept = await this.#keptFor(this.address);
+    const kept = await this.#book.kept(this.address);
     if (this.#phase === "running") this.#inbound.start(kept);
   }
 
   async #openPipe(
     to: string,
+    encrypt: boolean,
     hints: readonly BrokerHint[],
     signal: AbortSignal | undefined,
   ): Promise<SmartPipe> {
-    await abortable(this.#recall(to), signal);
-    const hinted = this.#brokersOfHints(hints);
-    const ranked = interleave(this.#usable(rankBrokers(to, this.#settings.brokers)));
-    const route = [...hinted, ...this.#peers.brokersOf(to), ...ranked];
+    await abortable(this.#book.recall(to), signal);
+    const hinted = this.#book.brokersOfHints(hints);
+    const ranked = interleave(this.#book.rankings(to));
+    const route = [...hinted, ...this.#book.foundAt(to), ...ranked];
     for (const broker of route.slice(0, this.#settings.fanOut)) this.#links.dial(broker);
     await this.#whenConnected(route, hinted, signal);
     this.#checkRunning();
-    return new SmartPipe(this.#context, to, hinted, ranked);
+    return new SmartPipe(this.#context, to, encrypt, hinted, ranked);
   }
 
   async #whenReachable(signal: AbortSignal | undefined, timeoutMs: number, since: number): Promise<void> {
@@ -458,18 +365,18 @@ export class Router extends EventEmitter<RouterEvents> implements AsyncDisposabl
   }
 
   #handOver(messages: readonly Accepted[]): void {
-    for (const { packet, slot } of messages) {
+    for (const { packet, data, sealed, slot } of messages) {
       this.#received++;
       const message: InboundMessage = {
-        data: packet.message,
-        text: () => textDecoder.decode(packet.message),
+        data,
+        text: () => textDecoder.decode(data),
         from: packet.source,
         queueId: packet.queueId,
         sequence: packet.sequence,
         sentAt: packet.timestamp * 1000,
         broker: addressOf(slot.broker),
-        sealed: false,
-        reply: (data, options) => this.#reply(packet.source, slot, data, options),
+        sealed,
+        reply: (answer, options) => this.#reply(packet.source, slot, sealed, answer, options),
       };
       this.#mailbox.put(message, this.listenerCount("message") > 0);
       this.#emit("message", message);
@@ -479,13 +386,20 @@ export class Router extends EventEmitter<RouterEvents> implements AsyncDisposabl
   async #reply(
     to: string,
     slot: LinkSlot,
+    sealed: boolean,
     data: string | Uint8Array,
     options?: SendOptions,
   ): Promise<number> {
     // It was there a moment ago.
-    this.#peers.found(to, slot.broker);
+    this.#book.found(to, slot.broker);
     const { signal } = options ?? {};
-    const pipe = await this.pipe(to, { useCache: true, ...(signal === undefined ? {} : { signal }) });
+    // Who can seal can open.
+    const encrypt = sealed || this.#settings.encrypt;
+    const pipe = await this.pipe(to, {
+      useCache: true,
+      encrypt,
+      ...(signal === undefined ? {} : { signal }),
+    });
     return await pipe.send(data, options);
   }
 
@@ -504,22 +418,19 @@ export class Router extends EventEmitter<RouterEvents> implements AsyncDisposabl
     const now = monotonicNow();
     const told = this.#skewTold.get(from);
     if (told !== undefined && now - told < SKEW_PAUSE_MS) return;
-    this.#skewTold.delete(from);
     this.#skewTold.set(from, now);
-    const oldest = this.#skewTold.size > SKEW_PEERS ? this.#skewTold.keys().next().value : undefined;
-    if (oldest !== undefined) this.#skewTold.delete(oldest);
     this.#emit("skew", { from, offsetMs });
   }
 
   #brokerChanged(slot: LinkSlot): void {
     const { broker, state, lastError } = slot;
-    this.#inbound.changed();
-    if (state === "open") this.#keepOwn();
     this.#emit("broker", {
       broker: addressOf(broker),
       state,
       ...(state === "waiting" && lastError !== undefined ? { error: lastError } : {}),
     });
+    this.#inbound.changed();
+    if (state === "open") this.#keepOwn();
   }
 
   /** A listener that throws must not end what called it. */
@@ -548,47 +459,12 @@ export class Router extends EventEmitter<RouterEvents> implements AsyncDisposabl
     return this.#outbox.nextAt();
   }
 
-  #usable({ IPv4, IPv6 }: Ranking): Broker[][] {
-    const rankings = { IPv4, IPv6 };
-    return FAMILIES.filter((family) => this.#settings.families.includes(family)).map((family) =>
-      rankings[family].filter((broker) => this.#links.isUsable(broker)),
-    );
-  }
-
-  #brokersOfHints(hints: readonly BrokerHint[]): Broker[] {
-    return hints
-      .map((hint) => brokerOfHint(hint, this.#settings.brokers))
-      .filter((broker) => this.#settings.families.includes(broker.family) && this.#links.isUsable(broker));
-  }
-
-  /** The brokers that the store kept for an address; a store that fails has kept none. */
-  async #keptFor(address: string): Promise<Broker[]> {
-    try {
-      const kept = await this.#settings.hintStore.get(address);
-      return kept === undefined ? [] : this.#brokersOfHints(parseHints(kept));
-    } catch {
-      return [];
-    }
-  }
-
-  /** Takes over what the store kept of a peer, unless it was met in this run. */
-  async #recall(address: string): Promise<void> {
-    if (this.#peers.brokersOf(address).length > 0) return;
-    for (const broker of (await this.#keptFor(address)).reverse()) this.#peers.found(address, broker);
-  }
-
-  /** Stores where a peer was found; a store that fails costs the next start some time, nothing else. */
-  #keep(address: string, brokers: readonly Broker[]): void {
-    const hints = brokers.flatMap((broker) => hintOfBroker(broker) ?? []);
-    void (async () => this.#settings.hintStore.set(address, hints))().catch(() => {});
-  }
-
   #keepOwn(): void {
     const brokers = interleave(this.#inbound.listening());
     const hints = JSON.stringify(brokers.map(addressOf));
     if (brokers.length === 0 || hints === this.#keptHints) return;
     this.#keptHints = hints;
-    this.#keep(this.address, brokers);
+    this.#book.keep(this.address, brokers);
   }
 
   #checkNotClosed(): void {
@@ -606,12 +482,6 @@ export class Router extends EventEmitter<RouterEvents> implements AsyncDisposabl
 /** How long `pipe` waits for the first broker, and at least for hinted ones, ms. */
 const CONNECT_PATIENCE_MS = 10_000;
 const HINT_PATIENCE_MS = 4000;
-
-/** One of each in turn: a₁ b₁ a₂ b₂ … */
-function interleave<T>(lists: readonly (readonly T[])[]): T[] {
-  const longest = Math.max(0, ...lists.map((list) => list.length));
-  return Array.from({ length: longest }, (_, i) => lists.flatMap((list) => list.slice(i, i + 1))).flat();
-}
 
 function timeout(ms: number): { promise: Promise<void>; stop: () => void } {
   let timer: ReturnType<typeof setTimeout> | undefined;

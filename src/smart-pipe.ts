@@ -1,16 +1,17 @@
 import { bytesToHex } from "@noble/hashes/utils.js";
 import { onAbort, throwIfAborted } from "./abort.js";
+import type { AddressBook } from "./address-book.js";
 import { Alarm, monotonicNow } from "./alarm.js";
 import { addressOf, type Broker } from "./broker-pool.js";
 import { type Acknowledgement, Delivery } from "./delivery.js";
-import { type BrokerAddress, NoAckError, SidewireError } from "./errors.js";
+import { type BrokerAddress, InvalidInputError, NoAckError, SidewireError } from "./errors.js";
 import type { Identity } from "./identity.js";
 import type { LinkSet } from "./link-set.js";
 import type { Receipt, SendOptions } from "./message.js";
 import { parseSendOptions, type Settings } from "./options.js";
 import { Outbox } from "./outbox.js";
 import { AppPacket, MAX_SEQUENCE, MessageType, QUEUE_ID_BYTES } from "./packet.js";
-import type { PeerBook } from "./peer-book.js";
+import { isSealed, seal } from "./seal.js";
 
 /** What a probe found. */
 export interface ProbeResult {
@@ -24,17 +25,17 @@ export interface ProbeResult {
 
 /** What the pipes of one router share. */
 export interface PipeContext {
+  /** The own address. */
+  readonly address: string;
   readonly identity: Identity;
   readonly settings: Settings;
   readonly links: LinkSet;
   readonly outbox: Outbox<Delivery>;
-  readonly peers: PeerBook;
+  readonly book: AddressBook;
   /** The wall clock, ms. */
   readonly wallNow: () => number;
   /** Sets the router's alarm for the outbox. */
   readonly schedule: (at: number) => void;
-  /** The peer answered on this broker. */
-  readonly onFound: (address: string, broker: Broker) => void;
   /** Throws when the router takes nothing more to send. */
   readonly checkOpen: () => void;
   /** Whether the router is gone, and with it what was on its way. */
@@ -75,6 +76,8 @@ interface Turn {
 export class SmartPipe {
   /** The destination's address. */
   readonly to: string;
+  /** Whether its messages are sealed for the destination. */
+  readonly encrypted: boolean;
   readonly #context: PipeContext;
   #hinted: readonly Broker[];
   readonly #ranked: readonly Broker[];
@@ -83,13 +86,22 @@ export class SmartPipe {
   #queueId: string = randomQueueId();
   #sequence = 0;
   #inFlight = 0;
+  /** Those in flight that have not been published yet. */
+  #signing = 0;
   #closed = false;
   #drained: (() => void)[] = [];
 
   /** @internal */
-  constructor(context: PipeContext, to: string, hinted: readonly Broker[], ranked: readonly Broker[]) {
+  constructor(
+    context: PipeContext,
+    to: string,
+    encrypted: boolean,
+    hinted: readonly Broker[],
+    ranked: readonly Broker[],
+  ) {
     this.#context = context;
     this.to = to;
+    this.encrypted = encrypted;
     this.#hinted = hinted;
     this.#ranked = ranked;
   }
@@ -132,11 +144,20 @@ export class SmartPipe {
         `${message.length} bytes, at most ${maxMessageBytes} can be sent`,
       );
     }
+    if (!this.encrypted && isSealed(message)) {
+      throw new InvalidInputError(
+        "INVALID_OPTION",
+        "data",
+        "starts with the marker of sealed messages; encrypt it",
+      );
+    }
     const { signal, timeoutMs } = parseSendOptions(options);
     await this.#turn(signal);
     try {
       const place = this.#nextPlace();
-      const [delivery, ack] = await this.#transmit(MessageType.Message, place, message, timeoutMs, signal);
+      const context = { source: this.#context.address, destination: this.to, ...place };
+      const sealed = this.encrypted ? seal(message, context) : message;
+      const [delivery, ack] = await this.#transmit(MessageType.Message, place, sealed, timeoutMs, signal);
       this.#context.outbox.take(this.#keyOf(place));
       return this.#receipt(message.length, delivery, ack);
     } finally {
@@ -239,7 +260,9 @@ export class SmartPipe {
       const [turn] = this.#turns;
       if (turn === undefined) break;
       const readyAt = this.#rateReadyAt(now);
-      if (readyAt > now) {
+      // The one before has not drawn its token yet.
+      if (readyAt !== undefined && this.#signing > 0) break;
+      if (readyAt !== undefined && readyAt > now) {
         this.#rateAlarm.set(readyAt);
         return readyAt;
       }
@@ -250,20 +273,21 @@ export class SmartPipe {
     return Number.POSITIVE_INFINITY;
   }
 
-  /** When some connected broker may be published on: now, where none is connected. */
-  #rateReadyAt(now: number): number {
-    let readyAt = Number.POSITIVE_INFINITY;
+  /** When a connected broker may be published on again, where all of them have a rate. */
+  #rateReadyAt(now: number): number | undefined {
+    let readyAt: number | undefined;
     for (const broker of this.#route()) {
       const slot = this.#context.links.find(broker);
       if (slot?.state !== "open") continue;
-      readyAt = Math.min(readyAt, slot.bucket.readyAt(now));
-      if (readyAt <= now) break;
+      if (slot.broker.rate === undefined) return undefined;
+      readyAt = Math.min(readyAt ?? Number.POSITIVE_INFINITY, slot.bucket.readyAt(now));
     }
-    return Number.isFinite(readyAt) ? readyAt : now;
+    return readyAt;
   }
 
   #startTurn(): void {
     this.#inFlight++;
+    this.#signing++;
     this.#context.busy.add(this);
   }
 
@@ -281,7 +305,7 @@ export class SmartPipe {
 
   /** Where the destination may listen: as hinted, where it answered before, then by rank. */
   #route(): readonly Broker[] {
-    return [...this.#hinted, ...this.#context.peers.brokersOf(this.to), ...this.#ranked];
+    return [...this.#hinted, ...this.#context.book.foundAt(this.to), ...this.#ranked];
   }
 
   #keyOf({ queueId, sequence }: Place): string {
@@ -309,10 +333,16 @@ export class SmartPipe {
     timeoutMs: number,
     signal: AbortSignal | undefined,
   ): Promise<[Delivery, Acknowledgement]> {
-    const { identity, settings, links, outbox, peers, wallNow, schedule } = this.#context;
+    const { identity, settings, links, outbox, book, wallNow, schedule } = this.#context;
     const key = this.#keyOf(place);
     let delivery: Delivery | undefined;
     let stop: (() => void) | undefined;
+    let signing = true;
+    const signed = (): void => {
+      if (signing) this.#signing--;
+      signing = false;
+      this.#giveTurns(monotonicNow());
+    };
     try {
       const timestamp = Math.floor(wallNow() / 1000);
       const payload = await AppPacket.pack({ ...place, timestamp, type, message }, identity);
@@ -321,9 +351,11 @@ export class SmartPipe {
       if (this.#context.isClosed()) throw new SidewireError("CLOSED", "the router was closed");
       delivery = new Delivery({ links, to: this.to, payload, route: this.#route(), fanOut: settings.fanOut });
       stop = onAbort(signal, (error) => delivery?.stop(error));
-      const widenAfterMs = Math.max(settings.widenAfterMs, 2 * (peers.roundTripMs(this.to) ?? 0));
+      const widenAfterMs = Math.max(settings.widenAfterMs, 2 * (book.roundTripMs(this.to) ?? 0));
       schedule(outbox.add(key, delivery, { widenAfterMs, timeoutMs }, monotonicNow()));
-      const ack = await delivery.run();
+      const acknowledged = delivery.run();
+      signed();
+      const ack = await acknowledged;
       this.#learn(delivery, ack);
       return [delivery, ack];
     } catch (error) {
@@ -333,19 +365,20 @@ export class SmartPipe {
         ? new NoAckError(this.to, timeoutMs, delivery?.report() ?? [])
         : error;
     } finally {
+      signed();
       stop?.();
     }
   }
 
   #learn(delivery: Delivery, { slot }: Acknowledgement): void {
-    const { peers, onFound } = this.#context;
+    const { book } = this.#context;
     const roundTripMs = delivery.roundTripBy(slot);
     slot.traffic.acknowledged++;
     if (roundTripMs !== undefined) {
       slot.traffic.roundTripMs = roundTripMs;
-      peers.measured(this.to, roundTripMs);
+      book.measured(this.to, roundTripMs);
     }
-    if (peers.found(this.to, slot.broker)) onFound(this.to, slot.broker);
+    book.found(this.to, slot.broker);
   }
 
   #receipt(bytes: number, delivery: Delivery, ack: Acknowledgement): Receipt {

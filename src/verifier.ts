@@ -1,5 +1,6 @@
 import { sha256 } from "@noble/hashes/sha2.js";
 import { bytesToHex } from "@noble/hashes/utils.js";
+import { BoundedMap } from "./bounded-map.js";
 import type { AppPacket } from "./packet.js";
 import type { Verify } from "./platform/platform.js";
 
@@ -28,7 +29,7 @@ const KEPT_RESULTS = 512;
 export class Verifier {
   readonly #verify: Verify;
   readonly #waiting = new Map<string, Job[]>();
-  readonly #results = new Map<string, Promise<Verification>>();
+  readonly #results = new BoundedMap<string, Promise<Verification>>(KEPT_RESULTS);
   #running = 0;
   #waitingCount = 0;
 
@@ -43,8 +44,6 @@ export class Verifier {
     if (known !== undefined) return known;
     const result = new Promise<Verification>((done) => this.#enqueue({ packet, done }));
     this.#results.set(id, result);
-    const oldest = this.#results.size > KEPT_RESULTS ? this.#results.keys().next().value : undefined;
-    if (oldest !== undefined) this.#results.delete(oldest);
     // Another copy may come when there is room again.
     void result.then((value) => {
       if (value === "busy") this.#results.delete(id);

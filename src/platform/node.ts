@@ -1,7 +1,10 @@
 import { createPrivateKey, createPublicKey, type KeyObject, sign, verify } from "node:crypto";
-import { connect as connectTcp, isIP } from "node:net";
+import { lookup } from "node:dns";
+import { connect as connectTcp, isIP, type LookupFunction } from "node:net";
 import { networkInterfaces } from "node:os";
 import { connect as connectTls, rootCertificates } from "node:tls";
+import { BoundedMap } from "../bounded-map.js";
+import { isPrivateHost } from "../private-address.js";
 import type { Family, Platform, SocketTarget } from "./platform.js";
 
 /** DER of a SEC 1 ECPrivateKey on secp256k1, up to and after the 32 key bytes (RFC 5915). */
@@ -44,16 +47,12 @@ export const platform: Platform = {
   },
 
   createVerify() {
-    const keys = new Map<string, KeyObject>();
+    const keys = new BoundedMap<string, KeyObject>(KEY_OBJECTS);
     const keyObject = (publicKey: Uint8Array): KeyObject => {
       const id = Buffer.from(publicKey).toString("latin1");
       let key = keys.get(id);
       if (key === undefined) {
         key = createPublicKey({ key: Buffer.concat([SPKI_HEAD, publicKey]), format: "der", type: "spki" });
-        const oldest = keys.size >= KEY_OBJECTS ? keys.keys().next().value : undefined;
-        if (oldest !== undefined) keys.delete(oldest);
-      } else {
-        keys.delete(id);
       }
       keys.set(id, key);
       return key;
@@ -72,13 +71,7 @@ export const platform: Platform = {
   },
 
   openSocket(target) {
-    const options = {
-      host: target.host,
-      port: target.port,
-      family: target.family === "IPv6" ? 6 : 4,
-      noDelay: true,
-      ...(target.localAddress === undefined ? {} : { localAddress: target.localAddress }),
-    };
+    const options = { host: target.host, port: target.port, noDelay: true, ...routeOptions(target) };
     if (target.transport === "mqtt") return connectTcp(options);
     if (target.transport === "mqtts") return connectTls({ ...options, ...tlsOptions(target) });
     return undefined;
@@ -86,11 +79,38 @@ export const platform: Platform = {
 
   webSocketOptions(target) {
     return {
-      family: target.family === "IPv6" ? 6 : 4,
-      ...(target.localAddress === undefined ? {} : { localAddress: target.localAddress }),
+      ...routeOptions(target),
       ...(target.transport === "wss" ? tlsOptions(target) : {}),
     };
   },
+};
+
+/** How a connection leaves and where its name may lead. */
+function routeOptions({ family, localAddress, publicOnly }: SocketTarget): RouteOptions {
+  return {
+    family: family === "IPv6" ? 6 : 4,
+    ...(localAddress === undefined ? {} : { localAddress }),
+    ...(publicOnly ? { lookup: lookupPublic } : {}),
+  };
+}
+
+interface RouteOptions {
+  family: 4 | 6;
+  localAddress?: string;
+  lookup?: LookupFunction;
+}
+
+/** Resolves names as usual, and refuses what they hide. */
+const lookupPublic: LookupFunction = (hostname, options, callback) => {
+  lookup(hostname, { ...options, all: true }, (error, addresses) => {
+    if (error !== null) return callback(error, []);
+    const [first] = addresses;
+    if (first === undefined || addresses.some(({ address }) => isPrivateHost(address))) {
+      return callback(new Error(`${hostname} leads to a private address`), []);
+    }
+    if (options.all === true) callback(null, addresses);
+    else callback(null, first.address, first.family);
+  });
 };
 
 function tlsOptions(target: SocketTarget): { servername?: string; ca?: string[] } {

@@ -28,6 +28,8 @@ export interface SocketTarget {
   readonly port: number;
   /** Local address to leave by. */
   readonly localAddress: string | undefined;
+  /** Whether a name may lead to public addresses only: it is a stranger's word. */
+  readonly publicOnly: boolean;
   /** PEM certificates trusted besides, for `mqtts` and `wss`. */
   readonly ca: string | undefined;
 }

@@ -137,7 +137,7 @@ describe("hints", () => {
     const shared = use(await startEmbeddedBroker("127.0.0.1"));
     const other = use(await startEmbeddedBroker("127.0.0.2"));
     const ben = await startPeer({ IPv4: { "127.0.0.1": { port: shared.port } } });
-    const ann = await startPeer({ IPv4: { "127.0.0.2": { port: other.port } } });
+    const ann = await startPeer({ IPv4: { "127.0.0.2": { port: other.port } } }, { allowPrivateHints: true });
     expect(await (await ann.pipe(ben.address)).send("lost", { timeoutMs: 100 })).toBe(0);
     const pipe = await ann.pipe(ben.address, { hintBrokers: ben.hints() });
     expect(await pipe.send("found")).toBe(5);
@@ -146,10 +146,26 @@ describe("hints", () => {
   it("lead to a peer when nothing of the own pool can be reached", async () => {
     const shared = use(await startEmbeddedBroker("127.0.0.1"));
     const ben = await startPeer({ IPv4: { "127.0.0.1": { port: shared.port } } });
-    const ann = makePeer({ IPv4: { "127.0.0.2": { port: await freePort("127.0.0.2") } } });
+    const dead = { IPv4: { "127.0.0.2": { port: await freePort("127.0.0.2") } } };
+    const ann = makePeer(dead, { allowPrivateHints: true });
     await expect(ann.start()).rejects.toMatchObject({ code: "NO_BROKER" });
     const pipe = await ann.pipe(ben.address, { hintBrokers: ben.hints() });
     expect(await pipe.send("found")).toBe(5);
+  });
+
+  it("are not dialled at private addresses, which a stranger may have chosen", async () => {
+    const victim = use(await startEmbeddedBroker("127.0.0.2"));
+    const pool = { IPv4: { "127.0.0.1": { port: use(await startEmbeddedBroker()).port } } };
+    const ann = await startPeer(pool);
+    const to = Keypair.generate().publicKeyHex;
+    const loopback = { af: 2, host: "127.0.0.2", port: victim.port } as const;
+    await expect(ann.pipe(to, { hintBrokers: [loopback] })).rejects.toMatchObject({ code: "INVALID_HINT" });
+    // One that can be used lets the others be skipped; a name is looked up first.
+    const named = { af: 2, host: "localhost.", port: victim.port } as const;
+    const usable = { af: 2, host: "127.0.0.1", port: pool.IPv4["127.0.0.1"].port } as const;
+    const pipe = await ann.pipe(to, { hintBrokers: [loopback, named, usable] });
+    expect(await pipe.send("x", { timeoutMs: 200 })).toBe(0);
+    expect(victim.connections).toBe(0);
   });
 
   it("are checked, and the fault is named", async () => {

@@ -1,0 +1,18 @@
+#!/usr/bin/env bash
+# The package as those who install it get it: its metadata, its types, its size, and a tarball that works.
+set -euo pipefail
+cd "$(dirname "$0")/../.."
+
+npx publint --strict
+npx attw --pack . --profile node16 --format table-flipped
+npx size-limit
+
+folder=$(mktemp -d)
+trap 'rm -rf "$folder"' EXIT
+tarball="$folder/$(npm pack --silent --pack-destination "$folder" | tail -n 1)"
+cp test/package/consumer.mjs test/package/consumer.cjs "$folder"
+cd "$folder"
+echo '{ "name": "consumer", "private": true }' >package.json
+npm install --no-audit --no-fund --silent "$tarball" aedes@1.2.0
+node consumer.mjs
+node consumer.cjs

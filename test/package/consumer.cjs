@@ -1,0 +1,34 @@
+// The same in CommonJS, where the two peers sit in one function.
+const { once } = require("node:events");
+const { createServer } = require("node:net");
+const { Aedes } = require("aedes");
+const { AppPacket, Keypair, Router } = require("sidewire");
+const { FileHintStore } = require("sidewire/node");
+const bundled = require("sidewire/brokers.json");
+
+async function main() {
+  const broker = await Aedes.createBroker();
+  const server = createServer(broker.handle).listen(0, "127.0.0.1");
+  await once(server, "listening");
+  const brokers = { IPv4: { "127.0.0.1": { port: server.address().port } } };
+  const options = {
+    getTime: Date.now,
+    brokers,
+    families: ["IPv4"],
+    hintStore: new FileHintStore("hints/cjs.json"),
+  };
+  const ann = new Router(Keypair.generate(), options);
+  const ben = new Router(Keypair.generate(), { ...options, onMessage: () => {} });
+  await Promise.all([ann.start(), ben.start()]);
+  const pipe = await ann.pipe(ben.address);
+  const bytes = await pipe.send("hello");
+  await Promise.all([ann.close(), ben.close()]);
+  server.close();
+  broker.close();
+  const ok =
+    bytes === 5 && bundled.updated !== undefined && (await AppPacket.unpack(new Uint8Array(200))) === null;
+  console.log(`packed, CommonJS: ${ok ? "works" : "FAILS"}`);
+  process.exitCode = ok ? 0 : 1;
+}
+
+main();

@@ -1,0 +1,168 @@
+import { mkdtempSync, readFileSync, rmSync, statSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterEach, describe, expect, it, vi } from "vitest";
+import { type BrokerHint, type HintStore, Keypair, Router, rankBrokers } from "../../src/index.js";
+import { FileHintStore } from "../../src/node.js";
+import { startEmbeddedBroker } from "../support/embedded-broker.js";
+import { freePort } from "../support/mosquitto.js";
+import { makePeer, poolOf, record, startPeer, untilBrokers, use } from "../support/peers.js";
+
+const HOSTS = Array.from({ length: 6 }, (_, i) => `127.0.0.${i + 1}`);
+
+const open = (router: Router): string[] =>
+  router
+    .stats()
+    .brokers.filter(({ state }) => state === "open")
+    .map(({ host }) => host);
+
+afterEach(() => {
+  vi.useRealTimers();
+});
+
+describe("what worked last time", () => {
+  it("is dialled first by the next start, from a file, and does not displace the ranking", async () => {
+    const folder = mkdtempSync(join(tmpdir(), "sidewire-hints-"));
+    use({ [Symbol.asyncDispose]: async () => rmSync(folder, { recursive: true }) });
+    const path = join(folder, "deeper", "hints.json");
+    const keys = Keypair.generate();
+    const ports = new Map(
+      await Promise.all(HOSTS.map(async (host) => [host, await freePort(host)] as const)),
+    );
+    const pool = poolOf(HOSTS.map((host) => ({ host, port: ports.get(host) ?? 0 })));
+    const ranked = rankBrokers(keys.publicKeyHex, pool).IPv4.map(({ host }) => host);
+    const [worst = ""] = ranked.slice(-1);
+    const options = { getTime: Date.now, brokers: pool, families: ["IPv4"] as const, reserveBrokers: 0 };
+
+    // The first time, only the worst of the ranking works.
+    await using first = await startEmbeddedBroker(worst, ports.get(worst));
+    await using before = new Router(keys, { ...options, hintStore: new FileHintStore(path) });
+    await before.start();
+    expect(before.hints().map(({ host }) => host)).toEqual([worst]);
+    const kept = (): unknown => JSON.parse(readFileSync(path, "utf8"));
+    await vi.waitFor(() =>
+      expect(kept()).toEqual({ [keys.publicKeyHex]: [{ af: 2, host: worst, port: first.port }] }),
+    );
+    expect(statSync(path).mode & 0o777).toBe(0o600);
+    await before.close();
+
+    // The next time, its connection comes first; the best three of the ranking take over.
+    const rest = ranked.filter((host) => host !== worst);
+    await Promise.all(rest.map(async (host) => use(await startEmbeddedBroker(host, ports.get(host)))));
+    await using after = new Router(keys, { ...options, hintStore: new FileHintStore(path) });
+    const dialled: string[] = [];
+    after.on("broker", ({ broker, state }) => state === "connecting" && dialled.push(broker.host));
+    await after.start();
+    expect(dialled[0]).toBe(worst);
+    await untilBrokers(after, () => open(after).length === 4);
+    expect(after.hints().map(({ host }) => host)).toEqual(ranked.slice(0, 3));
+    expect(after.stats().brokers.find(({ host }) => host === worst)?.role).toBe("outbound");
+  });
+
+  it("costs nothing but time when the store fails or is full of nonsense", async () => {
+    const pool = poolOf([use(await startEmbeddedBroker())]);
+    const broken: HintStore = {
+      get: () => Promise.reject(new Error("disk on fire")),
+      set: () => {
+        throw new Error("disk on fire");
+      },
+    };
+    // What a store of somebody else's may return.
+    const nonsense: HintStore = { get: () => [{ af: 7 }] as unknown as BrokerHint[], set: () => {} };
+    const [ann, ben] = await Promise.all([
+      startPeer(pool, { hintStore: broken }),
+      startPeer(pool, { hintStore: nonsense }),
+    ]);
+    expect(await (await ann.pipe(ben.address)).send("still here")).toBe(10);
+  });
+
+  it("is kept of peers too: where one answered is tried first", async () => {
+    const brokers = await Promise.all(HOSTS.map(async (host) => use(await startEmbeddedBroker(host))));
+    const pool = poolOf(brokers);
+    const kept = new Map<string, readonly BrokerHint[]>();
+    const hintStore: HintStore = {
+      get: (address) => kept.get(address),
+      set: (address, hints) => void kept.set(address, hints),
+    };
+    const ben = await startPeer(pool);
+    await untilBrokers(ben, () => open(ben).length === 6);
+    const [ann] = [await startPeer(pool, { hintStore, fanOut: 1 })];
+    const worst = rankBrokers(ben.address, pool).IPv4.at(-1);
+    if (worst?.port === undefined) throw new Error("no broker");
+    kept.set(ben.address, [{ af: 2, host: worst.host, port: worst.port }]);
+    await untilBrokers(ann, () => open(ann).length === 6);
+    const receipt = await (await ann.pipe(ben.address)).deliver("as ever");
+    expect(receipt.brokersTried.map(({ host }) => host)).toEqual([worst.host]);
+  });
+});
+
+describe("a broker's rate", () => {
+  it("is kept: what is over it goes by another broker or waits, and nothing is lost", {
+    timeout: 30_000,
+  }, async () => {
+    const brokers = [
+      use(await startEmbeddedBroker("127.0.0.1")),
+      use(await startEmbeddedBroker("127.0.0.2")),
+    ];
+    const rate = { perSecond: 20, burst: 8 };
+    const pool = { IPv4: Object.fromEntries(brokers.map(({ host, port }) => [host, { port, rate }])) };
+    const unlimited = poolOf(brokers);
+    const ben = await startPeer(unlimited);
+    const ann = await startPeer(pool);
+    await Promise.all([
+      untilBrokers(ann, () => open(ann).length === 2),
+      untilBrokers(ben, () => open(ben).length === 2),
+    ]);
+    const published = new Map<string, number>();
+    for (const { aedes, host } of brokers) {
+      aedes.on("publish", (packet) => {
+        if (packet.topic === ben.address) published.set(host, (published.get(host) ?? 0) + 1);
+      });
+    }
+    const shown = record(ben);
+    const pipe = await ann.pipe(ben.address);
+    const began = performance.now();
+    const sent = await Promise.all(Array.from({ length: 40 }, (_, i) => pipe.send(`${i}`)));
+    const seconds = (performance.now() - began) / 1000;
+    expect(sent).not.toContain(0);
+    expect(shown.map((message) => Number(message.text()))).toEqual(Array.from({ length: 40 }, (_, i) => i));
+    for (const count of published.values())
+      expect(count).toBeLessThanOrEqual(rate.burst + rate.perSecond * seconds + 1);
+  });
+});
+
+describe("an idle connection", () => {
+  it("is closed unless it is listened on, and opened again by the next send", async () => {
+    const own = use(await startEmbeddedBroker("127.0.0.1"));
+    const other = use(await startEmbeddedBroker("127.0.0.2"));
+    const ben = await startPeer(poolOf([other]));
+    const ann = await startPeer(poolOf([own]), { idleTimeoutMs: 1000, allowPrivateHints: true });
+    const pipe = await ann.pipe(ben.address, { hintBrokers: ben.hints() });
+    expect(await pipe.send("one")).toBe(3);
+    expect(open(ann).sort()).toEqual(["127.0.0.1", "127.0.0.2"]);
+    await untilBrokers(ann, () => open(ann).length === 1);
+    expect(open(ann)).toEqual(["127.0.0.1"]);
+    expect(await pipe.send("two")).toBe(3);
+  });
+});
+
+describe("two routers in one process", () => {
+  it("with one key are both served", async () => {
+    const pool = poolOf([use(await startEmbeddedBroker())]);
+    const keys = Keypair.generate();
+    const options = { getTime: Date.now, brokers: pool, families: ["IPv4"] as const };
+    const [phone, laptop] = [use(new Router(keys, options)), use(new Router(keys, options))];
+    await Promise.all([phone.start(), laptop.start()]);
+    const [a, b] = [phone.messages(), laptop.messages()];
+    const ann = makePeer(pool);
+    await ann.start();
+    const pipe = await ann.pipe(keys.publicKeyHex);
+    expect(await pipe.send("both")).toBe(4);
+    expect((await a.next()).value?.text()).toBe("both");
+    expect((await b.next()).value?.text()).toBe("both");
+    const replies = record(ann);
+    expect(await (await phone.pipe(ann.address)).send("phone")).toBe(5);
+    expect(await (await laptop.pipe(ann.address)).send("laptop")).toBe(6);
+    expect(replies.map((message) => message.text()).sort()).toEqual(["laptop", "phone"]);
+  });
+});
