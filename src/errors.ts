@@ -32,7 +32,9 @@ export type SidewireErrorCode =
   /** No acknowledgement came in time; see {@link NoAckError}. */
   | "NO_ACK"
   /** One broker failed; see {@link BrokerError}. */
-  | "BROKER";
+  | "BROKER"
+  /** No time server answered. */
+  | "NO_TIME";
 
 /**
  * The base class of all errors of this library.
