@@ -91,7 +91,7 @@ export class AddressBook {
 
   /** Stores the brokers of an address. */
   keep(address: string, brokers: readonly Broker[]): void {
-    const hints = brokers.flatMap((broker) => hintOfBroker(broker) ?? []);
+    const hints = brokers.map(hintOfBroker);
     void (async () => this.#settings.hintStore.set(address, hints))().catch(() => {});
   }
 }

@@ -74,6 +74,17 @@ export class InvalidInputError extends SidewireError {
   }
 }
 
+/** The error for an option; shows what came, shortened. @internal */
+export function invalidOption(path: string, problem: string, got: unknown): InvalidInputError {
+  const shown =
+    typeof got === "string"
+      ? JSON.stringify(got.slice(0, 80))
+      : typeof got === "object"
+        ? "an object"
+        : String(got);
+  return new InvalidInputError("INVALID_OPTION", path, `${problem}, got ${shown}`);
+}
+
 /** The caller's `AbortSignal` fired. Named like the platform's own, so `error.name === "AbortError"` holds. */
 export class AbortError extends SidewireError {
   override readonly name = "AbortError";

@@ -1,8 +1,8 @@
+import { platform } from "#platform";
 import { BoundedMap } from "./bounded-map.js";
-import { addressOf, type Broker, type BrokerPool, brokersOf, isHost, isPort, portOf } from "./broker-pool.js";
+import { type Broker, type BrokerPool, brokersOf, isHost, isPort } from "./broker-pool.js";
 import { InvalidInputError } from "./errors.js";
-import type { Family, Transport } from "./platform/platform.js";
-import { isPrivateHost } from "./private-address.js";
+import type { Family } from "./platform/platform.js";
 
 /**
  * Where a peer listens, in the form that peers give to each other: most trusted first, and the
@@ -12,11 +12,8 @@ export interface BrokerHint {
   /** The family as the ranking hashes it: 2 for IPv4, 10 for IPv6. */
   readonly af: 2 | 10;
   readonly host: string;
+  /** One of the broker's ports: of plain MQTT, where the broker is not in the reader's pool. */
   readonly port: number;
-  /** What is spoken on that port. Default: `"mqtt"`, plain TCP. */
-  readonly transport?: Transport;
-  /** Path of a WebSocket. Default: `/mqtt`. */
-  readonly path?: string;
 }
 
 /**
@@ -56,8 +53,6 @@ export const MAX_KEPT = 1000;
 /** More hints than this for one peer are not looked at: they are somebody else's word. */
 export const MAX_HINTS = 6;
 
-const TRANSPORTS: readonly unknown[] = ["mqtt", "mqtts", "ws", "wss"];
-
 /**
  * Checks hints from a caller or a store.
  * @throws {@link InvalidInputError} `INVALID_HINT`, whose `path` names the hint and the field
@@ -69,29 +64,12 @@ export function parseHints(hints: unknown, path = "hintBrokers"): BrokerHint[] {
 
 function parseHint(hint: unknown, path: string): BrokerHint {
   if (typeof hint !== "object" || hint === null) throw invalid(path, "expected { af, host, port }");
-  const fields: { af?: unknown; host?: unknown; port?: unknown; transport?: unknown; path?: unknown } = hint;
-  const { af, host, port, transport, path: wsPath } = fields;
+  const { af, host, port }: { af?: unknown; host?: unknown; port?: unknown } = hint;
   if (af !== 2 && af !== 10) throw invalid(`${path}.af`, "expected 2 (IPv4) or 10 (IPv6)");
   if (typeof host !== "string" || !isHost(host))
     throw invalid(`${path}.host`, "expected a host name or an address");
   if (!isPort(port)) throw invalid(`${path}.port`, "expected a port from 1 to 65535");
-  if (transport !== undefined && !isTransport(transport)) {
-    throw invalid(`${path}.transport`, 'expected "mqtt", "mqtts", "ws" or "wss"');
-  }
-  if (wsPath !== undefined && !(typeof wsPath === "string" && wsPath.startsWith("/"))) {
-    throw invalid(`${path}.path`, 'expected a text that starts with "/"');
-  }
-  return {
-    af,
-    host,
-    port,
-    ...(transport === undefined ? {} : { transport }),
-    ...(wsPath === undefined ? {} : { path: wsPath }),
-  };
-}
-
-function isTransport(value: unknown): value is Transport {
-  return TRANSPORTS.includes(value);
+  return { af, host, port };
 }
 
 /**
@@ -99,37 +77,28 @@ function isTransport(value: unknown): value is Transport {
  * @param allowPrivate - whether hosts that the pool has not may be at private addresses
  * @returns undefined for a private address that is not allowed
  */
-export function brokerOfHint(hint: BrokerHint, pool: BrokerPool, allowPrivate: boolean): Broker | undefined {
-  const family: Family = hint.af === 10 ? "IPv6" : "IPv4";
-  const transport = hint.transport ?? "mqtt";
-  const known = brokersOf(pool, family).find(({ host }) => host === hint.host);
-  if (known !== undefined && [known.port, known.tls, known.ws, known.wss].includes(hint.port)) return known;
+export function brokerOfHint(
+  { af, host, port }: BrokerHint,
+  pool: BrokerPool,
+  allowPrivate: boolean,
+): Broker | undefined {
+  const family: Family = af === 10 ? "IPv6" : "IPv4";
+  const known = brokersOf(pool, family).find((broker) => broker.host === host);
+  if (known !== undefined && portsOf(known).includes(port)) return known;
   const publicOnly = known === undefined && !allowPrivate;
-  if (publicOnly && isPrivateHost(hint.host)) return undefined;
-  const port =
-    transport === "mqtt" ? { port: hint.port } : { [transport === "mqtts" ? "tls" : transport]: hint.port };
-  return {
-    family,
-    host: hint.host,
-    weight: 1,
-    publicOnly,
-    ...port,
-    ...(hint.path === undefined ? {} : { path: hint.path }),
-  };
+  return publicOnly && platform.isPrivateHost(host)
+    ? undefined
+    : { family, host, weight: 1, publicOnly, port };
 }
 
-/** The hint that names a broker, over the first transport that it speaks. */
-export function hintOfBroker(broker: Broker): BrokerHint | undefined {
-  const af = broker.family === "IPv6" ? 10 : 2;
-  const { host } = addressOf(broker);
-  if (broker.port !== undefined) return { af, host, port: broker.port };
-  for (const transport of ["mqtts", "wss", "ws"] as const) {
-    const port = portOf(broker, transport);
-    if (port !== undefined) {
-      return { af, host, port, transport, ...(broker.path === undefined ? {} : { path: broker.path }) };
-    }
-  }
-  return undefined;
+/** The hint that names a broker. */
+export function hintOfBroker(broker: Broker): BrokerHint {
+  const [port = 0] = portsOf(broker);
+  return { af: broker.family === "IPv6" ? 10 : 2, host: broker.host, port };
+}
+
+function portsOf({ port, tls, wss, ws }: Broker): number[] {
+  return [port, tls, wss, ws].filter((value) => value !== undefined);
 }
 
 function invalid(path: string, problem: string): InvalidInputError {

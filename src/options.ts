@@ -1,6 +1,6 @@
 import { platform } from "#platform";
 import { type BrokerPool, defaultBrokers, FAMILIES, parseBrokerPool } from "./broker-pool.js";
-import { InvalidInputError, SidewireError } from "./errors.js";
+import { invalidOption } from "./errors.js";
 import { type BrokerHint, type HintStore, MemoryHintStore, parseHints } from "./hints.js";
 import type { InboundMessage, SendOptions } from "./message.js";
 import type { Family, Transport, Verify } from "./platform/platform.js";
@@ -109,183 +109,123 @@ export interface PipeOptions {
  */
 export function parseRouterOptions(options: RouterOptions): Settings {
   checkObject(options, "options");
-  checkFunction(options.getTime, "getTime");
-  for (const name of ["onMessage", "accept", "verify"] as const) {
-    if (options[name] !== undefined) checkFunction(options[name], name);
-  }
+  const { getTime, brokers, hintStore = new MemoryHintStore(), onMessage, accept, nic, ca } = options;
+  const { verify = platform.createVerify() } = options;
+  checkFunctions({ getTime, verify, onMessage: onMessage ?? verify, accept: accept ?? verify });
+  checkObject(hintStore, "hintStore");
+  checkFunctions({ "hintStore.get": hintStore.get, "hintStore.set": hintStore.set });
   return {
-    getTime: options.getTime,
-    brokers: options.brokers === undefined ? defaultBrokers : parseBrokerPool(options.brokers),
-    families: parseList(options.families, "families", FAMILIES, platform.localFamilies()),
-    nic: parseNic(options.nic),
-    transports: parseList(options.transports, "transports", platform.transports, platform.transports),
-    ca: parseCa(options.ca),
-    onMessage: options.onMessage,
-    accept: options.accept,
-    inboundBrokers: integer(options.inboundBrokers, "inboundBrokers", 3, 1, 100),
-    reserveBrokers: integer(options.reserveBrokers, "reserveBrokers", 8, 0, 100),
-    fanOut: integer(options.fanOut, "fanOut", 3, 1, 100),
-    widenAfterMs: milliseconds(options.widenAfterMs, "widenAfterMs", 400, 10, 60_000),
-    maxInFlight: integer(options.maxInFlight, "maxInFlight", 64, 1, 10_000),
-    maxMessageBytes: integer(options.maxMessageBytes, "maxMessageBytes", 65_536, 1, 1 << 24),
-    gapTimeoutMs: milliseconds(options.gapTimeoutMs, "gapTimeoutMs", 1000, 0, 60_000),
-    idleTimeoutMs: milliseconds(options.idleTimeoutMs, "idleTimeoutMs", 600_000, 1000, MAX_MS),
-    encrypt: flag(options.encrypt, "encrypt", false),
-    requireEncryption: flag(options.requireEncryption, "requireEncryption", false),
-    allowPrivateHints: flag(options.allowPrivateHints, "allowPrivateHints", false),
-    hintStore: parseStore(options.hintStore),
-    verify: options.verify ?? platform.createVerify(),
+    getTime,
+    brokers: brokers === undefined ? defaultBrokers : parseBrokerPool(brokers),
+    families: list(options, "families", FAMILIES, platform.localFamilies()),
+    transports: list(options, "transports", platform.transports, platform.transports),
+    ...platform.parseSocketOptions(nic, ca),
+    onMessage,
+    accept,
+    inboundBrokers: integer(options, "inboundBrokers", 3, 1, 100),
+    reserveBrokers: integer(options, "reserveBrokers", 8, 0, 100),
+    fanOut: integer(options, "fanOut", 3, 1, 100),
+    widenAfterMs: milliseconds(options, "widenAfterMs", 400, 10, 60_000),
+    maxInFlight: integer(options, "maxInFlight", 64, 1, 10_000),
+    maxMessageBytes: integer(options, "maxMessageBytes", 65_536, 1, 1 << 24),
+    gapTimeoutMs: milliseconds(options, "gapTimeoutMs", 1000, 0, 60_000),
+    idleTimeoutMs: milliseconds(options, "idleTimeoutMs", 600_000, 1000, MAX_MS),
+    encrypt: flag(options, "encrypt", false),
+    requireEncryption: flag(options, "requireEncryption", false),
+    allowPrivateHints: flag(options, "allowPrivateHints", false),
+    hintStore,
+    verify,
   };
 }
 
+/** What a wait is given, checked. */
+export interface Wait {
+  readonly signal: AbortSignal | undefined;
+  readonly timeoutMs: number;
+}
+
 /** @throws {@link InvalidInputError} */
-export function parseStartOptions(options: StartOptions): {
-  signal: AbortSignal | undefined;
-  timeoutMs: number;
-} {
+export function parseStartOptions(options: StartOptions): Wait {
+  checkObject(options, "options");
+  return { signal: parseSignal(options), timeoutMs: milliseconds(options, "timeoutMs", 10_000, 1, MAX_MS) };
+}
+
+/** What `router.pipe` is given, checked. */
+export interface PipeSettings {
+  readonly useCache: boolean;
+  readonly encrypt: boolean;
+  readonly expiryMs: number;
+  readonly hintBrokers: readonly BrokerHint[];
+  readonly signal: AbortSignal | undefined;
+}
+
+/** @throws {@link InvalidInputError} */
+export function parsePipeOptions(options: PipeOptions, encryptByDefault: boolean): PipeSettings {
   checkObject(options, "options");
   return {
-    signal: parseSignal(options.signal),
-    timeoutMs: milliseconds(options.timeoutMs, "timeoutMs", 10_000, 1, MAX_MS),
+    useCache: flag(options, "useCache", false),
+    encrypt: flag(options, "encrypt", encryptByDefault),
+    expiryMs: milliseconds(options, "expiryMs", 3_600_000, 0, MAX_MS),
+    hintBrokers: parseHints(options.hintBrokers ?? []),
+    signal: parseSignal(options),
   };
 }
 
 /** @throws {@link InvalidInputError} */
-export function parsePipeOptions(
-  options: PipeOptions,
-  encryptByDefault: boolean,
-): {
-  useCache: boolean;
-  encrypt: boolean;
-  expiryMs: number;
-  hintBrokers: readonly BrokerHint[];
-  signal: AbortSignal | undefined;
-} {
+export function parseSendOptions(options: SendOptions): Wait {
   checkObject(options, "options");
-  return {
-    useCache: flag(options.useCache, "useCache", false),
-    encrypt: flag(options.encrypt, "encrypt", encryptByDefault),
-    expiryMs: milliseconds(options.expiryMs, "expiryMs", 3_600_000, 0, MAX_MS),
-    hintBrokers: options.hintBrokers === undefined ? [] : parseHints(options.hintBrokers),
-    signal: parseSignal(options.signal),
-  };
+  return { signal: parseSignal(options), timeoutMs: milliseconds(options, "timeoutMs", 4000, 1, 600_000) };
 }
 
 /** @throws {@link InvalidInputError} */
-export function parseSendOptions(options: SendOptions): {
-  signal: AbortSignal | undefined;
-  timeoutMs: number;
-} {
-  checkObject(options, "options");
-  return {
-    signal: parseSignal(options.signal),
-    timeoutMs: milliseconds(options.timeoutMs, "timeoutMs", 4000, 1, 600_000),
-  };
-}
-
-/** @throws {@link InvalidInputError} */
-export function parseSignal(signal: unknown): AbortSignal | undefined {
+export function parseSignal({ signal }: { readonly signal?: unknown }): AbortSignal | undefined {
   if (signal === undefined || signal instanceof AbortSignal) return signal;
-  throw invalid("signal", "expected an AbortSignal", signal);
+  throw invalidOption("signal", "expected an AbortSignal", signal);
 }
 
 const MAX_MS = 2 ** 31 - 1;
 
-function parseList<T>(
-  value: unknown,
-  name: string,
-  allowed: readonly T[],
-  fallback: readonly T[],
-): readonly T[] {
-  if (value === undefined) return fallback;
+/** One of an object's options, as a caller without types may have set it. */
+function read(options: object, name: string): unknown {
+  return Object.entries(options).find(([key]) => key === name)?.[1];
+}
+
+function list<T>(options: object, name: string, allowed: readonly T[], fallback: readonly T[]): readonly T[] {
+  const value = read(options, name) ?? fallback;
   if (!Array.isArray(value) || value.length === 0)
-    throw invalid(name, "expected an array of at least one", value);
-  return [
-    ...new Set(
-      value.map((item: unknown, i) => {
-        const found = allowed.find((candidate) => candidate === item);
-        if (found === undefined)
-          throw invalid(`${name}[${i}]`, `expected one of ${allowed.join(", ")}`, item);
-        return found;
-      }),
-    ),
-  ];
+    throw invalidOption(name, "expected a list of at least one", value);
+  const found = value.map((item: unknown, i) => {
+    const match = allowed.find((candidate) => candidate === item);
+    if (match !== undefined) return match;
+    throw invalidOption(`${name}[${i}]`, `expected one of ${allowed.join(", ")}`, item);
+  });
+  return [...new Set(found)];
 }
 
-function parseNic(nic: RouterOptions["nic"]): Partial<Record<Family, string>> {
-  if (nic === undefined) return {};
-  if (!platform.bindsSockets)
-    throw new SidewireError("UNSUPPORTED", "nic: a browser cannot choose the local address");
-  if (typeof nic === "string") return { [familyOf(nic, "nic")]: nic };
-  checkObject(nic, "nic");
-  for (const family of FAMILIES) {
-    const address = nic[family];
-    if (address !== undefined && familyOf(address, `nic.${family}`) !== family) {
-      throw invalid(`nic.${family}`, `expected an ${family} address`, address);
-    }
-  }
-  return nic;
+function integer(options: object, name: string, fallback: number, min: number, max: number): number {
+  const value = milliseconds(options, name, fallback, min, max);
+  if (Number.isInteger(value)) return value;
+  throw invalidOption(name, "expected a whole number", value);
 }
 
-/** The family of a literal address. */
-function familyOf(address: unknown, path: string): Family {
-  if (typeof address === "string") {
-    if (/^\d{1,3}(\.\d{1,3}){3}$/.test(address)) return "IPv4";
-    if (/^[0-9a-f:.]*:[0-9a-f:.]*(%\w+)?$/i.test(address)) return "IPv6";
-  }
-  throw invalid(path, "expected an IP address of this machine", address);
-}
-
-function parseCa(ca: unknown): string | undefined {
-  if (ca === undefined) return undefined;
-  if (!platform.bindsSockets)
-    throw new SidewireError("UNSUPPORTED", "ca: a browser trusts its own certificates only");
-  if (typeof ca === "string" && ca.includes("-----BEGIN CERTIFICATE-----")) return ca;
-  throw invalid("ca", "expected certificates in PEM", typeof ca);
-}
-
-function parseStore(store: HintStore | undefined): HintStore {
-  if (store === undefined) return new MemoryHintStore();
-  checkObject(store, "hintStore");
-  checkFunction(store.get, "hintStore.get");
-  checkFunction(store.set, "hintStore.set");
-  return store;
-}
-
-function integer(value: unknown, name: string, fallback: number, min: number, max: number): number {
-  if (value === undefined) return fallback;
-  if (Number.isInteger(value) && Number(value) >= min && Number(value) <= max) return Number(value);
-  throw invalid(name, `expected a whole number from ${min} to ${max}`, value);
-}
-
-function milliseconds(value: unknown, name: string, fallback: number, min: number, max: number): number {
-  if (value === undefined) return fallback;
+function milliseconds(options: object, name: string, fallback: number, min: number, max: number): number {
+  const value = read(options, name) ?? fallback;
   if (typeof value === "number" && value >= min && value <= max) return value;
-  throw invalid(name, `expected ${min} to ${max} ms`, value);
+  throw invalidOption(name, `expected a number from ${min} to ${max}`, value);
 }
 
-function flag(value: unknown, name: string, fallback: boolean): boolean {
-  if (value === undefined) return fallback;
+function flag(options: object, name: string, fallback: boolean): boolean {
+  const value = read(options, name) ?? fallback;
   if (typeof value === "boolean") return value;
-  throw invalid(name, "expected true or false", value);
+  throw invalidOption(name, "expected true or false", value);
 }
 
 function checkObject(value: unknown, name: string): void {
-  if (typeof value !== "object" || value === null) throw invalid(name, "expected an object", value);
+  if (typeof value !== "object" || value === null) throw invalidOption(name, "expected an object", value);
 }
 
-function checkFunction(value: unknown, name: string): void {
-  if (typeof value !== "function") throw invalid(name, "expected a function", value);
-}
-
-function invalid(path: string, problem: string, got: unknown): InvalidInputError {
-  return new InvalidInputError("INVALID_OPTION", path, `${problem}, got ${describe(got)}`);
-}
-
-function describe(value: unknown): string {
-  return typeof value === "string"
-    ? JSON.stringify(value.slice(0, 80))
-    : typeof value === "object"
-      ? "an object"
-      : String(value);
+function checkFunctions(functions: Readonly<Record<string, unknown>>): void {
+  for (const [name, value] of Object.entries(functions)) {
+    if (typeof value !== "function") throw invalidOption(name, "expected a function", value);
+  }
 }

@@ -220,12 +220,12 @@ export class Router extends EventEmitter<RouterEvents> implements AsyncDisposabl
    * A reader that falls 1024 messages behind makes the router refuse more, without an ACK.
    */
   messages(options: { signal?: AbortSignal } = {}): AsyncIterableIterator<InboundMessage> {
-    return this.#mailbox.read(parseSignal(options.signal));
+    return this.#mailbox.read(parseSignal(options));
   }
 
   /** Where this peer listens now, best first: to be given to others as `hintBrokers`. */
   hints(): BrokerHint[] {
-    return interleave(this.#inbound.listening()).flatMap((broker) => hintOfBroker(broker) ?? []);
+    return interleave(this.#inbound.listening()).map(hintOfBroker);
   }
 
   /** What each broker did so far, and what was received and dropped. */
@@ -261,7 +261,7 @@ export class Router extends EventEmitter<RouterEvents> implements AsyncDisposabl
    * @param options - `signal`: leave at once when it fires; one that has fired already is an immediate end
    */
   close(options: { signal?: AbortSignal } = {}): Promise<void> {
-    const signal = parseSignal(options.signal);
+    const signal = parseSignal(options);
     this.#closing ??= this.#end(signal);
     return this.#closing;
   }

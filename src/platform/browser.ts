@@ -2,16 +2,26 @@ import { hmac } from "@noble/hashes/hmac.js";
 import { sha1 } from "@noble/hashes/legacy.js";
 import { sha256 } from "@noble/hashes/sha2.js";
 import { hashes, sign, verify } from "@noble/secp256k1";
+import { SidewireError } from "../errors.js";
 import type { Platform } from "./platform.js";
 
 /** Browsers: noble's cryptography, WebSockets only. */
 export const platform: Platform = {
   transports: ["wss", "ws"],
   familiesAreOne: true,
-  bindsSockets: false,
 
   localFamilies() {
     return ["IPv4", "IPv6"];
+  },
+
+  // Hints name plain ports, which no page can speak to: where the pool has not the broker, there is nothing to dial.
+  isPrivateHost: () => true,
+
+  parseSocketOptions(nic, ca) {
+    for (const [name, value] of Object.entries({ nic, ca })) {
+      if (value !== undefined) throw new SidewireError("UNSUPPORTED", `${name}: not in a browser`);
+    }
+    return { nic: {}, ca: undefined };
   },
 
   createSign(secretKey) {

@@ -4,8 +4,9 @@ import { connect as connectTcp, isIP, type LookupFunction } from "node:net";
 import { networkInterfaces } from "node:os";
 import { connect as connectTls, rootCertificates } from "node:tls";
 import { BoundedMap } from "../bounded-map.js";
-import { isPrivateHost } from "../private-address.js";
-import type { Family, Platform, SocketTarget } from "./platform.js";
+import { invalidOption } from "../errors.js";
+import type { Family, Platform, SocketOptions, SocketTarget } from "./platform.js";
+import { isPrivateHost } from "./private-address.js";
 
 /** DER of a SEC 1 ECPrivateKey on secp256k1, up to and after the 32 key bytes (RFC 5915). */
 const SEC1_HEAD = Buffer.from("302e0201010420", "hex");
@@ -21,7 +22,6 @@ const KEY_OBJECTS = 1024;
 export const platform: Platform = {
   transports: ["mqtt", "mqtts", "wss", "ws"],
   familiesAreOne: false,
-  bindsSockets: true,
 
   localFamilies() {
     const families = new Set<Family>();
@@ -29,6 +29,12 @@ export const platform: Platform = {
       for (const { family } of addresses ?? []) families.add(family === "IPv6" ? "IPv6" : "IPv4");
     }
     return [...families].sort();
+  },
+
+  isPrivateHost,
+
+  parseSocketOptions(nic, ca) {
+    return { nic: parseNic(nic), ca: parseCa(ca) };
   },
 
   createSign(secretKey) {
@@ -84,6 +90,27 @@ export const platform: Platform = {
     };
   },
 };
+
+function parseNic(nic: unknown): SocketOptions["nic"] {
+  if (nic === undefined) return {};
+  if (typeof nic === "string" && isIP(nic) !== 0) return isIP(nic) === 6 ? { IPv6: nic } : { IPv4: nic };
+  if (typeof nic !== "object" || nic === null)
+    throw invalidOption("nic", "expected an IP address of this machine", nic);
+  const { IPv4, IPv6 }: { IPv4?: unknown; IPv6?: unknown } = nic;
+  return { ...parseAddress("IPv4", 4, IPv4), ...parseAddress("IPv6", 6, IPv6) };
+}
+
+function parseAddress(family: Family, version: number, address: unknown): SocketOptions["nic"] {
+  if (address === undefined) return {};
+  if (typeof address === "string" && isIP(address) === version) return { [family]: address };
+  throw invalidOption(`nic.${family}`, `expected an ${family} address of this machine`, address);
+}
+
+function parseCa(ca: unknown): string | undefined {
+  if (ca === undefined) return undefined;
+  if (typeof ca === "string" && ca.includes("-----BEGIN CERTIFICATE-----")) return ca;
+  throw invalidOption("ca", "expected certificates in PEM", typeof ca);
+}
 
 /** How a connection leaves and where its name may lead. */
 function routeOptions({ family, localAddress, publicOnly }: SocketTarget): RouteOptions {

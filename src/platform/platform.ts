@@ -20,6 +20,14 @@ export type Verify = (
   publicKey: Uint8Array,
 ) => boolean | Promise<boolean>;
 
+/** How sockets leave, and whom they trust. */
+export interface SocketOptions {
+  /** The local address for each family; the system's choice where there is none. */
+  readonly nic: Readonly<Partial<Record<Family, string>>>;
+  /** PEM certificates trusted besides the usual ones. */
+  readonly ca: string | undefined;
+}
+
 /** Where a socket goes and how it leaves. */
 export interface SocketTarget {
   readonly transport: Transport;
@@ -40,10 +48,18 @@ export interface Platform {
   readonly transports: readonly Transport[];
   /** True where the caller cannot choose the address family of a connection. */
   readonly familiesAreOne: boolean;
-  /** Whether sockets can be bound to a local address. */
-  readonly bindsSockets: boolean;
   /** The families this machine has an address in, loopback included. */
   localFamilies(): Family[];
+  /**
+   * Whether a host is an address, or the name of one, that means something else on every machine or in
+   * every network: loopback, link-local, private, or none at all. Other names are not looked up.
+   */
+  isPrivateHost(host: string): boolean;
+  /**
+   * Checks the options that only sockets of one's own can follow.
+   * @throws SidewireError `UNSUPPORTED` where there are none, InvalidInputError `INVALID_OPTION`
+   */
+  parseSocketOptions(nic: unknown, ca: unknown): SocketOptions;
   /** A signer for a secret key of 32 valid bytes. */
   createSign(secretKey: Uint8Array): Sign;
   /** A verifier with a bounded memory of the keys it has met. */
