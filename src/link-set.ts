@@ -316,6 +316,8 @@ export class LinkSet {
           error instanceof BrokerError
             ? error
             : new BrokerError("unreachable", String(error), { cause: error });
+        // To be told of while the next transport is tried.
+        slot.lastError = failure;
       }
     }
     return failure;

@@ -8,7 +8,7 @@ import { openLink } from "./broker-link.js";
 import { addressOf, type Broker } from "./broker-pool.js";
 import type { Delivery } from "./delivery.js";
 import { InvalidInputError, SidewireError } from "./errors.js";
-import type { BrokerStats, RouterEvents, RouterStats } from "./events.js";
+import type { BrokerEvent, BrokerStats, RouterEvents, RouterStats } from "./events.js";
 import { type BrokerHint, hintOfBroker } from "./hints.js";
 import { type Identity, identityAddress, parseAddress } from "./identity.js";
 import { InboundSet } from "./inbound-set.js";
@@ -76,6 +76,8 @@ export class Router extends EventEmitter<RouterEvents> implements AsyncDisposabl
   readonly #inboxAlarm: Alarm = new Alarm((now) => this.#receiver.expire(now));
   readonly #skewTold = new BoundedMap<string, number>(SKEW_PEERS);
   readonly #dropped: Partial<Record<DropReason, number>> = {};
+  /** Changes of brokers that are to be told. */
+  readonly #untold: BrokerEvent[] = [];
   #received = 0;
   #duplicates = 0;
   #phase: Phase = "new";
@@ -422,15 +424,22 @@ export class Router extends EventEmitter<RouterEvents> implements AsyncDisposabl
     this.#emit("skew", { from, offsetMs });
   }
 
+  /** Tells of changes in their order, once the inbound set has drawn its conclusions from them. */
   #brokerChanged(slot: LinkSlot): void {
     const { broker, state, lastError } = slot;
-    this.#emit("broker", {
+    const count = this.#untold.push({
       broker: addressOf(broker),
       state,
       ...(state === "waiting" && lastError !== undefined ? { error: lastError } : {}),
     });
-    this.#inbound.changed();
-    if (state === "open") this.#keepOwn();
+    // What follows from a change is a change in its turn, and is told after it.
+    if (count > 1) return;
+    for (const event of this.#untold) {
+      this.#inbound.changed();
+      this.#keepOwn();
+      this.#emit("broker", event);
+    }
+    this.#untold.length = 0;
   }
 
   /** A listener that throws must not end what called it. */

@@ -1,0 +1,81 @@
+import { NoAckError, type Receipt, type Router, type SmartPipe } from "sidewire";
+import type { Ledger } from "./ledger.js";
+import { cell, milliseconds, paint, say } from "./screen.js";
+
+/** Two peers, and the books on what they say to each other. */
+export interface Peers {
+  readonly alice: Router;
+  readonly bob: Router;
+  readonly aliceSays: Ledger;
+  readonly bobSays: Ledger;
+}
+
+/** Sends one message and books it; returns how it was delivered, or undefined when nobody acknowledged it. */
+export async function send(
+  pipe: SmartPipe,
+  ledger: Ledger,
+  text: string,
+  signal: AbortSignal,
+): Promise<Receipt | undefined> {
+  ledger.sent(text);
+  try {
+    const receipt = await pipe.deliver(text, { signal });
+    ledger.acknowledged();
+    return receipt;
+  } catch (error) {
+    if (error instanceof NoAckError) return undefined;
+    throw error;
+  }
+}
+
+/** A few words each way, each with the broker that won and the round trip. */
+export async function talk({ alice, bob, aliceSays, bobSays }: Peers, signal: AbortSignal): Promise<void> {
+  const toBob = await alice.pipe(bob.address, { signal });
+  const toAlice = await bob.pipe(alice.address, { signal });
+  const words = [
+    { pipe: toBob, ledger: aliceSays, text: "Hello Bob, here is my offer" },
+    { pipe: toAlice, ledger: bobSays, text: "Hello Alice, here is my answer" },
+    { pipe: toBob, ledger: aliceSays, text: "Got it, calling you directly" },
+    { pipe: toAlice, ledger: bobSays, text: "I see you. Over and out" },
+  ];
+  for (const { pipe, ledger, text } of words) {
+    const receipt = await send(pipe, ledger, text, signal);
+    const result =
+      receipt === undefined
+        ? paint("red", "nobody acknowledged it")
+        : `${cell(milliseconds(receipt.roundTripMs), -9)}   by ${receipt.broker.host}`;
+    say(`  ${cell(ledger.direction, 14)}${cell(text, 32)}${result}`);
+  }
+}
+
+/**
+ * Resolves once a condition holds, which is looked at now and after every event of that name; rejects
+ * when the signal fires before.
+ */
+export function until<E extends string>(
+  holds: () => boolean,
+  emitter: Emitter<E>,
+  event: E,
+  signal: AbortSignal,
+): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const look = (): void => {
+      if (!signal.aborted && !holds()) return;
+      emitter.off(event, lookSoon);
+      signal.removeEventListener("abort", look);
+      if (signal.aborted) reject(signal.reason);
+      else resolve();
+    };
+    // What an event is about to bring may not be there while it is being told of.
+    const lookSoon = (): void => queueMicrotask(look);
+    emitter.on(event, lookSoon);
+    signal.addEventListener("abort", look);
+    look();
+  });
+}
+
+/** A router, or an emitter of Node's. */
+interface Emitter<E extends string> {
+  on(event: E, look: () => void): unknown;
+  off(event: E, look: () => void): unknown;
+}

@@ -1,0 +1,61 @@
+import { setMaxListeners } from "node:events";
+import { loseBrokers } from "./breakdown.js";
+import { talk } from "./conversation.js";
+import { type Count, problemsOf } from "./ledger.js";
+import { comeAgain } from "./replay.js";
+import { cell, ordinal, paint, reasonOf, say, short, showCounts, title } from "./screen.js";
+import { hostsOf, INBOUND, type Stage, setStage } from "./stage.js";
+
+/** Nothing here takes that long, unless something is wrong. */
+const DEADLINE_MS = 12_000;
+
+/** The demo with brokers of its own. Returns what went wrong: nothing, if all went well. */
+export async function localStory(): Promise<string[]> {
+  const signal = AbortSignal.timeout(DEADLINE_MS);
+  // Every message on its way listens to it: many, and no leak.
+  setMaxListeners(0, signal);
+  const startedAt = performance.now();
+  const problems: string[] = [];
+  const counts = await play(await setStage(signal), signal, problems);
+  const seconds = ((performance.now() - startedAt) / 1000).toFixed(1);
+  title("5  The count", `after ${seconds} s, when both have left`);
+  showCounts(counts);
+  return [...problems, ...problemsOf(counts)];
+}
+
+async function play(stage: Stage, signal: AbortSignal, problems: string[]): Promise<Count[]> {
+  try {
+    showRankings(stage);
+    title("2  Messages", "published on the receiver's brokers at once; the first acknowledgement wins");
+    await talk(stage, signal);
+    const losses = await loseBrokers(stage, signal);
+    problems.push(...(await comeAgain(stage, losses, signal)));
+  } catch (error) {
+    // The count tells what it came to.
+    problems.push(reasonOf(error));
+  } finally {
+    await stage[Symbol.asyncDispose]();
+  }
+  return [stage.aliceSays.count(), stage.bobSays.count()];
+}
+
+/** Every broker's place for each peer, and where they listen. */
+function showRankings({ alice, bob, brokers, ofAlice, ofBob }: Stage): void {
+  title("1  Who listens where", "an address ranks the brokers; whoever knows it computes the same ranking");
+  const names = [`Alice ${short(alice.address)}`, `Bob ${short(bob.address)}`];
+  say(paint("dim", `  ${cell("broker", 14)}${names.map((name) => cell(name, 40)).join("")}`.trimEnd()));
+  const peers = [
+    { ranking: ofAlice, listening: hostsOf(alice) },
+    { ranking: ofBob, listening: hostsOf(bob) },
+  ];
+  for (const broker of brokers) {
+    const cells = peers.map(({ ranking, listening }) => {
+      const i = ranking.findIndex((ranked) => ranked.broker === broker);
+      const place = cell(ordinal(i + 1), 6, i < INBOUND ? "bold" : "dim");
+      const score = cell(`score ${ranking[i]?.score.toFixed(3)}`, 16, i < INBOUND ? undefined : "dim");
+      const listens = listening.includes(broker.host) ? cell("● listens", 18, "green") : cell("", 18);
+      return place + score + listens;
+    });
+    say(`  ${cell(broker.host, 14)}${cells.join("").trimEnd()}`);
+  }
+}
