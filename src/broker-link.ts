@@ -24,6 +24,8 @@ export interface BrokerLink {
    * @returns false when the session is over, or so much is unsent that the broker must be stuck
    */
   publish(topic: string, payload: Uint8Array): boolean;
+  /** Asks the broker for a sign of life; without one the session is over {@link PING_MS} later. */
+  check(): void;
   /** Leaves: says DISCONNECT when `graceful`, and is gone within {@link GOODBYE_MS} in any case. */
   close(graceful: boolean): Promise<void>;
 }
@@ -36,6 +38,9 @@ const KEEP_ALIVE_S = 10;
 
 /** Unsent bytes at which a broker counts as stuck. */
 const MAX_UNSENT_BYTES = 1 << 20;
+
+/** How long a broker may take to answer a ping that is sent on suspicion. */
+const PING_MS = 3000;
 
 /** How long a graceful end may take. */
 const GOODBYE_MS = 500;
@@ -95,6 +100,7 @@ class MqttLink implements BrokerLink {
   readonly #client: MqttClient;
   #closed = false;
   #connected = false;
+  #pingTimer: ReturnType<typeof setTimeout> | undefined;
 
   constructor(client: MqttClient, { onMessage }: LinkOptions) {
     this.#client = client;
@@ -102,6 +108,7 @@ class MqttLink implements BrokerLink {
       this.#connected = true;
     });
     client.on("message", (messageTopic, payload) => onMessage(payload, messageTopic));
+    client.on("packetreceive", () => this.#clearPing());
     client.on("error", (error) => this.#end(error));
     client.on("close", () => this.#end(undefined));
   }
@@ -114,8 +121,18 @@ class MqttLink implements BrokerLink {
     return true;
   }
 
+  check(): void {
+    if (this.#closed || this.#pingTimer !== undefined || !this.#client.connected) return;
+    this.#pingTimer = setTimeout(
+      () => this.#end(new BrokerError("lost", `no answer to a ping within ${PING_MS} ms`)),
+      PING_MS,
+    );
+    this.#client.sendPing();
+  }
+
   async close(graceful: boolean): Promise<void> {
     this.#closed = true;
+    this.#clearPing();
     this.onEnd = undefined;
     const client = this.#client;
     if (graceful && client.connected) {
@@ -134,6 +151,11 @@ class MqttLink implements BrokerLink {
     client.end(true);
     client.stream.destroy();
     client.stream.on("error", () => {});
+  }
+
+  #clearPing(): void {
+    clearTimeout(this.#pingTimer);
+    this.#pingTimer = undefined;
   }
 
   #end(cause: Error | undefined): void {

@@ -82,7 +82,7 @@ export class Delivery {
   widen(): void {
     const next = this.#nextWave;
     if (next === undefined || this.#settled) return;
-    for (const attempt of this.#attempts.values()) attempt.publishFirst();
+    for (const attempt of this.#attempts.values()) attempt.insist();
     const attempts = this.#startAttempts();
     if (attempts.length > 0) next.start(this.#race(attempts));
   }
@@ -267,9 +267,10 @@ class Attempt {
     this.#publishedAt = monotonicNow();
   }
 
-  /** Publishes unless it has been published. */
-  publishFirst(): void {
+  /** Publishes if that was not possible before; else the broker owes a sign of life. */
+  insist(): void {
     if (this.publishes === 0) this.publish();
+    else this.#slot?.link?.check();
   }
 
   /** Notes the round trip, where it is certain which publish was answered (Karn's rule). */

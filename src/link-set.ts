@@ -192,6 +192,11 @@ export class LinkSet {
     return true;
   }
 
+  /** Asks every connected broker for a sign of life: the machine may have slept, the network may be another. */
+  check(): void {
+    for (const { link } of this.#slots.values()) link?.check();
+  }
+
   /** Closes every session and starts none any more. */
   async close(graceful: boolean): Promise<void> {
     this.#closed = true;

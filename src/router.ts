@@ -35,6 +35,10 @@ type Phase = "new" | "running" | "closing" | "closed";
 /** How long a graceful close waits for what is in flight, ms. */
 const CLOSE_GRACE_MS = 5000;
 
+/** How often it is looked whether the machine has slept, and what counts as sleep, ms. */
+const PULSE_MS = 2000;
+const SLEPT_MS = 10_000;
+
 /** The pause between two `skew` events of one peer, ms. */
 const SKEW_PAUSE_MS = 60_000;
 
@@ -74,8 +78,11 @@ export class Router extends EventEmitter<RouterEvents> implements AsyncDisposabl
   readonly #context: PipeContext;
   readonly #outboxAlarm: Alarm = new Alarm((now) => this.#workOutbox(now));
   readonly #inboxAlarm: Alarm = new Alarm((now) => this.#receiver.expire(now));
+  readonly #pulse: Alarm = new Alarm((now) => this.#feelPulse(now));
   readonly #skewTold = new BoundedMap<string, number>(SKEW_PEERS);
   readonly #dropped: Partial<Record<DropReason, number>> = {};
+  /** Both clocks at the last look. */
+  #lastLook = { wall: 0, now: 0 };
   /** Changes of brokers that are to be told. */
   readonly #untold: BrokerEvent[] = [];
   #received = 0;
@@ -275,7 +282,22 @@ export class Router extends EventEmitter<RouterEvents> implements AsyncDisposabl
   async #begin(): Promise<void> {
     this.#phase = "running";
     const kept = await this.#book.kept(this.address);
-    if (this.#phase === "running") this.#inbound.start(kept);
+    if (this.#phase !== "running") return;
+    this.#inbound.start(kept);
+    this.#pulse.set(this.#feelPulse(monotonicNow()));
+  }
+
+  /**
+   * Notices that the machine has slept: the clocks have moved apart, or this was not called for long.
+   * Connections may be dead then without a word.
+   */
+  #feelPulse(now: number): number {
+    const { wall: lastWall, now: lastNow } = this.#lastLook;
+    const wall = attempt(this.#settings.getTime, lastWall + now - lastNow);
+    const slept = Math.abs(wall - lastWall - (now - lastNow)) > SLEPT_MS || now - lastNow > SLEPT_MS;
+    if (lastNow > 0 && slept) this.#links.check();
+    this.#lastLook = { wall, now };
+    return now + PULSE_MS;
   }
 
   async #openPipe(
@@ -353,6 +375,7 @@ export class Router extends EventEmitter<RouterEvents> implements AsyncDisposabl
       stop();
       this.#mailbox.close();
       this.#inbound.close(closed);
+      this.#pulse.clear();
       this.#outboxAlarm.clear();
       this.#inboxAlarm.clear();
       this.#cache.clear();
@@ -498,6 +521,15 @@ function timeout(ms: number): { promise: Promise<void>; stop: () => void } {
     timer = setTimeout(resolve, ms);
   });
   return { promise, stop: () => clearTimeout(timer) };
+}
+
+/** What a caller's function returns, or something else where it throws. */
+function attempt<T>(call: () => T, otherwise: T): T {
+  try {
+    return call();
+  } catch {
+    return otherwise;
+  }
 }
 
 function readClock(getTime: () => number): number {
