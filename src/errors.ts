@@ -141,9 +141,9 @@ export class NoBrokerError extends SidewireError {
   override readonly name = "NoBrokerError";
   readonly brokers: readonly UnreachableBroker[];
 
-  constructor(brokers: readonly UnreachableBroker[], options?: { cause?: unknown }) {
+  constructor(brokers: readonly UnreachableBroker[]) {
     const reasons = brokers.map((b) => `${b.family} ${b.host}: ${b.error}`).join("; ");
-    super("NO_BROKER", `no broker could be reached${reasons === "" ? "" : ` (${reasons})`}`, options);
+    super("NO_BROKER", `no broker could be reached${reasons === "" ? "" : ` (${reasons})`}`);
     this.brokers = brokers;
   }
 }

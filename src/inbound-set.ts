@@ -83,13 +83,19 @@ export class InboundSet {
   /**
    * Resolves with the first broker that is listened on.
    * @param since - what failed before this time (monotonic ms) may still come up
-   * @throws {@link NoBrokerError} once every broker has failed
+   * @throws {@link NoBrokerError} once every broker has failed, or the time is over
    */
-  firstOpen(since: number): Promise<void> {
-    return new Promise((resolve, reject) => {
-      this.#waiting.push({ since, resolve, reject });
-      this.changed();
-    });
+  async firstOpen(since: number, timeoutMs: number): Promise<void> {
+    let timer: ReturnType<typeof setTimeout> | undefined;
+    try {
+      await new Promise<void>((resolve, reject) => {
+        this.#waiting.push({ since, resolve, reject });
+        timer = setTimeout(() => reject(this.failure()), timeoutMs);
+        this.changed();
+      });
+    } finally {
+      clearTimeout(timer);
+    }
   }
 
   /** To be called when the state of a broker has changed. */
@@ -126,7 +132,7 @@ export class InboundSet {
   }
 
   /** Every broker's reason for not working. */
-  failure(cause?: unknown): NoBrokerError {
+  failure(): NoBrokerError {
     const brokers = this.#fronts.flatMap(({ ranking }) =>
       ranking.map((broker) => {
         const slot = this.#links.find(broker);
@@ -134,7 +140,7 @@ export class InboundSet {
         return { ...addressOf(broker), error: slot?.lastError?.message ?? noReason };
       }),
     );
-    return new NoBrokerError(brokers, { cause });
+    return new NoBrokerError(brokers);
   }
 
   /** @param error - what those who wait for the first broker are told */

@@ -21,11 +21,9 @@ export {
 } from "./errors.js";
 export type {
   BrokerEvent,
-  BrokerStats,
   DroppedEvent,
   HandlerErrorEvent,
   RouterEvents,
-  RouterStats,
   SkewEvent,
 } from "./events.js";
 export { type BrokerHint, type HintStore, MemoryHintStore } from "./hints.js";
@@ -40,3 +38,4 @@ export { brokerScore, type RankedBroker, type Ranking, rankBrokers } from "./ran
 export type { DropReason } from "./receiver.js";
 export { Router } from "./router.js";
 export { type ProbeResult, SmartPipe } from "./smart-pipe.js";
+export type { BrokerStats, RouterStats } from "./statistics.js";

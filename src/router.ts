@@ -8,7 +8,7 @@ import { openLink } from "./broker-link.js";
 import { addressOf, type Broker } from "./broker-pool.js";
 import type { Delivery } from "./delivery.js";
 import { InvalidInputError, SidewireError } from "./errors.js";
-import type { BrokerEvent, BrokerStats, RouterEvents, RouterStats } from "./events.js";
+import type { BrokerEvent, RouterEvents } from "./events.js";
 import { type BrokerHint, hintOfBroker } from "./hints.js";
 import { type Identity, identityAddress, parseAddress } from "./identity.js";
 import { InboundSet } from "./inbound-set.js";
@@ -27,17 +27,15 @@ import {
 } from "./options.js";
 import { Outbox } from "./outbox.js";
 import { PipeCache } from "./pipe-cache.js";
+import { Pulse } from "./pulse.js";
 import { type Accepted, type Drop, type DropReason, Receiver } from "./receiver.js";
 import { type PipeContext, type ProbeResult, SmartPipe, TimeoutReached } from "./smart-pipe.js";
+import { brokerStats, type RouterStats } from "./statistics.js";
 
 type Phase = "new" | "running" | "closing" | "closed";
 
 /** How long a graceful close waits for what is in flight, ms. */
 const CLOSE_GRACE_MS = 5000;
-
-/** How often it is looked whether the machine has slept, and what counts as sleep, ms. */
-const PULSE_MS = 2000;
-const SLEPT_MS = 10_000;
 
 /** The pause between two `skew` events of one peer, ms. */
 const SKEW_PAUSE_MS = 60_000;
@@ -78,11 +76,9 @@ export class Router extends EventEmitter<RouterEvents> implements AsyncDisposabl
   readonly #context: PipeContext;
   readonly #outboxAlarm: Alarm = new Alarm((now) => this.#workOutbox(now));
   readonly #inboxAlarm: Alarm = new Alarm((now) => this.#receiver.expire(now));
-  readonly #pulse: Alarm = new Alarm((now) => this.#feelPulse(now));
+  readonly #pulse: Pulse;
   readonly #skewTold = new BoundedMap<string, number>(SKEW_PEERS);
   readonly #dropped: Partial<Record<DropReason, number>> = {};
-  /** Both clocks at the last look. */
-  #lastLook = { wall: 0, now: 0 };
   /** Changes of brokers that are to be told. */
   readonly #untold: BrokerEvent[] = [];
   #received = 0;
@@ -117,6 +113,7 @@ export class Router extends EventEmitter<RouterEvents> implements AsyncDisposabl
       onMessage: (slot, payload, topic) => this.#receive(slot, payload, topic),
       onState: (slot) => this.#brokerChanged(slot),
     });
+    this.#pulse = new Pulse(wallNow, () => this.#links.check());
     this.#book = new AddressBook(settings, (broker) => this.#links.isUsable(broker));
     this.#inbound = new InboundSet(this.#links, {
       rankings: this.#book.rankings(this.address),
@@ -170,7 +167,8 @@ export class Router extends EventEmitter<RouterEvents> implements AsyncDisposabl
     this.#checkNotClosed();
     this.#starting ??= this.#begin();
     await abortable(this.#starting, signal);
-    await this.#whenReachable(signal, timeoutMs, monotonicNow());
+    this.#checkNotClosed();
+    await abortable(this.#inbound.firstOpen(monotonicNow(), timeoutMs), signal);
   }
 
   /**
@@ -239,23 +237,8 @@ export class Router extends EventEmitter<RouterEvents> implements AsyncDisposabl
 
   /** What each broker did so far, and what was received and dropped. */
   stats(): RouterStats {
-    const now = monotonicNow();
-    const brokers = this.#links.slots().map((slot): BrokerStats => {
-      const { broker, state, traffic, failures, lastError, retryAt } = slot;
-      return {
-        ...addressOf(broker),
-        state,
-        role: this.#inbound.roleOf(slot),
-        ...(traffic.roundTripMs === undefined ? {} : { roundTripMs: traffic.roundTripMs }),
-        sent: traffic.sent,
-        acknowledged: traffic.acknowledged,
-        failures,
-        ...(lastError === undefined ? {} : { lastError: lastError.message }),
-        ...(state === "waiting" ? { nextTryInMs: Math.max(0, retryAt - now) } : {}),
-      };
-    });
     return {
-      brokers,
+      brokers: this.#links.slots().map((slot) => brokerStats(slot, this.#inbound.roleOf(slot))),
       received: this.#received,
       duplicates: this.#duplicates,
       dropped: { ...this.#dropped },
@@ -284,20 +267,7 @@ export class Router extends EventEmitter<RouterEvents> implements AsyncDisposabl
     const kept = await this.#book.kept(this.address);
     if (this.#phase !== "running") return;
     this.#inbound.start(kept);
-    this.#pulse.set(this.#feelPulse(monotonicNow()));
-  }
-
-  /**
-   * Notices that the machine has slept: the clocks have moved apart, or this was not called for long.
-   * Connections may be dead then without a word.
-   */
-  #feelPulse(now: number): number {
-    const { wall: lastWall, now: lastNow } = this.#lastLook;
-    const wall = attempt(this.#settings.getTime, lastWall + now - lastNow);
-    const slept = Math.abs(wall - lastWall - (now - lastNow)) > SLEPT_MS || now - lastNow > SLEPT_MS;
-    if (lastNow > 0 && slept) this.#links.check();
-    this.#lastLook = { wall, now };
-    return now + PULSE_MS;
+    this.#pulse.start();
   }
 
   async #openPipe(
@@ -316,24 +286,6 @@ export class Router extends EventEmitter<RouterEvents> implements AsyncDisposabl
     return new SmartPipe(this.#context, to, encrypt, hinted, ranked);
   }
 
-  async #whenReachable(signal: AbortSignal | undefined, timeoutMs: number, since: number): Promise<void> {
-    const { promise, stop } = timeout(timeoutMs);
-    try {
-      await abortable(
-        Promise.race([
-          this.#inbound.firstOpen(since),
-          promise.then(() => {
-            throw this.#inbound.failure();
-          }),
-        ]),
-        signal,
-      );
-    } finally {
-      stop();
-    }
-    this.#checkRunning();
-  }
-
   /** Resolves once some broker of a route is connected. */
   async #whenConnected(
     route: readonly Broker[],
@@ -347,7 +299,7 @@ export class Router extends EventEmitter<RouterEvents> implements AsyncDisposabl
     });
     const { promise: hintsFailed, stop } = timeout(hinted.length > 0 ? HINT_PATIENCE_MS : 0);
     try {
-      const poolOpen = this.#whenReachable(signal, CONNECT_PATIENCE_MS, Number.NEGATIVE_INFINITY);
+      const poolOpen = this.#inbound.firstOpen(Number.NEGATIVE_INFINITY, CONNECT_PATIENCE_MS);
       // A pool that is down says so at once; hinted brokers get their time.
       const any = poolOpen.catch((error: unknown) => hintsFailed.then(() => Promise.reject(error)));
       await abortable(Promise.race([any, hintOpen]), signal);
@@ -375,7 +327,7 @@ export class Router extends EventEmitter<RouterEvents> implements AsyncDisposabl
       stop();
       this.#mailbox.close();
       this.#inbound.close(closed);
-      this.#pulse.clear();
+      this.#pulse.stop();
       this.#outboxAlarm.clear();
       this.#inboxAlarm.clear();
       this.#cache.clear();
@@ -521,15 +473,6 @@ function timeout(ms: number): { promise: Promise<void>; stop: () => void } {
     timer = setTimeout(resolve, ms);
   });
   return { promise, stop: () => clearTimeout(timer) };
-}
-
-/** What a caller's function returns, or something else where it throws. */
-function attempt<T>(call: () => T, otherwise: T): T {
-  try {
-    return call();
-  } catch {
-    return otherwise;
-  }
 }
 
 function readClock(getTime: () => number): number {
