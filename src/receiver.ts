@@ -152,10 +152,11 @@ export class Receiver {
   #screen(payload: Uint8Array, topic: string): AppPacket | Refusal | undefined {
     const { address, settings, outbox } = this.#options;
     if (topic !== address) return { reason: "foreign-topic" };
-    if (payload.length > PACKET_OVERHEAD + sealedLength(settings.maxMessageBytes))
-      return { reason: "too-large" };
     const packet = AppPacket.parse(payload);
     if (packet === null) return { reason: "malformed" };
+    const { maxMessageBytes } = settings;
+    const longest = isSealed(packet.message) ? sealedLength(maxMessageBytes) : maxMessageBytes;
+    if (packet.message.length > longest) return { reason: "too-large" };
 
     const { source: from, queueId, sequence, type } = packet;
     if (type === MessageType.Ack) {
