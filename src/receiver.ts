@@ -152,10 +152,12 @@ export class Receiver {
   #screen(payload: Uint8Array, topic: string): AppPacket | Refusal | undefined {
     const { address, settings, outbox } = this.#options;
     if (topic !== address) return { reason: "foreign-topic" };
+    const { maxMessageBytes } = settings;
+    const longestSealed = sealedLength(maxMessageBytes);
+    if (payload.length > PACKET_OVERHEAD + longestSealed) return { reason: "too-large" };
     const packet = AppPacket.parse(payload);
     if (packet === null) return { reason: "malformed" };
-    const { maxMessageBytes } = settings;
-    const longest = isSealed(packet.message) ? sealedLength(maxMessageBytes) : maxMessageBytes;
+    const longest = isSealed(packet.message) ? longestSealed : maxMessageBytes;
     if (packet.message.length > longest) return { reason: "too-large" };
 
     const { source: from, queueId, sequence, type } = packet;
