@@ -112,8 +112,8 @@ function checkHost(family: Family, host: string, path: string): void {
 }
 
 /** Whether this can be a host name or an address: printable ASCII without what separates parts of a URL. */
-export function isHost(host: string): boolean {
-  return /^[!-~]{1,253}$/.test(host) && !/[/\\@?#[\]"]/.test(host);
+export function isHost(host: unknown): host is string {
+  return typeof host === "string" && /^[!-~]{1,253}$/.test(host) && !/[/\\@?#[\]"]/.test(host);
 }
 
 /** Whether this is a port that can be connected to. */
@@ -177,8 +177,9 @@ function isRecord(value: unknown): value is Record<string, unknown> {
 function parseJson(text: string): unknown {
   try {
     return JSON.parse(text);
-  } catch (cause) {
-    throw invalid("pool", `not JSON (${cause instanceof Error ? cause.message : cause})`);
+  } catch {
+    // The parser's own message quotes the text, which may hold credentials.
+    throw invalid("pool", "not JSON");
   }
 }
 

@@ -66,8 +66,7 @@ function parseHint(hint: unknown, path: string): BrokerHint {
   if (typeof hint !== "object" || hint === null) throw invalid(path, "expected { af, host, port }");
   const { af, host, port }: { af?: unknown; host?: unknown; port?: unknown } = hint;
   if (af !== 2 && af !== 10) throw invalid(`${path}.af`, "expected 2 (IPv4) or 10 (IPv6)");
-  if (typeof host !== "string" || !isHost(host))
-    throw invalid(`${path}.host`, "expected a host name or an address");
+  if (!isHost(host)) throw invalid(`${path}.host`, "expected a host name or an address");
   if (!isPort(port)) throw invalid(`${path}.port`, "expected a port from 1 to 65535");
   return { af, host, port };
 }

@@ -75,7 +75,8 @@ export class Keypair implements Identity {
         "expected 32 bytes or 64 hex characters, 1 to n - 1",
       );
     }
-    return new Keypair(bytes.slice());
+    // Not slice: a Buffer's shares the memory.
+    return new Keypair(Uint8Array.from(bytes));
   }
 
   /** The secret key, 32 bytes: a copy, to be kept safe. */

@@ -42,35 +42,38 @@ export class Mailbox {
    */
   read(signal: AbortSignal | undefined): AsyncIterableIterator<InboundMessage> {
     const reader: Reader = { queue: this.#unread.splice(0), wake: () => {}, ended: this.#closed };
-    const end = (): void => {
+    const leave = (): void => {
+      signal?.removeEventListener("abort", leave);
+      if (this.#readers.delete(reader) && !this.#hasReceivers) this.#unread.unshift(...reader.queue);
+      reader.queue.length = 0;
       reader.ended = true;
       reader.wake();
     };
-    const leave = (): void => {
-      signal?.removeEventListener("abort", end);
-      if (this.#readers.delete(reader) && !this.#hasReceivers)
-        this.#unread.unshift(...reader.queue.splice(0));
+    const step = async (): Promise<IteratorResult<InboundMessage, undefined>> => {
+      for (;;) {
+        const value = reader.queue.shift();
+        if (value !== undefined) return { done: false, value };
+        if (reader.ended) break;
+        await new Promise<void>((wake) => Object.assign(reader, { wake }));
+      }
+      leave();
+      return { done: true, value: undefined };
     };
     this.#readers.add(reader);
-    if (signal?.aborted) end();
-    signal?.addEventListener("abort", end, { once: true });
+    if (signal?.aborted) leave();
+    signal?.addEventListener("abort", leave, { once: true });
+    // Steps that are taken ahead are answered one after the other.
+    let last: Promise<unknown> = Promise.resolve();
     return {
       [Symbol.asyncIterator]() {
         return this;
       },
-      next: async () => {
-        for (;;) {
-          if (signal?.aborted) break;
-          const value = reader.queue.shift();
-          if (value !== undefined) return { done: false, value };
-          if (reader.ended) break;
-          await new Promise<void>((wake) => Object.assign(reader, { wake }));
-        }
-        leave();
-        return { done: true, value: undefined };
+      next: () => {
+        const next = last.then(step);
+        last = next;
+        return next;
       },
       return: async () => {
-        end();
         leave();
         return { done: true, value: undefined };
       },
@@ -105,8 +108,7 @@ export class Mailbox {
 
   #call(handler: MessageHandler, message: InboundMessage): void {
     try {
-      const result = handler(message);
-      if (result instanceof Promise) result.catch((error: unknown) => this.#onError(error, message));
+      Promise.resolve(handler(message)).catch((error: unknown) => this.#onError(error, message));
     } catch (error) {
       this.#onError(error, message);
     }

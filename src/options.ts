@@ -111,7 +111,9 @@ export function parseRouterOptions(options: RouterOptions): Settings {
   checkObject(options, "options");
   const { getTime, brokers, hintStore = new MemoryHintStore(), onMessage, accept, nic, ca } = options;
   const { verify = platform.createVerify() } = options;
-  checkFunctions({ getTime, verify, onMessage: onMessage ?? verify, accept: accept ?? verify });
+  checkFunctions({ getTime, verify });
+  if (onMessage !== undefined) checkFunctions({ onMessage });
+  if (accept !== undefined) checkFunctions({ accept });
   checkObject(hintStore, "hintStore");
   checkFunctions({ "hintStore.get": hintStore.get, "hintStore.set": hintStore.set });
   return {
@@ -185,13 +187,14 @@ export function parseSignal({ signal }: { readonly signal?: unknown }): AbortSig
 
 const MAX_MS = 2 ** 31 - 1;
 
-/** One of an object's options, as a caller without types may have set it. */
-function read(options: object, name: string): unknown {
-  return Object.entries(options).find(([key]) => key === name)?.[1];
+/** One of an object's options, as a caller without types may have set it; `undefined` is the default. */
+function read<T>(options: object, name: string, fallback: T): unknown {
+  const value: unknown = Reflect.get(options, name);
+  return value === undefined ? fallback : value;
 }
 
 function list<T>(options: object, name: string, allowed: readonly T[], fallback: readonly T[]): readonly T[] {
-  const value = read(options, name) ?? fallback;
+  const value = read(options, name, fallback);
   if (!Array.isArray(value) || value.length === 0)
     throw invalidOption(name, "expected a list of at least one", value);
   const found = value.map((item: unknown, i) => {
@@ -209,13 +212,13 @@ function integer(options: object, name: string, fallback: number, min: number, m
 }
 
 function milliseconds(options: object, name: string, fallback: number, min: number, max: number): number {
-  const value = read(options, name) ?? fallback;
+  const value = read(options, name, fallback);
   if (typeof value === "number" && value >= min && value <= max) return value;
   throw invalidOption(name, `expected a number from ${min} to ${max}`, value);
 }
 
 function flag(options: object, name: string, fallback: boolean): boolean {
-  const value = read(options, name) ?? fallback;
+  const value = read(options, name, fallback);
   if (typeof value === "boolean") return value;
   throw invalidOption(name, "expected true or false", value);
 }

@@ -86,7 +86,11 @@ export class AppPacket implements PacketFields {
    */
   static async pack(fields: PacketFields, identity: Identity): Promise<Uint8Array> {
     const { queueId, sequence, timestamp, type, message } = fields;
-    check(/^[0-9a-f]{64}$/i.test(queueId), "queueId", "expected 64 hex characters");
+    check(
+      typeof queueId === "string" && /^[0-9a-f]{64}$/i.test(queueId),
+      "queueId",
+      "expected 64 hex characters",
+    );
     check(
       Number.isInteger(sequence) && sequence >= 0 && sequence <= MAX_SEQUENCE,
       "sequence",

@@ -38,8 +38,10 @@ export class PeerBook {
    */
   found(address: string, broker: Broker): boolean {
     const peer = this.#touch(address);
-    if (peer.brokers[0] === broker) return false;
-    peer.brokers = [broker, ...peer.brokers.filter((other) => other !== broker)].slice(0, BROKERS_PER_PEER);
+    const isOther = (other: Broker | undefined): boolean =>
+      other?.host !== broker.host || other.family !== broker.family || other.port !== broker.port;
+    if (!isOther(peer.brokers[0])) return false;
+    peer.brokers = [broker, ...peer.brokers.filter(isOther)].slice(0, BROKERS_PER_PEER);
     return true;
   }
 

@@ -35,7 +35,7 @@ const FAMILY_BYTE: Readonly<Record<Family, number>> = { IPv4: 2, IPv6: 10 };
  * ```
  */
 export function brokerScore(family: Family, host: string, destinationHex: string, weight = 1): number {
-  if (FAMILY_BYTE[family] === undefined)
+  if (!FAMILIES.includes(family))
     throw new InvalidInputError("INVALID_OPTION", "family", "expected IPv4 or IPv6");
   if (!(Number.isFinite(weight) && weight > 0)) {
     throw new InvalidInputError("INVALID_OPTION", "weight", "expected a positive number");

@@ -34,13 +34,14 @@ export class TokenBucket {
     this.#refill(this.#rate, now);
     // A bucket of 1 has nothing to keep back.
     const wanted = 1 + Math.min(Math.floor(this.#rate.burst * KEPT_FOR_ACKS), this.#rate.burst - 1);
-    return this.#tokens >= wanted ? now : now + ((wanted - this.#tokens) / this.#rate.perSecond) * 1000;
+    // Sums of fractions fall short by less than anybody can wait.
+    return this.#tokens > wanted - 1e-6 ? now : now + ((wanted - this.#tokens) / this.#rate.perSecond) * 1000;
   }
 
   #take(now: number): boolean {
     if (this.#rate === undefined) return true;
     this.#refill(this.#rate, now);
-    if (this.#tokens < 1) return false;
+    if (this.#tokens < 1 - 1e-6) return false;
     this.#tokens--;
     return true;
   }

@@ -1,3 +1,4 @@
+import { randomUUID } from "node:crypto";
 import { chmod, mkdir, readFile, rename, rm, writeFile } from "node:fs/promises";
 import { dirname } from "node:path";
 import { type BrokerHint, type HintStore, MemoryHintStore, parseHints } from "../hints.js";
@@ -67,7 +68,7 @@ export class FileHintStore implements HintStore {
   async #write(): Promise<void> {
     this.#dirty = false;
     const text = JSON.stringify(Object.fromEntries(this.#memory.entries()), undefined, 1);
-    const next = `${this.#path}.${process.pid}.tmp`;
+    const next = `${this.#path}.${randomUUID()}.tmp`;
     await mkdir(dirname(this.#path), { recursive: true });
     try {
       await writeFile(next, text, { mode: 0o600 });

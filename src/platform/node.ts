@@ -94,7 +94,7 @@ export const platform: Platform = {
 function parseNic(nic: unknown): SocketOptions["nic"] {
   if (nic === undefined) return {};
   if (typeof nic === "string" && isIP(nic) !== 0) return isIP(nic) === 6 ? { IPv6: nic } : { IPv4: nic };
-  if (typeof nic !== "object" || nic === null)
+  if (typeof nic !== "object" || nic === null || Array.isArray(nic))
     throw invalidOption("nic", "expected an IP address of this machine", nic);
   const { IPv4, IPv6 }: { IPv4?: unknown; IPv6?: unknown } = nic;
   return { ...parseAddress("IPv4", 4, IPv4), ...parseAddress("IPv6", 6, IPv6) };

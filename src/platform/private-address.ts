@@ -18,5 +18,6 @@ export function isPrivateHost(host: string): boolean {
     return true;
   }
   if (canonical.startsWith("[")) return PRIVATE_IPV6.test(canonical.slice(1));
-  return PRIVATE_IPV4.test(canonical) || /(^|\.)local(host)?\.?$/.test(canonical);
+  if (/^\d+(\.\d+){3}$/.test(canonical)) return PRIVATE_IPV4.test(canonical);
+  return /(^|\.)local(host)?\.?$/.test(canonical);
 }

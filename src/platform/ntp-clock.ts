@@ -1,0 +1,433 @@
+import { randomBytes } from "node:crypto";
+import { createSocket } from "node:dgram";
+import { lookup } from "node:dns/promises";
+import { isIPv6 } from "node:net";
+import { abortable, onAbort, throwIfAborted } from "../abort.js";
+import { monotonicNow } from "../alarm.js";
+import { invalidOption, SidewireError } from "../errors.js";
+
+/** What {@link ntpClock} takes. */
+export interface NtpClockOptions {
+  /**
+   * `host` or `host:port`, IPv6 with a port as `[::1]:123`; 1 to 16. Default: `time.cloudflare.com`,
+   * `any.time.nl` and `ntp.se`: three operators that offer time to everyone and leave leap seconds as they
+   * are. Don't mix them with servers that smear (Google, Amazon, Meta), and don't ship `pool.ntp.org` as a
+   * default of your own: its rules ask a product for a zone of its own (https://www.ntppool.org/vendors.html).
+   * Three or more outvote one that lies; of two that contradict each other neither is believed.
+   */
+  servers?: readonly string[];
+  /** How long to wait for answers, ms; half-way, silent servers are asked again. Default: 4000; 10 to 60 000. */
+  timeoutMs?: number;
+  /** How often to ask, ms, or up to a tenth more. Default: 3 600 000; from 16 000, or 10 with `servers` given. */
+  refreshMs?: number;
+  /** Ends the wait for the first answers; later on, `close` does. */
+  signal?: AbortSignal;
+}
+
+/** A clock that follows time servers; see {@link ntpClock}. */
+export interface NtpClock extends Disposable {
+  /** Unix milliseconds, with a fraction; never less than before. Needs no `this`: `getTime: clock.now`. */
+  readonly now: () => number;
+  /** How far the system's clock is behind this one, ms; negative if it is ahead. */
+  readonly offsetMs: number;
+  /**
+   * How far `now()` may be off while most servers are honest, ms: half of the way there and back, what the
+   * servers say of themselves, how far they differ, 100 ppm since then, what is still to be slewed, and any
+   * jump of the system's clock since then.
+   */
+  readonly errorBoundMs: number;
+  /** When the servers last agreed, in Unix milliseconds of this clock. */
+  readonly updatedAt: number;
+  /** Leaves no timer, socket or listener; `now()` goes on uncorrected. Twice is once. */
+  close(): void;
+}
+
+const DEFAULT_SERVERS: readonly string[] = ["time.cloudflare.com", "any.time.nl", "ntp.se"];
+const MIN_POLL_MS = 16_000; // RFC 5905, MINPOLL; RFC 4330, section 10, forbids less than 15 s
+const SETTLING_POLLS = 4; // so far apart at first, so that the best of several answers soon counts
+const RETRY_MS = 4000; // after a failure; twice that after the second …
+const MAX_RETRY_MS = 3_600_000;
+const MAX_PAUSE_MS = 86_400_000;
+const GRACE_MS = 250; // for the others, once most servers have answered and agree
+const MAX_DISTANCE_MS = 1500; // ntpd's limit for a server that is used
+const DRIFT = 1e-4; // of a poor quartz: 0.36 s an hour
+const SLEW = 0.5; // a clock that is ahead runs at half speed: being right matters, nothing is paced by it
+const WATCH_MS = 5000; // how soon a wake-up is noticed
+const JUMP_MS = 1000; // when system and monotonic clock part by more, the machine slept, or was set
+const NTP_EPOCH_S = 2_208_988_800; // from 1900 to 1970
+const PACKET_BYTES = 48;
+const SERVER = /^(?:\[(.+)\]|([^\s:/@[\]]+))(?::(\d{1,5}))?$/;
+
+/**
+ * A clock corrected by SNTP (RFC 4330; client mode of RFC 5905), for a router on a machine whose own clock
+ * cannot be trusted. Resolves as soon as most of the servers have answered and agree. In between it counts by
+ * the monotonic clock: what the system's clock shows, or is set to, never enters `now()`.
+ *
+ * Of each server the best recent answer counts, and the time is the median of the servers. A correction
+ * forwards is made at once; one backwards by running at half speed, so an hour takes two. Where the monotonic
+ * clock stops during sleep (Linux), `now()` is late by the sleep's length on waking, until the servers have
+ * answered: they are asked within 5 s. `errorBoundMs` contains both.
+ *
+ * When nobody answers, or no majority agrees, the clock runs on as it was and asks after 4 s, 8 s, 16 s …, at
+ * most an hour apart. A kiss-o'-death is obeyed: after `DENY` or `RSTR` the address is never asked again, after
+ * `RATE` half as often. Answers are not authenticated: whoever sits on the way to most of the servers can set
+ * this clock. An open clock does not keep the process alive; a look-up of a name does, until the system answers.
+ *
+ * @throws {@link SidewireError} (as a rejection) `INVALID_OPTION`; `ABORTED`; `NO_TIME` when no server answers, or
+ *   no majority of those that do agrees, with what became of each
+ * @example
+ * ```ts
+ * import { Keypair, Router } from "sidewire";
+ * import { ntpClock } from "sidewire/node";
+ *
+ * using clock = await ntpClock();
+ * await using router = new Router(Keypair.generate(), { getTime: clock.now });
+ * ```
+ */
+export async function ntpClock(options: NtpClockOptions = {}): Promise<NtpClock> {
+  if (typeof options !== "object" || options === null)
+    throw invalidOption("options", "expected an object", options);
+  const { servers = DEFAULT_SERVERS, signal } = options;
+  if (!Array.isArray(servers) || servers.length < 1 || servers.length > 16)
+    throw invalidOption("servers", "expected a list of 1 to 16", servers);
+  const parsed = servers.map((text, i) => TimeServer.parse(text, `servers[${i}]`));
+  const timeoutMs = milliseconds(options.timeoutMs, "timeoutMs", 4000, 10, 60_000);
+  const least = options.servers === undefined ? MIN_POLL_MS : 10;
+  const refreshMs = milliseconds(options.refreshMs, "refreshMs", 3_600_000, least, 2 ** 31 - 1);
+  if (signal !== undefined && !(signal instanceof AbortSignal))
+    throw invalidOption("signal", "expected an AbortSignal", signal);
+  // One vote each, however often it is named.
+  const unique = [...new Map(parsed.map((server) => [server.key, server])).values()];
+  const clock = new Clock(unique, timeoutMs, refreshMs);
+  await clock.start(signal);
+  return clock;
+}
+
+class Clock implements NtpClock {
+  readonly #servers: readonly TimeServer[];
+  readonly #timeoutMs: number;
+  readonly #refreshMs: number;
+  #time: Reading = { epoch: Number.NEGATIVE_INFINITY, distance: 0, at: 0 };
+  /** How far `now()` was ahead of the servers when they last agreed. */
+  #ahead = 0;
+  #shown = Number.NEGATIVE_INFINITY;
+  /** The system's clock less the monotonic one, when the servers last agreed and when last looked at. */
+  #gap = { agreed: 0, seen: 0 };
+  #polls = 0;
+  #failures = 0;
+  #due = 0;
+  #timer: ReturnType<typeof setTimeout> | undefined;
+  #poll: AbortController | undefined;
+  #closed = false;
+
+  constructor(servers: readonly TimeServer[], timeoutMs: number, refreshMs: number) {
+    this.#servers = servers;
+    this.#timeoutMs = timeoutMs;
+    this.#refreshMs = refreshMs;
+  }
+
+  readonly now = (): number => {
+    const at = monotonicNow();
+    // Rounding alone could make the sum a little less than the one before.
+    this.#shown = Math.max(this.#shown, at + this.#time.epoch + this.#aheadAt(at));
+    return this.#shown;
+  };
+
+  get offsetMs(): number {
+    return this.now() - Date.now();
+  }
+
+  get errorBoundMs(): number {
+    const at = monotonicNow();
+    // Neither clock is an authority, but when they part, one of them is wrong.
+    const jump = Math.abs(Date.now() - at - this.#gap.agreed);
+    return distanceAt(this.#time, at) + this.#aheadAt(at) + (jump > JUMP_MS ? jump : 0);
+  }
+
+  get updatedAt(): number {
+    return this.#time.at + this.#time.epoch;
+  }
+
+  async start(signal: AbortSignal | undefined): Promise<void> {
+    throwIfAborted(signal);
+    await this.#ask(true, signal);
+    this.#wait(Math.min(MIN_POLL_MS, this.#refreshMs));
+  }
+
+  close(): void {
+    this.#closed = true;
+    clearTimeout(this.#timer);
+    this.#poll?.abort();
+  }
+
+  [Symbol.dispose](): void {
+    this.close();
+  }
+
+  #aheadAt(at: number): number {
+    return Math.max(0, this.#ahead - SLEW * (at - this.#time.at));
+  }
+
+  #wait(ms: number): void {
+    // Spread, so that processes started together don't ask together for ever.
+    this.#due = monotonicNow() + ms * (1 + 0.1 * Math.random());
+    this.#watch();
+  }
+
+  #watch(): void {
+    if (this.#closed) return;
+    // Timers stand still during sleep like the monotonic clock, so none is long.
+    const ms = Math.min(Math.max(Math.ceil(this.#due - monotonicNow()), 0), WATCH_MS);
+    this.#timer = setTimeout(() => void this.#look(), ms).unref();
+  }
+
+  async #look(): Promise<void> {
+    const at = monotonicNow();
+    const gap = Date.now() - at;
+    if (Math.abs(gap - this.#gap.seen) > JUMP_MS) {
+      this.#gap.seen = gap;
+      this.#failures = 0;
+      this.#due = at;
+      for (const server of this.#servers) server.forget();
+    }
+    if (at < this.#due) return this.#watch();
+    try {
+      await this.#ask(false, undefined);
+      this.#wait(this.#polls < SETTLING_POLLS ? Math.min(MIN_POLL_MS, this.#refreshMs) : this.#refreshMs);
+    } catch {
+      const ms = Math.min(RETRY_MS, this.#refreshMs) * 2 ** this.#failures++;
+      this.#wait(Math.min(ms, Math.max(MAX_RETRY_MS, this.#refreshMs)));
+    }
+  }
+
+  /** Asks all servers at once and takes over what they agree on. */
+  async #ask(ref: boolean, signal: AbortSignal | undefined): Promise<void> {
+    // Of before: if the machine falls asleep in between, the answers are wrong, and this tells.
+    const gap = Date.now() - monotonicNow();
+    const poll = new AbortController();
+    this.#poll = poll;
+    const end = (): void => poll.abort();
+    const stopListening = onAbort(signal, end);
+    const timers = [timer(end, this.#timeoutMs, ref)];
+    const readings: Reading[] = [];
+    const reports = await Promise.all(
+      this.#servers.map(async (server) => {
+        try {
+          const reading = await server.read(this.#timeoutMs / 2, this.#refreshMs, ref, poll.signal);
+          readings.push(reading);
+          if (agree(readings, this.#servers.length)) timers.push(timer(end, GRACE_MS, ref));
+          return `${server.name}: ${new Date(reading.epoch + monotonicNow()).toISOString()}`;
+        } catch (error) {
+          const reason = poll.signal.aborted ? `no answer within ${this.#timeoutMs} ms` : messageOf(error);
+          return `${server.name}: ${reason}`;
+        }
+      }),
+    );
+    end(); // for the slower addresses of those that have answered
+    for (const each of timers) clearTimeout(each);
+    stopListening();
+    throwIfAborted(signal);
+    const time = agree(readings, readings.length);
+    if (time === undefined) {
+      const problem = readings.length === 0 ? "no time server answered" : "the time servers disagree";
+      throw new SidewireError("NO_TIME", `${problem} (${reports.join("; ")})`);
+    }
+    this.#ahead = Math.max(0, this.#time.epoch + this.#aheadAt(time.at) - time.epoch);
+    this.#time = time;
+    this.#gap = { agreed: gap, seen: gap };
+    this.#failures = 0;
+    this.#polls++;
+  }
+}
+
+/** What somebody takes for the time. */
+interface Reading {
+  /** Unix milliseconds when the monotonic clock was zero. */
+  readonly epoch: number;
+  /** How far that may have been off when it was read, ms. */
+  readonly distance: number;
+  /** When that was, on the monotonic clock. */
+  readonly at: number;
+}
+
+function distanceAt(reading: Reading, at: number): number {
+  return reading.distance + DRIFT * (at - reading.at);
+}
+
+/** The median of the readings, if more than half of the voters are near it. */
+function agree(readings: readonly Reading[], voters: number): Reading | undefined {
+  const sorted = readings.map(({ epoch }) => epoch).sort((a, b) => a - b);
+  const [low, high] = [sorted[(sorted.length - 1) >> 1], sorted[sorted.length >> 1]];
+  if (low === undefined || high === undefined) return undefined;
+  const at = monotonicNow();
+  const epoch = (low + high) / 2;
+  // If most are honest, the median lies among them, and none of them is farther from the truth than its distance.
+  const near = readings.filter(
+    (each) => Math.abs(each.epoch - epoch) <= distanceAt(each, at) + MAX_DISTANCE_MS,
+  );
+  if (near.length * 2 <= voters) return undefined;
+  const distance = Math.max(...near.map((each) => Math.abs(each.epoch - epoch) + distanceAt(each, at)));
+  return { epoch, distance, at };
+}
+
+/** A server, its best answer, and what it asked for. */
+class TimeServer {
+  #best: Reading | undefined;
+  /** Addresses that sent a kiss-o'-death: for how long, and until when, they are left alone. */
+  readonly #pauses = new Map<string, { readonly ms: number; readonly until: number }>();
+
+  private constructor(
+    readonly name: string,
+    readonly host: string,
+    readonly port: number,
+  ) {}
+
+  static parse(value: unknown, path: string): TimeServer {
+    const text = typeof value === "string" && isIPv6(value) ? `[${value}]` : String(value);
+    const [, address, host = address, port = "123"] = SERVER.exec(text) ?? [];
+    const wrongAddress = address !== undefined && !isIPv6(address);
+    if (typeof value !== "string" || host === undefined || wrongAddress || !(+port > 0 && +port < 65_536))
+      throw invalidOption(path, 'expected "host", "host:port" or "[IPv6]:port"', value);
+    return new TimeServer(value, host.toLowerCase(), +port);
+  }
+
+  get key(): string {
+    return `${this.host} ${this.port}`;
+  }
+
+  forget(): void {
+    this.#best = undefined;
+  }
+
+  /** The most exact of its answers, as RFC 5905, section 10, filters; the fresh one if they exclude each other. */
+  async read(repeatMs: number, refreshMs: number, ref: boolean, signal: AbortSignal): Promise<Reading> {
+    const found = await abortable(lookup(this.host, { all: true }), signal);
+    const oneEach = found.filter((a, i) => found.findIndex((b) => b.family === a.family) === i);
+    // The quickest address is the most exact.
+    const fresh = await Promise.any(
+      oneEach.map(async ({ address, family }) => {
+        const pause = this.#pauses.get(address);
+        if (pause !== undefined && pause.until > monotonicNow()) throw new Error("asked to be left alone");
+        try {
+          return await exchange(family === 6 ? "udp6" : "udp4", address, this.port, repeatMs, ref, signal);
+        } catch (error) {
+          if (!(error instanceof KissOfDeath)) throw error;
+          let ms = Math.min(2 * (pause?.ms ?? Math.max(refreshMs, MIN_POLL_MS)), MAX_PAUSE_MS);
+          if (error.code === "DENY" || error.code === "RSTR") ms = Number.POSITIVE_INFINITY;
+          else if (error.code !== "RATE") throw error; // the others ask for nothing
+          this.#pauses.set(address, { ms, until: monotonicNow() + ms });
+          throw error;
+        }
+      }),
+    );
+    const best = this.#best;
+    const distance = best === undefined ? 0 : distanceAt(best, fresh.at);
+    const excluded = best === undefined || Math.abs(best.epoch - fresh.epoch) > distance + fresh.distance;
+    this.#best = excluded || fresh.distance <= distance ? fresh : best;
+    return this.#best;
+  }
+}
+
+/** A server that asks for fewer requests, or none (RFC 5905, section 7.4). */
+class KissOfDeath extends Error {
+  constructor(readonly code: string) {
+    super(`kiss-o'-death ${code}`);
+  }
+}
+
+/** One request, and another if it stays without an answer, from a port of its own (RFC 9109). */
+function exchange(
+  type: "udp4" | "udp6",
+  address: string,
+  port: number,
+  repeatMs: number,
+  ref: boolean,
+  signal: AbortSignal,
+): Promise<Reading> {
+  return new Promise((resolve, reject) => {
+    throwIfAborted(signal);
+    const socket = createSocket(type);
+    if (!ref) socket.unref();
+    const sent = new Map<string, number>();
+    const send = (): void => {
+      // The transmit timestamp is all random and the rest is zero: a server needs neither, a forger would have
+      // to guess the former, and nobody learns this machine's clock (draft-ietf-ntp-data-minimization).
+      const packet = Buffer.alloc(PACKET_BYTES);
+      packet.writeUInt8(0x23); // version 4, mode 3: client
+      const cookie = randomBytes(8);
+      packet.set(cookie, 40);
+      sent.set(cookie.toString("hex"), monotonicNow());
+      socket.send(packet);
+    };
+    let repeat: NodeJS.Timeout | undefined;
+    const settle = (act: () => void): void => {
+      stopListening();
+      clearTimeout(repeat);
+      socket.close();
+      act();
+    };
+    const fail = (error: unknown): void => settle(() => reject(error));
+    const stopListening = onAbort(signal, fail);
+    socket.on("error", fail);
+    socket.on("message", (packet) => {
+      const at = monotonicNow();
+      // What is no answer to a request of ours is no reason to stop waiting for one. Mode 4: server.
+      if (packet.length < PACKET_BYTES || (packet.readUInt8() & 7) !== 4) return;
+      const sentAt = sent.get(packet.toString("hex", 24, 32));
+      if (sentAt === undefined) return;
+      try {
+        const reading = decode(packet, sentAt, at);
+        settle(() => resolve(reading));
+      } catch (error) {
+        fail(error);
+      }
+    });
+    socket.once("connect", () => {
+      send();
+      repeat = timer(send, repeatMs, ref);
+    });
+    // A connected socket takes packets from this address alone, and tells when the port is closed.
+    socket.connect(port, address);
+  });
+}
+
+/** What an answer says of the time (RFC 4330, section 5; RFC 5905, sections 7.3, 8 and 11.2). */
+function decode(packet: Buffer, sentAt: number, arrivedAt: number): Reading {
+  const stratum = packet.readUInt8(1);
+  if (stratum === 0) throw new KissOfDeath(packet.toString("latin1", 12, 16).replace(/[^!-~]/g, ""));
+  if (packet.readUInt8() >> 6 === 3 || stratum > 15) throw new Error("not synchronised");
+  const [received, transmitted] = [decodeTime(packet, 32), decodeTime(packet, 40)];
+  const held = transmitted - received;
+  const precision = 2 ** packet.readInt8(3) * 1000;
+  if (!(held >= 0 && held <= arrivedAt - sentAt + precision)) throw new Error("impossible timestamps");
+  const delay = Math.max(0, arrivedAt - sentAt - held);
+  const [rootDelay, rootDispersion] = [packet.readUInt32BE(4), packet.readUInt32BE(8)]; // s / 65 536
+  const distance = delay / 2 + (rootDelay / 2 + rootDispersion) / 65.536 + precision;
+  if (distance > MAX_DISTANCE_MS) throw new Error(`uncertain by ${Math.round(distance)} ms`);
+  return { epoch: (received - sentAt + (transmitted - arrivedAt)) / 2, distance, at: arrivedAt };
+}
+
+/** Unix milliseconds from 1968 to 2104: without its highest bit it counts from 2036 (RFC 4330, section 3). */
+function decodeTime(packet: Buffer, offset: number): number {
+  const [seconds, fraction] = [packet.readUInt32BE(offset), packet.readUInt32BE(offset + 4)];
+  if (seconds === 0 && fraction === 0) return Number.NaN; // not known
+  const era = seconds < 2 ** 31 ? 2 ** 32 : 0;
+  return (seconds + era - NTP_EPOCH_S) * 1000 + (fraction / 2 ** 32) * 1000;
+}
+
+/** Nobody waits for a refresh: its timers don't keep the process alive. */
+function timer(act: () => void, ms: number, ref: boolean): NodeJS.Timeout {
+  const started = setTimeout(act, ms);
+  return ref ? started : started.unref();
+}
+
+function milliseconds(value: unknown, name: string, fallback: number, min: number, max: number): number {
+  if (value === undefined) return fallback;
+  if (typeof value === "number" && value >= min && value <= max) return value;
+  throw invalidOption(name, `expected a number from ${min} to ${max}`, value);
+}
+
+function messageOf(error: unknown): string {
+  if (error instanceof AggregateError) return error.errors.map(messageOf).join(", ");
+  return error instanceof Error ? error.message : String(error);
+}
