@@ -118,6 +118,23 @@ describe.skipIf(!hasMosquitto)("brokers that fail", () => {
     expect(shown.map((message) => message.text())).toEqual(["one", "two"]);
   });
 
+  it("one that hangs is found out by a send without an answer, long before its keep-alive", {
+    timeout: 30_000,
+  }, async () => {
+    const broker = use(await startMosquitto());
+    const [ann, ben] = await Promise.all([startPeer(poolOf([broker])), startPeer(poolOf([broker]))]);
+    const pipe = await ann.pipe(ben.address);
+    expect(await pipe.send("one")).toBe(3);
+    broker.freeze();
+    const frozen = performance.now();
+    const sent = pipe.send("two", { timeoutMs: 20_000 });
+    await untilBrokers(ann, () => open(ann) === 0);
+    expect(performance.now() - frozen).toBeLessThan(8000);
+    expect(ann.stats().brokers[0]?.lastError).toContain("ping");
+    broker.thaw();
+    expect(await sent).toBe(3);
+  });
+
   it("a pool with dead entries tells each one's reason, and works by what is left", async () => {
     const alive = use(await startMosquitto("127.0.0.1"));
     const dead = { host: "127.0.0.2", port: await freePort("127.0.0.2") };
