@@ -61,7 +61,7 @@ export class Mailbox {
     };
     this.#readers.add(reader);
     if (signal?.aborted) leave();
-    signal?.addEventListener("abort", leave, { once: true });
+    else signal?.addEventListener("abort", leave, { once: true });
     // Steps that are taken ahead are answered one after the other.
     let last: Promise<unknown> = Promise.resolve();
     return {

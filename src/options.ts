@@ -168,7 +168,7 @@ export function parsePipeOptions(options: PipeOptions, encryptByDefault: boolean
     useCache: flag(options, "useCache", false),
     encrypt: flag(options, "encrypt", encryptByDefault),
     expiryMs: milliseconds(options, "expiryMs", 3_600_000, 0, MAX_MS),
-    hintBrokers: parseHints(options.hintBrokers ?? []),
+    hintBrokers: options.hintBrokers === undefined ? [] : parseHints(options.hintBrokers),
     signal: parseSignal(options),
   };
 }

@@ -28,7 +28,8 @@ export const platform: Platform = {
     for (const addresses of Object.values(networkInterfaces())) {
       for (const { family } of addresses ?? []) families.add(family === "IPv6" ? "IPv6" : "IPv4");
     }
-    return [...families].sort();
+    // Without any interface there is no telling; IPv4 fails with a reason.
+    return families.size === 0 ? ["IPv4"] : [...families].sort();
   },
 
   isPrivateHost,

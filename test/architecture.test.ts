@@ -1,0 +1,249 @@
+import { readdirSync, readFileSync } from "node:fs";
+import { fileURLToPath } from "node:url";
+import ts from "typescript";
+import { describe, expect, it } from "vitest";
+
+const SRC = fileURLToPath(new URL("../src/", import.meta.url));
+
+/** Every file, the bottom first, as docs/architecture.md has them: each imports from those before it alone. */
+const ORDER: readonly string[] = [
+  "errors",
+  "abort",
+  "alarm",
+  "bounded-map",
+  "platform/platform",
+  "platform/private-address",
+  "platform/node",
+  "platform/browser",
+  "platform/ntp-clock",
+  "identity",
+  "packet",
+  "broker-pool",
+  "ranking",
+  "seal",
+  "replay-window",
+  "inbox",
+  "outbox",
+  "token-bucket",
+  "verifier",
+  "hints",
+  "platform/file-hint-store",
+  "peer-book",
+  "message",
+  "options",
+  "address-book",
+  "mailbox",
+  "broker-link",
+  "pulse",
+  "link-set",
+  "inbound-set",
+  "delivery",
+  "smart-pipe",
+  "pipe-cache",
+  "receiver",
+  "statistics",
+  "events",
+  "router",
+  "node",
+  "index",
+];
+
+/** They keep state and know nothing of each other, nor of the time but what they are told. */
+const STATE_KEEPERS: readonly string[] = [
+  "replay-window",
+  "inbox",
+  "outbox",
+  "hints",
+  "token-bucket",
+  "peer-book",
+];
+
+/** They do no I/O and start nothing, so that their tests need neither waiting nor fake timers. */
+const TIMELESS: readonly string[] = [
+  ...STATE_KEEPERS,
+  "errors",
+  "bounded-map",
+  "identity",
+  "packet",
+  "broker-pool",
+  "ranking",
+  "seal",
+];
+
+const CLOCKS_AND_TIMERS: readonly string[] = [
+  "Date",
+  "performance",
+  "monotonicNow",
+  "setTimeout",
+  "setInterval",
+  "setImmediate",
+  "queueMicrotask",
+  "requestAnimationFrame",
+];
+
+interface Source {
+  /** Files of src that it imports from, in any way, for types or values. */
+  readonly own: readonly string[];
+  /** Packages and files outside of src. */
+  readonly foreign: readonly string[];
+  readonly identifiers: ReadonlySet<string>;
+}
+
+const sources: ReadonlyMap<string, Source> = new Map(
+  readdirSync(SRC, { recursive: true, encoding: "utf8" })
+    .filter((path) => path.endsWith(".ts"))
+    .map((path) => {
+      const name = path.replaceAll("\\", "/").slice(0, -".ts".length);
+      return [name, parse(name)];
+    }),
+);
+
+function parse(name: string): Source {
+  const text = readFileSync(`${SRC}${name}.ts`, "utf8");
+  const specifiers: string[] = [];
+  const identifiers = new Set<string>();
+  const visit = (node: ts.Node): void => {
+    if (ts.isIdentifier(node)) identifiers.add(node.text);
+    const specifier = specifierOf(node);
+    if (specifier !== undefined) specifiers.push(specifier);
+    ts.forEachChild(node, visit);
+  };
+  visit(ts.createSourceFile(`${name}.ts`, text, ts.ScriptTarget.Latest));
+  const resolved = specifiers.map((specifier) => resolve(specifier, name));
+  return {
+    own: resolved.flatMap(({ own }) => own ?? []),
+    foreign: resolved.flatMap(({ foreign }) => foreign ?? []),
+    identifiers,
+  };
+}
+
+/** What an import, a re-export, a dynamic import, a require or an import type imports from. */
+function specifierOf(node: ts.Node): string | undefined {
+  let from: ts.Node | undefined;
+  if (ts.isImportDeclaration(node) || ts.isExportDeclaration(node)) from = node.moduleSpecifier;
+  else if (ts.isExternalModuleReference(node)) from = node.expression;
+  else if (ts.isImportTypeNode(node) && ts.isLiteralTypeNode(node.argument)) from = node.argument.literal;
+  else if (ts.isCallExpression(node)) {
+    const { expression } = node;
+    const isRequire = ts.isIdentifier(expression) && expression.text === "require";
+    if (isRequire || expression.kind === ts.SyntaxKind.ImportKeyword) from = node.arguments[0];
+  }
+  return from !== undefined && ts.isStringLiteralLike(from) ? from.text : undefined;
+}
+
+function resolve(specifier: string, importer: string): { own?: string; foreign?: string } {
+  if (specifier === "#platform") return { own: "platform/node" };
+  if (!specifier.startsWith(".")) return { foreign: specifier };
+  const path = new URL(specifier, `file:///src/${importer}.ts`).pathname;
+  return path.startsWith("/src/") ? { own: path.slice(5).replace(/\.js$/, "") } : { foreign: path };
+}
+
+/** Every way back to where it started, as `a -> b -> a`. */
+function cycles(): string[] {
+  const found: string[] = [];
+  const done = new Set<string>();
+  const walk = (name: string, path: readonly string[]): void => {
+    const start = path.indexOf(name);
+    if (start >= 0) found.push([...path.slice(start), name].join(" -> "));
+    if (start >= 0 || done.has(name)) return;
+    for (const next of sources.get(name)?.own ?? []) walk(next, [...path, name]);
+    done.add(name);
+  };
+  for (const name of sources.keys()) walk(name, []);
+  return found;
+}
+
+/** The files that import something, by its name or by a name below it. */
+function importersOf(foreign: string): string[] {
+  return [...sources]
+    .filter(([, source]) => source.foreign.some((name) => name === foreign || name.startsWith(`${foreign}/`)))
+    .map(([name]) => name);
+}
+
+describe("the files of src", () => {
+  it("are all in the list, and the list names no others", () => {
+    expect([...sources.keys()].toSorted()).toEqual(ORDER.toSorted());
+  });
+
+  it("import only from files that exist", () => {
+    const missing = [...sources].flatMap(([name, { own }]) =>
+      own.filter((other) => !sources.has(other)).map((other) => `${name} -> ${other}`),
+    );
+    expect(missing).toEqual([]);
+  });
+
+  it("import downwards only, types included", () => {
+    const upwards = [...sources].flatMap(([name, { own }]) =>
+      own
+        .filter((other) => ORDER.indexOf(other) >= ORDER.indexOf(name))
+        .map((other) => `${name} -> ${other}`),
+    );
+    expect(upwards).toEqual([]);
+  });
+
+  it("make no cycle, types included", () => {
+    expect(cycles()).toEqual([]);
+  });
+
+  it("are found with their imports", () => {
+    // Against a parser that finds nothing: these are imports of each kind.
+    expect(sources.get("index")?.own).toContain("router");
+    expect(sources.get("message")?.own).toEqual(["errors"]);
+    expect(sources.get("identity")?.own).toContain("platform/node");
+    expect(sources.get("platform/platform")?.foreign).toContain("node:stream");
+    expect(sources.get("alarm")?.identifiers).toContain("performance");
+  });
+});
+
+describe("one file alone", () => {
+  it("knows MQTT.js: broker-link", () => {
+    expect(importersOf("mqtt")).toEqual(["broker-link"]);
+  });
+
+  it("knows p-any: delivery", () => {
+    expect(importersOf("p-any")).toEqual(["delivery"]);
+  });
+
+  it("knows the bundled pool: broker-pool", () => {
+    expect(importersOf("/brokers.json")).toEqual(["broker-pool"]);
+  });
+});
+
+describe("Node's own modules", () => {
+  const users = [...sources]
+    .filter(([, { foreign }]) => foreign.some((name) => name.startsWith("node:")))
+    .map(([name]) => name);
+
+  it("are used by the platform's files alone", () => {
+    expect(users).toContain("platform/node");
+    expect(users.filter((name) => !name.startsWith("platform/"))).toEqual([]);
+  });
+
+  it("are not reached in a browser, but for a type of the platform's", () => {
+    const reached = new Set<string>();
+    const walk = (name: string): void => {
+      const file = name === "platform/node" ? "platform/browser" : name;
+      if (reached.has(file)) return;
+      reached.add(file);
+      for (const next of sources.get(file)?.own ?? []) walk(next);
+    };
+    walk("index");
+    expect(reached).toContain("platform/browser");
+    expect(users.filter((name) => reached.has(name))).toEqual(["platform/platform"]);
+  });
+});
+
+describe("the state keepers", () => {
+  it.each(STATE_KEEPERS)("%s knows none of the others", (name) => {
+    const { own = [] } = sources.get(name) ?? {};
+    expect(own.filter((other) => STATE_KEEPERS.includes(other))).toEqual([]);
+  });
+});
+
+describe("time", () => {
+  it.each(TIMELESS)("comes into %s as an argument", (name) => {
+    const { identifiers = new Set<string>() } = sources.get(name) ?? {};
+    expect(identifiers.size).toBeGreaterThan(0);
+    expect(CLOCKS_AND_TIMERS.filter((clock) => identifiers.has(clock))).toEqual([]);
+  });
+});
