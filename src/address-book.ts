@@ -3,7 +3,7 @@ import { InvalidInputError } from "./errors.js";
 import { type BrokerHint, brokerOfHint, hintOfBroker, parseHints } from "./hints.js";
 import type { Settings } from "./options.js";
 import { PeerBook } from "./peer-book.js";
-import { rankBrokers } from "./ranking.js";
+import { rankFor } from "./ranking.js";
 
 /**
  * Which brokers lead to an address: by rank, by hints, from this run, and from the runs before,
@@ -22,7 +22,7 @@ export class AddressBook {
 
   /** The usable brokers of the pool for each family, best first. */
   rankings(address: string): Broker[][] {
-    const ranking = rankBrokers(address, this.#settings.brokers);
+    const ranking = rankFor(address, this.#settings.brokers);
     return FAMILIES.filter((family) => this.#settings.families.includes(family)).map((family) =>
       ranking[family].filter(this.#isUsable),
     );

@@ -12,10 +12,13 @@ export interface InboundSetOptions {
   readonly reserveBrokers: number;
 }
 
-/** The pause between two dials of one family while enough are connected for others to be told of. */
+/**
+ * The pause between two dials of one family: short as long as others cannot be told of enough brokers.
+ * One after the other, so that the first is not held up by the rest, and that a start waits little for
+ * brokers that swallow its attempts.
+ */
+const FIRST_PACE_MS = 10;
 const PACE_MS = 100;
-/** The same while none is connected: a start must not wait long for brokers that swallow its attempts. */
-const FIRST_PACE_MS = 25;
 
 /** An attempt without an answer after this long is no longer counted on. */
 const HOPEFUL_MS = 1000;
@@ -37,7 +40,7 @@ interface Waiter {
 interface Front {
   readonly ranking: readonly Broker[];
   held: number;
-  growAt: number;
+  grownAt: number;
 }
 
 /**
@@ -64,7 +67,7 @@ export class InboundSet {
     this.#fronts = options.rankings.map((ranking) => ({
       ranking: ranking.slice(0, MAX_HELD),
       held: 0,
-      growAt: 0,
+      grownAt: Number.NEGATIVE_INFINITY,
     }));
   }
 
@@ -75,7 +78,8 @@ export class InboundSet {
   start(remembered: readonly Broker[]): void {
     this.#remembered = remembered;
     for (const broker of remembered) this.#links.hold(broker, REMEMBERED);
-    for (const front of this.#fronts) this.#grow(front, this.#options.inboundBrokers);
+    // They have a head start.
+    if (remembered.length > 0) for (const front of this.#fronts) front.grownAt = monotonicNow();
     this.#running = true;
     this.changed();
   }
@@ -153,11 +157,8 @@ export class InboundSet {
   /** Grows and shrinks what is held; returns when to look again. */
   #review(now: number): number {
     this.#reviewing = true;
-    const reachable = this.#isReachable();
-    this.#links.urgent = !reachable;
-    const times = this.#fronts.map((front) =>
-      this.#reviewFront(front, now, reachable ? PACE_MS : FIRST_PACE_MS),
-    );
+    this.#links.urgent = !this.#isReachable();
+    const times = this.#fronts.map((front) => this.#reviewFront(front, now));
     if (this.listening().some((brokers) => brokers.length === this.#options.inboundBrokers)) {
       for (const broker of this.#remembered) this.#links.release(broker, REMEMBERED);
       this.#remembered = [];
@@ -166,28 +167,25 @@ export class InboundSet {
     return Math.min(...times, Number.POSITIVE_INFINITY);
   }
 
-  #reviewFront(front: Front, now: number, paceMs: number): number {
+  #reviewFront(front: Front, now: number): number {
     const { inboundBrokers, reserveBrokers } = this.#options;
     const enough = inboundBrokers + reserveBrokers;
-    const promising = (): number =>
-      this.#held(front).filter((slot) => isOpen(slot) || isHopeful(slot, now)).length;
-
-    while (promising() < inboundBrokers && front.held < front.ranking.length) this.#grow(front, 1);
-    if (promising() < enough) {
-      if (front.held === front.ranking.length) return Number.POSITIVE_INFINITY;
-      if (front.growAt <= now) {
-        this.#grow(front, 1);
-        front.growAt = now + paceMs;
-      }
-      return Math.min(front.growAt, now + paceMs);
+    const promising = this.#held(front).filter((slot) => isOpen(slot) || isHopeful(slot, now)).length;
+    if (promising >= enough) return this.#shrink(front, enough, now);
+    if (front.held === front.ranking.length) return Number.POSITIVE_INFINITY;
+    const paceMs = promising < inboundBrokers ? FIRST_PACE_MS : PACE_MS;
+    if (front.grownAt + paceMs <= now) {
+      this.#grow(front);
+      front.grownAt = now;
     }
-    return this.#shrink(front, enough, now);
+    return front.grownAt + paceMs;
   }
 
-  #grow(front: Front, count: number): void {
-    const to = Math.min(front.held + count, front.ranking.length);
-    for (const broker of front.ranking.slice(front.held, to)) this.#links.hold(broker, front);
-    front.held = to;
+  #grow(front: Front): void {
+    const broker = front.ranking[front.held];
+    if (broker === undefined) return;
+    this.#links.hold(broker, front);
+    front.held++;
   }
 
   /** Lets go what stands behind enough brokers that have been up for a while. */

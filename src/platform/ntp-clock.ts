@@ -71,10 +71,10 @@ const SERVER = /^(?:\[(.+)\]|([^\s:/@[\]]+))(?::(\d{1,5}))?$/;
  * When nobody answers, or no majority agrees, the clock runs on as it was and asks after 4 s, 8 s, 16 s …, at
  * most an hour apart. A kiss-o'-death is obeyed: after `DENY` or `RSTR` the address is never asked again, after
  * `RATE` half as often. Answers are not authenticated: whoever sits on the way to most of the servers can set
- * this clock. An open clock does not keep the process alive; a look-up of a name does, until the system answers.
+ * this clock. An open clock does not keep the process alive; a name being looked up does, for that long.
  *
- * @throws {@link SidewireError} (as a rejection) `INVALID_OPTION`; `ABORTED`; `NO_TIME` when no server answers, or
- *   no majority of those that do agrees, with what became of each
+ * @throws {@link SidewireError} (as a rejection) `INVALID_OPTION`; `ABORTED`; `NO_TIME` when no server answers,
+ *   or no majority of those that do agrees, with what became of each
  * @example
  * ```ts
  * import { Keypair, Router } from "sidewire";
@@ -261,7 +261,7 @@ function agree(readings: readonly Reading[], voters: number): Reading | undefine
   if (low === undefined || high === undefined) return undefined;
   const at = monotonicNow();
   const epoch = (low + high) / 2;
-  // If most are honest, the median lies among them, and none of them is farther from the truth than its distance.
+  // If most are honest, the median lies among them, each of them no farther from the truth than its distance.
   const near = readings.filter(
     (each) => Math.abs(each.epoch - epoch) <= distanceAt(each, at) + MAX_DISTANCE_MS,
   );
@@ -283,12 +283,13 @@ class TimeServer {
   ) {}
 
   static parse(value: unknown, path: string): TimeServer {
-    const text = typeof value === "string" && isIPv6(value) ? `[${value}]` : String(value);
+    const named = typeof value === "string" ? value : "";
+    const text = isIPv6(named) ? `[${named}]` : named;
     const [, address, host = address, port = "123"] = SERVER.exec(text) ?? [];
     const wrongAddress = address !== undefined && !isIPv6(address);
-    if (typeof value !== "string" || host === undefined || wrongAddress || !(+port > 0 && +port < 65_536))
+    if (host === undefined || wrongAddress || !(+port > 0 && +port < 65_536))
       throw invalidOption(path, 'expected "host", "host:port" or "[IPv6]:port"', value);
-    return new TimeServer(value, host.toLowerCase(), +port);
+    return new TimeServer(named, host.toLowerCase(), +port);
   }
 
   get key(): string {
@@ -299,7 +300,7 @@ class TimeServer {
     this.#best = undefined;
   }
 
-  /** The most exact of its answers, as RFC 5905, section 10, filters; the fresh one if they exclude each other. */
+  /** The most exact of its answers (RFC 5905, section 10), or the fresh one if they exclude each other. */
   async read(repeatMs: number, refreshMs: number, ref: boolean, signal: AbortSignal): Promise<Reading> {
     const found = await abortable(lookup(this.host, { all: true }), signal);
     const oneEach = found.filter((a, i) => found.findIndex((b) => b.family === a.family) === i);
