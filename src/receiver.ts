@@ -173,7 +173,9 @@ export class Receiver {
   /** Checks the signature, and does what the packet asks for. */
   async #take(packet: AppPacket, payload: Uint8Array, slot: LinkSlot): Promise<Refusal | undefined> {
     const { source: from, type } = packet;
-    const valid = await this.#verifier.verify(packet, payload);
+    // An ACK got here only because it is waited for.
+    const comesFirst = type === MessageType.Ack || this.#options.isKnown(from);
+    const valid = await this.#verifier.verify(packet, payload, comesFirst);
     if (valid === "busy") return { reason: "full", from };
     if (!valid) return { reason: "bad-signature", from };
     if (type === MessageType.Message) return await this.#message(packet, slot);

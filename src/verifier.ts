@@ -12,8 +12,9 @@ interface Job {
   readonly done: (result: Verification) => void;
 }
 
-/** How many verifications run at once: the threads that Node has for them. */
+/** How many verifications run at once: the threads that Node has for them. Strangers leave one free. */
 const CONCURRENT = 4;
+const CONCURRENT_STRANGERS = 3;
 
 /** How many may wait in all, and of one source. */
 const MAX_WAITING = 4096;
@@ -23,26 +24,33 @@ const MAX_WAITING_OF_SOURCE = 256;
 const KEPT_RESULTS = 512;
 
 /**
- * Verifies packets, a few at a time. What waits is bounded, and the sources take turns, so that a
- * flood from one cannot starve another. Equal bytes are verified once.
+ * Verifies packets, a few at a time. What waits is bounded, peers that are known come before
+ * strangers, and within either the sources take turns, so that a flood cannot starve others.
+ * Equal bytes are verified once.
  */
 export class Verifier {
   readonly #verify: Verify;
-  readonly #waiting = new Map<string, Job[]>();
+  readonly #known = new Line();
+  readonly #strangers = new Line();
   readonly #results = new BoundedMap<string, Promise<Verification>>(KEPT_RESULTS);
   #running = 0;
-  #waitingCount = 0;
 
   constructor(verify: Verify) {
     this.#verify = verify;
   }
 
-  /** Whether the packet's source signed it. */
-  verify(packet: AppPacket, payload: Uint8Array): Promise<Verification> {
+  /**
+   * Whether the packet's source signed it.
+   * @param isKnown - whether it says it is from somebody who comes before strangers
+   */
+  verify(packet: AppPacket, payload: Uint8Array, isKnown = false): Promise<Verification> {
     const id = bytesToHex(sha256(payload));
     const known = this.#results.get(id);
     if (known !== undefined) return known;
-    const result = new Promise<Verification>((done) => this.#enqueue({ packet, done }));
+    const result = new Promise<Verification>((done) => {
+      if ((isKnown ? this.#known : this.#strangers).add({ packet, done })) this.#next();
+      else done("busy");
+    });
     this.#results.set(id, result);
     // Another copy may come when there is room again.
     void result.then((value) => {
@@ -51,30 +59,11 @@ export class Verifier {
     return result;
   }
 
-  #enqueue(job: Job): void {
-    const { source } = job.packet;
-    const jobs = this.#waiting.get(source) ?? [];
-    if (this.#waitingCount >= MAX_WAITING || jobs.length >= MAX_WAITING_OF_SOURCE) {
-      job.done("busy");
-      return;
-    }
-    jobs.push(job);
-    this.#waitingCount++;
-    this.#waiting.set(source, jobs);
-    this.#next();
-  }
-
   #next(): void {
     while (this.#running < CONCURRENT) {
-      const first = this.#waiting.entries().next().value;
-      if (first === undefined) return;
-      const [source, jobs] = first;
-      const job = jobs.shift();
-      // To the end of the map: the other sources come first.
-      this.#waiting.delete(source);
-      if (jobs.length > 0) this.#waiting.set(source, jobs);
-      if (job === undefined) continue;
-      this.#waitingCount--;
+      const job =
+        this.#known.take() ?? (this.#running < CONCURRENT_STRANGERS ? this.#strangers.take() : undefined);
+      if (job === undefined) return;
       this.#running++;
       void this.#run(job);
     }
@@ -90,5 +79,34 @@ export class Verifier {
     this.#running--;
     done(valid);
     this.#next();
+  }
+}
+
+/** What waits, by source. */
+class Line {
+  readonly #jobs = new Map<string, Job[]>();
+  #count = 0;
+
+  /** @returns false when there is no room */
+  add(job: Job): boolean {
+    const { source } = job.packet;
+    const jobs = this.#jobs.get(source) ?? [];
+    if (this.#count >= MAX_WAITING || jobs.length >= MAX_WAITING_OF_SOURCE) return false;
+    jobs.push(job);
+    this.#count++;
+    this.#jobs.set(source, jobs);
+    return true;
+  }
+
+  take(): Job | undefined {
+    const first = this.#jobs.entries().next().value;
+    if (first === undefined) return undefined;
+    const [source, jobs] = first;
+    const job = jobs.shift();
+    // To the end of the map: the other sources come first.
+    this.#jobs.delete(source);
+    if (jobs.length > 0) this.#jobs.set(source, jobs);
+    this.#count--;
+    return job;
   }
 }

@@ -55,9 +55,10 @@ function turn(): Promise<void> {
   return new Promise((resolve) => setImmediate(resolve));
 }
 
-function check(verifier: Verifier, source: number, number: number): Promise<Verification> {
+/** One packet of a known peer, unless it is said to be a stranger's. */
+function check(verifier: Verifier, source: number, number: number, isKnown = true): Promise<Verification> {
   const payload = payloadOf(source, number);
-  return verifier.verify(packetOf(payload), payload);
+  return verifier.verify(packetOf(payload), payload, isKnown);
 }
 
 function range(count: number): number[] {
@@ -184,5 +185,21 @@ describe("a verifier", () => {
     const verifier = new Verifier(verify as Verify);
     const results = await Promise.all(range(10).map((number) => check(verifier, 1, number)));
     expect(results).toEqual(range(10).map(() => false));
+  });
+
+  it("lets known peers come before strangers, who leave a thread free for them", async () => {
+    const oracle = new Oracle();
+    const verifier = new Verifier(oracle.verify);
+    const strangers = Array.from({ length: 8 }, (_, i) => check(verifier, 100 + i, i, false));
+    await turn();
+    expect(oracle.mostRunning).toBe(3);
+    const known = [check(verifier, 1, 0), check(verifier, 1, 1)];
+    await turn();
+    expect(oracle.mostRunning).toBe(4);
+    expect(oracle.calls.at(-1)).toBe("1/0");
+    await oracle.answer();
+    expect(oracle.calls.at(-1)).toBe("1/1");
+    await oracle.answerAll();
+    expect(await Promise.all([...strangers, ...known])).not.toContain("busy");
   });
 });

@@ -2,7 +2,7 @@ import { describe, expect, it } from "vitest";
 import { Keypair, NoAckError, Router, SidewireError } from "../../src/index.js";
 import { startEmbeddedBroker } from "../support/embedded-broker.js";
 import { hasMosquitto, startMosquitto } from "../support/mosquitto.js";
-import { makePeer, poolOf, record, startPeer, use } from "../support/peers.js";
+import { makePeer, poolOf, record, startPeer, untilBrokers, use } from "../support/peers.js";
 
 const brokers = [
   { name: "aedes", start: startEmbeddedBroker, installed: true },
@@ -90,6 +90,7 @@ for (const { name, start, installed } of brokers) {
     it("tells by a probe whether somebody is there, without disturbing the order", async () => {
       const pool = poolOf([use(await start()), use(await start("127.0.0.2"))]);
       const [ann, ben] = await Promise.all([startPeer(pool), startPeer(pool)]);
+      await Promise.all([ann, ben].map((router) => untilBrokers(router, () => router.hints().length === 2)));
       const shown = record(ben);
       const pipe = await ann.pipe(ben.address);
       await pipe.send("before");
