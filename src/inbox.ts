@@ -31,6 +31,9 @@ export interface InboxLimits {
   readonly maxQueues: number;
 }
 
+/** A queue that is silent for so long is forgotten: the next message of it waits once as behind a gap. */
+const SILENT_MS = 3_600_000;
+
 /** A queue is followed at least this long after its last message: nothing older is fresh any more. */
 const FOLLOW_MS = 240_000;
 
@@ -136,6 +139,15 @@ export class Inbox<T> {
       run.push(held.item);
     }
     return run;
+  }
+
+  /** Forgets the queues that have been silent for an hour. To be called now and then. */
+  purge(now: number): void {
+    for (const [id, { held, lastSeen }] of this.#queues) {
+      // The map's order is the order of use.
+      if (now - lastSeen < SILENT_MS) return;
+      if (held.size === 0) this.#queues.delete(id);
+    }
   }
 
   /** Makes room by forgetting the queue unused for longest, unless something of it may still be on its way. */

@@ -91,6 +91,9 @@ const RETRANSMISSION_MS = 60_000;
 /** Blocks of 32 neighbouring messages that the replay window can hold. */
 const REPLAY_BLOCKS = 65_536;
 
+/** Blocks that it keeps for longer, so that wall clocks may be set right: 2 MB at the very most. */
+const KEPT_BLOCKS = 2048;
+
 /** Messages that may wait behind gaps, over all senders. */
 const MAX_HELD = 4096;
 
@@ -112,7 +115,7 @@ const ACK_TEXT: Uint8Array = new TextEncoder().encode("ack");
 export class Receiver {
   readonly #options: ReceiverOptions;
   readonly #verifier: Verifier;
-  readonly #window = new ReplayWindow(REPLAY_BLOCKS);
+  readonly #window = new ReplayWindow(REPLAY_BLOCKS, KEPT_BLOCKS);
   readonly #inbox: Inbox<Accepted>;
   /** Signed once for each message; its copies are answered with the same bytes. */
   readonly #acks = new BoundedMap<string, Promise<Uint8Array>>(KEPT_ACKS);
@@ -284,5 +287,6 @@ export class Receiver {
     if (now < this.#purgeAt) return;
     this.#purgeAt = now + PURGE_EVERY_MS;
     this.#window.purge(wall, now);
+    this.#inbox.purge(now);
   }
 }

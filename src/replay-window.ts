@@ -8,6 +8,9 @@ export type ReplayVerdict = "new" | "seen" | "full";
 const STRANGERS_SHARE = 0.75;
 const SOURCE_SHARE = 0.25;
 
+/** How much longer they are kept that are few. */
+const KEPT_MS = 2 * 3_600_000;
+
 /** A queue id in hex. */
 const QUEUE_ID_CHARS = 64;
 
@@ -38,12 +41,18 @@ export class ReplayWindow {
   /** How many blocks each source has. */
   readonly #sources = new Map<string, number>();
   readonly #maxBlocks: number;
+  readonly #keptBlocks: number;
   #blocks = 0;
   #floor = Number.NEGATIVE_INFINITY;
 
-  /** @param maxBlocks - how many blocks of 32 messages it may hold; one block takes some 100 bytes */
-  constructor(maxBlocks: number) {
+  /**
+   * @param maxBlocks - how many blocks of 32 messages it may hold; one takes 100 bytes to 1 KB
+   * @param keptBlocks - up to so many are kept for two hours longer than needed: the floor rises so much
+   * later, and a clock that was an hour ahead may be set right
+   */
+  constructor(maxBlocks: number, keptBlocks = 0) {
     this.#maxBlocks = maxBlocks;
+    this.#keptBlocks = keptBlocks;
   }
 
   /** How many blocks it holds. */
@@ -99,9 +108,10 @@ export class ReplayWindow {
 
   /** Forgets what is too old by both clocks. To be called now and then. */
   purge(wallNow: number, now: number): void {
+    const until = now - (this.#blocks <= this.#keptBlocks ? KEPT_MS : 0);
     for (const [queue, blocks] of this.#queues) {
       for (const [index, block] of blocks) {
-        if (block.keepUntil > now || block.timestamp + FRESH_MS >= wallNow) continue;
+        if (block.keepUntil > until || block.timestamp + FRESH_MS >= wallNow) continue;
         blocks.delete(index);
         this.#count(queue.slice(0, -QUEUE_ID_CHARS), -1);
         this.#floor = Math.max(this.#floor, block.timestamp);

@@ -319,3 +319,16 @@ describe("a queue", () => {
     expect(inbox.flush()).toEqual([3]);
   });
 });
+
+describe("a queue that has been silent for an hour", () => {
+  it("is forgotten when nothing of it waits, and the others are not", () => {
+    const inbox = new Inbox<number>(LIMITS);
+    inbox.offer("old", 0, 0, 0);
+    inbox.offer("waits", 1, 1, 1);
+    inbox.offer("young", 0, 0, 2);
+    inbox.purge(LONG_MS + 1);
+    expect(inbox.queues).toBe(2);
+    expect(inbox.check("young", 0, LONG_MS + 1)).toBe("late");
+    expect(inbox.check("old", 0, LONG_MS + 1)).toBe("accepted");
+  });
+});

@@ -291,3 +291,17 @@ describe("forgetting", () => {
     );
   });
 });
+
+describe("a window that is far from full", () => {
+  it("keeps for two hours more, so that a clock that was an hour ahead may be set right", () => {
+    const window = new ReplayWindow(100, 10);
+    const hour = 3_600_000;
+    window.add("a", "b", 0, hour, hour, 0);
+    window.purge(hour + 600_000, 600_000);
+    expect(window.floor).toBe(Number.NEGATIVE_INFINITY);
+    expect(window.check("a", "b", 0, true)).toBe("seen");
+    window.purge(3 * hour, 3 * hour);
+    expect(window.size).toBe(0);
+    expect(window.floor).toBe(hour);
+  });
+});

@@ -1,0 +1,112 @@
+import { describe, expect, it } from "vitest";
+import { Keypair, NoAckError } from "../../src/index.js";
+import { hasMosquitto, startMosquitto } from "../support/mosquitto.js";
+import { poolOf, startPeer, untilBrokers, use } from "../support/peers.js";
+import { type Counts, expectAllAcknowledged, expectNothingWrong, Flow, pause, settle } from "./ledger.js";
+import { report } from "./report.js";
+
+const HOUR_MS = 3_600_000;
+const EVERY_MS = 50;
+
+/** Where the clocks stand, one step after the other. */
+const STEPS_MS = [0, HOUR_MS, 0, -HOUR_MS, 0];
+
+/** How long each step lasts, and how long before its end a message is still sure to arrive in it. */
+const STEP_MS = 1500;
+const MARGIN_MS = 500;
+
+interface Jumps {
+  readonly counts: Counts;
+  /** Of the messages sent while the clocks agreed. */
+  readonly agreed: { readonly sent: number; readonly acknowledged: number };
+}
+
+/** Messages flow both ways while clocks jump back and forth: Ben's, or both. */
+async function jump(subnet: string, whose: "one" | "both"): Promise<Jumps> {
+  const brokers = await Promise.all([1, 2, 3].map(async (i) => use(await startMosquitto(`${subnet}.${i}`))));
+  let aheadMs = 0;
+  const jumping = (): number => Date.now() + aheadMs;
+  const pool = poolOf(brokers);
+  const ann = await startPeer(pool, { getTime: whose === "both" ? jumping : Date.now });
+  const ben = await startPeer(pool, { getTime: jumping });
+  const flows = [
+    new Flow("ann", await ann.pipe(ben.address), [ben]),
+    new Flow("ben", await ben.pipe(ann.address), [ann]),
+  ];
+  const agreed: Promise<boolean>[] = [];
+  const others: Promise<boolean>[] = [];
+  for (const step of STEPS_MS) {
+    aheadMs = step;
+    const sends = whose === "both" || step === 0 ? agreed : others;
+    const began = performance.now();
+    while (performance.now() < began + STEP_MS) {
+      const late = performance.now() > began + STEP_MS - MARGIN_MS;
+      for (const flow of flows) (late ? others : sends).push(flow.send());
+      await pause(EVERY_MS);
+    }
+  }
+  const inTime = await Promise.all(agreed);
+  await Promise.all(others);
+  return {
+    counts: await settle(flows),
+    agreed: { sent: inTime.length, acknowledged: inTime.filter(Boolean).length },
+  };
+}
+
+/** Tries, their end, and the closing of idle connections keep their pace by a clock that jumps at each look. */
+async function keepPace(): Promise<void> {
+  const brokers = await Promise.all([1, 2, 3].map(async (i) => use(await startMosquitto(`127.16.3.${i}`))));
+  const [own] = brokers;
+  if (own === undefined) throw new Error("no broker");
+  let aheadMs = 0;
+  const getTime = (): number => {
+    aheadMs = aheadMs > 0 ? -HOUR_MS : HOUR_MS;
+    return Date.now() + aheadMs;
+  };
+  const idleTimeoutMs = 2000;
+  const ann = await startPeer(poolOf([own]), { getTime, idleTimeoutMs, allowPrivateHints: true });
+  const hintBrokers = brokers.slice(1).map(({ host, port }) => ({ af: 2, host, port }) as const);
+  const nobody = Keypair.generate().publicKeyHex;
+  const pipe = await ann.pipe(nobody, { hintBrokers, useCache: true });
+  const open = (): number => ann.stats().brokers.filter(({ state }) => state === "open").length;
+  await untilBrokers(ann, () => open() === 3);
+
+  const began = performance.now();
+  const failure = await pipe.deliver("anybody?", { timeoutMs: 2500 }).catch((error: unknown) => error);
+  const expiredMs = performance.now() - began;
+  expect(failure).toBeInstanceOf(NoAckError);
+  expect(failure).toMatchObject({ brokers: brokers.map(() => ({ publishes: 3 })) });
+  expect(expiredMs).toBeGreaterThanOrEqual(2500);
+  expect(expiredMs).toBeLessThan(3500);
+
+  // The last try was 2 s after the first.
+  await untilBrokers(ann, () => open() === 1);
+  const idleMs = performance.now() - began - 2000;
+  expect(idleMs).toBeGreaterThan(idleTimeoutMs - 100);
+  // It looks every `idleTimeoutMs`.
+  expect(idleMs).toBeLessThan(2 * idleTimeoutMs + 1000);
+  expect(await ann.pipe(nobody, { useCache: true })).toBe(pipe);
+  await report(
+    "6c the clock jumps ± an hour at each look",
+    "3",
+    undefined,
+    `tries after 0, 1 and 2 s, given up after ${(expiredMs / 1000).toFixed(2)} s (asked for: 2.5), idle connections closed after ${(idleMs / 1000).toFixed(1)} s (asked for: 2, looked for every 2)`,
+  );
+}
+
+describe.skipIf(!hasMosquitto)("a wall clock that jumps by an hour", () => {
+  it("loses, doubles and disorders nothing, and changes no pace", { timeout: 60_000 }, async () => {
+    const [one, both] = await Promise.all([jump("127.16.1", "one"), jump("127.16.2", "both"), keepPace()]);
+    const { sent, acknowledged } = one.agreed;
+    await report(
+      "6a one clock jumps ± an hour",
+      "3",
+      one.counts,
+      `while they agreed: ${acknowledged} of ${sent} acknowledged; the rest is too old or too new for the other side`,
+    );
+    await report("6b both clocks jump ± an hour", "3", both.counts, "all");
+    expectNothingWrong(one.counts);
+    expect(acknowledged).toBe(sent);
+    expectAllAcknowledged(both.counts);
+  });
+});

@@ -1,0 +1,116 @@
+import type { BrokerLink, LinkOptions, OpenLink } from "../../src/broker-link.js";
+import type { BrokerPool } from "../../src/broker-pool.js";
+import { BrokerError } from "../../src/errors.js";
+// Not from index.ts: that waits for this module, where it takes the place of broker-link.ts.
+import { type Identity, Keypair } from "../../src/identity.js";
+import { randomOf, seed } from "./random.js";
+
+/** One MQTT session with a broker in memory. */
+interface Session {
+  readonly options: LinkOptions;
+  readonly broker: MemoryBroker;
+}
+
+/** A broker in memory. */
+interface MemoryBroker {
+  up: boolean;
+  readonly byTopic: Map<string, Set<Session>>;
+}
+
+/** Brokers in memory, in the place of `broker-link.ts`: what takes time is timers alone. */
+export class MemoryNetwork {
+  readonly #brokers = new Map<string, MemoryBroker>();
+  /** Attempts, packets and goodbyes that are under way. */
+  pending = 0;
+  /** Sessions that are open now. */
+  sessions = 0;
+
+  readonly #random = randomOf(seed);
+
+  get hosts(): string[] {
+    return [...this.#brokers.keys()];
+  }
+
+  get pool(): BrokerPool {
+    return { IPv4: Object.fromEntries(this.hosts.map((host) => [host, { port: 1883 }])) };
+  }
+
+  /** How many brokers are down. */
+  get down(): number {
+    return [...this.#brokers.values()].filter(({ up }) => !up).length;
+  }
+
+  add(host: string): void {
+    this.#brokers.set(host, { up: true, byTopic: new Map() });
+  }
+
+  /** Brings a broker up, or down with all its sessions. */
+  set(host: string, up: boolean): void {
+    const broker = this.#brokers.get(host);
+    if (broker === undefined) throw new Error(`no broker ${host}`);
+    broker.up = up;
+    if (up) return;
+    const lost = [...broker.byTopic.values()].flatMap((sessions) => [...sessions]);
+    broker.byTopic.clear();
+    this.sessions -= lost.length;
+    for (const { options } of lost) options.onClose(new BrokerError("lost", "closed by the broker"));
+  }
+
+  readonly openLink: OpenLink = (options, signal) =>
+    new Promise((resolve, reject) => {
+      const broker = this.#brokers.get(options.target.host);
+      this.#later(() => {
+        if (signal.aborted) reject(new BrokerError("unreachable", "given up"));
+        else if (broker?.up !== true) reject(new BrokerError("unreachable", "connection refused"));
+        else resolve(this.#open(broker, options));
+      });
+    });
+
+  #open(broker: MemoryBroker, options: LinkOptions): BrokerLink {
+    const session: Session = { options, broker };
+    const ofTopic = broker.byTopic.get(options.topic) ?? new Set();
+    broker.byTopic.set(options.topic, ofTopic.add(session));
+    this.sessions++;
+    const isOpen = (): boolean => broker.byTopic.get(options.topic)?.has(session) === true;
+    return {
+      publish: (topic, payload) => {
+        if (!isOpen()) return false;
+        for (const receiver of broker.byTopic.get(topic) ?? []) {
+          this.#later(() => {
+            if (broker.byTopic.get(topic)?.has(receiver)) receiver.options.onMessage(payload, topic);
+          });
+        }
+        return true;
+      },
+      check: () => {},
+      close: async () => {
+        if (!isOpen()) return;
+        this.sessions--;
+        ofTopic.delete(session);
+        if (ofTopic.size === 0) broker.byTopic.delete(options.topic);
+      },
+    };
+  }
+
+  /** A round trip of its own for each, so that nothing keeps its order by chance. */
+  #later(happen: () => void): void {
+    this.pending++;
+    setTimeout(
+      () => {
+        this.pending--;
+        happen();
+      },
+      5 + 40 * this.#random(),
+    );
+  }
+}
+
+/** The one of this process: modules that are mocked cannot be told of another. */
+export const network: MemoryNetwork = new MemoryNetwork();
+
+/** A key of its own, and a signature that costs nothing and that nobody checks. */
+export function cheapIdentity(): Identity {
+  const { publicKey } = Keypair.generate();
+  const signature = new Uint8Array(64);
+  return { publicKey, sign: () => signature };
+}
