@@ -172,6 +172,10 @@ describe("a name", () => {
     "xlocal",
     "x.locals",
     "a_b.example",
+    "10.example.com",
+    "0.tcp.example.io",
+    "192.168.example.com",
+    "127.example.com",
   ])("%s is not", (host) => expect(isPrivateHost(host)).toBe(false));
 
   it.each(["", " ", "a b", "a/b", "a:1883", "[::1]", "u@a", "a%00b", "256.1.1.1", "1.2.3.4.5", "a|b", "a<b"])(

@@ -1,59 +1,57 @@
-import { randomBytes } from "node:crypto";
+import { setTimeout } from "node:timers/promises";
+import type { HintStore, Keypair, Router } from "../../src/index.js";
 import { library } from "../library.js";
 import { openBare, type Place } from "./bare.js";
 import { poolOf, untilOpen } from "./peers.js";
 
+/** How long each start took, ms. */
+export interface Starts {
+  /** A bare client, from its making to the answer to its subscription. */
+  readonly bare: number[];
+  /** A router, from its making to its first inbound subscription. */
+  readonly cold: number[];
+  /** The same, with the hints that an earlier run has left in its store. */
+  readonly warm: number[];
+}
+
 /** Between two starts, so that none pays for the end of the one before, ms. */
 const REST_MS = 5;
 
-/** A bare client, from its making to the answer to its subscription: how long each, in ms. */
-export async function startBare(count: number, place: Place): Promise<number[]> {
-  const samples: number[] = [];
-  for (let i = 0; i < count; i++) {
-    const topic = randomBytes(33).toString("hex");
-    const startedAt = performance.now();
-    const client = await openBare(place, topic);
-    samples.push(performance.now() - startedAt);
-    await client.endAsync(true);
-    await rest();
-  }
-  return samples;
-}
-
-/**
- * A router, from its making to the first inbound subscription: how long each, in ms.
- * @param warm - whether it finds hints in its store that an earlier run left there
- */
-export async function startRouter(
-  count: number,
-  brokers: readonly Place[],
-  warm: boolean,
-): Promise<number[]> {
-  const samples: number[] = [];
-  const pool = poolOf(brokers);
+/** One of each, so many times. */
+export async function start(count: number, brokers: readonly Place[]): Promise<Starts> {
+  const starts: Starts = { bare: [], cold: [], warm: [] };
+  const [first] = brokers;
+  if (first === undefined) throw new Error("a broker is needed");
   for (let i = 0; i < count; i++) {
     const keys = library.Keypair.generate();
     const hintStore = new library.MemoryHintStore();
-    const make = (): InstanceType<typeof library.Router> =>
-      new library.Router(keys, { getTime: Date.now, brokers: pool, families: ["IPv4"], hintStore });
-    if (warm) {
-      const before = make();
-      await before.start();
-      await untilOpen(before, brokers.length);
-      await before.close();
-      await rest();
-    }
-    const startedAt = performance.now();
-    const router = make();
-    await router.start();
-    samples.push(performance.now() - startedAt);
-    await untilOpen(router, brokers.length);
-    await router.close();
-    await rest();
+    starts.bare.push(await startBare(first, keys.publicKeyHex));
+    starts.cold.push(await startRouter(brokers, keys, hintStore));
+    starts.warm.push(await startRouter(brokers, keys, hintStore));
   }
-  return samples;
+  return starts;
 }
 
-function rest(): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve, REST_MS));
+async function startBare(place: Place, topic: string): Promise<number> {
+  const startedAt = performance.now();
+  const client = await openBare(place, topic);
+  const took = performance.now() - startedAt;
+  await setTimeout(REST_MS);
+  await client.endAsync();
+  await setTimeout(REST_MS);
+  return took;
+}
+
+async function startRouter(brokers: readonly Place[], keys: Keypair, hintStore: HintStore): Promise<number> {
+  const options = { getTime: Date.now, brokers: poolOf(brokers), families: ["IPv4"], hintStore } as const;
+  const startedAt = performance.now();
+  const router: Router = new library.Router(keys, options);
+  await router.start();
+  const took = performance.now() - startedAt;
+  // So that the store holds all of them.
+  await untilOpen(router, brokers.length);
+  await setTimeout(REST_MS);
+  await router.close();
+  await setTimeout(REST_MS);
+  return took;
 }
