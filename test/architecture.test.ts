@@ -15,6 +15,7 @@ const ORDER: readonly string[] = [
   "platform/private-address",
   "platform/node",
   "platform/browser",
+  "platform/time-server",
   "platform/ntp-clock",
   "identity",
   "packet",
