@@ -10,7 +10,7 @@ export function throwIfAborted(signal: AbortSignal | undefined): void {
  * the function that takes the listener off again.
  */
 export function onAbort(signal: AbortSignal | undefined, listener: (error: AbortError) => void): () => void {
-  if (signal === undefined) return () => {};
+  if (!signal) return () => {};
   const fire = (): void => listener(new AbortError(signal.reason));
   signal.addEventListener("abort", fire, { once: true });
   return () => signal.removeEventListener("abort", fire);

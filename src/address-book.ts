@@ -1,5 +1,5 @@
+import { atMost } from "./alarm.js";
 import { type Broker, FAMILIES } from "./broker-pool.js";
-import { InvalidInputError } from "./errors.js";
 import { type BrokerHint, brokerOfHint, hintOfBroker, parseHints } from "./hints.js";
 import type { Settings } from "./options.js";
 import { PeerBook } from "./peer-book.js";
@@ -12,7 +12,10 @@ import { rankFor } from "./ranking.js";
 export class AddressBook {
   readonly #settings: Settings;
   readonly #isUsable: (broker: Broker) => boolean;
-  readonly #peers = new PeerBook();
+  /** Ends when the store has taken what it was given last. */
+  keeping: Promise<void> | undefined;
+  /** What is known from this run. */
+  readonly peers: PeerBook = new PeerBook();
 
   /** @param isUsable - whether a broker speaks a transport that may be used */
   constructor(settings: Settings, isUsable: (broker: Broker) => boolean) {
@@ -28,21 +31,6 @@ export class AddressBook {
     );
   }
 
-  /**
-   * Tells a caller whose hints cannot be used at all.
-   * @throws {@link InvalidInputError} `INVALID_HINT` when every one is at a private address
-   */
-  checkHints(hints: readonly BrokerHint[]): void {
-    const { brokers, allowPrivateHints } = this.#settings;
-    if (hints.length === 0) return;
-    if (hints.some((hint) => brokerOfHint(hint, brokers, allowPrivateHints) !== undefined)) return;
-    throw new InvalidInputError(
-      "INVALID_HINT",
-      "hintBrokers",
-      "all at private addresses that the pool has not; allowPrivateHints dials them",
-    );
-  }
-
   /** The usable brokers that hints name. */
   brokersOfHints(hints: readonly BrokerHint[]): Broker[] {
     const { brokers, families, allowPrivateHints } = this.#settings;
@@ -53,29 +41,19 @@ export class AddressBook {
 
   /** Where a peer was found, the latest first. */
   foundAt(address: string): readonly Broker[] {
-    return this.#peers.brokersOf(address);
-  }
-
-  /** A peer's usual round trip in ms, once it is known. */
-  roundTripMs(address: string): number | undefined {
-    return this.#peers.roundTripMs(address);
+    return this.peers.brokersOf(address);
   }
 
   /** Notes that a peer is to be found on a broker, and keeps it. */
   found(address: string, broker: Broker): void {
-    if (this.#peers.found(address, broker)) this.keep(address, this.#peers.brokersOf(address));
-  }
-
-  /** Notes the round trip of a message that was published once. */
-  measured(address: string, roundTripMs: number): void {
-    this.#peers.measured(address, roundTripMs);
+    if (this.peers.found(address, broker)) this.keep(address, this.peers.brokersOf(address));
   }
 
   /** The usable brokers that the store kept for an address. */
   async kept(address: string): Promise<Broker[]> {
     try {
-      const hints = await this.#settings.hintStore.get(address);
-      return hints === undefined ? [] : this.brokersOfHints(parseHints(hints));
+      const hints = await atMost(STORE_PATIENCE_MS, this.#settings.hintStore.get(address));
+      return this.brokersOfHints(parseHints(hints ?? []));
     } catch {
       return [];
     }
@@ -86,15 +64,18 @@ export class AddressBook {
     if (this.foundAt(address).length > 0) return;
     const kept = await this.kept(address);
     if (this.foundAt(address).length > 0) return;
-    for (const broker of kept.reverse()) this.#peers.found(address, broker);
+    for (const broker of kept.reverse()) this.peers.found(address, broker);
   }
 
   /** Stores the brokers of an address. */
   keep(address: string, brokers: readonly Broker[]): void {
     const hints = brokers.map(hintOfBroker);
-    void (async () => this.#settings.hintStore.set(address, hints))().catch(() => {});
+    this.keeping = (async () => this.#settings.hintStore.set(address, hints))().catch(() => {});
   }
 }
+
+/** How long a store may take to say what it kept, ms. */
+const STORE_PATIENCE_MS = 1000;
 
 /** One of each in turn: a₁ b₁ a₂ b₂ … */
 export function interleave<T>(lists: readonly (readonly T[])[]): T[] {

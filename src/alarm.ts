@@ -7,10 +7,10 @@
  */
 export class Alarm {
   readonly #ring: (now: number) => number;
-  #at = Number.POSITIVE_INFINITY;
+  #at = NEVER;
   #timer: ReturnType<typeof setTimeout> | undefined;
 
-  /** @param ring - called when a time has come; returns the next one, or Infinity. */
+  /** @param ring - called when a time has come; returns the next one, or {@link NEVER}. */
   constructor(ring: (now: number) => number) {
     this.#ring = ring;
   }
@@ -29,7 +29,7 @@ export class Alarm {
   clear(): void {
     clearTimeout(this.#timer);
     this.#timer = undefined;
-    this.#at = Number.POSITIVE_INFINITY;
+    this.#at = NEVER;
   }
 
   #fire(): void {
@@ -39,6 +39,24 @@ export class Alarm {
 }
 
 const MAX_DELAY_MS = 2 ** 31 - 1;
+
+/** No time at all: {@link Alarm} does not ring then. */
+export const NEVER: number = Number.POSITIVE_INFINITY;
+
+/** A promise of so many milliseconds, and what stops its timer. */
+export function timer(ms: number): { readonly over: Promise<undefined>; readonly stop: () => void } {
+  let id: ReturnType<typeof setTimeout> | undefined;
+  const over = new Promise<undefined>((resolve) => {
+    id = setTimeout(resolve, ms, undefined);
+  });
+  return { over, stop: () => clearTimeout(id) };
+}
+
+/** What some work comes to, or nothing if it takes longer than so many milliseconds. */
+export function atMost<T>(ms: number, work: T | Promise<T>): Promise<T | undefined> {
+  const { over, stop } = timer(ms);
+  return Promise.race([work, over]).finally(stop);
+}
 
 /** Milliseconds on a clock that nobody sets: for every pace and timeout. Freshness alone uses the wall clock. */
 export function monotonicNow(): number {

@@ -1,6 +1,8 @@
+import { bytesToHex, randomBytes } from "@noble/hashes/utils.js";
 import mqtt, { type IClientOptions, type MqttClient } from "mqtt";
 import { platform } from "#platform";
 import { onAbort, throwIfAborted } from "./abort.js";
+import { atMost, timer } from "./alarm.js";
 import type { Broker } from "./broker-pool.js";
 import { BrokerError } from "./errors.js";
 import type { SocketTarget } from "./platform/platform.js";
@@ -45,15 +47,6 @@ const PING_MS = 3000;
 /** How long a graceful end may take. */
 const GOODBYE_MS = 500;
 
-/** CONNACK return codes (MQTT 3.1.1, table 3.1). */
-const REFUSALS: Readonly<Record<number, string>> = {
-  1: "unacceptable protocol version",
-  2: "client identifier rejected",
-  3: "server unavailable",
-  4: "bad user name or password",
-  5: "not authorized",
-};
-
 /**
  * Connects, subscribes to the own address at QoS 1, and resolves once the broker granted that.
  * @throws {@link BrokerError} when anything of it fails or takes longer than the connect timeout
@@ -64,7 +57,7 @@ export const openLink: OpenLink = (options, signal) => {
     const client = createClient(options);
     const link = new MqttLink(client, options);
     const settle = (finish: () => void): void => {
-      clearTimeout(timer);
+      stop();
       stopListening();
       finish();
     };
@@ -72,23 +65,19 @@ export const openLink: OpenLink = (options, signal) => {
       settle(() => reject(error));
       void link.close(false);
     };
-    const timer = setTimeout(
-      () => fail(new BrokerError("timeout", `no answer within ${options.connectTimeoutMs} ms`)),
-      options.connectTimeoutMs,
-    );
+    const { over, stop } = timer(options.connectTimeoutMs);
+    void over.then(() => fail(new BrokerError("timeout", `no answer within ${options.connectTimeoutMs} ms`)));
     const stopListening = onAbort(signal, fail);
 
     link.onEnd = fail;
     client.once("connect", () => {
       client.subscribe(options.topic, { qos: 1 }, (error, granted) => {
         const qos = granted?.[0]?.qos;
-        if (error || qos !== 1) {
-          const got = error ? "refused it" : `granted QoS ${qos}`;
-          fail(new BrokerError("subscription", `asked for a subscription at QoS 1, the broker ${got}`));
-          return;
-        }
-        link.onEnd = options.onClose;
-        settle(() => resolve(link));
+        if (!error && qos === 1) {
+          link.onEnd = options.onClose;
+          settle(() => resolve(link));
+        } else
+          fail(new BrokerError("subscription", `wanted QoS 1, ${error ? "refused" : `granted QoS ${qos}`}`));
       });
     });
   });
@@ -116,8 +105,8 @@ class MqttLink implements BrokerLink {
   publish(topic: string, payload: Uint8Array): boolean {
     if (this.#closed || !this.#client.connected) return false;
     if (this.#client.stream.writableLength > MAX_UNSENT_BYTES) return false;
-    // Buffer.from would copy; MQTT.js only writes the bytes out.
-    this.#client.publish(topic, asBuffer(payload), PUBLISH_OPTIONS);
+    // MQTT.js writes out any bytes; its types know Buffer alone.
+    this.#client.publish(topic, payload as Buffer, PUBLISH_OPTIONS);
     return true;
   }
 
@@ -136,16 +125,11 @@ class MqttLink implements BrokerLink {
     this.onEnd = undefined;
     const client = this.#client;
     if (graceful && client.connected) {
-      let timer: ReturnType<typeof setTimeout> | undefined;
-      const given = new Promise<void>((resolve) => {
-        timer = setTimeout(resolve, GOODBYE_MS);
-      });
       const gone = new Promise<void>((resolve) => {
         client.stream.once("close", resolve);
         client.end(false);
       });
-      await Promise.race([gone, given]);
-      clearTimeout(timer);
+      await atMost(GOODBYE_MS, gone);
     }
     // A second `end` is ignored while the first still waits, hence the stream itself.
     client.end(true);
@@ -169,13 +153,6 @@ class MqttLink implements BrokerLink {
 
 const PUBLISH_OPTIONS = { qos: 0 } as const;
 
-function asBuffer(bytes: Uint8Array): Buffer {
-  return typeof Buffer === "undefined"
-    ? // In browsers MQTT.js writes any Uint8Array; its types know Buffer alone.
-      (bytes as Buffer)
-    : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-}
-
 function createClient({ broker, target, connectTimeoutMs }: LinkOptions): MqttClient {
   const options: IClientOptions = {
     protocolVersion: 4,
@@ -193,7 +170,7 @@ function createClient({ broker, target, connectTimeoutMs }: LinkOptions): MqttCl
     ...(broker.password === undefined ? {} : { password: broker.password }),
   };
   const { transport } = target;
-  if (transport === "ws" || transport === "wss") {
+  if (transport === "ws" || transport === "wss")
     return mqtt.connect({
       ...options,
       protocol: transport,
@@ -202,18 +179,12 @@ function createClient({ broker, target, connectTimeoutMs }: LinkOptions): MqttCl
       path: broker.path ?? "/mqtt",
       wsOptions: platform.webSocketOptions(target),
     });
-  }
-  return new mqtt.MqttClient(() => {
-    const socket = platform.openSocket(target);
-    if (socket === undefined) throw new BrokerError("transport", `no ${transport} on this platform`);
-    return socket;
-  }, options);
+  return new mqtt.MqttClient(() => platform.openSocket(target), options);
 }
 
 /** Random each time, and within the 23 characters that every broker must take (MQTT 3.1.1, 3.1.3.1). */
 function randomClientId(): string {
-  const bytes = crypto.getRandomValues(new Uint8Array(10));
-  return `sw${Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("")}`;
+  return `sw${bytesToHex(randomBytes(10))}`;
 }
 
 function brokerError(cause: (Error & { code?: unknown }) | undefined, connected: boolean): BrokerError {
@@ -221,12 +192,10 @@ function brokerError(cause: (Error & { code?: unknown }) | undefined, connected:
   const code = cause?.code;
   // MQTT.js puts the CONNACK return code there, sockets a text such as ECONNREFUSED.
   if (typeof code === "number" && !connected) {
-    const meaning = REFUSALS[code] ?? "unknown reason";
-    return new BrokerError("refused", `connection refused with code ${code}: ${meaning}`, {
-      cause,
-      returnCode: code,
-    });
+    // Of "Connection refused: Not authorized".
+    const problem = String(cause?.message).replace("Connection refused", `refused with code ${code}`);
+    return new BrokerError("refused", problem, { cause, returnCode: code });
   }
-  const why = cause === undefined ? "closed by the broker" : cause.message || String(code);
+  const why = cause ? cause.message || String(code) : "closed by the broker";
   return new BrokerError(connected ? "lost" : "unreachable", why, { cause });
 }

@@ -1,8 +1,7 @@
 import bundled from "../brokers.json" with { type: "json" };
-import { type BrokerAddress, InvalidInputError } from "./errors.js";
+import type { BrokerAddress } from "./errors.js";
 import type { Family, Transport } from "./platform/platform.js";
-
-const IPV4_LITERAL = /^\d{1,3}(\.\d{1,3}){3}$/;
+import { be, check, isRecord, number, optional, or, record, type Schema, text, whole } from "./schema.js";
 
 /** The families a pool has, in the order in which they are listed. */
 export const FAMILIES: readonly Family[] = ["IPv4", "IPv6"];
@@ -21,7 +20,9 @@ export interface BrokerEntry {
   readonly path?: string;
   /** Share of the destinations that rank it first, relative to the others. Default: 1; positive. */
   readonly weight?: number;
+  /** For brokers that ask for a login; no error, event or hint shows it. */
   readonly username?: string;
+  /** As {@link username}. */
   readonly password?: string;
   /** How many publishes the operator tolerates. Default: unlimited. */
   readonly rate?: BrokerRate;
@@ -29,14 +30,27 @@ export interface BrokerEntry {
 
 /** A token bucket: `burst` publishes at once, refilled `perSecond`. */
 export interface BrokerRate {
+  /** Publishes a second in the long run; positive. */
   readonly perSecond: number;
+  /** Publishes at once after a pause; at least 1. */
   readonly burst: number;
 }
 
-/** The brokers a router may use, by family and host. `updated` is a date, for people. */
+/**
+ * The brokers a router may use, by family and host. The host is hashed as it is spelled: both sides must
+ * spell it alike.
+ *
+ * @example
+ * ```ts
+ * const pool: BrokerPool = { IPv4: { "broker.example.com": { port: 1883, wss: 8884 } } };
+ * ```
+ */
 export interface BrokerPool {
+  /** When it was last looked after, such as `2026-01-31`: for people. */
   readonly updated?: string;
+  /** The brokers to be spoken to over IPv4. */
   readonly IPv4?: Readonly<Record<string, BrokerEntry>>;
+  /** The brokers to be spoken to over IPv6. */
   readonly IPv6?: Readonly<Record<string, BrokerEntry>>;
 }
 
@@ -47,9 +61,6 @@ export interface Broker extends BrokerAddress, BrokerEntry {
   /** Whether it must be at a public address, because a stranger may have named it. */
   readonly publicOnly?: boolean;
 }
-
-/** The public brokers that come with the package, with the date of their check. */
-export const defaultBrokers: BrokerPool = parseBrokerPool(bundled);
 
 /**
  * Checks a broker pool, for instance one read from a file. Fields that it does not know are left out.
@@ -64,16 +75,7 @@ export const defaultBrokers: BrokerPool = parseBrokerPool(bundled);
  * ```
  */
 export function parseBrokerPool(pool: unknown): BrokerPool {
-  const root = typeof pool === "string" ? parseJson(pool) : pool;
-  if (!isRecord(root)) throw invalid("pool", "expected an object with IPv4 and IPv6");
-  const { updated } = root;
-  if (updated !== undefined && typeof updated !== "string")
-    throw invalid("updated", "expected a date as text");
-  return {
-    ...(updated === undefined ? {} : { updated }),
-    IPv4: parseFamily("IPv4", root.IPv4),
-    IPv6: parseFamily("IPv6", root.IPv6),
-  };
+  return readPool(typeof pool === "string" ? parseJson(pool) : pool, "INVALID_POOL", "");
 }
 
 /** The brokers of one family of a pool. */
@@ -92,97 +94,68 @@ export function addressOf(broker: Broker): BrokerAddress {
   return port === undefined ? { family, host } : { family, host, port };
 }
 
-function parseFamily(family: Family, value: unknown): Record<string, BrokerEntry> {
-  if (value === undefined) return {};
-  if (!isRecord(value)) throw invalid(family, "expected an object of hosts");
-  return Object.fromEntries(
-    Object.entries(value).map(([host, entry]) => {
-      const path = `${family}[${JSON.stringify(host)}]`;
-      checkHost(family, host, path);
-      return [host, parseEntry(entry, path)];
-    }),
-  );
-}
-
-function checkHost(family: Family, host: string, path: string): void {
-  if (!isHost(host)) throw invalid(path, "expected a host name or an address in ASCII");
-  if (family === "IPv6" && IPV4_LITERAL.test(host))
-    throw invalid(path, "an IPv4 address among the IPv6 brokers");
-  if (family === "IPv4" && host.includes(":")) throw invalid(path, "an IPv6 address among the IPv4 brokers");
-}
-
 /** Whether this can be a host name or an address: printable ASCII without what separates parts of a URL. */
 export function isHost(host: unknown): host is string {
   return typeof host === "string" && /^[!-~]{1,253}$/.test(host) && !/[/\\@?#[\]"]/.test(host);
 }
 
-/** Whether this is a port that can be connected to. */
-export function isPort(port: unknown): port is number {
-  return Number.isInteger(port) && Number(port) >= 1 && Number(port) <= 65535;
-}
+export const aHost: Schema<string> = be("a host name or an address in ASCII", isHost);
 
-function parseEntry(value: unknown, path: string): BrokerEntry {
-  if (!isRecord(value)) throw invalid(path, "expected an object");
-  const { weight = 1, path: wsPath, username, password, rate } = value;
-  if (!isPositive(weight)) throw invalid(`${path}.weight`, "expected a positive number");
-  if (wsPath !== undefined && !(typeof wsPath === "string" && wsPath.startsWith("/"))) {
-    throw invalid(`${path}.path`, 'expected a text that starts with "/"');
-  }
-  return {
-    ...parsePorts(value, path),
-    weight,
-    ...(wsPath === undefined ? {} : { path: wsPath }),
-    ...parseText({ username, password }, path),
-    ...(rate === undefined ? {} : { rate: parseRate(rate, `${path}.rate`) }),
+export const aPort: Schema<number> = whole(1, 65_535, "port");
+
+export const positive: Schema<number> = be(
+  "a positive number",
+  (value): value is number => typeof value === "number" && value > 0 && value < Number.POSITIVE_INFINITY,
+);
+
+const readEntry: Schema<BrokerEntry> = record<BrokerEntry>({
+  port: optional(aPort),
+  tls: optional(aPort),
+  ws: optional(aPort),
+  wss: optional(aPort),
+  path: optional(
+    be(
+      'a text that starts with "/"',
+      (value): value is string => typeof value === "string" && value.startsWith("/"),
+    ),
+  ),
+  weight: or(positive, 1),
+  username: optional(text),
+  password: optional(text),
+  rate: optional(record<BrokerRate>({ perSecond: positive, burst: number(1) })),
+});
+
+/** @param misplaced - tells addresses that belong to the other family */
+function readFamily(misplaced: RegExp): Schema<Readonly<Record<string, BrokerEntry>>> {
+  return (value, code, path) => {
+    check(isRecord(value), code, path, "an object of hosts");
+    const entries = Object.entries(value).map(([host, entry]) => {
+      const place = `${path}[${JSON.stringify(host)}]`;
+      aHost(host, code, place);
+      check(!misplaced.test(host), code, place, `an ${path} address or a name`);
+      return [host, readEntry(entry, code, place)];
+    });
+    return Object.fromEntries(entries);
   };
 }
 
-function parsePorts(value: Record<string, unknown>, path: string): BrokerEntry {
-  const ports: Record<string, number> = {};
-  for (const name of ["port", "tls", "ws", "wss"]) {
-    const port = value[name];
-    if (port === undefined) continue;
-    if (!isPort(port)) throw invalid(`${path}.${name}`, "expected a port from 1 to 65535");
-    ports[name] = port;
-  }
-  return ports;
-}
+const readPool: Schema<BrokerPool> = record<BrokerPool>(
+  {
+    updated: optional(text),
+    IPv4: or(readFamily(/:/), {}),
+    IPv6: or(readFamily(/^\d{1,3}(\.\d{1,3}){3}$/), {}),
+  },
+  "pool",
+);
 
-function parseText(texts: Record<string, unknown>, path: string): Record<string, string> {
-  const parsed: Record<string, string> = {};
-  for (const [name, text] of Object.entries(texts)) {
-    if (text === undefined) continue;
-    if (typeof text !== "string") throw invalid(`${path}.${name}`, "expected text");
-    parsed[name] = text;
-  }
-  return parsed;
-}
-
-function parseRate(value: unknown, path: string): BrokerRate {
-  if (!isRecord(value)) throw invalid(path, "expected { perSecond, burst }");
-  const { perSecond, burst } = value;
-  if (!isPositive(perSecond)) throw invalid(`${path}.perSecond`, "expected a positive number");
-  if (!isPositive(burst) || burst < 1) throw invalid(`${path}.burst`, "expected a number of at least 1");
-  return { perSecond, burst };
-}
-
-function isPositive(value: unknown): value is number {
-  return typeof value === "number" && Number.isFinite(value) && value > 0;
-}
-
-function isRecord(value: unknown): value is Record<string, unknown> {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
-}
-
-function parseJson(text: string): unknown {
+function parseJson(json: string): unknown {
   try {
-    return JSON.parse(text);
+    return JSON.parse(json);
   } catch {
     // The parser's own message quotes the text, which may hold credentials.
-    throw invalid("pool", "not JSON");
+    check(false, "INVALID_POOL", "pool", "JSON");
   }
 }
 
-function invalid(path: string, problem: string): InvalidInputError {
-  return new InvalidInputError("INVALID_POOL", path, problem);
-}
+/** The public brokers that come with the package, with the date of their check. */
+export const defaultBrokers: BrokerPool = parseBrokerPool(bundled);

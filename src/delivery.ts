@@ -39,7 +39,6 @@ export class Delivery {
   readonly #acks: Acknowledgement[] = [];
   #nextWave: { start: (wave: Promise<Acknowledgement>) => void; giveUp: (error: Error) => void } | undefined;
   #failure: Error | undefined;
-  #settled = false;
   /** When it was first published; monotonic ms. */
   startedAt: number | undefined;
 
@@ -72,7 +71,6 @@ export class Delivery {
     } catch (error) {
       throw this.#failure ?? error;
     } finally {
-      this.#settled = true;
       this.#nextWave = undefined;
       for (const attempt of this.#attempts.values()) attempt.cancel();
     }
@@ -81,7 +79,7 @@ export class Delivery {
   /** Lets the next brokers join in. */
   widen(): void {
     const next = this.#nextWave;
-    if (next === undefined || this.#settled) return;
+    if (!next) return;
     for (const attempt of this.#attempts.values()) attempt.insist();
     const attempts = this.#startAttempts();
     if (attempts.length > 0) next.start(this.#race(attempts));
@@ -89,7 +87,7 @@ export class Delivery {
 
   /** Publishes again on the brokers already used. */
   repeat(): void {
-    if (this.#settled) return;
+    if (!this.#nextWave) return;
     for (const attempt of this.#attempts.values()) attempt.publish();
   }
 
@@ -108,6 +106,11 @@ export class Delivery {
     return this.#attempts.get(slot.id)?.roundTripMs;
   }
 
+  /** Gives up because its time is over. */
+  expire(): void {
+    this.stop(new TimeoutReached());
+  }
+
   /** Gives up. */
   stop(error: Error): void {
     this.#failure ??= error;
@@ -120,7 +123,7 @@ export class Delivery {
     return [...this.#attempts.values()].map((attempt) => ({
       ...addressOf(attempt.broker),
       publishes: attempt.publishes,
-      ...(attempt.problem === undefined ? {} : { error: attempt.problem }),
+      error: attempt.problem,
     }));
   }
 
@@ -150,23 +153,20 @@ export class Delivery {
     for (const broker of route) {
       if (usable >= fanOut && open > 0) break;
       const slot = links.find(broker);
-      if (slot !== undefined && this.#attempts.has(slot.id)) continue;
-      const state = slot?.state ?? "idle";
-      if (slot !== undefined && state === "open") {
+      if (this.#attempts.has(slot.id)) continue;
+      if (slot.state === "open") {
         if (slot.bucket.readyAt(now) > now) {
           overRate.push(broker);
           continue;
         }
         open++;
         usable++;
-      } else if (slot !== undefined && state === "connecting") {
+      } else if (slot.state === "connecting") {
         if (now - slot.dialledAt < HOPEFUL_MS) usable++;
       } else if (dialled < fanOut) {
         dialled++;
-        if (state === "idle") usable++;
-      } else {
-        continue;
-      }
+        if (slot.state === "idle") usable++;
+      } else continue;
       started.push(this.#attempt(broker));
     }
     if (open === 0) started.push(...overRate.slice(0, fanOut).map((broker) => this.#attempt(broker)));
@@ -175,16 +175,17 @@ export class Delivery {
 
   #attempt(broker: Broker): Attempt {
     const { links, to, payload } = this.#options;
-    const publish = (slot: LinkSlot): PublishOutcome => {
+    const publish: Publish = (slot) => {
       const now = monotonicNow();
-      if (!slot.bucket.takeForMessage(now)) return "rate";
-      if (!links.publish(slot, to, payload, now)) return "stuck";
+      if (!slot.bucket.takeForMessage(now)) return "over the broker's rate";
+      if (!links.publish(slot, to, payload, now)) return "the broker takes nothing any more";
       this.startedAt ??= now;
-      return "sent";
+      return undefined;
     };
-    const attempt = new Attempt(broker, publish, () => this.#attemptFailed());
-    this.#attempts.set(links.dial(broker).id, attempt);
-    attempt.start(links);
+    const slot = links.dial(broker);
+    const attempt = new Attempt(broker, slot, publish);
+    this.#attempts.set(slot.id, attempt);
+    attempt.watch(links, () => this.#attemptFailed());
     return attempt;
   }
 
@@ -194,13 +195,11 @@ export class Delivery {
   }
 }
 
-type PublishOutcome = "sent" | "rate" | "stuck";
+/** A delivery's time is over. */
+export class TimeoutReached extends Error {}
 
-const OUTCOME_PROBLEM: Readonly<Record<PublishOutcome, string | undefined>> = {
-  sent: undefined,
-  rate: "over the broker's rate",
-  stuck: "the broker takes nothing any more",
-};
+/** @returns why it was not published, if it was not */
+type Publish = (slot: LinkSlot) => string | undefined;
 
 /** One message and one broker. */
 class Attempt {
@@ -209,21 +208,21 @@ class Attempt {
   readonly answer: Promise<Acknowledgement> & { cancel(): void };
   resolve: (ack: Acknowledgement) => void = () => {};
   reject: (error: Error) => void = () => {};
+  /** Stops watching the broker. */
+  cancel: () => void = () => {};
   publishes = 0;
   roundTripMs: number | undefined;
   /** Why it is not published, or not again. */
-  problem: string | undefined = "not connected in time";
-  readonly #publishOn: (slot: LinkSlot) => PublishOutcome;
-  readonly #onFailed: () => void;
-  #slot: LinkSlot | undefined;
+  problem: string | undefined;
+  readonly #slot: LinkSlot;
+  readonly #publishOn: Publish;
   #publishedAt = 0;
-  #failed = false;
-  #stopWatching: (() => void) | undefined;
 
-  constructor(broker: Broker, publishOn: (slot: LinkSlot) => PublishOutcome, onFailed: () => void) {
+  constructor(broker: Broker, slot: LinkSlot, publishOn: Publish) {
     this.broker = broker;
+    this.problem = slot.state === "waiting" ? slot.lastError?.message : "not connected in time";
+    this.#slot = slot;
     this.#publishOn = publishOn;
-    this.#onFailed = onFailed;
     const answer = new Promise<Acknowledgement>((resolve, reject) => {
       this.resolve = resolve;
       this.reject = reject;
@@ -233,36 +232,26 @@ class Attempt {
 
   /** Whether an ACK may come by this broker without anything more being done. */
   get isPromising(): boolean {
-    return !this.#failed && (this.#slot === undefined || this.publishes > 0);
+    const { state } = this.#slot;
+    return state === "connecting" || (state === "open" && this.publishes > 0);
   }
 
-  start(links: LinkSet): void {
-    this.#stopWatching = links.want(this.broker, {
-      opened: (slot) => {
-        this.#slot = slot;
-        this.#failed = false;
-        this.publish();
-      },
+  /** Publishes whenever the broker is connected. */
+  watch(links: LinkSet, onFailed: () => void): void {
+    this.cancel = links.want(this.broker, {
+      opened: () => this.publish(),
       failed: (_, error) => {
-        this.#slot = undefined;
-        this.#failed = true;
         this.problem = error.message;
-        this.#onFailed();
+        onFailed();
       },
     });
-    const slot = links.find(this.broker);
-    if (slot?.state === "waiting") {
-      this.#failed = true;
-      this.problem = slot.lastError?.message;
-    }
   }
 
   /** Publishes, if the broker is connected and its rate allows. */
   publish(): void {
-    if (this.#slot === undefined) return;
-    const outcome = this.#publishOn(this.#slot);
-    this.problem = OUTCOME_PROBLEM[outcome];
-    if (outcome !== "sent") return;
+    if (this.#slot.state !== "open") return;
+    this.problem = this.#publishOn(this.#slot);
+    if (this.problem) return;
     this.publishes++;
     this.#publishedAt = monotonicNow();
   }
@@ -270,17 +259,11 @@ class Attempt {
   /** Publishes if that was not possible before; else the broker owes a sign of life. */
   insist(): void {
     if (this.publishes === 0) this.publish();
-    else this.#slot?.link?.check();
+    else this.#slot.link?.check();
   }
 
   /** Notes the round trip, where it is certain which publish was answered (Karn's rule). */
   measure(ack: Acknowledgement): void {
     if (this.publishes === 1) this.roundTripMs = ack.at - this.#publishedAt;
-  }
-
-  cancel(): void {
-    this.#stopWatching?.();
-    this.#stopWatching = undefined;
-    this.#slot = undefined;
   }
 }

@@ -49,6 +49,7 @@ export type SidewireErrorCode =
  * ```
  */
 export class SidewireError extends Error {
+  /** The name of the class. */
   override readonly name: string = "SidewireError";
   /** What kind of error this is; never changes between versions. */
   readonly code: SidewireErrorCode;
@@ -74,17 +75,6 @@ export class InvalidInputError extends SidewireError {
   }
 }
 
-/** The error for an option; shows what came, shortened. @internal */
-export function invalidOption(path: string, problem: string, got: unknown): InvalidInputError {
-  const shown =
-    typeof got === "string"
-      ? JSON.stringify(got.slice(0, 80))
-      : typeof got === "object"
-        ? "an object"
-        : String(got);
-  return new InvalidInputError("INVALID_OPTION", path, `${problem}, got ${shown}`);
-}
-
 /** The caller's `AbortSignal` fired. Named like the platform's own, so `error.name === "AbortError"` holds. */
 export class AbortError extends SidewireError {
   override readonly name = "AbortError";
@@ -96,7 +86,9 @@ export class AbortError extends SidewireError {
 
 /** Which broker an error, a receipt or an event speaks of. Never carries credentials. */
 export interface BrokerAddress {
+  /** The family it is spoken to over. */
   readonly family: "IPv4" | "IPv6";
+  /** Its host as the pool or the hint spells it. */
   readonly host: string;
   /** The plain MQTT port, where the broker has one. */
   readonly port?: number;
@@ -120,6 +112,7 @@ export type BrokerFailure =
 /** One broker failed. */
 export class BrokerError extends SidewireError {
   override readonly name = "BrokerError";
+  /** What kind of failure it was. */
   readonly reason: BrokerFailure;
   /** The CONNACK return code, when `reason` is `"refused"`. */
   readonly returnCode: number | undefined;
@@ -133,17 +126,19 @@ export class BrokerError extends SidewireError {
 
 /** One line of a {@link NoBrokerError}: a broker and why it could not be used. */
 export interface UnreachableBroker extends BrokerAddress {
+  /** Why, in words. */
   readonly error: string;
 }
 
 /** `start` or `pipe` found no broker that works; lists each one's reason. */
 export class NoBrokerError extends SidewireError {
   override readonly name = "NoBrokerError";
+  /** Every broker that was tried. */
   readonly brokers: readonly UnreachableBroker[];
 
   constructor(brokers: readonly UnreachableBroker[]) {
     const reasons = brokers.map((b) => `${b.family} ${b.host}: ${b.error}`).join("; ");
-    super("NO_BROKER", `no broker could be reached${reasons === "" ? "" : ` (${reasons})`}`);
+    super("NO_BROKER", `no broker could be reached${reasons && ` (${reasons})`}`);
     this.brokers = brokers;
   }
 }
@@ -153,7 +148,7 @@ export interface AttemptReport extends BrokerAddress {
   /** How often the message was published there. */
   readonly publishes: number;
   /** Why it was not published, or not again; absent when it was published and no ACK came. */
-  readonly error?: string;
+  readonly error?: string | undefined;
 }
 
 /** A message was not acknowledged in time; lists what each broker did. */
@@ -161,6 +156,7 @@ export class NoAckError extends SidewireError {
   override readonly name = "NoAckError";
   /** The destination's address. */
   readonly to: string;
+  /** What each broker did, in the order of their turn. */
   readonly brokers: readonly AttemptReport[];
 
   constructor(to: string, timeoutMs: number, brokers: readonly AttemptReport[]) {

@@ -5,24 +5,29 @@ import type { DropReason } from "./receiver.js";
 
 /** The `broker` event: a broker's state has changed. */
 export interface BrokerEvent {
+  /** Which broker. */
   readonly broker: BrokerAddress;
+  /** What it is doing now. */
   readonly state: LinkState;
   /** Why it is waiting for its next try. */
-  readonly error?: SidewireError;
+  readonly error?: SidewireError | undefined;
 }
 
 /** The `dropped` event: something came in and was not taken. */
 export interface DroppedEvent {
+  /** Why it was not taken. */
   readonly reason: DropReason;
+  /** The broker that it came by. */
   readonly broker: BrokerAddress;
   /** Who it says it is from; proven only for reasons that come after the check of the signature. */
-  readonly from?: string;
+  readonly from?: string | undefined;
   /** With `too-old` and `too-new`: how old it was by its sender's clock, ms; negative when from ahead. */
-  readonly ageMs?: number;
+  readonly ageMs?: number | undefined;
 }
 
 /** The `skew` event: a peer's clock differs from `getTime` by more than 30 s. At most one a minute and peer. */
 export interface SkewEvent {
+  /** The peer's address: 66 hex characters. */
   readonly from: string;
   /** Positive when the peer's clock is ahead, ms. */
   readonly offsetMs: number;
@@ -30,16 +35,29 @@ export interface SkewEvent {
 
 /** The `handlerError` event: a handler threw or rejected. */
 export interface HandlerErrorEvent {
+  /** What it threw or rejected with. */
   readonly error: unknown;
   /** The message it was called with; absent where it was not a message handler. */
-  readonly message?: InboundMessage;
+  readonly message?: InboundMessage | undefined;
 }
 
-/** The events of a {@link Router}. */
+/**
+ * The events of a {@link Router}.
+ *
+ * @example
+ * ```ts
+ * router.on("dropped", ({ reason, from }) => console.warn(reason, from));
+ * ```
+ */
 export interface RouterEvents {
+  /** A message came in. */
   message: (message: InboundMessage) => void;
+  /** A broker's state has changed. */
   broker: (event: BrokerEvent) => void;
+  /** Something came in and was not taken. */
   dropped: (event: DroppedEvent) => void;
+  /** A peer's clock and `getTime` are more than 30 s apart. */
   skew: (event: SkewEvent) => void;
+  /** A handler threw or rejected; without a listener it goes to `console.error`. */
   handlerError: (event: HandlerErrorEvent) => void;
 }

@@ -1,8 +1,8 @@
 import { platform } from "#platform";
 import { BoundedMap } from "./bounded-map.js";
-import { type Broker, type BrokerPool, brokersOf, isHost, isPort } from "./broker-pool.js";
-import { InvalidInputError } from "./errors.js";
+import { aHost, aPort, type Broker, type BrokerPool, brokersOf } from "./broker-pool.js";
 import type { Family } from "./platform/platform.js";
+import { be, listOf, record, type Schema } from "./schema.js";
 
 /**
  * Where a peer listens, in the form that peers give to each other: most trusted first, and the
@@ -11,6 +11,7 @@ import type { Family } from "./platform/platform.js";
 export interface BrokerHint {
   /** The family as the ranking hashes it: 2 for IPv4, 10 for IPv6. */
   readonly af: 2 | 10;
+  /** A host name or an address. */
   readonly host: string;
   /** One of the broker's ports: of plain MQTT, where the broker is not in the reader's pool. */
   readonly port: number;
@@ -29,7 +30,7 @@ export interface HintStore {
   set(address: string, hints: readonly BrokerHint[]): void | Promise<void>;
 }
 
-/** Keeps hints in memory, for the {@link MAX_KEPT} addresses used last. */
+/** Keeps hints in memory, for the 1000 addresses used last. */
 export class MemoryHintStore implements HintStore {
   readonly #hints = new BoundedMap<string, readonly BrokerHint[]>(MAX_KEPT);
 
@@ -53,22 +54,21 @@ export const MAX_KEPT = 1000;
 /** More hints than this for one peer are not looked at: they are somebody else's word. */
 export const MAX_HINTS = 6;
 
+const readHints: Schema<BrokerHint[]> = listOf(
+  record<BrokerHint>({
+    af: be("2 (IPv4) or 10 (IPv6)", (value) => value === 2 || value === 10),
+    host: aHost,
+    port: aPort,
+  }),
+  MAX_HINTS,
+);
+
 /**
  * Checks hints from a caller or a store.
  * @throws {@link InvalidInputError} `INVALID_HINT`, whose `path` names the hint and the field
  */
-export function parseHints(hints: unknown, path = "hintBrokers"): BrokerHint[] {
-  if (!Array.isArray(hints)) throw invalid(path, "expected an array");
-  return hints.slice(0, MAX_HINTS).map((hint: unknown, i) => parseHint(hint, `${path}[${i}]`));
-}
-
-function parseHint(hint: unknown, path: string): BrokerHint {
-  if (typeof hint !== "object" || hint === null) throw invalid(path, "expected { af, host, port }");
-  const { af, host, port }: { af?: unknown; host?: unknown; port?: unknown } = hint;
-  if (af !== 2 && af !== 10) throw invalid(`${path}.af`, "expected 2 (IPv4) or 10 (IPv6)");
-  if (!isHost(host)) throw invalid(`${path}.host`, "expected a host name or an address");
-  if (!isPort(port)) throw invalid(`${path}.port`, "expected a port from 1 to 65535");
-  return { af, host, port };
+export function parseHints(hints: unknown): BrokerHint[] {
+  return readHints(hints, "INVALID_HINT", "hintBrokers");
 }
 
 /**
@@ -83,8 +83,8 @@ export function brokerOfHint(
 ): Broker | undefined {
   const family: Family = af === 10 ? "IPv6" : "IPv4";
   const known = brokersOf(pool, family).find((broker) => broker.host === host);
-  if (known !== undefined && portsOf(known).includes(port)) return known;
-  const publicOnly = known === undefined && !allowPrivate;
+  if (known && portsOf(known).includes(port)) return known;
+  const publicOnly = !known && !allowPrivate;
   return publicOnly && platform.isPrivateHost(host)
     ? undefined
     : { family, host, weight: 1, publicOnly, port };
@@ -98,8 +98,4 @@ export function hintOfBroker(broker: Broker): BrokerHint {
 
 function portsOf({ port, tls, wss, ws }: Broker): number[] {
   return [port, tls, wss, ws].filter((value) => value !== undefined);
-}
-
-function invalid(path: string, problem: string): InvalidInputError {
-  return new InvalidInputError("INVALID_HINT", path, problem);
 }

@@ -1,4 +1,4 @@
-import { Alarm, monotonicNow } from "./alarm.js";
+import { Alarm, monotonicNow, NEVER, timer } from "./alarm.js";
 import { addressOf, type Broker } from "./broker-pool.js";
 import { NoBrokerError, type SidewireError } from "./errors.js";
 import type { LinkSet, LinkSlot } from "./link-set.js";
@@ -67,7 +67,7 @@ export class InboundSet {
     this.#fronts = options.rankings.map((ranking) => ({
       ranking: ranking.slice(0, MAX_HELD),
       held: 0,
-      grownAt: Number.NEGATIVE_INFINITY,
+      grownAt: -NEVER,
     }));
   }
 
@@ -90,16 +90,12 @@ export class InboundSet {
    * @throws {@link NoBrokerError} once every broker has failed, or the time is over
    */
   async firstOpen(since: number, timeoutMs: number): Promise<void> {
-    let timer: ReturnType<typeof setTimeout> | undefined;
-    try {
-      await new Promise<void>((resolve, reject) => {
-        this.#waiting.push({ since, resolve, reject });
-        timer = setTimeout(() => reject(this.failure()), timeoutMs);
-        this.changed();
-      });
-    } finally {
-      clearTimeout(timer);
-    }
+    const { over, stop } = timer(timeoutMs);
+    await new Promise<void>((resolve, reject) => {
+      this.#waiting.push({ since, resolve, reject });
+      void over.then(() => reject(this.failure()));
+      this.changed();
+    }).finally(stop);
   }
 
   /** To be called when the state of a broker has changed. */
@@ -130,8 +126,8 @@ export class InboundSet {
   /** What a broker is for: told to others, listened on in reserve, or neither. */
   roleOf(slot: LinkSlot): "inbound" | "reserve" | "outbound" {
     const isIt = (broker: Broker): boolean => this.#links.find(broker) === slot;
-    if (this.listening().some((brokers) => brokers.some(isIt))) return "inbound";
-    const isHeld = this.#fronts.some(({ ranking, held }) => ranking.slice(0, held).some(isIt));
+    if (this.listening().flat().some(isIt)) return "inbound";
+    const isHeld = this.#fronts.some((front) => this.#held(front).includes(slot));
     return isHeld || this.#remembered.some(isIt) ? "reserve" : "outbound";
   }
 
@@ -140,8 +136,8 @@ export class InboundSet {
     const brokers = this.#fronts.flatMap(({ ranking }) =>
       ranking.map((broker) => {
         const slot = this.#links.find(broker);
-        const noReason = slot === undefined ? "not tried yet" : "no answer yet";
-        return { ...addressOf(broker), error: slot?.lastError?.message ?? noReason };
+        const noReason = slot.state === "idle" ? "not tried yet" : "no answer yet";
+        return { ...addressOf(broker), error: slot.lastError?.message ?? noReason };
       }),
     );
     return new NoBrokerError(brokers);
@@ -164,54 +160,47 @@ export class InboundSet {
       this.#remembered = [];
     }
     this.#reviewing = false;
-    return Math.min(...times, Number.POSITIVE_INFINITY);
+    return Math.min(...times, NEVER);
   }
 
   #reviewFront(front: Front, now: number): number {
     const { inboundBrokers, reserveBrokers } = this.#options;
     const enough = inboundBrokers + reserveBrokers;
-    const promising = this.#held(front).filter((slot) => isOpen(slot) || isHopeful(slot, now)).length;
-    if (promising >= enough) return this.#shrink(front, enough, now);
-    if (front.held === front.ranking.length) return Number.POSITIVE_INFINITY;
-    const paceMs = promising < inboundBrokers ? FIRST_PACE_MS : PACE_MS;
+    const held = this.#held(front);
+    const open = held.filter(isOpen).length;
+    if (open + held.filter((slot) => isHopeful(slot, now)).length >= enough)
+      return this.#shrink(front, enough, now);
+    if (front.held === front.ranking.length) return NEVER;
+    const paceMs = open < inboundBrokers ? FIRST_PACE_MS : PACE_MS;
     if (front.grownAt + paceMs <= now) {
-      this.#grow(front);
+      for (const broker of front.ranking.slice(front.held, front.held + 1)) this.#links.hold(broker, front);
+      front.held++;
       front.grownAt = now;
     }
     return front.grownAt + paceMs;
   }
 
-  #grow(front: Front): void {
-    const broker = front.ranking[front.held];
-    if (broker === undefined) return;
-    this.#links.hold(broker, front);
-    front.held++;
-  }
-
-  /** Lets go what stands behind enough brokers that have been up for a while. */
+  /** Lets go, from the end, what stands behind enough brokers that have been up for a while. */
   #shrink(front: Front, enough: number, now: number): number {
-    const open = this.#held(front).filter(isOpen);
-    const surplusBehind = (slots: readonly LinkSlot[]): readonly Broker[] => {
-      const last = slots[enough - 1];
-      if (last === undefined) return [];
-      const keep = front.ranking.findIndex((broker) => this.#links.find(broker) === last) + 1;
-      return keep === 0 ? [] : front.ranking.slice(keep, front.held);
-    };
-    const surplus = surplusBehind(open.filter((slot) => now - slot.openedAt >= SETTLE_MS));
-    for (const broker of surplus) this.#links.release(broker, front);
-    front.held -= surplus.length;
-    return surplusBehind(open).length > 0 ? now + SETTLE_MS : Number.POSITIVE_INFINITY;
+    for (;;) {
+      const better = this.#held({ ...front, held: front.held - 1 }).filter(isOpen);
+      if (better.length < enough) return NEVER;
+      if (better.filter((slot) => now - slot.openedAt >= SETTLE_MS).length < enough) return now + SETTLE_MS;
+      front.held--;
+      for (const broker of front.ranking.slice(front.held, front.held + 1))
+        this.#links.release(broker, front);
+    }
   }
 
   /** The slots of what is held of a family, best first. */
   #held(front: Front): LinkSlot[] {
-    return front.ranking.slice(0, front.held).flatMap((broker) => this.#links.find(broker) ?? []);
+    return front.ranking.slice(0, front.held).map((broker) => this.#links.find(broker));
   }
 
   #hasFailed({ ranking, held }: Front, since: number): boolean {
     const failed = (broker: Broker): boolean => {
-      const slot = this.#links.find(broker);
-      return slot?.lastError !== undefined && slot.failedAt >= since;
+      const { lastError, failedAt } = this.#links.find(broker);
+      return lastError !== undefined && failedAt >= since;
     };
     return held === ranking.length && ranking.every(failed);
   }

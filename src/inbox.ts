@@ -1,3 +1,5 @@
+import { NEVER } from "./alarm.js";
+
 /** What the inbox says of a message that is offered to it. */
 export type InboxVerdict =
   /** It is its turn, or it waits behind a gap: it will be handed over. */
@@ -64,13 +66,18 @@ export class Inbox<T> {
     return this.#queues.size;
   }
 
+  /** Whether a message of this queue has come in before. */
+  follows(id: string): boolean {
+    return this.#queues.has(id);
+  }
+
   /**
    * Whether a message may come in.
    * @param id - source and queue id
    */
   check(id: string, sequence: number, now: number): InboxVerdict {
     const queue = this.#queues.get(id);
-    if (queue === undefined && !this.#hasRoomForQueue(now)) return "full";
+    if (!queue && !this.#hasRoomForQueue(now)) return "full";
     const next = queue?.next ?? 0;
     if (sequence < next) return "late";
     return sequence > next && this.#held >= this.#limits.maxHeld ? "full" : "accepted";
@@ -103,7 +110,7 @@ export class Inbox<T> {
 
   /** When {@link expire} has something to do next, or Infinity. */
   nextAt(): number {
-    let at = Number.POSITIVE_INFINITY;
+    let at = NEVER;
     if (this.#held === 0) return at;
     for (const queue of this.#queues.values()) {
       for (const { until } of queue.held.values()) at = Math.min(at, until);
@@ -132,7 +139,7 @@ export class Inbox<T> {
   /** Takes the messages whose turn it is. */
   #takeRun(queue: Queue<T>): T[] {
     const run: T[] = [];
-    for (let held = queue.held.get(queue.next); held !== undefined; held = queue.held.get(queue.next)) {
+    for (let held = queue.held.get(queue.next); held; held = queue.held.get(queue.next)) {
       queue.held.delete(queue.next);
       this.#held--;
       queue.next++;
@@ -154,7 +161,7 @@ export class Inbox<T> {
   #hasRoomForQueue(now: number): boolean {
     if (this.#queues.size < this.#limits.maxQueues) return true;
     const oldest = this.#queues.entries().next().value;
-    if (oldest === undefined || oldest[1].held.size > 0 || now - oldest[1].lastSeen < FOLLOW_MS) return false;
+    if (!oldest || oldest[1].held.size > 0 || now - oldest[1].lastSeen < FOLLOW_MS) return false;
     this.#queues.delete(oldest[0]);
     return true;
   }

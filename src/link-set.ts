@@ -1,8 +1,8 @@
-import { Alarm, monotonicNow } from "./alarm.js";
+import { Alarm, monotonicNow, NEVER } from "./alarm.js";
 import type { BrokerLink, OpenLink } from "./broker-link.js";
 import { type Broker, portOf } from "./broker-pool.js";
 import { BrokerError } from "./errors.js";
-import type { Family, Transport } from "./platform/platform.js";
+import type { Family, SocketOptions, Transport } from "./platform/platform.js";
 import { TokenBucket } from "./token-bucket.js";
 
 /** What a broker is doing for us: nothing, connecting, connected, or waiting for its next try. */
@@ -55,7 +55,7 @@ export interface LinkSetOptions {
   /** In browsers a host is one broker, whatever the family. */
   readonly familiesAreOne: boolean;
   readonly nic: Partial<Record<Family, string>>;
-  readonly ca: string | undefined;
+  readonly ca: SocketOptions["ca"];
   readonly idleTimeoutMs: number;
   readonly onMessage: (slot: LinkSlot, payload: Uint8Array, topic: string) => void;
   readonly onState: (slot: LinkSlot) => void;
@@ -120,12 +120,7 @@ export class LinkSet {
 
   /** The brokers that have been dialled. */
   slots(): readonly LinkSlot[] {
-    return [...this.#slots.values()];
-  }
-
-  /** The slot of a broker, if it was ever dialled. */
-  find(broker: Broker): LinkSlot | undefined {
-    return this.#slots.get(this.#idOf(broker));
+    return [...this.#slots.values()].filter((slot) => slot.dialledAt > -NEVER);
   }
 
   /** Whether a broker speaks a transport that may be used. */
@@ -143,14 +138,20 @@ export class LinkSet {
     if (!urgent) return;
     const latest = monotonicNow() + Math.random() * BACKOFF_CAP_URGENT_MS;
     for (const slot of this.#slots.values()) {
-      if (slot.state === "waiting" && slot.retryAt > latest) slot.retryAt = latest;
-      if (slot.state === "waiting" && isWanted(slot)) this.#retry.set(slot.retryAt);
+      if (slot.state !== "waiting") continue;
+      slot.retryAt = Math.min(slot.retryAt, latest);
+      if (isWanted(slot)) this.#retry.set(slot.retryAt);
     }
+  }
+
+  /** The slot of a broker, which may have been dialled or not. */
+  find(broker: Broker): LinkSlot {
+    return this.#find(broker);
   }
 
   /** Dials a broker unless it is connected, connecting or waiting for its next try. */
   dial(broker: Broker): LinkSlot {
-    const slot = this.#slotOf(broker);
+    const slot = this.#find(broker);
     const now = monotonicNow();
     if (this.#closed) return slot;
     if (slot.state === "idle" || (slot.state === "waiting" && slot.retryAt <= now))
@@ -163,7 +164,7 @@ export class LinkSet {
    * function is called. A broker that is waiting is dialled when its time has come.
    */
   want(broker: Broker, watcher: LinkWatcher): () => void {
-    const slot = this.#slotOf(broker);
+    const slot = this.#find(broker);
     slot.watchers.add(watcher);
     if (slot.state === "open") watcher.opened?.(slot);
     else this.#keepDialling(slot);
@@ -172,7 +173,7 @@ export class LinkSet {
 
   /** Keeps a broker connected, whatever happens to it, until {@link release}. */
   hold(broker: Broker, holder: unknown): LinkSlot {
-    const slot = this.#slotOf(broker);
+    const slot = this.#find(broker);
     slot.holders.add(holder);
     if (slot.state !== "open") this.#keepDialling(slot);
     return slot;
@@ -180,7 +181,7 @@ export class LinkSet {
 
   /** Ends a {@link hold}; the connection stays until it is idle. */
   release(broker: Broker, holder: unknown): void {
-    this.#slots.get(this.#idOf(broker))?.holders.delete(holder);
+    this.#find(broker).holders.delete(holder);
   }
 
   /** Publishes over an open slot, if it can take it. Does not look at the rate. */
@@ -188,7 +189,7 @@ export class LinkSet {
     if (slot.link?.publish(topic, payload) !== true) return false;
     slot.traffic.sent++;
     const own = this.#slots.get(slot.id);
-    if (own !== undefined) own.lastUse = now;
+    if (own) own.lastUse = now;
     return true;
   }
 
@@ -214,15 +215,15 @@ export class LinkSet {
   #hangUp(slot: Slot, graceful: boolean): void {
     const { link } = slot;
     this.#setState(slot, "idle", undefined);
-    if (link === undefined) return;
+    if (!link) return;
     const left = link.close(graceful).finally(() => this.#leaving.delete(left));
     this.#leaving.add(left);
   }
 
-  #slotOf(broker: Broker): Slot {
+  #find(broker: Broker): Slot {
     const id = this.#idOf(broker);
     let slot = this.#slots.get(id);
-    if (slot === undefined) {
+    if (!slot) {
       slot = {
         id,
         broker,
@@ -231,9 +232,9 @@ export class LinkSet {
         bucket: new TokenBucket(broker.rate),
         lastError: undefined,
         failures: 0,
-        failedAt: Number.NEGATIVE_INFINITY,
+        failedAt: -NEVER,
         retryAt: 0,
-        dialledAt: 0,
+        dialledAt: -NEVER,
         openedAt: 0,
         traffic: { sent: 0, acknowledged: 0, roundTripMs: undefined },
         worked: false,
@@ -266,25 +267,20 @@ export class LinkSet {
     this.#setState(slot, "connecting", undefined);
     const error = await this.#openFirst(slot, controller.signal);
     slot.dialling = undefined;
-    if (error !== undefined && !this.#closed) this.#lost(slot, error);
+    if (error && !this.#closed) this.#lost(slot, error);
   }
 
   /** Tries the broker's transports one after the other; the first that works is the link. */
   async #openFirst(slot: Slot, signal: AbortSignal): Promise<BrokerError | undefined> {
     const { broker } = slot;
     const { topic, nic, ca } = this.#options;
-    const transports = this.#options.transports.filter(
-      (transport) => portOf(broker, transport) !== undefined,
-    );
-    if (slot.transport !== undefined)
-      transports.sort((a, b) => Number(b === slot.transport) - Number(a === slot.transport));
     let failure = new BrokerError(
       "transport",
       `no transport in common (${this.#options.transports.join(", ")})`,
     );
-    for (const transport of transports) {
-      const port = portOf(broker, transport);
-      if (port === undefined) continue;
+    for (const transport of new Set([slot.transport, ...this.#options.transports])) {
+      const port = transport && portOf(broker, transport);
+      if (transport === undefined || port === undefined) continue;
       const { family, host } = broker;
       try {
         const link = await this.#options.openLink(
@@ -345,11 +341,8 @@ export class LinkSet {
     slot.link = undefined;
     slot.failures++;
     slot.failedAt = now;
-    const cap = this.#urgent
-      ? BACKOFF_CAP_URGENT_MS
-      : slot.worked
-        ? BACKOFF_CAP_WORKED_MS
-        : BACKOFF_CAP_NEVER_MS;
+    const usualCap = slot.worked ? BACKOFF_CAP_WORKED_MS : BACKOFF_CAP_NEVER_MS;
+    const cap = this.#urgent ? BACKOFF_CAP_URGENT_MS : usualCap;
     slot.retryAt = now + Math.random() * Math.min(cap, BACKOFF_FIRST_MS * 2 ** (slot.failures - 1));
     this.#setState(slot, "waiting", error);
     for (const watcher of [...slot.watchers]) watcher.failed?.(slot, error);
@@ -360,12 +353,12 @@ export class LinkSet {
     if (slot.state === state) return;
     slot.state = state;
     if (state !== "open") slot.link = undefined;
-    if (error !== undefined || state === "open") slot.lastError = error;
+    if (error || state === "open") slot.lastError = error;
     this.#options.onState(slot);
   }
 
   #redial(now: number): number {
-    let next = Number.POSITIVE_INFINITY;
+    let next = NEVER;
     for (const slot of this.#slots.values()) {
       if (slot.state !== "waiting" || !isWanted(slot)) continue;
       if (slot.retryAt <= now) void this.#connect(slot, now);
@@ -386,7 +379,7 @@ export class LinkSet {
         (slot.state === "waiting" && now - slot.retryAt >= this.#options.idleTimeoutMs);
       if (done) this.#slots.delete(slot.id);
     }
-    return this.#slots.size === 0 ? Number.POSITIVE_INFINITY : now + this.#sweepEveryMs;
+    return this.#slots.size === 0 ? NEVER : now + this.#sweepEveryMs;
   }
 }
 

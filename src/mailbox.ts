@@ -42,40 +42,33 @@ export class Mailbox {
    */
   read(signal: AbortSignal | undefined): AsyncIterableIterator<InboundMessage> {
     const reader: Reader = { queue: this.#unread.splice(0), wake: () => {}, ended: this.#closed };
-    const leave = (): void => {
+    const leave = (): undefined => {
       signal?.removeEventListener("abort", leave);
       if (this.#readers.delete(reader) && !this.#hasReceivers) this.#unread.unshift(...reader.queue);
       reader.queue.length = 0;
       reader.ended = true;
       reader.wake();
     };
-    const step = async (): Promise<IteratorResult<InboundMessage, undefined>> => {
+    const steps = (async function* (): AsyncGenerator<InboundMessage, undefined> {
       for (;;) {
-        const value = reader.queue.shift();
-        if (value !== undefined) return { done: false, value };
-        if (reader.ended) break;
-        await new Promise<void>((wake) => Object.assign(reader, { wake }));
+        const message = reader.queue.shift();
+        if (message) yield message;
+        else if (reader.ended) return leave();
+        else await new Promise<void>((wake) => Object.assign(reader, { wake }));
       }
-      leave();
-      return { done: true, value: undefined };
-    };
+    })();
     this.#readers.add(reader);
     if (signal?.aborted) leave();
     else signal?.addEventListener("abort", leave, { once: true });
-    // Steps that are taken ahead are answered one after the other.
-    let last: Promise<unknown> = Promise.resolve();
     return {
       [Symbol.asyncIterator]() {
         return this;
       },
-      next: () => {
-        const next = last.then(step);
-        last = next;
-        return next;
-      },
-      return: async () => {
+      next: () => steps.next(),
+      // Also before the first step, and in the middle of one.
+      return: () => {
         leave();
-        return { done: true, value: undefined };
+        return steps.return(undefined);
       },
     };
   }
@@ -107,11 +100,7 @@ export class Mailbox {
   }
 
   #call(handler: MessageHandler, message: InboundMessage): void {
-    try {
-      Promise.resolve(handler(message)).catch((error: unknown) => this.#onError(error, message));
-    } catch (error) {
-      this.#onError(error, message);
-    }
+    (async () => await handler(message))().catch((error: unknown) => this.#onError(error, message));
   }
 }
 

@@ -4,6 +4,7 @@ import type { BrokerAddress } from "./errors.js";
 export interface SendOptions {
   /** How long to wait for the ACK, ms, from when the message's turn has come. Default: 4000; 1 to 600 000. */
   timeoutMs?: number;
+  /** Ends the wait with an `AbortError`; what was published may still arrive. */
   signal?: AbortSignal;
 }
 
@@ -28,6 +29,7 @@ export interface Receipt {
 
 /** A message that came in. */
 export interface InboundMessage {
+  /** What it says: bytes of its own, opened if it was sealed. */
   readonly data: Uint8Array;
   /** The data as UTF-8 text; what is not valid UTF-8 becomes U+FFFD. */
   text(): string;

@@ -1,9 +1,22 @@
 import { platform } from "#platform";
 import { type BrokerPool, defaultBrokers, FAMILIES, parseBrokerPool } from "./broker-pool.js";
-import { invalidOption } from "./errors.js";
 import { type BrokerHint, type HintStore, MemoryHintStore, parseHints } from "./hints.js";
 import type { InboundMessage, SendOptions } from "./message.js";
-import type { Family, Transport, Verify } from "./platform/platform.js";
+import type { Family, SocketOptions, Transport, Verify } from "./platform/platform.js";
+import {
+  aSignal,
+  be,
+  check,
+  flag,
+  listOf,
+  number,
+  optional,
+  or,
+  readOptions,
+  record,
+  type Schema,
+  whole,
+} from "./schema.js";
 
 /** What a router is made with. */
 export interface RouterOptions {
@@ -65,7 +78,7 @@ export interface Settings {
   readonly families: readonly Family[];
   readonly nic: Partial<Record<Family, string>>;
   readonly transports: readonly Transport[];
-  readonly ca: string | undefined;
+  readonly ca: SocketOptions["ca"];
   readonly onMessage: ((message: InboundMessage) => unknown) | undefined;
   readonly accept: ((from: string) => boolean) | undefined;
   readonly inboundBrokers: number;
@@ -85,6 +98,7 @@ export interface Settings {
 
 /** What `router.start` takes. */
 export interface StartOptions {
+  /** Ends the wait with an `AbortError`; the router goes on trying. */
   signal?: AbortSignal;
   /** How long to wait for the first broker, ms. Default: 10 000. */
   timeoutMs?: number;
@@ -98,8 +112,12 @@ export interface PipeOptions {
   expiryMs?: number;
   /** Seal the messages of this pipe, so that only the destination can read them. Default: the router's. */
   encrypt?: boolean;
-  /** Where the destination says it listens; tried first. At most {@link MAX_HINTS} are looked at. */
+  /**
+   * Where the destination says it listens; tried first. At most 6 are looked at, and those that may not be
+   * dialled are left out.
+   */
   hintBrokers?: readonly BrokerHint[];
+  /** Ends the wait for the first broker with an `AbortError`. */
   signal?: AbortSignal;
 }
 
@@ -108,36 +126,29 @@ export interface PipeOptions {
  * @throws {@link InvalidInputError} `INVALID_OPTION`, `INVALID_POOL`; {@link SidewireError} `UNSUPPORTED`
  */
 export function parseRouterOptions(options: RouterOptions): Settings {
-  checkObject(options, "options");
-  const { getTime, brokers, hintStore = new MemoryHintStore(), onMessage, accept, nic, ca } = options;
-  const { verify = platform.createVerify() } = options;
-  checkFunctions({ getTime, verify });
-  if (onMessage !== undefined) checkFunctions({ onMessage });
-  if (accept !== undefined) checkFunctions({ accept });
-  checkObject(hintStore, "hintStore");
-  checkFunctions({ "hintStore.get": hintStore.get, "hintStore.set": hintStore.set });
-  return {
-    getTime,
-    brokers: brokers === undefined ? defaultBrokers : parseBrokerPool(brokers),
-    families: list(options, "families", FAMILIES, platform.localFamilies()),
-    transports: list(options, "transports", platform.transports, platform.transports),
-    ...platform.parseSocketOptions(nic, ca),
-    onMessage,
-    accept,
-    inboundBrokers: integer(options, "inboundBrokers", 3, 1, 100),
-    reserveBrokers: integer(options, "reserveBrokers", 8, 0, 100),
-    fanOut: integer(options, "fanOut", 3, 1, 100),
-    widenAfterMs: milliseconds(options, "widenAfterMs", 400, 10, 60_000),
-    maxInFlight: integer(options, "maxInFlight", 64, 1, 10_000),
-    maxMessageBytes: integer(options, "maxMessageBytes", 65_536, 1, 1 << 24),
-    gapTimeoutMs: milliseconds(options, "gapTimeoutMs", 1000, 0, 60_000),
-    idleTimeoutMs: milliseconds(options, "idleTimeoutMs", 600_000, 1000, MAX_MS),
-    encrypt: flag(options, "encrypt", false),
-    requireEncryption: flag(options, "requireEncryption", false),
-    allowPrivateHints: flag(options, "allowPrivateHints", false),
-    hintStore,
-    verify,
-  };
+  const read = readOptions<Omit<Settings, keyof SocketOptions>>(options, {
+    getTime: aFunction<RouterOptions["getTime"]>(),
+    brokers: or(parseBrokerPool, defaultBrokers),
+    // Looked up only where it is needed: that takes as long as a tenth of a connection.
+    families: (value = platform.localFamilies(), ...place) => someOf(FAMILIES)(value, ...place),
+    transports: or(someOf(platform.transports), platform.transports),
+    onMessage: optional(aFunction<(message: InboundMessage) => unknown>()),
+    accept: optional(aFunction<(from: string) => boolean>()),
+    inboundBrokers: or(whole(1, 100), 3),
+    reserveBrokers: or(whole(0, 100), 8),
+    fanOut: or(whole(1, 100), 3),
+    widenAfterMs: or(number(10, 60_000), 400),
+    maxInFlight: or(whole(1, 10_000), 64),
+    maxMessageBytes: or(whole(1, 1 << 24), 65_536),
+    gapTimeoutMs: or(number(0, 60_000), 1000),
+    idleTimeoutMs: or(number(1000, MAX_MS), 600_000),
+    encrypt: or(flag, false),
+    requireEncryption: or(flag, false),
+    allowPrivateHints: or(flag, false),
+    hintStore: or(aHintStore, new MemoryHintStore()),
+    verify: or(aFunction<Verify>(), platform.createVerify()),
+  });
+  return { ...read, ...platform.parseSocketOptions(options.nic, options.ca) };
 }
 
 /** What a wait is given, checked. */
@@ -148,8 +159,7 @@ export interface Wait {
 
 /** @throws {@link InvalidInputError} */
 export function parseStartOptions(options: StartOptions): Wait {
-  checkObject(options, "options");
-  return { signal: parseSignal(options), timeoutMs: milliseconds(options, "timeoutMs", 10_000, 1, MAX_MS) };
+  return parseWait(options, 10_000, MAX_MS);
 }
 
 /** What `router.pipe` is given, checked. */
@@ -163,72 +173,51 @@ export interface PipeSettings {
 
 /** @throws {@link InvalidInputError} */
 export function parsePipeOptions(options: PipeOptions, encryptByDefault: boolean): PipeSettings {
-  checkObject(options, "options");
-  return {
-    useCache: flag(options, "useCache", false),
-    encrypt: flag(options, "encrypt", encryptByDefault),
-    expiryMs: milliseconds(options, "expiryMs", 3_600_000, 0, MAX_MS),
-    hintBrokers: options.hintBrokers === undefined ? [] : parseHints(options.hintBrokers),
-    signal: parseSignal(options),
-  };
+  return readOptions<PipeSettings>(options, {
+    useCache: or(flag, false),
+    encrypt: or(flag, encryptByDefault),
+    expiryMs: or(number(0, MAX_MS), 3_600_000),
+    hintBrokers: or(parseHints, []),
+    signal: aSignal,
+  });
 }
 
 /** @throws {@link InvalidInputError} */
 export function parseSendOptions(options: SendOptions): Wait {
-  checkObject(options, "options");
-  return { signal: parseSignal(options), timeoutMs: milliseconds(options, "timeoutMs", 4000, 1, 600_000) };
+  return parseWait(options, 4000, 600_000);
+}
+
+function parseWait(options: SendOptions, usualMs: number, maxMs: number): Wait {
+  return readOptions<Wait>(options, { signal: aSignal, timeoutMs: or(number(1, maxMs), usualMs) });
 }
 
 /** @throws {@link InvalidInputError} */
 export function parseSignal({ signal }: { readonly signal?: unknown }): AbortSignal | undefined {
-  if (signal === undefined || signal instanceof AbortSignal) return signal;
-  throw invalidOption("signal", "expected an AbortSignal", signal);
+  return aSignal(signal, "INVALID_OPTION", "signal");
 }
 
 const MAX_MS = 2 ** 31 - 1;
 
-/** One of an object's options, as a caller without types may have set it; `undefined` is the default. */
-function read<T>(options: object, name: string, fallback: T): unknown {
-  const value: unknown = Reflect.get(options, name);
-  return value === undefined ? fallback : value;
+/** That it is a function is all that can be seen of it. */
+function aFunction<T>(): Schema<T> {
+  return be("a function", (value): value is T => typeof value === "function");
 }
 
-function list<T>(options: object, name: string, allowed: readonly T[], fallback: readonly T[]): readonly T[] {
-  const value = read(options, name, fallback);
-  if (!Array.isArray(value) || value.length === 0)
-    throw invalidOption(name, "expected a list of at least one", value);
-  const found = value.map((item: unknown, i) => {
-    const match = allowed.find((candidate) => candidate === item);
-    if (match !== undefined) return match;
-    throw invalidOption(`${name}[${i}]`, `expected one of ${allowed.join(", ")}`, item);
-  });
-  return [...new Set(found)];
+/** At least one of the choices, each once. */
+function someOf<T>(choices: readonly T[]): Schema<readonly T[]> {
+  const all = listOf(
+    be(`one of ${choices.join(", ")}`, (value): value is T => choices.some((c) => c === value)),
+  );
+  return (value, code, path) => {
+    const chosen = new Set(all(value, code, path));
+    check(chosen.size > 0, code, path, "a list of at least one");
+    return [...chosen];
+  };
 }
 
-function integer(options: object, name: string, fallback: number, min: number, max: number): number {
-  const value = milliseconds(options, name, fallback, min, max);
-  if (Number.isInteger(value)) return value;
-  throw invalidOption(name, "expected a whole number", value);
-}
-
-function milliseconds(options: object, name: string, fallback: number, min: number, max: number): number {
-  const value = read(options, name, fallback);
-  if (typeof value === "number" && value >= min && value <= max) return value;
-  throw invalidOption(name, `expected a number from ${min} to ${max}`, value);
-}
-
-function flag(options: object, name: string, fallback: boolean): boolean {
-  const value = read(options, name, fallback);
-  if (typeof value === "boolean") return value;
-  throw invalidOption(name, "expected true or false", value);
-}
-
-function checkObject(value: unknown, name: string): void {
-  if (typeof value !== "object" || value === null) throw invalidOption(name, "expected an object", value);
-}
-
-function checkFunctions(functions: Readonly<Record<string, unknown>>): void {
-  for (const [name, value] of Object.entries(functions)) {
-    if (typeof value !== "function") throw invalidOption(name, "expected a function", value);
-  }
-}
+/** Taken as it is: its methods belong to it. */
+const aHintStore: Schema<HintStore> = (value, code, path) => {
+  record({ get: aFunction(), set: aFunction() })(value, code, path);
+  // It has both functions.
+  return value as HintStore;
+};

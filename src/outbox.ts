@@ -1,3 +1,4 @@
+import { NEVER } from "./alarm.js";
 import { BoundedMap } from "./bounded-map.js";
 
 /** Pauses before a message is published again on the brokers already used: QoS 0 may lose. */
@@ -109,15 +110,12 @@ export class Outbox<T> {
 
   /** When {@link due} has something to do next, or Infinity. */
   nextAt(): number {
-    let at = Number.POSITIVE_INFINITY;
-    for (const entry of this.#entries.values()) at = Math.min(at, nextOf(entry));
-    return at;
+    return Math.min(NEVER, ...Array.from(this.#entries.values(), nextOf));
   }
 }
 
 function repeatAt(entry: Entry<unknown>): number {
-  const pause = REPEAT_AFTER_MS[entry.repeats];
-  return pause === undefined ? Number.POSITIVE_INFINITY : entry.startedAt + pause;
+  return entry.startedAt + (REPEAT_AFTER_MS[entry.repeats] ?? NEVER);
 }
 
 function nextOf(entry: Entry<unknown>): number {

@@ -1,8 +1,8 @@
-import { bytesToHex, hexToBytes } from "@noble/hashes/utils.js";
+import { bytesToHex, createView, hexToBytes } from "@noble/hashes/utils.js";
 import { platform } from "#platform";
-import { InvalidInputError } from "./errors.js";
 import { type Identity, PUBLIC_KEY_BYTES, SIGNATURE_BYTES } from "./identity.js";
 import type { Verify } from "./platform/platform.js";
+import { be, check, record, type Schema, whole } from "./schema.js";
 
 /** What a packet is for. */
 export const MessageType = {
@@ -39,7 +39,9 @@ export interface PacketFields {
   readonly sequence: number;
   /** Unix time in whole seconds. */
   readonly timestamp: number;
+  /** What it is for. */
   readonly type: MessageType;
+  /** What it says; may be empty. */
   readonly message: Uint8Array;
 }
 
@@ -68,7 +70,7 @@ export class AppPacket implements PacketFields {
   readonly #payload: Uint8Array;
 
   private constructor(payload: Uint8Array, type: MessageType) {
-    const view = new DataView(payload.buffer, payload.byteOffset, payload.byteLength);
+    const view = createView(payload);
     this.source = bytesToHex(payload.subarray(0, PUBLIC_KEY_BYTES));
     this.queueId = bytesToHex(payload.subarray(QUEUE_ID_AT, SEQUENCE_AT));
     this.sequence = view.getUint32(SEQUENCE_AT);
@@ -81,33 +83,22 @@ export class AppPacket implements PacketFields {
 
   /**
    * Packs and signs.
-   * @returns the payload to publish: {@link PACKET_OVERHEAD} bytes and the message
+   * @returns the payload to publish: 142 bytes and the message
    * @throws {@link InvalidInputError} `INVALID_PACKET` for a field out of range or a signer that gives no signature
    */
   static async pack(fields: PacketFields, identity: Identity): Promise<Uint8Array> {
-    const { queueId, sequence, timestamp, type, message } = fields;
+    const { queueId, sequence, timestamp, type, message } = readFields(fields, "INVALID_PACKET", "");
+    const { publicKey } = identity;
     check(
-      typeof queueId === "string" && /^[0-9a-f]{64}$/i.test(queueId),
-      "queueId",
-      "expected 64 hex characters",
-    );
-    check(
-      Number.isInteger(sequence) && sequence >= 0 && sequence <= MAX_SEQUENCE,
-      "sequence",
-      "expected 0 to 2^32 - 1",
-    );
-    check(Number.isSafeInteger(timestamp) && timestamp >= 0, "timestamp", "expected whole Unix seconds");
-    check(isMessageType(type), "type", "expected a MessageType");
-    check(message instanceof Uint8Array, "message", "expected a Uint8Array");
-    check(
-      identity.publicKey.length === PUBLIC_KEY_BYTES,
+      publicKey.length === PUBLIC_KEY_BYTES,
+      "INVALID_PACKET",
       "identity.publicKey",
-      `expected ${PUBLIC_KEY_BYTES} bytes`,
+      `${PUBLIC_KEY_BYTES} bytes`,
     );
 
     const payload = new Uint8Array(PACKET_OVERHEAD + message.length);
-    const view = new DataView(payload.buffer);
-    payload.set(identity.publicKey, 0);
+    const view = createView(payload);
+    payload.set(publicKey, 0);
     payload.set(hexToBytes(queueId), QUEUE_ID_AT);
     view.setUint32(SEQUENCE_AT, sequence);
     view.setBigUint64(TIMESTAMP_AT, BigInt(timestamp));
@@ -117,8 +108,9 @@ export class AppPacket implements PacketFields {
     const signature = await identity.sign(payload.subarray(QUEUE_ID_AT));
     check(
       signature instanceof Uint8Array && signature.length === SIGNATURE_BYTES,
+      "INVALID_PACKET",
       "identity.sign",
-      `expected a signature of ${SIGNATURE_BYTES} bytes`,
+      `a signature of ${SIGNATURE_BYTES} bytes`,
     );
     payload.set(signature, SIGNATURE_AT);
     return payload;
@@ -161,6 +153,16 @@ function isMessageType(value: unknown): value is MessageType {
   return value === MessageType.Message || value === MessageType.Ack || value === MessageType.Probe;
 }
 
-function check(ok: boolean, field: string, problem: string): void {
-  if (!ok) throw new InvalidInputError("INVALID_PACKET", field, problem);
-}
+const readFields: Schema<PacketFields> = record<PacketFields>(
+  {
+    queueId: be(
+      "64 hex characters",
+      (value): value is string => typeof value === "string" && /^[0-9a-f]{64}$/i.test(value),
+    ),
+    sequence: whole(0, MAX_SEQUENCE),
+    timestamp: whole(0, Number.MAX_SAFE_INTEGER),
+    type: be("a MessageType", isMessageType),
+    message: be("a Uint8Array", (value) => value instanceof Uint8Array),
+  },
+  "fields",
+);

@@ -1,3 +1,4 @@
+import { utf8ToBytes } from "@noble/hashes/utils.js";
 import { monotonicNow } from "./alarm.js";
 import { BoundedMap } from "./bounded-map.js";
 import type { Delivery } from "./delivery.js";
@@ -9,7 +10,7 @@ import { Outbox } from "./outbox.js";
 import { AppPacket, MessageType, PACKET_OVERHEAD } from "./packet.js";
 import { FRESH_MS, ReplayWindow } from "./replay-window.js";
 import { isSealed, open, sealedLength } from "./seal.js";
-import { Verifier } from "./verifier.js";
+import { type Rank, Verifier } from "./verifier.js";
 
 /** Why a packet was dropped. */
 export type DropReason =
@@ -38,17 +39,13 @@ export type DropReason =
   /** No room to remember, hold or verify it: not acknowledged, so that the sender tries again. */
   | "full";
 
-/** Why something was not taken, as far as that is known. */
-interface Refusal {
+/** A packet that was dropped, and the broker it came by. */
+export interface Drop {
   readonly reason: DropReason;
   /** Who it says it is from; proven only for the reasons that come after the signature. */
-  readonly from?: string;
+  readonly from: string | undefined;
   /** How old it was by its sender's clock, ms; negative when from ahead. With `too-old` and `too-new`. */
-  readonly ageMs?: number;
-}
-
-/** A packet that was dropped, and the broker it came by. */
-export interface Drop extends Refusal {
+  readonly ageMs: number | undefined;
   readonly slot: LinkSlot;
 }
 
@@ -106,7 +103,7 @@ const KEPT_ACKS = 1024;
 /** How often the replay window is purged. */
 const PURGE_EVERY_MS = 10_000;
 
-const ACK_TEXT: Uint8Array = new TextEncoder().encode("ack");
+const ACK_TEXT: Uint8Array = utf8ToBytes("ack");
 
 /**
  * What happens to bytes that come in, the cheapest check first: length, topic, `accept`, signature,
@@ -134,57 +131,64 @@ export class Receiver {
 
   /** Takes a publish. Never throws for any bytes. */
   async receive(slot: LinkSlot, payload: Uint8Array, topic: string): Promise<void> {
-    const packet = this.#screen(payload, topic);
-    const refusal = packet instanceof AppPacket ? await this.#take(packet, payload, slot) : packet;
-    if (refusal !== undefined) this.#options.onDropped({ ...refusal, slot });
+    const read = this.#read(payload, topic);
+    const packet = typeof read === "string" ? undefined : read;
+    const reason = typeof read === "string" ? read : await this.#take(read, payload, slot);
+    if (reason === undefined) return;
+    const isAge = reason === "too-old" || reason === "too-new";
+    const ageMs = packet && isAge ? this.#options.wallNow() - packet.timestamp * 1000 : undefined;
+    this.#options.onDropped({ reason, from: packet?.source, ageMs, slot });
   }
 
   /** Hands over what has waited long enough behind a gap; returns when to call again. */
   expire(now: number): number {
-    this.#handOver(this.#inbox.expire(now));
+    this.#options.onAccepted(this.#inbox.expire(now));
     return this.#inbox.nextAt();
   }
 
   /** Hands over everything that was acknowledged, and resolves when the last ACK is on its way. */
   async flush(): Promise<void> {
-    this.#handOver(this.#inbox.flush());
+    this.#options.onAccepted(this.#inbox.flush());
+    this.#verifier.close();
     await Promise.allSettled(this.#pending);
   }
 
   /** The checks that cost next to nothing. */
-  #screen(payload: Uint8Array, topic: string): AppPacket | Refusal | undefined {
-    const { address, settings, outbox } = this.#options;
-    if (topic !== address) return { reason: "foreign-topic" };
+  #read(payload: Uint8Array, topic: string): AppPacket | DropReason {
+    const { address, settings } = this.#options;
+    if (topic !== address) return "foreign-topic";
     const { maxMessageBytes } = settings;
     const longestSealed = sealedLength(maxMessageBytes);
-    if (payload.length > PACKET_OVERHEAD + longestSealed) return { reason: "too-large" };
+    if (payload.length > PACKET_OVERHEAD + longestSealed) return "too-large";
     const packet = AppPacket.parse(payload);
-    if (packet === null) return { reason: "malformed" };
+    if (packet === null) return "malformed";
     const longest = isSealed(packet.message) ? longestSealed : maxMessageBytes;
-    if (packet.message.length > longest) return { reason: "too-large" };
-
-    const { source: from, queueId, sequence, type } = packet;
-    if (type === MessageType.Ack) {
-      const key = Outbox.keyOf(from, queueId, sequence);
-      if (outbox.has(key)) return packet;
-      return outbox.isDone(key) ? undefined : { reason: "unexpected-ack", from };
-    }
-    const accepted = settings.accept === undefined || settings.accept(from);
-    return accepted ? packet : { reason: "not-accepted", from };
+    return packet.message.length > longest ? "too-large" : packet;
   }
 
-  /** Checks the signature, and does what the packet asks for. */
-  async #take(packet: AppPacket, payload: Uint8Array, slot: LinkSlot): Promise<Refusal | undefined> {
-    const { source: from, type } = packet;
+  /** Checks whether it is wanted, then the signature, and does what it asks for. */
+  async #take(packet: AppPacket, payload: Uint8Array, slot: LinkSlot): Promise<DropReason | undefined> {
+    const { settings, outbox } = this.#options;
+    const { source, queueId, sequence, type } = packet;
+    if (type === MessageType.Ack) {
+      const key = Outbox.keyOf(source, queueId, sequence);
+      if (!outbox.has(key)) return outbox.isDone(key) ? undefined : "unexpected-ack";
+    } else if (settings.accept && !settings.accept(source)) return "not-accepted";
+    return await this.#verifier.verify(packet, payload, this.#rankOf(packet), async (valid) => {
+      if (!valid) return "bad-signature";
+      if (type === MessageType.Message) return await this.#message(packet, slot);
+      if (type === MessageType.Ack) this.#acknowledged(packet, slot);
+      else this.#acknowledge(packet, slot);
+      return undefined;
+    });
+  }
+
+  /** The source is only claimed; whoever claims it has to name a queue that goes on as well, to come first. */
+  #rankOf({ source, queueId, type }: AppPacket): Rank {
     // An ACK got here only because it is waited for.
-    const comesFirst = type === MessageType.Ack || this.#options.isKnown(from);
-    const valid = await this.#verifier.verify(packet, payload, comesFirst);
-    if (valid === "busy") return { reason: "full", from };
-    if (!valid) return { reason: "bad-signature", from };
-    if (type === MessageType.Message) return await this.#message(packet, slot);
-    if (type === MessageType.Ack) this.#acknowledged(packet, slot);
-    else this.#acknowledge(packet, slot);
-    return undefined;
+    if (type === MessageType.Ack) return 0;
+    if (!this.#options.isKnown(source)) return 2;
+    return this.#inbox.follows(source + queueId) ? 0 : 1;
   }
 
   #acknowledged(packet: AppPacket, slot: LinkSlot): void {
@@ -196,67 +200,58 @@ export class Receiver {
   }
 
   /** Opens a message that is sealed, and takes it. */
-  async #message(packet: AppPacket, slot: LinkSlot): Promise<Refusal | undefined> {
+  async #message(packet: AppPacket, slot: LinkSlot): Promise<DropReason | undefined> {
     const { address, identity, settings } = this.#options;
-    const { source: from, message } = packet;
+    const { message } = packet;
     const sealed = isSealed(message);
-    if (!sealed && settings.requireEncryption) return { reason: "not-sealed", from };
+    if (!sealed && settings.requireEncryption) return "not-sealed";
     const verdict = this.#judge(packet);
-    if (verdict !== "new") return this.#decline(verdict, packet, slot);
-    if (!sealed) return this.#accept({ packet, data: message, sealed, slot });
+    if (verdict !== "new" || !sealed) return this.#settle(verdict, { packet, data: message, sealed, slot });
 
     const data = await open(message, { ...packet, destination: address }, identity);
-    if (data === undefined) return { reason: "not-opened", from };
+    if (data === undefined) return "not-opened";
     // A copy may have been opened meanwhile.
-    const again = this.#judge(packet);
-    return again === "new"
-      ? this.#accept({ packet, data, sealed, slot })
-      : this.#decline(again, packet, slot);
+    return this.#settle(this.#judge(packet), { packet, data, sealed, slot });
   }
 
   /** Freshness, replay, order and room. */
-  #judge({ source: from, queueId, sequence, timestamp }: AppPacket): "new" | "seen" | Refusal {
+  #judge({ source, queueId, sequence, timestamp }: AppPacket): "new" | "seen" | DropReason {
     const { wallNow, hasRoom, isKnown, onSkew } = this.#options;
     const now = monotonicNow();
     const wall = wallNow();
     const sentAt = timestamp * 1000;
     const ageMs = wall - sentAt;
     this.#purge(wall, now);
-    if (ageMs > FRESH_MS || sentAt <= this.#window.floor) return { reason: "too-old", from, ageMs };
-    if (-ageMs > FRESH_MS) return { reason: "too-new", from, ageMs };
-    if (-ageMs > SKEW_MS || ageMs > SKEW_MS + RETRANSMISSION_MS) onSkew(from, -ageMs);
+    if (ageMs > FRESH_MS || sentAt <= this.#window.floor) return "too-old";
+    if (-ageMs > FRESH_MS) return "too-new";
+    if (-ageMs > SKEW_MS || ageMs > SKEW_MS + RETRANSMISSION_MS) onSkew(source, -ageMs);
 
-    const seen = this.#window.check(from, queueId, sequence, isKnown(from));
+    const seen = this.#window.check(source, queueId, sequence, isKnown(source));
     if (seen === "seen") return seen;
-    const turn = this.#inbox.check(from + queueId, sequence, now);
-    if (turn === "late") return { reason: "out-of-order", from };
-    return seen === "full" || turn === "full" || !hasRoom() ? { reason: "full", from } : "new";
+    const turn = this.#inbox.check(source + queueId, sequence, now);
+    if (turn === "late") return "out-of-order";
+    return seen === "full" || turn === "full" || !hasRoom() ? "full" : "new";
   }
 
-  /** Every copy of a message that was accepted is acknowledged: the ACK before may have been lost. */
-  #decline(verdict: "seen" | Refusal, packet: AppPacket, slot: LinkSlot): Refusal | undefined {
-    if (verdict !== "seen") return verdict;
-    this.#options.onDuplicate();
-    this.#acknowledge(packet, slot);
-    return undefined;
-  }
-
-  /** Remembers, acknowledges, and hands over what is next in order. */
-  #accept(accepted: Accepted): Refusal | undefined {
-    const { settings, wallNow, schedule } = this.#options;
+  /** What is new is remembered, acknowledged, and handed over when it is next in order. */
+  #settle(verdict: "new" | "seen" | DropReason, accepted: Accepted): DropReason | undefined {
+    const { settings, wallNow, schedule, onAccepted, onDuplicate } = this.#options;
     const { packet, data, slot } = accepted;
     const { source: from, queueId, sequence, timestamp } = packet;
-    if (data.length > settings.maxMessageBytes) return { reason: "too-large", from };
+    if (verdict === "seen") {
+      onDuplicate();
+      // The ACK before may have been lost.
+      this.#acknowledge(packet, slot);
+      return undefined;
+    }
+    if (verdict !== "new") return verdict;
+    if (data.length > settings.maxMessageBytes) return "too-large";
     const now = monotonicNow();
     this.#window.add(from, queueId, sequence, timestamp * 1000, wallNow(), now);
     this.#acknowledge(packet, slot);
-    this.#handOver(this.#inbox.offer(from + queueId, sequence, accepted, now));
+    onAccepted(this.#inbox.offer(from + queueId, sequence, accepted, now));
     if (this.#inbox.held > 0) schedule(now + settings.gapTimeoutMs);
     return undefined;
-  }
-
-  #handOver(messages: readonly Accepted[]): void {
-    if (messages.length > 0) this.#options.onAccepted(messages);
   }
 
   /** Answers by the broker that the packet came by. */

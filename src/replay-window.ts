@@ -1,3 +1,5 @@
+import { NEVER } from "./alarm.js";
+
 /** A MSG older than this is dropped, and so is one from further ahead: twice a Python sender's retransmission time. */
 export const FRESH_MS = 120_000;
 
@@ -11,11 +13,9 @@ const SOURCE_SHARE = 0.25;
 /** How much longer they are kept that are few. */
 const KEPT_MS = 2 * 3_600_000;
 
-/** A queue id in hex. */
-const QUEUE_ID_CHARS = 64;
-
 /** Up to 32 neighbouring sequence numbers of one queue that were accepted. */
 interface Block {
+  readonly source: string;
   /** Bit i stands for sequence number 32 × index + i. */
   bits: number;
   /** The latest timestamp among them, ms: fresh until {@link FRESH_MS} after it. */
@@ -36,14 +36,13 @@ interface Block {
  *   ones are never forgotten for them.
  */
 export class ReplayWindow {
-  /** By source and queue id, then by block. */
-  readonly #queues = new Map<string, Map<number, Block>>();
+  /** By source, queue id and place in the queue. */
+  readonly #blocks = new Map<string, Block>();
   /** How many blocks each source has. */
   readonly #sources = new Map<string, number>();
   readonly #maxBlocks: number;
   readonly #keptBlocks: number;
-  #blocks = 0;
-  #floor = Number.NEGATIVE_INFINITY;
+  #floor = -NEVER;
 
   /**
    * @param maxBlocks - how many blocks of 32 messages it may hold; one takes 100 bytes to 1 KB
@@ -57,7 +56,7 @@ export class ReplayWindow {
 
   /** How many blocks it holds. */
   get size(): number {
-    return this.#blocks;
+    return this.#blocks.size;
   }
 
   /** Timestamps at or below this one (ms) are refused: they may have been accepted and forgotten. */
@@ -70,11 +69,11 @@ export class ReplayWindow {
    * @param isKnown - whether the source is more than a stranger
    */
   check(source: string, queueId: string, sequence: number, isKnown: boolean): ReplayVerdict {
-    const block = this.#queues.get(source + queueId)?.get(sequence >>> 5);
+    const block = this.#blocks.get(keyOf(source, queueId, sequence));
     if (block !== undefined) return (block.bits & (1 << (sequence & 31))) === 0 ? "new" : "seen";
     const room = this.#maxBlocks * (isKnown ? 1 : STRANGERS_SHARE);
     const ownRoom = this.#maxBlocks * SOURCE_SHARE;
-    return this.#blocks < room && (this.#sources.get(source) ?? 0) < ownRoom ? "new" : "full";
+    return this.#blocks.size < room && (this.#sources.get(source) ?? 0) < ownRoom ? "new" : "full";
   }
 
   /**
@@ -91,14 +90,10 @@ export class ReplayWindow {
     wallNow: number,
     now: number,
   ): void {
-    const queue = source + queueId;
-    const blocks = this.#queues.get(queue) ?? new Map<number, Block>();
-    this.#queues.set(queue, blocks);
-    const index = sequence >>> 5;
-    const known = blocks.get(index);
-    const block = known ?? { bits: 0, timestamp, keepUntil: 0 };
-    if (known === undefined) {
-      blocks.set(index, block);
+    const key = keyOf(source, queueId, sequence);
+    const block = this.#blocks.get(key) ?? { source, bits: 0, timestamp, keepUntil: 0 };
+    if (block.bits === 0) {
+      this.#blocks.set(key, block);
       this.#count(source, 1);
     }
     block.bits |= 1 << (sequence & 31);
@@ -108,22 +103,22 @@ export class ReplayWindow {
 
   /** Forgets what is too old by both clocks. To be called now and then. */
   purge(wallNow: number, now: number): void {
-    const until = now - (this.#blocks <= this.#keptBlocks ? KEPT_MS : 0);
-    for (const [queue, blocks] of this.#queues) {
-      for (const [index, block] of blocks) {
-        if (block.keepUntil > until || block.timestamp + FRESH_MS >= wallNow) continue;
-        blocks.delete(index);
-        this.#count(queue.slice(0, -QUEUE_ID_CHARS), -1);
-        this.#floor = Math.max(this.#floor, block.timestamp);
-      }
-      if (blocks.size === 0) this.#queues.delete(queue);
+    const until = now - (this.#blocks.size <= this.#keptBlocks ? KEPT_MS : 0);
+    for (const [key, { source, timestamp, keepUntil }] of this.#blocks) {
+      if (keepUntil > until || timestamp + FRESH_MS >= wallNow) continue;
+      this.#blocks.delete(key);
+      this.#count(source, -1);
+      this.#floor = Math.max(this.#floor, timestamp);
     }
   }
 
   #count(source: string, change: 1 | -1): void {
-    this.#blocks += change;
     const count = (this.#sources.get(source) ?? 0) + change;
     if (count > 0) this.#sources.set(source, count);
     else this.#sources.delete(source);
   }
+}
+
+function keyOf(source: string, queueId: string, sequence: number): string {
+  return `${source}${queueId}${sequence >>> 5}`;
 }

@@ -2,12 +2,12 @@ import { EventEmitter } from "eventemitter3";
 import { platform } from "#platform";
 import { abortable, throwIfAborted } from "./abort.js";
 import { AddressBook, interleave } from "./address-book.js";
-import { Alarm, monotonicNow } from "./alarm.js";
+import { Alarm, monotonicNow, NEVER, timer } from "./alarm.js";
 import { BoundedMap } from "./bounded-map.js";
 import { openLink } from "./broker-link.js";
-import { addressOf, type Broker } from "./broker-pool.js";
+import { addressOf } from "./broker-pool.js";
 import type { Delivery } from "./delivery.js";
-import { InvalidInputError, SidewireError } from "./errors.js";
+import { SidewireError } from "./errors.js";
 import type { BrokerEvent, RouterEvents } from "./events.js";
 import { type BrokerHint, hintOfBroker } from "./hints.js";
 import { type Identity, identityAddress, parseAddress } from "./identity.js";
@@ -29,7 +29,8 @@ import { Outbox } from "./outbox.js";
 import { PipeCache } from "./pipe-cache.js";
 import { Pulse } from "./pulse.js";
 import { type Accepted, type Drop, type DropReason, Receiver } from "./receiver.js";
-import { type PipeContext, type ProbeResult, SmartPipe, TimeoutReached } from "./smart-pipe.js";
+import { check, got } from "./schema.js";
+import { type PipeContext, type ProbeResult, SmartPipe } from "./smart-pipe.js";
 import { brokerStats, type RouterStats } from "./statistics.js";
 
 type Phase = "new" | "running" | "closing" | "closed";
@@ -70,8 +71,8 @@ export class Router extends EventEmitter<RouterEvents> implements AsyncDisposabl
   readonly #mailbox: Mailbox;
   readonly #outbox = new Outbox<Delivery>();
   readonly #book: AddressBook;
-  /** The pipes with messages on their way. */
-  readonly #busy = new Set<SmartPipe>();
+  readonly #pending = new Set<Promise<unknown>>();
+  readonly #waiting = new Set<(error: Error) => void>();
   readonly #cache = new PipeCache();
   readonly #context: PipeContext;
   readonly #outboxAlarm: Alarm = new Alarm((now) => this.#workOutbox(now));
@@ -97,38 +98,37 @@ export class Router extends EventEmitter<RouterEvents> implements AsyncDisposabl
     super();
     this.address = identityAddress(identity);
     const settings = parseRouterOptions(options);
-    if (settings.requireEncryption && identity.sharedSecret === undefined) {
-      throw new InvalidInputError("INVALID_KEY", "identity.sharedSecret", "needed to open sealed messages");
-    }
+    check(
+      !settings.requireEncryption || Boolean(identity.sharedSecret),
+      "INVALID_KEY",
+      "identity.sharedSecret",
+      "a function, to open sealed messages",
+    );
     this.#settings = settings;
     const wallNow = (): number => readClock(settings.getTime);
     this.#links = new LinkSet({
+      ...settings,
       openLink,
       topic: this.address,
-      transports: settings.transports,
       familiesAreOne: platform.familiesAreOne,
-      nic: settings.nic,
-      ca: settings.ca,
-      idleTimeoutMs: settings.idleTimeoutMs,
       onMessage: (slot, payload, topic) => this.#receive(slot, payload, topic),
       onState: (slot) => this.#brokerChanged(slot),
     });
     this.#pulse = new Pulse(wallNow, () => this.#links.check());
     this.#book = new AddressBook(settings, (broker) => this.#links.isUsable(broker));
-    this.#inbound = new InboundSet(this.#links, {
-      rankings: this.#book.rankings(this.address),
-      inboundBrokers: settings.inboundBrokers,
-      reserveBrokers: settings.reserveBrokers,
-    });
+    this.#inbound = new InboundSet(this.#links, { ...settings, rankings: this.#book.rankings(this.address) });
     this.#mailbox = new Mailbox((error, message) => this.#report(error, message));
-    if (settings.onMessage !== undefined) this.#mailbox.addHandler(settings.onMessage);
-    this.#receiver = new Receiver({
+    if (settings.onMessage) this.#mailbox.addHandler(settings.onMessage);
+    const shared = {
       address: this.address,
       identity,
       settings,
       links: this.#links,
       outbox: this.#outbox,
       wallNow,
+    };
+    this.#receiver = new Receiver({
+      ...shared,
       isKnown: (from) => settings.accept !== undefined || this.#book.foundAt(from).length > 0,
       hasRoom: () => !this.#mailbox.isFull,
       onAccepted: (messages) => this.#handOver(messages),
@@ -138,18 +138,13 @@ export class Router extends EventEmitter<RouterEvents> implements AsyncDisposabl
       schedule: (at) => this.#inboxAlarm.set(at),
     });
     this.#context = {
-      address: this.address,
-      identity,
-      settings,
-      links: this.#links,
-      outbox: this.#outbox,
+      ...shared,
       book: this.#book,
-      wallNow,
       schedule: (at) => this.#outboxAlarm.set(at),
       checkOpen: () => this.#checkRunning(),
       isClosed: () => this.#phase === "closed",
-      busy: this.#busy,
-      onClosed: (pipe) => this.#cache.evict(pipe),
+      pending: this.#pending,
+      waiting: this.#waiting,
     };
   }
 
@@ -184,17 +179,13 @@ export class Router extends EventEmitter<RouterEvents> implements AsyncDisposabl
       options,
       this.#settings.encrypt,
     );
-    this.#book.checkHints(hintBrokers);
     throwIfAborted(signal);
     this.#checkRunning();
     if (!useCache) return await this.#openPipe(to, encrypt, hintBrokers, signal);
-
-    // Those who ask while it is being made share it, and none of them can abort it for the others.
-    const cached = this.#cache.find(to, encrypt, expiryMs, monotonicNow());
-    const making = cached ?? this.#openPipe(to, encrypt, hintBrokers, undefined);
-    if (cached === undefined) this.#cache.keep(to, encrypt, making, monotonicNow());
-    const pipe = await abortable(making, signal);
-    if (cached !== undefined && hintBrokers.length > 0) pipe.hint(this.#book.brokersOfHints(hintBrokers));
+    // None of those who share it can abort it for the others.
+    const make = (): Promise<SmartPipe> => this.#openPipe(to, encrypt, hintBrokers, undefined);
+    const pipe = await abortable(this.#cache.take(to, encrypt, expiryMs, monotonicNow(), make), signal);
+    if (hintBrokers.length > 0) pipe.hinted = this.#book.brokersOfHints(hintBrokers);
     return pipe;
   }
 
@@ -217,8 +208,7 @@ export class Router extends EventEmitter<RouterEvents> implements AsyncDisposabl
    * @returns a function that removes it
    */
   addMessageHandler(handler: MessageHandler): () => void {
-    if (typeof handler !== "function")
-      throw new InvalidInputError("INVALID_OPTION", "handler", "expected a function");
+    check(typeof handler === "function", "INVALID_OPTION", "handler", "a function");
     return this.#mailbox.addHandler(handler);
   }
 
@@ -247,8 +237,8 @@ export class Router extends EventEmitter<RouterEvents> implements AsyncDisposabl
   }
 
   /**
-   * Takes no more to send, lets what is in flight end (at most 5 s), hands over what was acknowledged,
-   * and leaves. Afterwards no timer, socket or listener is left. Twice is once.
+   * Takes no more to send, lets what is in flight and the hint store end (at most 5 s), hands over what was
+   * acknowledged, and leaves. Afterwards no timer, socket or listener is left. Twice is once.
    *
    * @param options - `signal`: leave at once when it fires; one that has fired already is an immediate end
    */
@@ -258,6 +248,7 @@ export class Router extends EventEmitter<RouterEvents> implements AsyncDisposabl
     return this.#closing;
   }
 
+  /** {@link close}, for `await using`. */
   [Symbol.asyncDispose](): Promise<void> {
     return this.close();
   }
@@ -280,49 +271,33 @@ export class Router extends EventEmitter<RouterEvents> implements AsyncDisposabl
     const hinted = this.#book.brokersOfHints(hints);
     const ranked = interleave(this.#book.rankings(to));
     const route = [...hinted, ...this.#book.foundAt(to), ...ranked];
-    for (const broker of route.slice(0, this.#settings.fanOut)) this.#links.dial(broker);
-    await this.#whenConnected(route, hinted, signal);
+    for (const broker of [...hinted, ...route.slice(0, this.#settings.fanOut)]) this.#links.dial(broker);
+    if (!route.some((broker) => this.#links.find(broker).state === "open")) {
+      // A pool that is down says so at once; hinted brokers get their time.
+      const since = hinted.length > 0 ? NEVER : -NEVER;
+      await abortable(this.#inbound.firstOpen(since, CONNECT_PATIENCE_MS), signal);
+    }
     this.#checkRunning();
     return new SmartPipe(this.#context, to, encrypt, hinted, ranked);
-  }
-
-  /** Resolves once some broker of a route is connected. */
-  async #whenConnected(
-    route: readonly Broker[],
-    hinted: readonly Broker[],
-    signal: AbortSignal | undefined,
-  ): Promise<void> {
-    if (route.some((broker) => this.#links.find(broker)?.state === "open")) return;
-    const stops: (() => void)[] = [];
-    const hintOpen = new Promise<void>((resolve) => {
-      for (const broker of hinted) stops.push(this.#links.want(broker, { opened: () => resolve() }));
-    });
-    const { promise: hintsFailed, stop } = timeout(hinted.length > 0 ? HINT_PATIENCE_MS : 0);
-    try {
-      const poolOpen = this.#inbound.firstOpen(Number.NEGATIVE_INFINITY, CONNECT_PATIENCE_MS);
-      // A pool that is down says so at once; hinted brokers get their time.
-      const any = poolOpen.catch((error: unknown) => hintsFailed.then(() => Promise.reject(error)));
-      await abortable(Promise.race([any, hintOpen]), signal);
-    } finally {
-      stop();
-      for (const stopWatching of stops) stopWatching();
-    }
   }
 
   async #end(signal: AbortSignal | undefined): Promise<void> {
     const wasRunning = this.#phase === "running";
     const closed = new SidewireError("CLOSED", "the router was closed");
     this.#phase = "closing";
-    const { promise: graceOver, stop } = timeout(CLOSE_GRACE_MS);
+    const { over: graceOver, stop } = timer(CLOSE_GRACE_MS);
     try {
       if (wasRunning && !signal?.aborted) {
-        const drained = Promise.all([...this.#busy].map((pipe) => pipe.drained()));
+        const drained = Promise.allSettled(this.#pending);
         await abortable(Promise.race([drained, graceOver]), signal).catch(() => {});
       }
       this.#phase = "closed";
-      for (const pipe of this.#busy) pipe.abandon(closed);
+      for (const fail of this.#waiting) fail(closed);
       for (const delivery of this.#outbox.items()) delivery.stop(closed);
-      await Promise.race([this.#receiver.flush(), graceOver]);
+      await Promise.race([
+        Promise.all([this.#receiver.flush(), signal?.aborted || this.#book.keeping]),
+        graceOver,
+      ]);
     } finally {
       stop();
       this.#mailbox.close();
@@ -369,13 +344,12 @@ export class Router extends EventEmitter<RouterEvents> implements AsyncDisposabl
   ): Promise<number> {
     // It was there a moment ago.
     this.#book.found(to, slot.broker);
-    const { signal } = options ?? {};
     // Who can seal can open.
     const encrypt = sealed || this.#settings.encrypt;
     const pipe = await this.pipe(to, {
+      ...options,
       useCache: true,
       encrypt,
-      ...(signal === undefined ? {} : { signal }),
     });
     return await pipe.send(data, options);
   }
@@ -386,8 +360,8 @@ export class Router extends EventEmitter<RouterEvents> implements AsyncDisposabl
     this.#emit("dropped", {
       reason,
       broker: addressOf(slot.broker),
-      ...(from === undefined ? {} : { from }),
-      ...(ageMs === undefined ? {} : { ageMs }),
+      from,
+      ageMs,
     });
   }
 
@@ -405,7 +379,7 @@ export class Router extends EventEmitter<RouterEvents> implements AsyncDisposabl
     const count = this.#untold.push({
       broker: addressOf(broker),
       state,
-      ...(state === "waiting" && lastError !== undefined ? { error: lastError } : {}),
+      error: state === "waiting" ? lastError : undefined,
     });
     // What follows from a change is a change in its turn, and is told after it.
     if (count > 1) return;
@@ -431,19 +405,17 @@ export class Router extends EventEmitter<RouterEvents> implements AsyncDisposabl
     // A handler that was still replying when its own router was closed has not failed.
     if (this.#phase === "closed" && error instanceof SidewireError && error.code === "CLOSED") return;
     if (this.listenerCount("handlerError") === 0) console.error("sidewire: a handler failed:", error);
-    this.#emit("handlerError", message === undefined ? { error } : { error, message });
+    this.#emit("handlerError", { error, message });
   }
 
   #workOutbox(now: number): number {
-    for (const { item, action } of this.#outbox.due(now)) {
-      if (action === "widen") item.widen();
-      else if (action === "repeat") item.repeat();
-      else item.stop(new TimeoutReached());
-    }
+    for (const { item, action } of this.#outbox.due(now)) item[action]();
     return this.#outbox.nextAt();
   }
 
   #keepOwn(): void {
+    // Those that are left at the end are no news.
+    if (this.#phase !== "running") return;
     const brokers = interleave(this.#inbound.listening());
     const hints = JSON.stringify(brokers.map(addressOf));
     if (brokers.length === 0 || hints === this.#keptHints) return;
@@ -463,24 +435,11 @@ export class Router extends EventEmitter<RouterEvents> implements AsyncDisposabl
   }
 }
 
-/** How long `pipe` waits for the first broker, and at least for hinted ones, ms. */
+/** How long `pipe` waits for the first broker, ms. */
 const CONNECT_PATIENCE_MS = 10_000;
-const HINT_PATIENCE_MS = 4000;
-
-function timeout(ms: number): { promise: Promise<void>; stop: () => void } {
-  let timer: ReturnType<typeof setTimeout> | undefined;
-  const promise = new Promise<void>((resolve) => {
-    timer = setTimeout(resolve, ms);
-  });
-  return { promise, stop: () => clearTimeout(timer) };
-}
 
 function readClock(getTime: () => number): number {
   const now = getTime();
-  if (typeof now === "number" && Number.isFinite(now) && now >= 0) return now;
-  throw new InvalidInputError(
-    "INVALID_OPTION",
-    "getTime",
-    `returned ${String(now)}, expected Unix milliseconds`,
-  );
+  check(Number.isFinite(now) && now >= 0, "INVALID_OPTION", "getTime", "Unix milliseconds", got(now));
+  return now;
 }

@@ -1,9 +1,8 @@
-import { xchacha20poly1305 } from "@noble/ciphers/chacha.js";
-import { hkdf } from "@noble/hashes/hkdf.js";
-import { sha256 } from "@noble/hashes/sha2.js";
-import { concatBytes, hexToBytes } from "@noble/hashes/utils.js";
-import { getPublicKey, getSharedSecret, utils } from "@noble/secp256k1";
+import { concatBytes, createView, hexToBytes, utf8ToBytes } from "@noble/hashes/utils.js";
+import { utils } from "@noble/secp256k1";
+import { platform } from "#platform";
 import { type Identity, PUBLIC_KEY_BYTES } from "./identity.js";
+import type { Cipher } from "./platform/platform.js";
 
 /**
  * What a sealed message starts with: a byte that no UTF-8 text contains, "SW", and the format's version.
@@ -11,7 +10,7 @@ import { type Identity, PUBLIC_KEY_BYTES } from "./identity.js";
 const MARKER: Uint8Array = Uint8Array.of(0xff, 0x53, 0x57, 1);
 
 /** Binds the derived keys to this use of them. */
-const INFO: Uint8Array = new TextEncoder().encode("sidewire seal 1");
+const INFO: Uint8Array = utf8ToBytes("sidewire seal 1");
 
 const KEY_BYTES = 32;
 const NONCE_BYTES = 24;
@@ -55,11 +54,11 @@ export function seal(
   ephemeralKey: Uint8Array = utils.randomSecretKey(),
 ): Uint8Array {
   const destination = hexToBytes(context.destination);
-  const publicKey = getPublicKey(ephemeralKey, true);
+  const { publicKey, sharedSecret } = platform.createEcdh(ephemeralKey);
   const plain = new Uint8Array(padded(LENGTH_BYTES + message.length));
-  new DataView(plain.buffer).setUint32(0, message.length);
+  createView(plain).setUint32(0, message.length);
   plain.set(message, LENGTH_BYTES);
-  const shared = getSharedSecret(ephemeralKey, destination).subarray(1);
+  const shared = sharedSecret(destination);
   return concatBytes(MARKER, publicKey, cipher(shared, publicKey, destination, context).encrypt(plain));
 }
 
@@ -77,9 +76,9 @@ export async function open(
   const ephemeral = sealed.subarray(MARKER.length, HEAD_BYTES);
   try {
     const shared = await identity.sharedSecret?.(ephemeral);
-    if (shared === undefined) return undefined;
+    if (!shared) return undefined;
     const plain = cipher(shared, ephemeral, identity.publicKey, context).decrypt(sealed.subarray(HEAD_BYTES));
-    const length = new DataView(plain.buffer, plain.byteOffset).getUint32(0);
+    const length = createView(plain).getUint32(0);
     return length <= plain.length - LENGTH_BYTES
       ? plain.slice(LENGTH_BYTES, LENGTH_BYTES + length)
       : undefined;
@@ -93,12 +92,12 @@ function cipher(
   ephemeral: Uint8Array,
   destination: Uint8Array,
   { source, queueId, sequence }: SealContext,
-): ReturnType<typeof xchacha20poly1305> {
-  const derived = hkdf(sha256, shared, concatBytes(ephemeral, destination), INFO, KEY_BYTES + NONCE_BYTES);
+): Cipher {
+  const derived = platform.hkdf(shared, concatBytes(ephemeral, destination), INFO, KEY_BYTES + NONCE_BYTES);
   const place = new Uint8Array(4);
-  new DataView(place.buffer).setUint32(0, sequence);
+  createView(place).setUint32(0, sequence);
   const associated = concatBytes(hexToBytes(source), destination, hexToBytes(queueId), place);
-  return xchacha20poly1305(derived.subarray(0, KEY_BYTES), derived.subarray(KEY_BYTES), associated);
+  return platform.createCipher(derived.subarray(0, KEY_BYTES), derived.subarray(KEY_BYTES), associated);
 }
 
 /**

@@ -1,16 +1,17 @@
-import { bytesToHex } from "@noble/hashes/utils.js";
-import { onAbort, throwIfAborted } from "./abort.js";
+import { bytesToHex, randomBytes, utf8ToBytes } from "@noble/hashes/utils.js";
+import { abortable, onAbort, throwIfAborted } from "./abort.js";
 import type { AddressBook } from "./address-book.js";
-import { Alarm, monotonicNow } from "./alarm.js";
+import { Alarm, monotonicNow, NEVER, timer } from "./alarm.js";
 import { addressOf, type Broker } from "./broker-pool.js";
-import { type Acknowledgement, Delivery } from "./delivery.js";
-import { type BrokerAddress, InvalidInputError, NoAckError, SidewireError } from "./errors.js";
+import { type Acknowledgement, Delivery, TimeoutReached } from "./delivery.js";
+import { type BrokerAddress, NoAckError, SidewireError } from "./errors.js";
 import type { Identity } from "./identity.js";
 import type { LinkSet } from "./link-set.js";
 import type { Receipt, SendOptions } from "./message.js";
 import { parseSendOptions, type Settings } from "./options.js";
 import { Outbox } from "./outbox.js";
 import { AppPacket, MAX_SEQUENCE, MessageType, QUEUE_ID_BYTES } from "./packet.js";
+import { check } from "./schema.js";
 import { isSealed, seal } from "./seal.js";
 
 /** What a probe found. */
@@ -40,10 +41,10 @@ export interface PipeContext {
   readonly checkOpen: () => void;
   /** Whether the router is gone, and with it what was on its way. */
   readonly isClosed: () => boolean;
-  /** The pipes that have messages on their way. */
-  readonly busy: Set<SmartPipe>;
-  /** The pipe was closed by its user. */
-  readonly onClosed: (pipe: SmartPipe) => void;
+  /** What was begun and has not ended. */
+  readonly pending: Set<Promise<unknown>>;
+  /** To fail the messages whose turn has not come. */
+  readonly waiting: Set<(error: Error) => void>;
 }
 
 /** How long a probe goes on listening after the first answer: this, or twice the first round trip. */
@@ -53,12 +54,6 @@ const PROBE_LISTEN_MS = 150;
 interface Place {
   readonly queueId: string;
   readonly sequence: number;
-}
-
-/** A message whose turn has not come yet. */
-interface Turn {
-  readonly go: () => void;
-  readonly fail: (error: Error) => void;
 }
 
 /**
@@ -78,10 +73,14 @@ export class SmartPipe {
   readonly to: string;
   /** Whether its messages are sealed for the destination. */
   readonly encrypted: boolean;
+  /** Where the destination is said to listen. @internal */
+  hinted: readonly Broker[];
+  /** Called when its user closes it. @internal */
+  onClosed: () => void = () => {};
   readonly #context: PipeContext;
-  #hinted: readonly Broker[];
   readonly #ranked: readonly Broker[];
-  readonly #turns: Turn[] = [];
+  /** Lets those go whose turn has not come yet, in their order. */
+  readonly #turns = new Set<() => void>();
   readonly #rateAlarm: Alarm = new Alarm((now) => this.#giveTurns(now));
   #queueId: string = randomQueueId();
   #sequence = 0;
@@ -89,7 +88,6 @@ export class SmartPipe {
   /** Those in flight that have not been published yet. */
   #signing = 0;
   #closed = false;
-  #drained: (() => void)[] = [];
 
   /** @internal */
   constructor(
@@ -102,7 +100,7 @@ export class SmartPipe {
     this.#context = context;
     this.to = to;
     this.encrypted = encrypted;
-    this.#hinted = hinted;
+    this.hinted = hinted;
     this.#ranked = ranked;
   }
 
@@ -135,7 +133,11 @@ export class SmartPipe {
    * console.log(`by ${broker.host} in ${roundTripMs} ms`);
    * ```
    */
-  async deliver(data: string | Uint8Array, options: SendOptions = {}): Promise<Receipt> {
+  deliver(data: string | Uint8Array, options: SendOptions = {}): Promise<Receipt> {
+    return this.#track(this.#deliver(data, options));
+  }
+
+  async #deliver(data: string | Uint8Array, options: SendOptions): Promise<Receipt> {
     const message = toBytes(data);
     const { maxMessageBytes } = this.#context.settings;
     if (message.length > maxMessageBytes) {
@@ -144,13 +146,12 @@ export class SmartPipe {
         `${message.length} bytes, at most ${maxMessageBytes} can be sent`,
       );
     }
-    if (!this.encrypted && isSealed(message)) {
-      throw new InvalidInputError(
-        "INVALID_OPTION",
-        "data",
-        "starts with the marker of sealed messages; encrypt it",
-      );
-    }
+    check(
+      this.encrypted || !isSealed(message),
+      "INVALID_OPTION",
+      "data",
+      "no marker of sealed messages at the start, or to encrypt it",
+    );
     const { signal, timeoutMs } = parseSendOptions(options);
     await this.#turn(signal);
     try {
@@ -170,7 +171,11 @@ export class SmartPipe {
    * @returns where it answered; `reachable` is false when no answer came in time
    * @throws {@link SidewireError} `CLOSED`, `ABORTED`, `INVALID_OPTION`
    */
-  async probe(options: SendOptions = {}): Promise<ProbeResult> {
+  probe(options: SendOptions = {}): Promise<ProbeResult> {
+    return this.#track(this.#probe(options));
+  }
+
+  async #probe(options: SendOptions): Promise<ProbeResult> {
     const { signal, timeoutMs } = parseSendOptions(options);
     throwIfAborted(signal);
     this.#checkOpen();
@@ -203,24 +208,13 @@ export class SmartPipe {
   close(): void {
     if (this.#closed) return;
     this.#closed = true;
-    this.#context.onClosed(this);
+    this.onClosed();
   }
 
-  /** Takes newer hints. @internal */
-  hint(brokers: readonly Broker[]): void {
-    this.#hinted = brokers;
-  }
-
-  /** Resolves when nothing is in flight or waiting for its turn. @internal */
-  drained(): Promise<void> {
-    if (!this.#context.busy.has(this)) return Promise.resolve();
-    return new Promise((resolve) => this.#drained.push(resolve));
-  }
-
-  /** Fails what waits for its turn. @internal */
-  abandon(error: Error): void {
-    this.#rateAlarm.clear();
-    for (const turn of this.#turns.splice(0)) turn.fail(error);
+  async #track<T>(work: Promise<T>): Promise<T> {
+    const { pending } = this.#context;
+    pending.add(work);
+    return await work.finally(() => pending.delete(work));
   }
 
   #checkOpen(): void {
@@ -232,33 +226,33 @@ export class SmartPipe {
   async #turn(signal: AbortSignal | undefined): Promise<void> {
     throwIfAborted(signal);
     this.#checkOpen();
+    const { waiting } = this.#context;
     await new Promise<void>((resolve, reject) => {
-      const turn: Turn = {
-        go: () => {
-          stop();
-          resolve();
-        },
-        fail: (error) => {
-          stop();
-          reject(error);
-        },
+      const leave = (): void => {
+        this.#turns.delete(go);
+        waiting.delete(fail);
+        stop();
       };
-      const stop = onAbort(signal, (error) => {
-        this.#turns.splice(this.#turns.indexOf(turn), 1);
-        this.#lookIdle();
+      const go = (): void => {
+        leave();
+        resolve();
+      };
+      const fail = (error: Error): void => {
+        leave();
+        if (this.#turns.size === 0) this.#rateAlarm.clear();
         reject(error);
-      });
-      this.#turns.push(turn);
-      this.#context.busy.add(this);
+      };
+      const stop = onAbort(signal, fail);
+      this.#turns.add(go);
+      waiting.add(fail);
       this.#giveTurns(monotonicNow());
     });
   }
 
   /** Lets go whose turn it is; returns when to look again because of a rate. */
   #giveTurns(now: number): number {
-    while (this.#inFlight < this.#context.settings.maxInFlight) {
-      const [turn] = this.#turns;
-      if (turn === undefined) break;
+    for (const go of this.#turns) {
+      if (this.#inFlight >= this.#context.settings.maxInFlight) break;
       const readyAt = this.#rateReadyAt(now);
       // The one before has not drawn its token yet.
       if (readyAt !== undefined && this.#signing > 0) break;
@@ -266,11 +260,10 @@ export class SmartPipe {
         this.#rateAlarm.set(readyAt);
         return readyAt;
       }
-      this.#turns.shift();
       this.#startTurn();
-      turn.go();
+      go();
     }
-    return Number.POSITIVE_INFINITY;
+    return NEVER;
   }
 
   /** When a connected broker may be published on again, where all of them have a rate. */
@@ -278,9 +271,9 @@ export class SmartPipe {
     let readyAt: number | undefined;
     for (const broker of this.#route()) {
       const slot = this.#context.links.find(broker);
-      if (slot?.state !== "open") continue;
-      if (slot.broker.rate === undefined) return undefined;
-      readyAt = Math.min(readyAt ?? Number.POSITIVE_INFINITY, slot.bucket.readyAt(now));
+      if (slot.state !== "open") continue;
+      if (!slot.broker.rate) return undefined;
+      readyAt = Math.min(readyAt ?? NEVER, slot.bucket.readyAt(now));
     }
     return readyAt;
   }
@@ -288,24 +281,16 @@ export class SmartPipe {
   #startTurn(): void {
     this.#inFlight++;
     this.#signing++;
-    this.#context.busy.add(this);
   }
 
   #endTurn(): void {
     this.#inFlight--;
     this.#giveTurns(monotonicNow());
-    this.#lookIdle();
-  }
-
-  #lookIdle(): void {
-    if (this.#inFlight > 0 || this.#turns.length > 0) return;
-    this.#context.busy.delete(this);
-    for (const resolve of this.#drained.splice(0)) resolve();
   }
 
   /** Where the destination may listen: as hinted, where it answered before, then by rank. */
   #route(): readonly Broker[] {
-    return [...this.#hinted, ...this.#context.book.foundAt(this.to), ...this.#ranked];
+    return [...this.hinted, ...this.#context.book.foundAt(this.to), ...this.#ranked];
   }
 
   #keyOf({ queueId, sequence }: Place): string {
@@ -351,7 +336,7 @@ export class SmartPipe {
       if (this.#context.isClosed()) throw new SidewireError("CLOSED", "the router was closed");
       delivery = new Delivery({ links, to: this.to, payload, route: this.#route(), fanOut: settings.fanOut });
       stop = onAbort(signal, (error) => delivery?.stop(error));
-      const widenAfterMs = Math.max(settings.widenAfterMs, 2 * (book.roundTripMs(this.to) ?? 0));
+      const widenAfterMs = Math.max(settings.widenAfterMs, 2 * (book.peers.roundTripMs(this.to) ?? 0));
       schedule(outbox.add(key, delivery, { widenAfterMs, timeoutMs }, monotonicNow()));
       const acknowledged = delivery.run();
       signed();
@@ -376,7 +361,7 @@ export class SmartPipe {
     slot.traffic.acknowledged++;
     if (roundTripMs !== undefined) {
       slot.traffic.roundTripMs = roundTripMs;
-      book.measured(this.to, roundTripMs);
+      book.peers.measured(this.to, roundTripMs);
     }
     book.found(this.to, slot.broker);
   }
@@ -398,33 +383,20 @@ export class SmartPipe {
   }
 }
 
-/** A delivery's time is over. */
-export class TimeoutReached extends Error {}
-
-const encoder: TextEncoder = new TextEncoder();
-
 const EMPTY: Uint8Array = new Uint8Array();
 
 /** A copy: the caller may go on using its array while the message waits. */
 function toBytes(data: unknown): Uint8Array {
-  if (typeof data === "string") return encoder.encode(data);
-  if (data instanceof Uint8Array) return Uint8Array.from(data);
-  throw new SidewireError("INVALID_OPTION", "data: expected a string or a Uint8Array");
+  if (typeof data === "string") return utf8ToBytes(data);
+  check(data instanceof Uint8Array, "INVALID_OPTION", "data", "a string or a Uint8Array");
+  return Uint8Array.from(data);
 }
 
 function randomQueueId(): string {
-  return bytesToHex(crypto.getRandomValues(new Uint8Array(QUEUE_ID_BYTES)));
+  return bytesToHex(randomBytes(QUEUE_ID_BYTES));
 }
 
-function pause(ms: number, signal: AbortSignal | undefined): Promise<void> {
-  return new Promise((resolve, reject) => {
-    const stop = onAbort(signal, (error) => {
-      clearTimeout(timer);
-      reject(error);
-    });
-    const timer = setTimeout(() => {
-      stop();
-      resolve();
-    }, ms);
-  });
+async function pause(ms: number, signal: AbortSignal | undefined): Promise<void> {
+  const { over, stop } = timer(ms);
+  await abortable(over, signal).finally(stop);
 }

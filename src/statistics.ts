@@ -6,24 +6,27 @@ import type { DropReason } from "./receiver.js";
 
 /** What `router.stats` tells of one broker. */
 export interface BrokerStats extends BrokerAddress {
+  /** What it is doing now. */
   readonly state: LinkState;
   /** Listened on and told to others, listened on in reserve, or only sent by. */
   readonly role: "inbound" | "reserve" | "outbound";
   /** The latest round trip to a peer through it, ms. */
-  readonly roundTripMs?: number;
+  readonly roundTripMs?: number | undefined;
   /** Publishes, ACKs included. */
   readonly sent: number;
   /** Messages whose ACK came by it. */
   readonly acknowledged: number;
   /** Failed attempts since it last worked for a while. */
   readonly failures: number;
-  readonly lastError?: string;
+  /** Why it failed the last time, in words. */
+  readonly lastError?: string | undefined;
   /** Until it is dialled again, ms, while it is waiting. */
-  readonly nextTryInMs?: number;
+  readonly nextTryInMs?: number | undefined;
 }
 
 /** What `router.stats` returns. */
 export interface RouterStats {
+  /** Every broker that was dialled or held so far. */
   readonly brokers: readonly BrokerStats[];
   /** Messages handed to the application. */
   readonly received: number;
@@ -42,11 +45,9 @@ export function brokerStats(slot: LinkSlot, role: BrokerStats["role"]): BrokerSt
     ...addressOf(broker),
     state,
     role,
-    ...(traffic.roundTripMs === undefined ? {} : { roundTripMs: traffic.roundTripMs }),
-    sent: traffic.sent,
-    acknowledged: traffic.acknowledged,
+    ...traffic,
     failures,
-    ...(lastError === undefined ? {} : { lastError: lastError.message }),
-    ...(state === "waiting" ? { nextTryInMs: Math.max(0, retryAt - monotonicNow()) } : {}),
+    lastError: lastError?.message,
+    nextTryInMs: state === "waiting" ? Math.max(0, retryAt - monotonicNow()) : undefined,
   };
 }

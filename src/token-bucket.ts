@@ -20,30 +20,26 @@ export class TokenBucket {
 
   /** Takes a token for a message, if there is one. */
   takeForMessage(now: number): boolean {
-    return this.readyAt(now) <= now && this.#take(now);
+    return this.readyAt(now) <= now && this.takeForAck(now);
   }
 
   /** Takes a token for an ACK, if there is one. */
   takeForAck(now: number): boolean {
-    return this.#take(now);
+    if (!this.#rate) return true;
+    this.#refill(this.#rate, now);
+    if (this.#tokens < 1 - 1e-6) return false;
+    this.#tokens--;
+    return true;
   }
 
   /** When there is a token for a message: `now` or later. */
   readyAt(now: number): number {
-    if (this.#rate === undefined) return now;
+    if (!this.#rate) return now;
     this.#refill(this.#rate, now);
     // A bucket of 1 has nothing to keep back.
     const wanted = 1 + Math.min(Math.floor(this.#rate.burst * KEPT_FOR_ACKS), this.#rate.burst - 1);
     // Sums of fractions fall short by less than anybody can wait.
     return this.#tokens > wanted - 1e-6 ? now : now + ((wanted - this.#tokens) / this.#rate.perSecond) * 1000;
-  }
-
-  #take(now: number): boolean {
-    if (this.#rate === undefined) return true;
-    this.#refill(this.#rate, now);
-    if (this.#tokens < 1 - 1e-6) return false;
-    this.#tokens--;
-    return true;
   }
 
   #refill(rate: BrokerRate, now: number): void {

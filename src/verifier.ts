@@ -1,99 +1,144 @@
-import { sha256 } from "@noble/hashes/sha2.js";
-import { bytesToHex } from "@noble/hashes/utils.js";
+import { platform } from "#platform";
+import { Alarm, monotonicNow } from "./alarm.js";
 import { BoundedMap } from "./bounded-map.js";
 import type { AppPacket } from "./packet.js";
 import type { Verify } from "./platform/platform.js";
 
-/** What a verification came to: whether the signature holds, or that it was refused for lack of room. */
-export type Verification = boolean | "busy";
+/** Who comes before whom: what is waited for or goes on, then who is known, then strangers. */
+export type Rank = 0 | 1 | 2;
 
 interface Job {
   readonly packet: AppPacket;
-  readonly done: (result: Verification) => void;
+  readonly payload: Uint8Array;
+  readonly isFirst: boolean;
+  readonly done: (valid: boolean) => void;
 }
 
-/** How many verifications run at once: the threads that Node has for them. Strangers leave one free. */
+/** How many verifications run at once: the threads that Node has for them. All but the first rank leave one free. */
 const CONCURRENT = 4;
-const CONCURRENT_STRANGERS = 3;
+const CONCURRENT_OTHERS = 3;
 
-/** How many may wait in all, and of one source. */
-const MAX_WAITING = 4096;
+/** How many may wait in each rank, and of one source. */
+const MAX_WAITING = 1024;
 const MAX_WAITING_OF_SOURCE = 256;
 
 /** For how many payloads the result is kept: the copies of a message come by several brokers. */
 const KEPT_RESULTS = 512;
 
+/** For so long after a packet of the first rank the others leave room for the next one, ms. */
+const CONTESTED_MS = 1000;
+
+/** How long they rest then, as a multiple of the time that they took: a quarter of one core is theirs. */
+const REST = 3;
+
 /**
- * Verifies packets, a few at a time. What waits is bounded, peers that are known come before
- * strangers, and within either the sources take turns, so that a flood cannot starve others.
- * Equal bytes are verified once.
+ * Verifies packets, a few at a time. What waits is bounded, the ranks come one after the other, and
+ * within each the sources take turns, so that a flood cannot starve others. While something of the first
+ * rank goes on, the others get a share of the time. Equal bytes are verified once.
  */
 export class Verifier {
   readonly #verify: Verify;
-  readonly #known = new Line();
-  readonly #strangers = new Line();
-  readonly #results = new BoundedMap<string, Promise<Verification>>(KEPT_RESULTS);
+  readonly #lines: readonly [Line, Line, Line] = [new Line(), new Line(), new Line()];
+  readonly #results = new BoundedMap<string, Promise<boolean>>(KEPT_RESULTS);
+  readonly #restAlarm: Alarm = new Alarm(() => {
+    this.#next();
+    return Number.POSITIVE_INFINITY;
+  });
   #running = 0;
+  #others = 0;
+  #contestedUntil = 0;
+  #restUntil = 0;
 
   constructor(verify: Verify) {
     this.#verify = verify;
   }
 
   /**
-   * Whether the packet's source signed it.
-   * @param isKnown - whether it says it is from somebody who comes before strangers
+   * Finds out whether the packet's source signed it.
+   * @param use - what then comes of it; its time counts for the rank
+   * @returns what `use` returns, or "full" when there was no room to wait
    */
-  verify(packet: AppPacket, payload: Uint8Array, isKnown = false): Promise<Verification> {
-    const id = bytesToHex(sha256(payload));
-    const known = this.#results.get(id);
-    if (known !== undefined) return known;
-    const result = new Promise<Verification>((done) => {
-      if ((isKnown ? this.#known : this.#strangers).add({ packet, done })) this.#next();
-      else done("busy");
+  verify<T>(
+    packet: AppPacket,
+    payload: Uint8Array,
+    rank: Rank,
+    use: (valid: boolean) => Promise<T>,
+  ): Promise<T | "full"> {
+    return new Promise((resolve) => {
+      const isFirst = rank === 0;
+      if (isFirst) this.#contestedUntil = monotonicNow() + CONTESTED_MS;
+      const job = { packet, payload, isFirst, done: (valid: boolean) => resolve(use(valid)) };
+      if (this.#lines[rank].add(job)) this.#next();
+      else resolve("full");
     });
-    this.#results.set(id, result);
-    // Another copy may come when there is room again.
-    void result.then((value) => {
-      if (value === "busy") this.#results.delete(id);
-    });
-    return result;
   }
 
+  /** What waits is not verified any more. */
+  close(): void {
+    this.#restAlarm.clear();
+  }
+
+  /** Starts what may start. */
   #next(): void {
+    const [first, known, strangers] = this.#lines;
     while (this.#running < CONCURRENT) {
-      const job =
-        this.#known.take() ?? (this.#running < CONCURRENT_STRANGERS ? this.#strangers.take() : undefined);
-      if (job === undefined) return;
-      this.#running++;
+      const restUntil = Math.min(this.#restUntil, this.#contestedUntil);
+      const isResting = monotonicNow() < restUntil;
+      const others = isResting || this.#others >= CONCURRENT_OTHERS ? [] : [known, strangers];
+      const job = first.take() ?? others[0]?.take() ?? others[1]?.take();
+      if (job === undefined) {
+        if (isResting && known.count + strangers.count > 0) this.#restAlarm.set(restUntil);
+        return;
+      }
       void this.#run(job);
     }
   }
 
-  async #run({ packet, done }: Job): Promise<void> {
-    let valid = false;
+  async #run({ packet, payload, isFirst, done }: Job): Promise<void> {
+    const startedAt = monotonicNow();
+    const id = platform.sha256(payload);
+    const known = this.#results.get(id);
+    // A copy takes no thread.
+    const threads = known === undefined ? 1 : 0;
+    this.#running += threads;
+    if (!isFirst) this.#others++;
+    const result = known ?? this.#check(packet);
+    this.#results.set(id, result);
+    const valid = await result;
+    this.#running -= threads;
+    // What comes of it at once, such as opening a sealed message, is in the time that it took.
+    done(valid);
+    if (!isFirst) {
+      this.#others--;
+      const now = monotonicNow();
+      this.#restUntil = now + REST * (now - startedAt);
+    }
+    this.#next();
+  }
+
+  async #check(packet: AppPacket): Promise<boolean> {
     try {
-      valid = (await packet.verify(this.#verify)) === true;
+      return (await packet.verify(this.#verify)) === true;
     } catch {
       // A caller's own verifier may throw; that is no valid signature.
+      return false;
     }
-    this.#running--;
-    done(valid);
-    this.#next();
   }
 }
 
 /** What waits, by source. */
 class Line {
   readonly #jobs = new Map<string, Job[]>();
-  #count = 0;
+  /** How many wait. */
+  count = 0;
 
   /** @returns false when there is no room */
   add(job: Job): boolean {
     const { source } = job.packet;
     const jobs = this.#jobs.get(source) ?? [];
-    if (this.#count >= MAX_WAITING || jobs.length >= MAX_WAITING_OF_SOURCE) return false;
+    if (this.count >= MAX_WAITING || jobs.length >= MAX_WAITING_OF_SOURCE) return false;
     jobs.push(job);
-    this.#count++;
+    this.count++;
     this.#jobs.set(source, jobs);
     return true;
   }
@@ -106,7 +151,7 @@ class Line {
     // To the end of the map: the other sources come first.
     this.#jobs.delete(source);
     if (jobs.length > 0) this.#jobs.set(source, jobs);
-    this.#count--;
+    this.count--;
     return job;
   }
 }

@@ -8,11 +8,13 @@ const SRC = fileURLToPath(new URL("../src/", import.meta.url));
 /** Every file, the bottom first, as docs/architecture.md has them: each imports from those before it alone. */
 const ORDER: readonly string[] = [
   "errors",
+  "schema",
   "abort",
   "alarm",
   "bounded-map",
   "platform/platform",
   "platform/private-address",
+  "platform/xchacha",
   "platform/node",
   "platform/browser",
   "platform/time-server",
@@ -90,14 +92,18 @@ interface Source {
   readonly identifiers: ReadonlySet<string>;
 }
 
-const sources: ReadonlyMap<string, Source> = new Map(
-  readdirSync(SRC, { recursive: true, encoding: "utf8" })
-    .filter((path) => path.endsWith(".ts"))
-    .map((path) => {
-      const name = path.replaceAll("\\", "/").slice(0, -".ts".length);
-      return [name, parse(name)];
-    }),
-);
+const all: readonly [string, Source][] = readdirSync(SRC, { recursive: true, encoding: "utf8" })
+  .filter((path) => path.endsWith(".ts"))
+  .map((path) => {
+    const name = path.replaceAll("\\", "/").slice(0, -".ts".length);
+    return [name, parse(name)];
+  });
+
+/** The library. */
+const sources: ReadonlyMap<string, Source> = new Map(all.filter(([name]) => !name.startsWith("cli/")));
+
+/** The `sidewire` command, which uses the library like anybody else. */
+const command: ReadonlyMap<string, Source> = new Map(all.filter(([name]) => name.startsWith("cli/")));
 
 function parse(name: string): Source {
   const text = readFileSync(`${SRC}${name}.ts`, "utf8");
@@ -140,17 +146,17 @@ function resolve(specifier: string, importer: string): { own?: string; foreign?:
 }
 
 /** Every way back to where it started, as `a -> b -> a`. */
-function cycles(): string[] {
+function cycles(files: ReadonlyMap<string, Source>): string[] {
   const found: string[] = [];
   const done = new Set<string>();
   const walk = (name: string, path: readonly string[]): void => {
     const start = path.indexOf(name);
     if (start >= 0) found.push([...path.slice(start), name].join(" -> "));
     if (start >= 0 || done.has(name)) return;
-    for (const next of sources.get(name)?.own ?? []) walk(next, [...path, name]);
+    for (const next of files.get(name)?.own ?? []) walk(next, [...path, name]);
     done.add(name);
   };
-  for (const name of sources.keys()) walk(name, []);
+  for (const name of files.keys()) walk(name, []);
   return found;
 }
 
@@ -183,7 +189,7 @@ describe("the files of src", () => {
   });
 
   it("make no cycle, types included", () => {
-    expect(cycles()).toEqual([]);
+    expect(cycles(sources)).toEqual([]);
   });
 
   it("are found with their imports", () => {
@@ -193,6 +199,34 @@ describe("the files of src", () => {
     expect(sources.get("identity")?.own).toContain("platform/node");
     expect(sources.get("platform/platform")?.foreign).toContain("node:stream");
     expect(sources.get("alarm")?.identifiers).toContain("performance");
+  });
+});
+
+describe("the command", () => {
+  it("imports of the library its public names alone", () => {
+    const { own = [], foreign = [] } = command.get("cli/peer") ?? {};
+    expect(own).toContain("cli/files");
+    expect(foreign).toContain("sidewire/node");
+    const others = [...command].flatMap(([name, source]) =>
+      source.own.filter((other) => !command.has(other)).map((other) => `${name} -> ${other}`),
+    );
+    expect(others).toEqual([]);
+  });
+
+  it("is imported by nothing in the library", () => {
+    const importers = [...sources].filter(([, { own }]) => own.some((other) => other.startsWith("cli/")));
+    expect(importers).toEqual([]);
+  });
+
+  it("makes no cycle, types included", () => {
+    expect(cycles(command)).toEqual([]);
+  });
+
+  it("loads what only one of its parts needs with that part", () => {
+    const users = (foreign: string): string[] =>
+      [...command].filter(([, source]) => source.foreign.includes(foreign)).map(([name]) => name);
+    expect(users("aedes")).toEqual(["cli/embedded-broker"]);
+    expect(users("commander").toSorted()).toEqual(["cli/ending", "cli/program"]);
   });
 });
 

@@ -1,3 +1,4 @@
+import { readFileSync } from "node:fs";
 import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
 import { platform } from "#platform";
 import { defaultBrokers } from "../src/broker-pool.js";
@@ -85,7 +86,6 @@ describe("a router's options", () => {
       families: ["IPv6"],
       nic: { IPv4: "192.0.2.1", IPv6: "2001:db8::1" },
       transports: ["wss", "mqtt"],
-      ca: "-----BEGIN CERTIFICATE-----\nMA==\n-----END CERTIFICATE-----\n",
       onMessage: () => {},
       accept: () => true,
       inboundBrokers: 10,
@@ -103,6 +103,11 @@ describe("a router's options", () => {
       verify: () => true,
     };
     expect(router(given)).toMatchObject(given);
+  });
+
+  it("have certificates read once, for all connections", () => {
+    const ca = readFileSync(new URL("./support/tls/ca.pem", import.meta.url), "utf8");
+    expect(router({ ca }).ca).toHaveProperty("context");
   });
 
   it.each([undefined, null, "options", 7, () => {}])("must be an object, not %o", (options) => {
@@ -152,7 +157,18 @@ describe("a router's options", () => {
     ["accept", [null, true, [], "03ab"]],
     ["verify", [null, true, {}]],
     ["hintStore", [null, "hints.json", {}, { get: () => undefined }, { set: () => {} }, { get: 1, set: 2 }]],
-    ["ca", [null, "", "cert.pem", 7, ["-----BEGIN CERTIFICATE-----"], new Uint8Array(9)]],
+    [
+      "ca",
+      [
+        null,
+        "",
+        "cert.pem",
+        7,
+        ["-----BEGIN CERTIFICATE-----"],
+        "-----BEGIN CERTIFICATE-----\nMA==\n-----END CERTIFICATE-----\n",
+        new Uint8Array(9),
+      ],
+    ],
   ])("refuse bad values of %s", (name, values) => {
     for (const value of values) expect(() => router({ [name]: value }), String(value)).toThrow(naming(name));
   });

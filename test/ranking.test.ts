@@ -10,11 +10,13 @@ import { brokerScore, rankBrokers } from "../src/ranking.js";
 /** Digests that no known host has, by the host that is to have them. */
 const crafted = vi.hoisted(() => ({ digests: new Map<string, Uint8Array>() }));
 
-vi.mock("@noble/hashes/sha2.js", async (importOriginal) => {
-  const original = await importOriginal<typeof import("@noble/hashes/sha2.js")>();
-  const sha256 = (input: Uint8Array): Uint8Array =>
-    crafted.digests.get(Buffer.from(input.subarray(34)).toString("latin1")) ?? original.sha256(input);
-  return { ...original, sha256 };
+vi.mock("#platform", async (importOriginal) => {
+  const { platform } = await importOriginal<typeof import("#platform")>();
+  const sha256 = (input: Uint8Array): string => {
+    const digest = crafted.digests.get(Buffer.from(input.subarray(34)).toString("latin1"));
+    return digest === undefined ? platform.sha256(input) : Buffer.from(digest).toString("hex");
+  };
+  return { platform: { ...platform, sha256 } };
 });
 
 afterEach(() => crafted.digests.clear());

@@ -1,7 +1,10 @@
+import { xchacha20poly1305 } from "@noble/ciphers/chacha.js";
+import { hkdf } from "@noble/hashes/hkdf.js";
 import { hmac } from "@noble/hashes/hmac.js";
 import { sha1 } from "@noble/hashes/legacy.js";
 import { sha256 } from "@noble/hashes/sha2.js";
-import { hashes, sign, verify } from "@noble/secp256k1";
+import { bytesToHex } from "@noble/hashes/utils.js";
+import { getPublicKey, getSharedSecret, hashes, sign, verify } from "@noble/secp256k1";
 import { SidewireError } from "../errors.js";
 import type { Platform } from "./platform.js";
 
@@ -24,6 +27,10 @@ export const platform: Platform = {
     return { nic: {}, ca: undefined };
   },
 
+  sha256: (bytes) => bytesToHex(sha256(bytes)),
+
+  hkdf: (secret, salt, info, length) => hkdf(sha256, secret, salt, info, length),
+
   createSign(secretKey) {
     // RFC 6979 needs an HMAC; the slots are shared by every user of the module, so they are filled late
     // and only where nobody else did.
@@ -31,6 +38,13 @@ export const platform: Platform = {
     hashes.hmacSha256 ??= (key, message) => hmac(sha256, key, message);
     return (part) => sign(sha1(part), secretKey, { prehash: false });
   },
+
+  createEcdh: (secretKey) => ({
+    publicKey: getPublicKey(secretKey, true),
+    sharedSecret: (publicKey) => getSharedSecret(secretKey, publicKey).slice(1),
+  }),
+
+  createCipher: xchacha20poly1305,
 
   createVerify() {
     return (signature, part, publicKey) => {
@@ -43,7 +57,7 @@ export const platform: Platform = {
   },
 
   openSocket() {
-    return undefined;
+    throw new SidewireError("UNSUPPORTED", "no TCP in a browser");
   },
 
   webSocketOptions() {

@@ -1,6 +1,7 @@
 import { onAbort, throwIfAborted } from "../abort.js";
 import { monotonicNow } from "../alarm.js";
-import { invalidOption, SidewireError } from "../errors.js";
+import { SidewireError } from "../errors.js";
+import { aSignal, check, listOf, number, optional, or, readOptions } from "../schema.js";
 import { agree, distanceAt, MIN_POLL_MS, type Reading, TimeServer, timer } from "./time-server.js";
 
 /** What {@link ntpClock} takes. */
@@ -40,6 +41,14 @@ export interface NtpClock extends Disposable {
 }
 
 const DEFAULT_SERVERS: readonly string[] = ["time.cloudflare.com", "any.time.nl", "ntp.se"];
+
+interface Settings {
+  readonly servers?: readonly TimeServer[];
+  readonly timeoutMs: number;
+  readonly refreshMs: number;
+  readonly signal?: AbortSignal;
+}
+
 const SETTLING_POLLS = 4; // so far apart at first, so that the best of several answers soon counts
 const RETRY_MS = 4000; // after a failure; twice that after the second …
 const MAX_RETRY_MS = 3_600_000;
@@ -63,7 +72,7 @@ const JUMP_MS = 1000; // when system and monotonic clock part by more, the machi
  * `RATE` half as often. Answers are not authenticated: whoever sits on the way to most of the servers can set
  * this clock. An open clock does not keep the process alive; a name being looked up does, for that long.
  *
- * @throws {@link SidewireError} (as a rejection) `INVALID_OPTION`; `ABORTED`; `NO_TIME` when no server answers,
+ * @throws `SidewireError` (as a rejection) `INVALID_OPTION`; `ABORTED`; `NO_TIME` when no server answers,
  *   or no majority of those that do agrees, with what became of each
  * @example
  * ```ts
@@ -75,19 +84,18 @@ const JUMP_MS = 1000; // when system and monotonic clock part by more, the machi
  * ```
  */
 export async function ntpClock(options: NtpClockOptions = {}): Promise<NtpClock> {
-  if (typeof options !== "object" || options === null)
-    throw invalidOption("options", "expected an object", options);
-  const { servers = DEFAULT_SERVERS, signal } = options;
-  if (!Array.isArray(servers) || servers.length < 1 || servers.length > 16)
-    throw invalidOption("servers", "expected a list of 1 to 16", servers);
-  const parsed = servers.map((text, i) => TimeServer.parse(text, `servers[${i}]`));
-  const timeoutMs = milliseconds(options.timeoutMs, "timeoutMs", 4000, 10, 60_000);
-  const least = options.servers === undefined ? MIN_POLL_MS : 10;
-  const refreshMs = milliseconds(options.refreshMs, "refreshMs", 3_600_000, least, 2 ** 31 - 1);
-  if (signal !== undefined && !(signal instanceof AbortSignal))
-    throw invalidOption("signal", "expected an AbortSignal", signal);
+  const { timeoutMs, signal, ...rest } = readOptions<Settings>(options, {
+    servers: optional(listOf((value, _, path) => TimeServer.parse(value, path))),
+    timeoutMs: or(number(10, 60_000), 4000),
+    refreshMs: or(number(0), 3_600_000),
+    signal: aSignal,
+  });
+  const servers = rest.servers ?? DEFAULT_SERVERS.map((name) => TimeServer.parse(name, "servers"));
+  check(servers.length > 0 && servers.length <= 16, "INVALID_OPTION", "servers", "a list of 1 to 16");
+  const least = rest.servers === undefined ? MIN_POLL_MS : 10;
+  const refreshMs = number(least, 2 ** 31 - 1)(rest.refreshMs, "INVALID_OPTION", "refreshMs");
   // One vote each, however often it is named.
-  const unique = [...new Map(parsed.map((server) => [server.key, server])).values()];
+  const unique = [...new Map(servers.map((server) => [server.key, server])).values()];
   const clock = new Clock(unique, timeoutMs, refreshMs);
   await clock.start(signal);
   return clock;
@@ -228,12 +236,6 @@ class Clock implements NtpClock {
     this.#failures = 0;
     this.#polls++;
   }
-}
-
-function milliseconds(value: unknown, name: string, fallback: number, min: number, max: number): number {
-  if (value === undefined) return fallback;
-  if (typeof value === "number" && value >= min && value <= max) return value;
-  throw invalidOption(name, `expected a number from ${min} to ${max}`, value);
 }
 
 function messageOf(error: unknown): string {

@@ -1,4 +1,5 @@
 import type { Duplex } from "node:stream";
+import type { SecureContext } from "node:tls";
 
 /** An address family, as pools and hints name it. */
 export type Family = "IPv4" | "IPv6";
@@ -24,8 +25,8 @@ export type Verify = (
 export interface SocketOptions {
   /** The local address for each family; the system's choice where there is none. */
   readonly nic: Readonly<Partial<Record<Family, string>>>;
-  /** PEM certificates trusted besides the usual ones. */
-  readonly ca: string | undefined;
+  /** The usual certificates and those trusted besides. */
+  readonly ca: SecureContext | undefined;
 }
 
 /** Where a socket goes and how it leaves. */
@@ -38,8 +39,27 @@ export interface SocketTarget {
   readonly localAddress: string | undefined;
   /** Whether a name may lead to public addresses only: it is a stranger's word. */
   readonly publicOnly: boolean;
-  /** PEM certificates trusted besides, for `mqtts` and `wss`. */
-  readonly ca: string | undefined;
+  /** For `mqtts` and `wss`, if others are trusted than the usual certificates. */
+  readonly ca: SecureContext | undefined;
+}
+
+/** A secret key's part in ECDH. */
+export interface Ecdh {
+  /** Compressed, 33 bytes. */
+  readonly publicKey: Uint8Array;
+  /**
+   * The x coordinate of the shared point, 32 bytes.
+   * @throws for what is no point on the curve
+   */
+  sharedSecret(publicKey: Uint8Array): Uint8Array;
+}
+
+/** Authenticated encryption under one key and nonce. */
+export interface Cipher {
+  /** @returns the ciphertext and its tag */
+  encrypt(plain: Uint8Array): Uint8Array;
+  /** @throws when the tag does not vouch for it */
+  decrypt(sealed: Uint8Array): Uint8Array;
 }
 
 /** What differs between Node and browsers; chosen by the package's export conditions. */
@@ -60,12 +80,20 @@ export interface Platform {
    * @throws SidewireError `UNSUPPORTED` where there are none, InvalidInputError `INVALID_OPTION`
    */
   parseSocketOptions(nic: unknown, ca: unknown): SocketOptions;
+  /** SHA-256, as hex. */
+  sha256(bytes: Uint8Array): string;
+  /** HKDF with SHA-256 (RFC 5869). */
+  hkdf(secret: Uint8Array, salt: Uint8Array, info: Uint8Array, length: number): Uint8Array;
   /** A signer for a secret key of 32 valid bytes. */
   createSign(secretKey: Uint8Array): Sign;
+  /** ECDH on secp256k1 with a secret key of 32 valid bytes. */
+  createEcdh(secretKey: Uint8Array): Ecdh;
+  /** XChaCha20-Poly1305: a key of 32 bytes, a nonce of 24, and what is authenticated besides. */
+  createCipher(key: Uint8Array, nonce: Uint8Array, associated: Uint8Array): Cipher;
   /** A verifier with a bounded memory of the keys it has met. */
   createVerify(): Verify;
-  /** A socket that is connecting, or nothing for WebSockets: MQTT.js opens those. */
-  openSocket(target: SocketTarget): Duplex | undefined;
+  /** A socket that is connecting, for `mqtt` and `mqtts`; MQTT.js opens WebSockets itself. */
+  openSocket(target: SocketTarget): Duplex;
   /** What MQTT.js hands to its WebSocket so that family, local address and CA hold there too. */
   webSocketOptions(target: SocketTarget): Record<string, unknown>;
 }

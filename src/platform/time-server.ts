@@ -4,7 +4,7 @@ import { lookup } from "node:dns/promises";
 import { isIPv6 } from "node:net";
 import { abortable, onAbort, throwIfAborted } from "../abort.js";
 import { monotonicNow } from "../alarm.js";
-import { invalidOption } from "../errors.js";
+import { check, got } from "../schema.js";
 
 export const MIN_POLL_MS = 16_000; // RFC 5905, MINPOLL; RFC 4330, section 10, forbids less than 15 s
 const MAX_PAUSE_MS = 86_400_000;
@@ -61,8 +61,13 @@ export class TimeServer {
     const text = isIPv6(named) ? `[${named}]` : named;
     const [, address, host = address, port = "123"] = SERVER.exec(text) ?? [];
     const wrongAddress = address !== undefined && !isIPv6(address);
-    if (host === undefined || wrongAddress || !(+port > 0 && +port < 65_536))
-      throw invalidOption(path, 'expected "host", "host:port" or "[IPv6]:port"', value);
+    check(
+      host !== undefined && !wrongAddress && +port > 0 && +port < 65_536,
+      "INVALID_OPTION",
+      path,
+      '"host", "host:port" or "[IPv6]:port"',
+      got(value),
+    );
     return new TimeServer(named, host.toLowerCase(), +port);
   }
 

@@ -4,12 +4,14 @@ set -euo pipefail
 cd "$(dirname "$0")/../.."
 
 npx publint --strict
-npx attw --pack . --profile node16 --format table-flipped
+# The file for pages that are not bundled is nothing for require.
+npx attw --pack . --profile node16 --format table-flipped --exclude-entrypoints sidewire.min.js
 npx size-limit
 
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT
 tarball="$folder/$(npm pack --silent --pack-destination "$folder" | tail -n 1)"
+test/package/command.sh "$tarball"
 cp test/package/consumer.mjs test/package/consumer.cjs "$folder"
 cd "$folder"
 echo '{ "name": "consumer", "private": true }' >package.json

@@ -59,6 +59,27 @@ describe("what worked last time", () => {
     expect(after.stats().brokers.find(({ host }) => host === worst)?.role).toBe("outbound");
   });
 
+  it("is in the store when the router is closed, and stays as it was while that went on", async () => {
+    const brokers = await Promise.all(
+      HOSTS.slice(0, 3).map(async (host) => use(await startEmbeddedBroker(host))),
+    );
+    const kept: (readonly BrokerHint[])[] = [];
+    const hintStore: HintStore = {
+      get: () => undefined,
+      set: async (_, hints) => {
+        await new Promise((resolve) => setImmediate(resolve));
+        kept.push(hints);
+      },
+    };
+    const ann = await startPeer(poolOf(brokers), { hintStore });
+    // The third one is told last, and the store takes its time.
+    await untilBrokers(ann, () => open(ann).length === 3);
+    const hints = ann.hints();
+    await ann.close();
+    expect(kept.at(-1)).toEqual(hints);
+    expect(hints).toHaveLength(3);
+  });
+
   it("costs nothing but time when the store fails or is full of nonsense", async () => {
     const pool = poolOf([use(await startEmbeddedBroker())]);
     const broken: HintStore = {
@@ -74,6 +95,17 @@ describe("what worked last time", () => {
       startPeer(pool, { hintStore: nonsense }),
     ]);
     expect(await (await ann.pipe(ben.address)).send("still here")).toBe(10);
+  });
+
+  it("is not waited for for ever: a store that never answers holds up neither a start nor a send", async () => {
+    const pool = poolOf([use(await startEmbeddedBroker())]);
+    const mute: HintStore = { get: () => new Promise(() => {}), set: () => new Promise(() => {}) };
+    const ben = await startPeer(pool);
+    const ann = await startPeer(pool, { hintStore: mute });
+    expect(await (await ann.pipe(ben.address)).send("hello")).toBe(5);
+    const startedAt = performance.now();
+    await ann.close({ signal: AbortSignal.abort() });
+    expect(performance.now() - startedAt).toBeLessThan(4000);
   });
 
   it("is kept of peers too: where one answered is tried first", async () => {

@@ -3,7 +3,7 @@ import { describe, expect, it } from "vitest";
 import { type BrokerPool, Keypair } from "../../src/index.js";
 import { type EmbeddedBrokerOptions, startEmbeddedBroker } from "../support/embedded-broker.js";
 import { freePort } from "../support/mosquitto.js";
-import { makePeer, record, startPeer, use } from "../support/peers.js";
+import { makePeer, median, record, startPeer, use } from "../support/peers.js";
 
 const pem = (name: string): string =>
   readFileSync(new URL(`../support/tls/${name}`, import.meta.url), "utf8");
@@ -29,6 +29,26 @@ describe("a router", () => {
       expect(shown[0]?.text()).toBe(transport);
     });
   }
+
+  it("does not wait for the other side's TCP acknowledgements over TLS", async () => {
+    const roundTrips: number[][] = [[], []];
+    const pairs = await Promise.all(
+      (["mqtt", "mqtts"] as const).map(async (transport) => {
+        const pool = await brokerFor(transport);
+        const [ann, ben] = await Promise.all([startPeer(pool, { ca }), startPeer(pool, { ca })]);
+        return await Promise.all([ann.pipe(ben.address), ben.pipe(ann.address)]);
+      }),
+    );
+    // To and fro: an ACK and a message of one's own follow each other on a connection, which is where
+    // Nagle's algorithm holds the second back, for 40 ms on Linux.
+    for (let i = 0; i < 20; i++) {
+      for (const [side, pair] of pairs.entries()) {
+        for (const pipe of pair) roundTrips[side]?.push((await pipe.deliver("to and fro")).roundTripMs);
+      }
+    }
+    const [plain = Number.NaN, secure = Number.NaN] = roundTrips.map(median);
+    expect(secure / plain).toBeLessThan(8);
+  });
 
   for (const transport of ["mqtts", "wss"] as const) {
     it(`does not trust a stranger's certificate over ${transport}`, async () => {
@@ -159,8 +179,9 @@ describe("hints", () => {
     const ann = await startPeer(pool);
     const to = Keypair.generate().publicKeyHex;
     const loopback = { af: 2, host: "127.0.0.2", port: victim.port } as const;
-    await expect(ann.pipe(to, { hintBrokers: [loopback] })).rejects.toMatchObject({ code: "INVALID_HINT" });
-    // One that can be used lets the others be skipped; a name is looked up first.
+    const skipped = await ann.pipe(to, { hintBrokers: [loopback] });
+    expect(await skipped.send("x", { timeoutMs: 200 })).toBe(0);
+    // A name is looked up first.
     const named = { af: 2, host: "localhost.", port: victim.port } as const;
     const usable = { af: 2, host: "127.0.0.1", port: pool.IPv4["127.0.0.1"].port } as const;
     const pipe = await ann.pipe(to, { hintBrokers: [loopback, named, usable] });

@@ -1,0 +1,72 @@
+import { readFile } from "node:fs/promises";
+import { defineConfig, type Options } from "tsup";
+import { internalNames } from "./internal-names.js";
+import { licensesOfBundled } from "./licenses.js";
+
+type Plugin = NonNullable<Options["esbuildPlugins"]>[number];
+
+/** Of the bundled pool, a page can use what speaks WebSocket. */
+const reachablePool: Plugin = {
+  name: "reachable-pool",
+  setup(build) {
+    build.onLoad({ filter: /brokers\.json$/ }, async ({ path }) => {
+      const pool: Record<string, unknown> = JSON.parse(await readFile(path, "utf8"));
+      const speaksWebSocket = ([, entry]: [string, object]): boolean => "ws" in entry || "wss" in entry;
+      const reachable = Object.entries(pool).map(([name, value]) =>
+        typeof value === "object" && value !== null
+          ? [name, Object.fromEntries(Object.entries(value).filter(speaksWebSocket))]
+          : [name, value],
+      );
+      return { contents: JSON.stringify(Object.fromEntries(reachable)), loader: "json" };
+    });
+  },
+};
+
+const common: Options = {
+  platform: "browser",
+  target: "es2022",
+  format: ["esm"],
+  treeshake: true,
+  esbuildPlugins: [reachablePool],
+};
+
+type Config = ReturnType<typeof defineConfig>;
+
+/** For browsers, where `#platform` is resolved by their condition, and the command. Made after the published types. */
+const config: Config = defineConfig([
+  {
+    ...common,
+    entry: { browser: "src/index.ts" },
+    sourcemap: true,
+    esbuildOptions(options) {
+      options.mangleProps = new RegExp(`^(?:${internalNames().join("|")})$`);
+    },
+  },
+  {
+    ...common,
+    // With everything in it, for a page that is not bundled.
+    entry: { "sidewire.min": "src/index.ts" },
+    noExternal: [/./],
+    minify: true,
+  },
+  {
+    entry: { cli: "src/cli/main.ts" },
+    platform: "node",
+    target: "es2022",
+    format: ["esm"],
+    // The command uses the package like anybody else; what else it needs is bundled, a chunk for each command.
+    external: ["sidewire", "sidewire/node"],
+    splitting: true,
+    minify: true,
+    banner: {
+      // For the CommonJS packages among them.
+      js: 'import { createRequire } from "node:module"; const require = createRequire(import.meta.url);',
+    },
+    esbuildPlugins: [licensesOfBundled("dist/cli/licenses.txt")],
+    esbuildOptions(options) {
+      options.chunkNames = "cli/[name]-[hash]";
+    },
+  },
+]);
+
+export default config;

@@ -1,0 +1,44 @@
+import { createCipheriv, createDecipheriv } from "node:crypto";
+import { hchacha } from "@noble/ciphers/chacha.js";
+import { concatBytes, createView, utf8ToBytes } from "@noble/hashes/utils.js";
+import type { Cipher } from "./platform.js";
+
+const ALGORITHM = "chacha20-poly1305";
+const TAG_BYTES = 16;
+const OPTIONS = { authTagLength: TAG_BYTES } as const;
+
+/** The constant of ChaCha20 (RFC 8439, section 2.3). */
+const SIGMA: Uint32Array = wordsOf(utf8ToBytes("expand 32-byte k"));
+
+/**
+ * XChaCha20-Poly1305 (draft-irtf-cfrg-xchacha-03) over OpenSSL's ChaCha20-Poly1305, which takes a twentieth
+ * of the time for a long message, and needs no warming up.
+ *
+ * @param nonce - 24 bytes
+ */
+export function xchacha(key: Uint8Array, nonce: Uint8Array, associated: Uint8Array): Cipher {
+  const words = new Uint32Array(8);
+  hchacha(SIGMA, wordsOf(key), wordsOf(nonce.subarray(0, 16)), words);
+  const subkey = new Uint8Array(32);
+  for (const [i, word] of words.entries()) createView(subkey).setUint32(4 * i, word, true);
+  const iv = concatBytes(new Uint8Array(4), nonce.subarray(16));
+  return {
+    encrypt(plain) {
+      const cipher = createCipheriv(ALGORITHM, subkey, iv, OPTIONS);
+      cipher.setAAD(associated, { plaintextLength: plain.length });
+      return concatBytes(cipher.update(plain), cipher.final(), cipher.getAuthTag());
+    },
+    decrypt(sealed) {
+      const length = sealed.length - TAG_BYTES;
+      const decipher = createDecipheriv(ALGORITHM, subkey, iv, OPTIONS);
+      decipher.setAAD(associated, { plaintextLength: length });
+      decipher.setAuthTag(sealed.subarray(length));
+      return concatBytes(decipher.update(sealed.subarray(0, length)), decipher.final());
+    },
+  };
+}
+
+/** The little-endian words of some bytes. */
+function wordsOf(bytes: Uint8Array): Uint32Array {
+  return Uint32Array.from({ length: bytes.length / 4 }, (_, i) => createView(bytes).getUint32(4 * i, true));
+}

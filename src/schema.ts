@@ -1,0 +1,104 @@
+import { type InvalidInputCode, InvalidInputError } from "./errors.js";
+
+/**
+ * Reads a value that a caller without types, a file or a stranger made.
+ *
+ * @param code - of the error
+ * @param path - where the value stands, for the error; empty for the whole
+ * @throws {@link InvalidInputError}
+ */
+export type Schema<T> = (value: unknown, code: InvalidInputCode, path: string) => T;
+
+/** @throws {@link InvalidInputError} unless it holds */
+export function check(
+  holds: boolean,
+  code: InvalidInputCode,
+  path: string,
+  wanted: string,
+  got = "",
+): asserts holds {
+  if (!holds) throw new InvalidInputError(code, path, `expected ${wanted}${got}`);
+}
+
+/** What came instead, shortened, for the error. */
+export function got(value: unknown): string {
+  const shown = typeof value === "object" ? "an object" : String(value).slice(0, 80);
+  return `, got ${typeof value === "string" ? JSON.stringify(shown) : shown}`;
+}
+
+/** A value that passes a test. Shown in the error if it is an option: what is in a pool may be a secret. */
+export function be<T>(wanted: string, test: (value: unknown) => value is T): Schema<T> {
+  return (value, code, path) => {
+    check(test(value), code, path, wanted, code === "INVALID_OPTION" ? got(value) : "");
+    return value;
+  };
+}
+
+/** A value that may be left out, and what it is then. */
+export function or<T>(schema: Schema<T>, fallback: T): Schema<T> {
+  return (value, code, path) => (value === undefined ? fallback : schema(value, code, path));
+}
+
+/** A value that may be left out. */
+export function optional<T>(schema: Schema<T>): Schema<T | undefined> {
+  return or<T | undefined>(schema, undefined);
+}
+
+/** An array; `limit` is how many of it are looked at. */
+export function listOf<T>(schema: Schema<T>, limit?: number): Schema<T[]> {
+  return (value, code, path) => {
+    check(Array.isArray(value), code, path, "a list", got(value));
+    return value.slice(0, limit).map((item: unknown, i) => schema(item, code, `${path}[${i}]`));
+  };
+}
+
+/** What each field of an object must be. */
+export type Fields<T> = { readonly [K in keyof T]-?: Schema<T[K] | undefined> };
+
+/**
+ * An object with these fields; others are left out.
+ * @param root - what the whole is called
+ */
+export function record<T extends object>(fields: Fields<T>, root = ""): Schema<T> {
+  return (value, code, path) => {
+    check(isRecord(value), code, path || root, "an object");
+    const read: Record<string, unknown> = {};
+    for (const [name, schema] of Object.entries<Schema<unknown>>(fields)) {
+      const field = schema(value[name], code, path === "" ? name : `${path}.${name}`);
+      if (field !== undefined) read[name] = field;
+    }
+    // Each field is as its schema has it.
+    return read as T;
+  };
+}
+
+/** @throws {@link InvalidInputError} `INVALID_OPTION` */
+export function readOptions<T extends object>(options: unknown, fields: Fields<T>): T {
+  return record(fields, "options")(options, "INVALID_OPTION", "");
+}
+
+export const text: Schema<string> = be("text", (value) => typeof value === "string");
+
+export const flag: Schema<boolean> = be("true or false", (value) => typeof value === "boolean");
+
+export function number(min: number, max: number = Number.MAX_VALUE): Schema<number> {
+  return be(
+    `a number from ${min} to ${max}`,
+    (value): value is number => typeof value === "number" && value >= min && value <= max,
+  );
+}
+
+export function whole(min: number, max: number, what = "whole number"): Schema<number> {
+  return be(
+    `a ${what} from ${min} to ${max}`,
+    (value): value is number => Number.isInteger(value) && Number(value) >= min && Number(value) <= max,
+  );
+}
+
+export function isRecord(value: unknown): value is Record<string, unknown> {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}
+
+export const aSignal: Schema<AbortSignal | undefined> = optional(
+  be("an AbortSignal", (value) => value instanceof AbortSignal),
+);
