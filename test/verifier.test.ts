@@ -1,7 +1,7 @@
-import { describe, expect, it } from "vitest";
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { AppPacket, PACKET_OVERHEAD } from "../src/packet.js";
 import type { Verify } from "../src/platform/platform.js";
-import { type Verification, Verifier } from "../src/verifier.js";
+import { type Rank, Verifier } from "../src/verifier.js";
 
 /** A payload that looks like a packet; its signature is never looked at here. */
 function payloadOf(source: number, number: number): Uint8Array {
@@ -55,10 +55,15 @@ function turn(): Promise<void> {
   return new Promise((resolve) => setImmediate(resolve));
 }
 
-/** One packet of a known peer, unless it is said to be a stranger's. */
-function check(verifier: Verifier, source: number, number: number, isKnown = true): Promise<Verification> {
+/** One packet of a known peer, unless it is said to be of another rank. */
+function check(
+  verifier: Verifier,
+  source: number,
+  number: number,
+  rank: Rank = 1,
+): Promise<boolean | "full"> {
   const payload = payloadOf(source, number);
-  return verifier.verify(packetOf(payload), payload, isKnown);
+  return verifier.verify(packetOf(payload), payload, rank, async (valid) => valid);
 }
 
 function range(count: number): number[] {
@@ -75,10 +80,10 @@ describe("a verifier", () => {
     expect(await Promise.all(results)).toEqual([true, false]);
   });
 
-  it("runs four at once, and all in the end", async () => {
+  it("runs four of the first rank at once, and all in the end", async () => {
     const oracle = new Oracle();
     const verifier = new Verifier(oracle.verify);
-    const results = range(50).map((number) => check(verifier, number % 3, number));
+    const results = range(50).map((number) => check(verifier, number % 3, number, 0));
     await turn();
     for (let answered = 0; answered < 20; answered++) {
       expect(oracle.running).toBe(4);
@@ -123,7 +128,7 @@ describe("a verifier", () => {
     await turn();
     await oracle.answerAll();
     expect(oracle.calls).toHaveLength(106);
-    const started = oracle.calls.slice(4, 13).map((call) => call.split("/")[0]);
+    const started = oracle.calls.slice(3, 12).map((call) => call.split("/")[0]);
     for (const source of ["1", "2", "3"]) {
       expect(started.filter((other) => other === source)).toHaveLength(3);
     }
@@ -141,9 +146,9 @@ describe("a verifier", () => {
     await turn();
     await oracle.answerAll();
     const results = await Promise.all(flood);
-    // Four run, 256 wait.
-    expect(results.filter((result) => result === "busy")).toHaveLength(1000 - 260);
-    expect(results.slice(0, 260)).toEqual(range(260).map(() => true));
+    // Three run, 256 wait.
+    expect(results.filter((result) => result === "full")).toHaveLength(1000 - 259);
+    expect(results.slice(0, 259)).toEqual(range(259).map(() => true));
     expect(await other).toBe(true);
   });
 
@@ -155,15 +160,15 @@ describe("a verifier", () => {
     );
     await turn();
     await oracle.answerAll();
-    const busy = (await Promise.all(results)).filter((result) => result === "busy");
-    expect(busy).toHaveLength(8000 - 4 - 4096);
+    const busy = (await Promise.all(results)).filter((result) => result === "full");
+    expect(busy).toHaveLength(8000 - 3 - 1024);
   });
 
   it("verifies what it was too busy for when it comes again", async () => {
     const oracle = new Oracle();
     const verifier = new Verifier(oracle.verify);
-    for (const number of range(260)) void check(verifier, 1, number);
-    expect(await check(verifier, 1, 300)).toBe("busy");
+    for (const number of range(259)) void check(verifier, 1, number);
+    expect(await check(verifier, 1, 300)).toBe("full");
     await oracle.answerAll();
     const again = check(verifier, 1, 300);
     await oracle.answerAll();
@@ -187,19 +192,137 @@ describe("a verifier", () => {
     expect(results).toEqual(range(10).map(() => false));
   });
 
-  it("lets known peers come before strangers, who leave a thread free for them", async () => {
+  it("lets the ranks come one after the other, and keeps a thread for the first", async () => {
     const oracle = new Oracle();
     const verifier = new Verifier(oracle.verify);
-    const strangers = Array.from({ length: 8 }, (_, i) => check(verifier, 100 + i, i, false));
+    const strangers = range(8).map((i) => check(verifier, 100 + i, i, 2));
     await turn();
     expect(oracle.mostRunning).toBe(3);
     const known = [check(verifier, 1, 0), check(verifier, 1, 1)];
     await turn();
-    expect(oracle.mostRunning).toBe(4);
-    expect(oracle.calls.at(-1)).toBe("1/0");
+    expect(oracle.mostRunning).toBe(3);
     await oracle.answer();
-    expect(oracle.calls.at(-1)).toBe("1/1");
+    expect(oracle.calls.at(-1)).toBe("1/0");
+    const first = [check(verifier, 2, 0, 0), check(verifier, 2, 1, 0)];
+    await turn();
+    expect(oracle.mostRunning).toBe(4);
+    expect(oracle.calls.at(-1)).toBe("2/0");
+    await oracle.answer();
+    expect(oracle.calls.at(-1)).toBe("2/1");
+    while ((await settled([...strangers, ...known, ...first])) === undefined) await oracle.answerAll();
+    expect(await Promise.all([...strangers, ...known, ...first])).not.toContain("full");
+  });
+
+  it("takes a copy's place in the line for its own, and no thread", async () => {
+    const oracle = new Oracle();
+    const verifier = new Verifier(oracle.verify);
+    const copies = range(3).map(() => check(verifier, 1, 0, 0));
+    const others = range(3).map((number) => check(verifier, 1, 1 + number, 0));
+    await turn();
+    expect(oracle.calls).toEqual(["1/0", "1/1", "1/2", "1/3"]);
     await oracle.answerAll();
-    expect(await Promise.all([...strangers, ...known])).not.toContain("busy");
+    expect(await Promise.all([...copies, ...others])).toEqual(range(6).map(() => true));
+  });
+
+  it("says what comes of it, and passes on what fails", async () => {
+    const payload = payloadOf(1, 0);
+    const verifier = new Verifier(() => true);
+    expect(await verifier.verify(packetOf(payload), payload, 0, async (valid) => `it is ${valid}`)).toBe(
+      "it is true",
+    );
+    const failing = verifier.verify(packetOf(payload), payload, 2, async () => {
+      throw new Error("no clock");
+    });
+    await expect(failing).rejects.toThrow("no clock");
+    expect(await check(verifier, 2, 0, 2)).toBe(true);
   });
 });
+
+describe("a verifier whose time passes by hand", () => {
+  let now = 0;
+
+  beforeEach(() => {
+    now = 1000;
+    vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"] });
+    vi.stubGlobal("performance", { now: () => now });
+  });
+
+  afterEach(() => {
+    vi.unstubAllGlobals();
+    vi.useRealTimers();
+  });
+
+  async function pass(ms: number): Promise<void> {
+    now += ms;
+    await vi.advanceTimersByTimeAsync(ms);
+  }
+
+  /** A flood of strangers, each check taking 1 ms, for so long; returns how many were checked. */
+  async function flood(verifier: Verifier, oracle: Oracle, ms: number, each: () => void): Promise<number> {
+    const before = oracle.calls.length;
+    for (let at = 0; at < ms; at++) {
+      for (const i of range(5)) void check(verifier, i, 1e6 + now * 5 + i, 2);
+      each();
+      const { running } = oracle;
+      await pass(1);
+      for (let i = 0; i < running; i++) await oracle.answer();
+    }
+    return oracle.calls.length - before;
+  }
+
+  it("gives strangers a quarter of the time while a conversation goes on, and all of it otherwise", async () => {
+    const oracle = new Oracle();
+    const verifier = new Verifier(oracle.verify);
+    // Three at a time.
+    expect(await flood(verifier, oracle, 400, () => {})).toBeGreaterThanOrEqual(1200);
+    let sent = 0;
+    const talk = (): void => {
+      if (now % 100 === 0) void check(verifier, 200, sent++, 0);
+    };
+    const checked = await flood(verifier, oracle, 400, talk);
+    expect(sent).toBe(4);
+    expect(checked - sent).toBeGreaterThanOrEqual(250);
+    expect(checked - sent).toBeLessThanOrEqual(310);
+    await flood(verifier, oracle, 1000, () => {});
+    expect(await flood(verifier, oracle, 400, () => {})).toBeGreaterThanOrEqual(1200);
+  });
+
+  it("checks what waits after the rest, with nothing new to wake it, unless it is closed", async () => {
+    for (const closed of [false, true]) {
+      const oracle = new Oracle();
+      const verifier = new Verifier(oracle.verify);
+      void check(verifier, 200, 0, 0);
+      for (const i of range(4)) void check(verifier, i, i, 2);
+      await pass(10);
+      await oracle.answerAll();
+      expect(oracle.calls).toHaveLength(4);
+      if (closed) verifier.close();
+      expect(vi.getTimerCount()).toBe(closed ? 0 : 1);
+      await pass(29);
+      expect(oracle.calls).toHaveLength(4);
+      await pass(2);
+      expect(oracle.calls).toHaveLength(closed ? 4 : 5);
+    }
+  });
+
+  it("counts what comes of a check as time that it took", async () => {
+    const oracle = new Oracle();
+    const verifier = new Verifier(oracle.verify);
+    void check(verifier, 200, 0, 0);
+    const payload = payloadOf(1, 0);
+    void verifier.verify(packetOf(payload), payload, 2, async () => {
+      now += 20;
+    });
+    await oracle.answerAll();
+    void check(verifier, 1, 1, 2);
+    await pass(59);
+    expect(oracle.calls).toHaveLength(2);
+    await pass(2);
+    expect(oracle.calls).toHaveLength(3);
+  });
+});
+
+/** The results, once all are there. */
+function settled<T>(promises: readonly Promise<T>[]): Promise<T[] | undefined> {
+  return Promise.race([Promise.all(promises), turn().then(() => undefined)]);
+}

@@ -3,8 +3,7 @@ import { AppPacket, Keypair, MessageType, type Router, type SmartPipe } from "..
 import { type EmbeddedBroker, startEmbeddedBroker } from "../support/embedded-broker.js";
 import { poolOf, startPeer, untilBrokers, use } from "../support/peers.js";
 import { connectRaw, type RawClient } from "../support/raw-client.js";
-
-const N = 0xfffffffffffffffffffffffffffffffebaaedce6af48a03bbfd25e8cd0364141n;
+import { twinOf } from "./twin.js";
 
 /** How long a send that must not be settled is given, ms. */
 const IN_VAIN_MS = 500;
@@ -50,14 +49,6 @@ async function overheard(mallory: RawClient): Promise<Place> {
 function ackBy(keys: Keypair, { queueId, sequence }: Place, timestamp = seconds()): Promise<Uint8Array> {
   const message = bytes("ack");
   return AppPacket.pack({ queueId, sequence, timestamp, type: MessageType.Ack, message }, keys);
-}
-
-/** The other signature that holds as well: s becomes n - s. */
-function twinOf(payload: Uint8Array): Uint8Array {
-  const twin = Buffer.from(payload);
-  const s = BigInt(`0x${twin.toString("hex", 65, 97)}`);
-  twin.write((N - s).toString(16).padStart(64, "0"), 65, "hex");
-  return twin;
 }
 
 describe("an ACK that does not belong to the message", () => {
