@@ -1,0 +1,150 @@
+import pLimit from "p-limit";
+import {
+  type BrokerEntry,
+  type BrokerPool,
+  type Family,
+  Keypair,
+  NoAckError,
+  NoBrokerError,
+  Router,
+  type Transport,
+} from "sidewire";
+import { reasonOf } from "./failure.js";
+
+/** One transport of one broker, and how it did. */
+export interface Check {
+  readonly family: Family;
+  readonly host: string;
+  readonly transport: Transport;
+  readonly port: number;
+  readonly ok: boolean;
+  /** Until the subscription was granted. */
+  readonly connectMs?: number;
+  /** From the publish of a message to its arrival here. */
+  readonly echoMs?: number;
+  readonly error?: string;
+}
+
+/** Where a pool has the port of each transport. */
+const PORTS: readonly (readonly [Transport, "port" | "tls" | "wss" | "ws"])[] = [
+  ["mqtt", "port"],
+  ["mqtts", "tls"],
+  ["wss", "wss"],
+  ["ws", "ws"],
+];
+
+/** Connections at a time: a check is short, and most of it is waiting. */
+const CONCURRENCY = 12;
+
+const CONNECT_MS = 6000;
+const ECHO_MS = 4000;
+
+interface Candidate {
+  readonly family: Family;
+  readonly host: string;
+  readonly entry: BrokerEntry;
+  readonly transport: Transport;
+  readonly port: number;
+}
+
+/** Checks every transport of every broker, a few at a time; in the pool's order. */
+export async function checkPool(
+  pool: BrokerPool,
+  options: {
+    readonly signal: AbortSignal;
+    readonly timeout: number | undefined;
+    readonly onDone: (done: number, of: number) => void;
+  },
+): Promise<Check[]> {
+  const limit = pLimit(CONCURRENCY);
+  const candidates = candidatesOf(pool);
+  let done = 0;
+  return await Promise.all(
+    candidates.map((candidate) =>
+      limit(async () => {
+        options.signal.throwIfAborted();
+        const check = await checkOne(candidate, options.signal, options.timeout);
+        options.onDone(++done, candidates.length);
+        return check;
+      }),
+    ),
+  );
+}
+
+/** What of a pool works: the same entries with the ports that passed. */
+export function workingPool(pool: BrokerPool, checks: readonly Check[], today: Date): BrokerPool {
+  const familyOf = (family: Family): Record<string, BrokerEntry> =>
+    Object.fromEntries(
+      Object.entries(pool[family] ?? {}).flatMap(([host, { port, tls, ws, wss, weight, ...rest }]) => {
+        const ports = Object.fromEntries(
+          PORTS.flatMap(([transport, name]) =>
+            checks
+              .filter(
+                (check) =>
+                  check.ok && check.family === family && check.host === host && check.transport === transport,
+              )
+              .map((check) => [name, check.port]),
+          ),
+        );
+        return Object.keys(ports).length === 0
+          ? []
+          : [[host, { ...ports, ...(weight === 1 ? {} : { weight }), ...rest }]];
+      }),
+    );
+  return { updated: today.toISOString().slice(0, 10), IPv4: familyOf("IPv4"), IPv6: familyOf("IPv6") };
+}
+
+function candidatesOf(pool: BrokerPool): Candidate[] {
+  const families: readonly Family[] = ["IPv4", "IPv6"];
+  return families.flatMap((family) =>
+    Object.entries(pool[family] ?? {}).flatMap(([host, entry]) =>
+      PORTS.flatMap(([transport, name]) => {
+        const port = entry[name];
+        return port === undefined ? [] : [{ family, host, entry, transport, port }];
+      }),
+    ),
+  );
+}
+
+/** A peer of its own, which has this one way out, sends itself a message. */
+async function checkOne(
+  candidate: Candidate,
+  signal: AbortSignal,
+  timeout: number | undefined,
+): Promise<Check> {
+  const { family, host, entry, transport, port } = candidate;
+  const keys = Keypair.generate();
+  const router = new Router(keys, {
+    getTime: Date.now,
+    brokers: { [family]: { [host]: entry } },
+    families: [family],
+    transports: [transport],
+    accept: (from) => from === keys.publicKeyHex,
+  });
+  const what = { family, host, transport, port };
+  const dialledAt = performance.now();
+  let connectMs: number | undefined;
+  try {
+    await router.start({ signal, timeoutMs: timeout ?? CONNECT_MS });
+    connectMs = performance.now() - dialledAt;
+    const pipe = await router.pipe(router.address, { signal });
+    let arrivedAt = 0;
+    router.once("message", () => {
+      arrivedAt = performance.now();
+    });
+    const sentAt = performance.now();
+    await pipe.deliver("echo", { signal, timeoutMs: timeout ?? ECHO_MS });
+    return { ...what, ok: true, connectMs, echoMs: arrivedAt - sentAt };
+  } catch (error) {
+    signal.throwIfAborted();
+    return { ...what, ok: false, ...(connectMs === undefined ? {} : { connectMs }), error: whyNot(error) };
+  } finally {
+    await router.close({ signal });
+  }
+}
+
+function whyNot(error: unknown): string {
+  if (error instanceof NoBrokerError) return error.brokers[0]?.error ?? "no answer";
+  if (error instanceof NoAckError) return "connected and subscribed, but a message did not come back";
+  return reasonOf(error);
+}

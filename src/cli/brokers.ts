@@ -1,0 +1,95 @@
+import type { BrokerPool } from "sidewire";
+import { type Check, checkPool, workingPool } from "./broker-check.js";
+import type { Context } from "./context.js";
+import { type ExitCode, inWords } from "./failure.js";
+import { pause } from "./interrupt.js";
+import type { Output } from "./output.js";
+import { readPool, writePool } from "./pool-file.js";
+import { clockTime, milliseconds } from "./printable.js";
+
+export interface BrokersOptions {
+  readonly watch?: true;
+  readonly interval?: number;
+  readonly write?: string;
+}
+
+/** Public brokers are other people's: a check every minute is plenty. */
+const INTERVAL_MS = 60_000;
+
+/** Checks the pool, once or until interrupted, and writes what works. */
+export async function brokers(
+  context: Context,
+  { watch, interval = INTERVAL_MS, write }: BrokersOptions,
+): Promise<ExitCode> {
+  const { options, signal } = context;
+  for (;;) {
+    const pool = await readPool(options.brokers);
+    const checks = await check(context, pool).catch((error: unknown) => {
+      // Being ended is how watching ends, and half a check tells nothing.
+      if (watch && signal.aborted) return undefined;
+      throw error;
+    });
+    if (checks === undefined) return 0;
+    await show(context, checks);
+    if (write !== undefined) await keep(context, pool, checks, write);
+    if (!watch) return checks.some(({ ok }) => ok) ? 0 : 1;
+    await pause(interval, signal);
+    if (signal.aborted) return 0;
+  }
+}
+
+function check({ options, output, signal }: Context, pool: BrokerPool): Promise<Check[]> {
+  return output.waiting("checking", (update) =>
+    checkPool(pool, {
+      signal,
+      timeout: options.timeout,
+      onDone: (done, of) => update(`checking: ${done} of ${of}`),
+    }),
+  );
+}
+
+async function show({ output }: Context, checks: readonly Check[]): Promise<void> {
+  const time = new Date();
+  if (output.json) {
+    for (const one of checks) await output.result({ time: time.toISOString(), ...one }, () => "");
+    return;
+  }
+  await output.line(tableOf(output, checks));
+  await output.line(`\n${summary(checks)} ${output.paint.dim(`(${clockTime(time)})`)}`);
+}
+
+/** An hour without a network must not cost anybody a good pool. */
+async function keep(
+  { output }: Context,
+  pool: BrokerPool,
+  checks: readonly Check[],
+  path: string,
+): Promise<void> {
+  if (checks.some(({ ok }) => ok)) {
+    await writePool(path, workingPool(pool, checks, new Date()));
+    output.note(`${output.paintNotes.green("✓")} what works is in ${path}`);
+  } else {
+    output.warn("NO_BROKER", `nothing works from here: ${path} is left as it was`);
+  }
+}
+
+function tableOf(output: Output, checks: readonly Check[]): string {
+  const { green, red } = output.paint;
+  const rows = checks.map(({ family, host, transport, port, ok, connectMs, echoMs, error = "" }) => [
+    family,
+    host,
+    transport,
+    String(port),
+    connectMs === undefined ? "" : milliseconds(connectMs),
+    echoMs === undefined ? "" : milliseconds(echoMs),
+    ok ? green("✓") : `${red("✗")} ${inWords(error)}`,
+  ]);
+  return output.table(["family", "broker", "by", ">port", ">connect", ">echo", "result"], rows);
+}
+
+function summary(checks: readonly Check[]): string {
+  const hosts = (some: readonly Check[]): number =>
+    new Set(some.map(({ family, host }) => `${family} ${host}`)).size;
+  const working = checks.filter(({ ok }) => ok);
+  return `${hosts(working)} of ${hosts(checks)} brokers can be used, ${working.length} of ${checks.length} ports`;
+}

@@ -1,0 +1,65 @@
+import { createInterface } from "node:readline";
+import type { InboundMessage } from "sidewire";
+import type { ChatView, Fate, PresenceState } from "./chat-view.js";
+import { messageLine, messageObject } from "./message-object.js";
+import type { Output } from "./output.js";
+import { printable } from "./printable.js";
+
+/** A chat in a pipe: what was sent and what came, a line each; sent lines in their order, once their fate is known. */
+export class LineView implements ChatView {
+  readonly #output: Output;
+  #told: Promise<void> = Promise.resolve();
+
+  constructor(output: Output) {
+    this.#output = output;
+  }
+
+  async *lines(signal: AbortSignal): AsyncIterable<string> {
+    const input = createInterface({ input: process.stdin, signal });
+    try {
+      yield* input;
+    } catch (error) {
+      if (!signal.aborted) throw error;
+    } finally {
+      input.close();
+    }
+  }
+
+  sending(text: string): (fate: Fate) => Promise<void> {
+    const before = this.#told;
+    let tell: (fate: Fate) => void = () => {};
+    const known = new Promise<Fate>((resolve) => {
+      tell = resolve;
+    });
+    this.#told = before.then(async () => this.#sent(text, await known));
+    const told = this.#told;
+    return (fate) => {
+      tell(fate);
+      return told;
+    };
+  }
+
+  received(message: InboundMessage): Promise<void> {
+    const time = new Date();
+    return this.#output.result(messageObject(message, time), () => messageLine(this.#output, message, time));
+  }
+
+  presence(state: PresenceState): void {
+    const output = this.#output;
+    if (output.json) void output.result({ event: "presence", ...state }, () => "");
+    else output.note(state.present ? "● there" : "○ not there");
+  }
+
+  close(): void {
+    // A stream that was read keeps the process alive.
+    process.stdin.destroy();
+  }
+
+  #sent(text: string, fate: Fate): Promise<void> {
+    const time = new Date().toISOString();
+    const fields = fate.delivered ? fate : { delivered: false, code: "NO_ACK", error: fate.reason };
+    return this.#output.result({ event: "sent", time, text, ...fields }, () =>
+      fate.delivered ? `${time}\t✓\t${printable(text)}` : `${time}\t✗ ${fate.reason}\t${printable(text)}`,
+    );
+  }
+}

@@ -1,0 +1,150 @@
+import { clearScreenDown, createInterface, type Interface, moveCursor } from "node:readline";
+import type { InboundMessage } from "sidewire";
+import stringWidth from "string-width";
+import type { ChatView, Fate, PresenceState } from "./chat-view.js";
+import type { Output } from "./output.js";
+import { clockTime, milliseconds, printable, short, shown } from "./printable.js";
+
+/** A line that was typed, as long as it or one before it has no answer. */
+interface Pending {
+  readonly time: string;
+  readonly text: string;
+  fate: Fate | undefined;
+}
+
+const PROMPT = "› ";
+
+/**
+ * A chat at a terminal: above what was said, below it what has no answer yet, last what is being typed.
+ * Lines move up in the order in which they were sent, with their marks.
+ */
+export class TerminalView implements ChatView {
+  readonly #output: Output;
+  readonly #name: string;
+  readonly #input: Interface;
+  readonly #pending: Pending[] = [];
+  /** Rows of the pending lines as they stand on the screen. */
+  #rows = 0;
+  #open = true;
+
+  constructor(output: Output, to: string, onInterrupt: () => void) {
+    this.#output = output;
+    this.#name = short(to);
+    this.#input = createInterface({
+      input: process.stdin,
+      output: process.stdout,
+      prompt: PROMPT,
+      terminal: true,
+    });
+    this.#input.on("SIGINT", onInterrupt);
+  }
+
+  async *lines(signal: AbortSignal): AsyncIterable<string> {
+    const typed: string[] = [];
+    let wake: () => void = () => {};
+    let ended = signal.aborted;
+    const end = (): void => {
+      ended = true;
+      wake();
+    };
+    this.#input.on("line", (line) => {
+      // As it was typed it stands above the cursor; it comes back with its mark.
+      this.#redraw(() => {}, this.#rowsOf(PROMPT + line));
+      typed.push(line);
+      wake();
+    });
+    this.#input.on("close", end);
+    signal.addEventListener("abort", end, { once: true });
+    this.#input.prompt();
+    while (!ended || (typed.length > 0 && !signal.aborted)) {
+      const line = typed.shift();
+      if (line === undefined) {
+        await new Promise<void>((resolve) => {
+          wake = resolve;
+        });
+        continue;
+      }
+      yield line;
+    }
+  }
+
+  sending(text: string): (fate: Fate) => Promise<void> {
+    const pending: Pending = { time: clockTime(), text, fate: undefined };
+    this.#redraw(() => this.#pending.push(pending));
+    return async (fate) => {
+      this.#redraw(() => {
+        pending.fate = fate;
+      });
+    };
+  }
+
+  async received(message: InboundMessage): Promise<void> {
+    const { paint } = this.#output;
+    const sealed = message.sealed ? paint.green(" sealed") : "";
+    this.#say(`${paint.dim(clockTime())}   ${paint.cyan(this.#name)}${sealed}  ${shown(message.data)}`);
+  }
+
+  presence(state: PresenceState): void {
+    const { paint } = this.#output;
+    const far =
+      state.present && state.roundTripMs !== undefined ? `, ${milliseconds(state.roundTripMs)} away` : "";
+    const text = state.present ? `● ${this.#name} is there${far}` : `○ ${this.#name} is not there`;
+    this.#say(paint.dim(`${clockTime()}   ${text}`));
+  }
+
+  close(): void {
+    if (!this.#open) return;
+    // What has no answer stays as it is.
+    this.#redraw(() => {});
+    this.#open = false;
+    this.#input.close();
+    process.stdout.write("\n");
+    process.stdin.destroy();
+  }
+
+  #say(line: string): void {
+    this.#redraw(() => this.#write(line));
+  }
+
+  /** Takes away what stands below the history, lets something change, and draws it again. */
+  #redraw(change: () => unknown, typedRows = 0): void {
+    if (!this.#open) {
+      change();
+      return;
+    }
+    const { rows } = this.#input.getCursorPos();
+    process.stdout.write("\r");
+    moveCursor(process.stdout, 0, -(rows + typedRows + this.#rows));
+    clearScreenDown(process.stdout);
+    change();
+    while (this.#pending[0]?.fate !== undefined) {
+      const [settled] = this.#pending.splice(0, 1);
+      if (settled !== undefined) this.#write(this.#lineOf(settled));
+    }
+    this.#rows = 0;
+    for (const pending of this.#pending) {
+      const line = this.#lineOf(pending);
+      this.#write(line);
+      this.#rows += this.#rowsOf(line);
+    }
+    // Readline would go up by the rows that it drew last, which are gone.
+    Reflect.set(this.#input, "prevRows", 0);
+    this.#input.prompt(true);
+  }
+
+  #lineOf({ time, text, fate }: Pending): string {
+    const { paint } = this.#output;
+    const said = `${paint.bold("you")}  ${printable(text)}`;
+    if (fate === undefined) return `${paint.dim(time)} ${paint.dim("…")} ${said}`;
+    if (fate.delivered) return `${paint.dim(time)} ${paint.green("✓")} ${said}`;
+    return `${paint.dim(time)} ${paint.red("✗")} ${said} ${paint.red(`(${fate.reason})`)}`;
+  }
+
+  #write(line: string): void {
+    process.stdout.write(`${line}\n`);
+  }
+
+  #rowsOf(line: string): number {
+    return Math.max(1, Math.ceil(stringWidth(line) / (process.stdout.columns || 80)));
+  }
+}

@@ -1,0 +1,81 @@
+import { NoAckError, type Router, type SmartPipe } from "sidewire";
+import { parseAddress } from "./address.js";
+import { LineView } from "./chat-lines.js";
+import { TerminalView } from "./chat-terminal.js";
+import type { ChatView, Fate } from "./chat-view.js";
+import type { Context } from "./context.js";
+import { type ExitCode, reasonOf } from "./failure.js";
+import { readKey } from "./key-file.js";
+import { MAX_MESSAGE_BYTES, startPeer, waitOptions, withPeer } from "./peer.js";
+import { readPool } from "./pool-file.js";
+import { Presence } from "./presence.js";
+import { short } from "./printable.js";
+
+/** Two people, line by line, until the end of input or an interrupt. */
+export async function chat(
+  context: Context,
+  dest: string,
+  { encrypt = false }: { encrypt?: boolean },
+): Promise<ExitCode> {
+  const { options, output, signal, interrupt } = context;
+  const to = parseAddress(dest, "DEST");
+  const { keys } = await readKey(options.key);
+  const brokers = await readPool(options.brokers);
+  const accept = (from: string): boolean => from === to;
+  return await withPeer(context, { identity: keys, brokers, accept }, async (router) => {
+    await startPeer(context, router, brokers);
+    const pipe = await router.pipe(to, { encrypt, signal });
+    output.note(
+      output.paintNotes.dim(`You are ${router.address}\nChat with ${short(to)}. Ctrl-D or Ctrl-C ends it.`),
+    );
+    const view: ChatView =
+      output.isTerminal && process.stdin.isTTY
+        ? new TerminalView(output, to, () => interrupt.raise("SIGINT"))
+        : new LineView(output);
+    return await talk(context, router, pipe, view);
+  });
+}
+
+async function talk(context: Context, router: Router, pipe: SmartPipe, view: ChatView): Promise<ExitCode> {
+  const { signal } = context;
+  const presence = new Presence(pipe, waitOptions(context), (state) => view.presence(state));
+  router.addMessageHandler((message) => {
+    presence.heard();
+    return view.received(message);
+  });
+  const sending = new Set<Promise<void>>();
+  let allDelivered = true;
+  const send = async (text: string): Promise<void> => {
+    const settle = view.sending(text);
+    const fate = await fateOf(context, pipe, text);
+    if (fate.delivered) presence.heard();
+    else presence.missed();
+    allDelivered &&= fate.delivered;
+    await settle(fate);
+  };
+  presence.start();
+  try {
+    for await (const text of view.lines(signal)) {
+      if (text.trim() === "") continue;
+      const sent = send(text);
+      sending.add(sent);
+      void sent.finally(() => sending.delete(sent));
+    }
+    await Promise.all(sending);
+  } finally {
+    presence.stop();
+    view.close();
+  }
+  return allDelivered || signal.aborted ? 0 : 1;
+}
+
+async function fateOf(context: Context, pipe: SmartPipe, text: string): Promise<Fate> {
+  if (Buffer.byteLength(text) > MAX_MESSAGE_BYTES) return { delivered: false, reason: "too long" };
+  try {
+    const { roundTripMs, broker } = await pipe.deliver(text, waitOptions(context));
+    return { delivered: true, roundTripMs, broker };
+  } catch (error) {
+    if (error instanceof NoAckError) return { delivered: false, reason: "no answer" };
+    return { delivered: false, reason: context.signal.aborted ? "ended before an answer" : reasonOf(error) };
+  }
+}

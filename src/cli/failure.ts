@@ -1,0 +1,70 @@
+import { printable } from "./printable.js";
+
+/** Done; not delivered, not reachable or failed on the way; wrong use. */
+export type ExitCode = 0 | 1 | 2;
+
+/** The stable codes of {@link Failure}, besides those of the library. */
+export type FailureCode =
+  /** The command line asks for something that does not exist, or contradicts itself. */
+  | "USAGE"
+  /** A file cannot be read or written. */
+  | "FILE"
+  /** There is no key yet. */
+  | "NO_KEY"
+  /** There is a key already. */
+  | "KEY_EXISTS"
+  /** Others can read the key. */
+  | "KEY_EXPOSED"
+  /** A key file holds something else. */
+  | "INVALID_KEY"
+  | "INVALID_ADDRESS"
+  | "INVALID_POOL"
+  | "MESSAGE_TOO_LARGE"
+  /** A port cannot be listened on. */
+  | "LISTEN";
+
+/** Something went wrong, and this is how the command ends. */
+export class Failure extends Error {
+  override readonly name = "Failure";
+  readonly code: FailureCode;
+  readonly exitCode: ExitCode;
+
+  constructor(code: FailureCode, message: string, exitCode: ExitCode = 2) {
+    super(message);
+    this.code = code;
+    this.exitCode = exitCode;
+  }
+}
+
+/** Reasons of the system in words. */
+const REASONS: Readonly<Record<string, string>> = {
+  ENOENT: "no such file or folder",
+  EACCES: "permission denied",
+  EPERM: "not permitted",
+  EISDIR: "it is a folder",
+  ENOTDIR: "a part of the path is not a folder",
+  EROFS: "the file system is read-only",
+  ENOSPC: "no space left",
+  EADDRINUSE: "the port is in use",
+  EADDRNOTAVAIL: "not an address of this machine",
+  ENOTFOUND: "no such host",
+  EAI_AGAIN: "the name cannot be looked up",
+  ECONNREFUSED: "connection refused",
+  ECONNRESET: "connection reset",
+  EHOSTUNREACH: "no way there",
+  ENETUNREACH: "no way there",
+  ETIMEDOUT: "no answer",
+};
+
+/** An error's text for a table: the system's code in words, where it has one. A broker may have had a say in it. */
+export function inWords(text: string): string {
+  const [code = ""] = /\bE[A-Z_]{3,}\b/.exec(text) ?? [];
+  return REASONS[code] ?? printable(text);
+}
+
+/** Why something failed, without the call that did. */
+export function reasonOf(error: unknown): string {
+  if (!(error instanceof Error)) return String(error);
+  const code: unknown = Reflect.get(error, "code");
+  return (typeof code === "string" ? REASONS[code] : undefined) ?? error.message;
+}

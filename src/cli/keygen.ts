@@ -1,0 +1,16 @@
+import type { Context } from "./context.js";
+import type { ExitCode } from "./failure.js";
+import { createKey } from "./key-file.js";
+import { qrCode } from "./qr-code.js";
+
+/** Makes a key and shows its address. */
+export async function keygen({ options, output }: Context, { qr }: { qr?: true }): Promise<ExitCode> {
+  const { keys, path } = await createKey(options.key);
+  const address = keys.publicKeyHex;
+  await output.result({ address, keyFile: path }, () => address);
+  if (qr && !output.json) await output.line(qrCode(address, output));
+  output.note(
+    output.paintNotes.dim(`The key is in ${path}. The line above is its address: give it to your peers.`),
+  );
+  return 0;
+}

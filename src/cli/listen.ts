@@ -1,0 +1,119 @@
+import type { InboundMessage, Router } from "sidewire";
+import { readAccepted } from "./accept-file.js";
+import type { Context } from "./context.js";
+import { type ExitCode, Failure } from "./failure.js";
+import { aborted } from "./interrupt.js";
+import { readKey } from "./key-file.js";
+import { messageLine, messageObject } from "./message-object.js";
+import { checkProgram, MessagePrograms, type ProgramEnd } from "./message-programs.js";
+import { startPeer, withPeer } from "./peer.js";
+import { readPool } from "./pool-file.js";
+import { count, short, shown } from "./printable.js";
+
+export interface ListenOptions {
+  readonly exec?: string;
+  readonly accept?: string;
+}
+
+/** Prints what arrives, or runs a program for each message, until interrupted. */
+export async function listen(
+  context: Context,
+  args: readonly string[],
+  { exec, accept: acceptFile }: ListenOptions,
+): Promise<ExitCode> {
+  const { options, output, signal } = context;
+  if (exec === undefined && args.length > 0) throw new Failure("USAGE", "arguments without --exec");
+  const { keys, path } = await readKey(options.key);
+  const brokers = await readPool(options.brokers);
+  const accepted = acceptFile === undefined ? undefined : await readAccepted(acceptFile);
+  if (exec !== undefined) await checkProgram(exec);
+  const programs =
+    exec === undefined
+      ? undefined
+      : new MessagePrograms({
+          program: exec,
+          args,
+          // With --json, stdout is for objects.
+          stdout: output.json ? 2 : 1,
+          keyFile: path,
+          onEnd: (message, time, end) => tellEnd(context, exec, message, time, end),
+        });
+
+  // The own key is always known: `doctor` finds a key that is in use twice by asking for it.
+  const accept = (from: string): boolean => accepted?.has(from) !== false || from === keys.publicKeyHex;
+  await withPeer(context, { identity: keys, brokers, accept }, async (router) => {
+    tellTroubles(context, router);
+    await startPeer(context, router, brokers);
+    if (output.json) await output.result({ event: "listening", address: router.address }, () => "");
+    else output.note(output.paintNotes.dim(`Listening as ${router.address}\nCtrl-C ends it.`));
+    // Closing ends the messages, after those that were acknowledged.
+    void aborted(signal).then(() => router.close({ signal }));
+    const known = new Set<string>();
+    for await (const message of router.messages()) {
+      const time = new Date();
+      if (programs === undefined || output.json) await print(context, message, time, known);
+      await programs?.add(message, time);
+    }
+  });
+  if (programs !== undefined && programs.waiting > 0) {
+    output.note(`${count(programs.waiting, "message")} still to be handled; Ctrl-C again leaves them.`);
+    await programs.done();
+  }
+  return 0;
+}
+
+async function print(
+  { output }: Context,
+  message: InboundMessage,
+  time: Date,
+  known: Set<string>,
+): Promise<void> {
+  const { from } = message;
+  // The whole address, once: it is what an answer needs.
+  if (output.isTerminal && !known.has(from)) await output.line(output.paint.dim(`from ${from}`));
+  if (known.size < MAX_KNOWN) known.add(from);
+  await output.result(messageObject(message, time), () => messageLine(output, message, time));
+}
+
+const MAX_KNOWN = 10_000;
+
+/** With a program, people hear of failures alone; the message stands there, so that it is not lost. */
+async function tellEnd(
+  { output }: Context,
+  program: string,
+  message: InboundMessage,
+  time: Date,
+  end: ProgramEnd,
+): Promise<void> {
+  const { from, data, queueId, sequence } = message;
+  if (output.json)
+    return await output.result({ event: "exec", program, from, queueId, sequence, ...end }, () => "");
+  if (end.exitCode === 0) return;
+  const { exitCode, signal, error } = end;
+  const how = error ?? (exitCode === undefined ? `killed by ${signal}` : `exit code ${exitCode}`);
+  const when = time.toISOString();
+  output.warn("EXEC", `${program} failed (${how}) for the message of ${when} from ${from}: ${shown(data)}`);
+}
+
+/** Says when nothing can arrive. */
+function tellTroubles({ output, signal }: Context, router: Router): void {
+  let connected: boolean | undefined;
+  router.on("broker", () => {
+    const now = router.stats().brokers.some(({ state }) => state === "open");
+    if (now === (connected ?? false) || signal.aborted) return;
+    if (!now) output.warn("NO_BROKER", "no broker is connected any more; trying again");
+    else if (connected === false) output.note("Connected again.");
+    connected = now;
+  });
+  let toldAt = Number.NEGATIVE_INFINITY;
+  router.on("dropped", ({ reason, from = "", ageMs = 0 }) => {
+    if ((reason !== "too-old" && reason !== "too-new") || performance.now() - toldAt < TELL_EVERY_MS) return;
+    toldAt = performance.now();
+    const seconds = Math.round(Math.abs(ageMs) / 1000);
+    const message = `refused a message from ${short(from)}, sent ${seconds} s ${ageMs > 0 ? "ago" : "ahead"} by its clock: see sidewire doctor`;
+    output.warn("CLOCK", message, { from, ageMs });
+  });
+}
+
+/** Strangers must not fill the screen with old messages, ms. */
+const TELL_EVERY_MS = 60_000;

@@ -1,0 +1,117 @@
+import { spawn } from "node:child_process";
+import { constants } from "node:fs";
+import { access } from "node:fs/promises";
+import { delimiter, join } from "node:path";
+import pLimit from "p-limit";
+import type { InboundMessage } from "sidewire";
+import { Failure, reasonOf } from "./failure.js";
+
+/** How a program that was given a message ended. */
+export interface ProgramEnd {
+  readonly exitCode?: number;
+  /** What killed it. */
+  readonly signal?: string;
+  /** Why it did not even start. */
+  readonly error?: string;
+}
+
+export interface ProgramOptions {
+  readonly program: string;
+  readonly args: readonly string[];
+  /** The file descriptor that its stdout goes to. */
+  readonly stdout: number;
+  /** The key in use, so that it can answer as the same peer. */
+  readonly keyFile: string;
+  readonly onEnd: (message: InboundMessage, time: Date, end: ProgramEnd) => Promise<void>;
+}
+
+/** Programs at a time, over all senders. */
+const CONCURRENCY = 8;
+
+/** Messages that wait; with more, the router keeps what comes, and then refuses it without an ACK. */
+const MAX_WAITING = 256;
+
+/** Runs a program for each message: one at a time for each sender, in the order of the messages. */
+export class MessagePrograms {
+  readonly #options: ProgramOptions;
+  readonly #limit = pLimit(CONCURRENCY);
+  /** The last program of each sender that has any. */
+  readonly #last = new Map<string, Promise<void>>();
+  readonly #waiting = new Set<Promise<void>>();
+
+  constructor(options: ProgramOptions) {
+    this.#options = options;
+  }
+
+  /** Messages whose program has not ended. */
+  get waiting(): number {
+    return this.#waiting.size;
+  }
+
+  /** Takes a message. Resolves when there is room for another. */
+  async add(message: InboundMessage, time: Date): Promise<void> {
+    const { from } = message;
+    const before = this.#last.get(from) ?? Promise.resolve();
+    const run = before
+      .then(() => this.#limit(() => this.#run(message, time)))
+      .finally(() => {
+        this.#waiting.delete(run);
+        if (this.#last.get(from) === run) this.#last.delete(from);
+      });
+    this.#last.set(from, run);
+    this.#waiting.add(run);
+    while (this.#waiting.size >= MAX_WAITING) await Promise.race(this.#waiting);
+  }
+
+  /** Resolves when every message has had its program. */
+  async done(): Promise<void> {
+    await Promise.all(this.#waiting);
+  }
+
+  async #run(message: InboundMessage, time: Date): Promise<void> {
+    await this.#options.onEnd(message, time, await this.#spawn(message, time));
+  }
+
+  #spawn({ data, from, sentAt, sealed, broker, sequence }: InboundMessage, time: Date): Promise<ProgramEnd> {
+    const { program, args, stdout, keyFile } = this.#options;
+    const env = {
+      ...process.env,
+      SIDEWIRE_KEY: keyFile,
+      SIDEWIRE_FROM: from,
+      SIDEWIRE_TIME: time.toISOString(),
+      SIDEWIRE_SENT_AT: new Date(sentAt).toISOString(),
+      SIDEWIRE_SEALED: sealed ? "1" : "0",
+      SIDEWIRE_BROKER: broker.host,
+      SIDEWIRE_SEQUENCE: String(sequence),
+    };
+    return new Promise((resolve) => {
+      const child = spawn(program, args, {
+        env,
+        stdio: ["pipe", stdout, 2],
+        shell: false,
+        windowsHide: true,
+        // Ctrl-C is for this command, which lets what it has begun come to its end.
+        detached: process.platform !== "win32",
+      });
+      child.once("error", (error) => resolve({ error: reasonOf(error) }));
+      child.once("exit", (exitCode, signal) =>
+        resolve(exitCode === null ? { signal: signal ?? "" } : { exitCode }),
+      );
+      // It need not read what it is given.
+      child.stdin?.on("error", () => {});
+      child.stdin?.end(data);
+    });
+  }
+}
+
+/** Makes sure that there is such a program before the first message is acknowledged. */
+export async function checkProgram(program: string): Promise<void> {
+  // There the name is completed in ways of its own.
+  if (process.platform === "win32") return;
+  const folders = program.includes("/") ? [""] : (process.env.PATH ?? "").split(delimiter);
+  const found = await Promise.allSettled(
+    folders.map((folder) => access(folder === "" ? program : join(folder, program), constants.X_OK)),
+  );
+  if (found.some(({ status }) => status === "fulfilled")) return;
+  throw new Failure("FILE", `cannot run ${program}: not a program that can be executed`);
+}

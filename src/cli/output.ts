@@ -1,0 +1,109 @@
+import { createSpinner, type Spinner } from "nanospinner";
+import pc from "picocolors";
+import type { Ending } from "./ending.js";
+import { inWords } from "./failure.js";
+import { jsonLine, printable } from "./printable.js";
+import { type Column, table } from "./table.js";
+
+type Colors = ReturnType<typeof pc.createColors>;
+
+/**
+ * What a command says: results on stdout, everything else on stderr. With `--json` both are one object
+ * a line, and remarks for people are left out.
+ */
+export class Output {
+  readonly json: boolean;
+  /** Colours for stdout, and for stderr; plain where that is not a terminal. */
+  readonly paint: Colors;
+  readonly paintNotes: Colors;
+  #spinner: Spinner | undefined;
+
+  constructor(json: boolean) {
+    this.json = json;
+    this.paint = colorsOf(process.stdout);
+    this.paintNotes = colorsOf(process.stderr);
+  }
+
+  /** Whether a person reads stdout. */
+  get isTerminal(): boolean {
+    return !this.json && process.stdout.isTTY === true;
+  }
+
+  /** A result. Resolves once it is written, so that a slow reader slows the writer down. */
+  async result(object: object, text: () => string): Promise<void> {
+    await this.line(this.json ? jsonLine(object) : text());
+  }
+
+  /** A line on stdout as it is. */
+  async line(text: string): Promise<void> {
+    this.#clearSpinner();
+    await new Promise<void>((resolve) => process.stdout.write(`${text}\n`, () => resolve()));
+  }
+
+  /** A remark for people. */
+  note(text: string): void {
+    if (!this.json) this.#err(text);
+  }
+
+  /** Something that does not end the command. */
+  warn(code: string, message: string, fields: object = {}): void {
+    const text = `${this.paintNotes.yellow("!")} ${printable(message)}`;
+    this.#err(this.json ? jsonLine({ warning: message, code, ...fields }) : text);
+  }
+
+  /** Why the command ends: one line, and what each broker did where that is the reason. */
+  fail({ code, message, brokers }: Ending, usage: boolean): void {
+    if (this.json) {
+      this.#err(jsonLine({ error: message, code, ...(brokers === undefined ? {} : { brokers }) }));
+      return;
+    }
+    const hint = usage ? " (see --help)" : "";
+    this.#err(`${this.paintNotes.red("sidewire:")} ${printable(message)}${hint}`);
+    if (brokers === undefined || brokers.length === 0) return;
+    const rows = brokers.map(({ family, host, error }) => [family, host, inWords(error)]);
+    this.#err(this.notesTable(["family", "broker", "reason"], rows));
+  }
+
+  /** A table for stdout. */
+  table(head: readonly Column[], rows: readonly (readonly string[])[]): string {
+    return table(head, rows, this.paint.dim, process.stdout.columns);
+  }
+
+  /** A table for stderr. */
+  notesTable(head: readonly Column[], rows: readonly (readonly string[])[]): string {
+    return table(head, rows, this.paintNotes.dim, process.stderr.columns);
+  }
+
+  /** Shows that something is going on, to a person who watches; ends with what it waits for. */
+  async waiting<T>(text: string, work: (update: (text: string) => void) => Promise<T>): Promise<T> {
+    if (!this.#canSpin) return await work(() => {});
+    // Not `start`, which would end the process by itself on SIGINT.
+    const spinner = createSpinner(text, { stream: process.stderr, color: "cyan" }).loop();
+    this.#spinner = spinner;
+    try {
+      return await work((newText) => spinner.update(newText));
+    } finally {
+      this.#clearSpinner();
+    }
+  }
+
+  get #canSpin(): boolean {
+    // The spinner itself looks at stdout and CI, and writes a line for every frame where it may not move.
+    return this.isTerminal && process.stderr.isTTY && process.env.TERM !== "dumb" && !("CI" in process.env);
+  }
+
+  #clearSpinner(): void {
+    this.#spinner?.stop();
+    this.#spinner = undefined;
+  }
+
+  #err(text: string): void {
+    this.#clearSpinner();
+    process.stderr.write(`${text}\n`);
+  }
+}
+
+function colorsOf(stream: NodeJS.WriteStream): Colors {
+  // hasColors looks at NO_COLOR and TERM; only a terminal has it.
+  return pc.createColors(stream.isTTY === true && stream.hasColors());
+}

@@ -1,0 +1,62 @@
+import type { SendOptions, SmartPipe } from "sidewire";
+import type { PresenceState } from "./chat-view.js";
+import { pause } from "./interrupt.js";
+
+/** Silence that is asked about, ms: an absent peer is asked for on every broker, so not too often. */
+const ASK_AFTER_MS = 10_000;
+
+/** Keeps track of whether a peer is there: by what is heard of it, and by asking where nothing is. */
+export class Presence {
+  readonly #pipe: SmartPipe;
+  readonly #options: SendOptions;
+  readonly #onChange: (state: PresenceState) => void;
+  readonly #stopped = new AbortController();
+  #present: boolean | undefined;
+  #heardAt = Number.NEGATIVE_INFINITY;
+
+  constructor(pipe: SmartPipe, options: SendOptions, onChange: (state: PresenceState) => void) {
+    this.#pipe = pipe;
+    this.#options = options;
+    this.#onChange = onChange;
+  }
+
+  start(): void {
+    void this.#watch();
+  }
+
+  /** Something came from it: a message, or an ACK. */
+  heard(roundTripMs?: number): void {
+    this.#heardAt = performance.now();
+    this.#tell({ present: true, ...(roundTripMs === undefined ? {} : { roundTripMs }) });
+  }
+
+  /** A message had no answer. */
+  missed(): void {
+    this.#tell({ present: false });
+  }
+
+  stop(): void {
+    this.#stopped.abort();
+  }
+
+  async #watch(): Promise<void> {
+    const { signal } = this.#stopped;
+    while (!signal.aborted) {
+      const askedAt = performance.now();
+      if (askedAt - this.#heardAt >= ASK_AFTER_MS) {
+        // It fails when the chat has ended.
+        const found = await this.#pipe.probe({ ...this.#options, signal }).catch(() => undefined);
+        if (found === undefined) return;
+        if (found.reachable) this.heard(found.brokers[0]?.roundTripMs);
+        else if (this.#heardAt < askedAt) this.missed();
+      }
+      await pause(ASK_AFTER_MS, signal);
+    }
+  }
+
+  #tell(state: PresenceState): void {
+    if (this.#stopped.signal.aborted || state.present === this.#present) return;
+    this.#present = state.present;
+    this.#onChange(state);
+  }
+}

@@ -1,0 +1,82 @@
+/**
+ * What a stranger sends must not steer the terminal: no control characters, no reversed writing, no
+ * line that is made to look like another one's. The two joiners stay, since scripts and emoji need them.
+ */
+const STEERING = /(?![\u200c\u200d])[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}]/gu;
+
+const SHORT: Readonly<Record<string, string>> = { "\n": "\\n", "\r": "\\r", "\t": "\\t" };
+
+/** A text in one line, with escapes for everything that a terminal would obey. */
+export function printable(text: string): string {
+  return text.replace(STEERING, (character) => SHORT[character] ?? escaped(character));
+}
+
+function escaped(character: string): string {
+  const code = character.codePointAt(0) ?? 0;
+  return code < 0x100 ? `\\x${code.toString(16).padStart(2, "0")}` : `\\u{${code.toString(16)}}`;
+}
+
+/** Bytes as text, if that is what they are. */
+export function textOf(bytes: Uint8Array): string | undefined {
+  try {
+    return new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(bytes);
+  } catch {
+    return undefined;
+  }
+}
+
+/** Bytes for people: as text where they are text, otherwise in hex. */
+export function shown(bytes: Uint8Array): string {
+  const text = textOf(bytes);
+  return text === undefined ? `0x${hex(bytes)}` : printable(text);
+}
+
+/** Bytes for programs: `text`, or `hex` where they are not UTF-8. */
+export function content(bytes: Uint8Array): { text: string } | { hex: string } {
+  const text = textOf(bytes);
+  return text === undefined ? { hex: hex(bytes) } : { text };
+}
+
+export function hex(bytes: Uint8Array): string {
+  return Buffer.from(bytes).toString("hex");
+}
+
+/** A value as one line of JSON, which means the same and is safe to look at. */
+export function jsonLine(value: object): string {
+  return JSON.stringify(value).replace(STEERING, (character) =>
+    character
+      .split("")
+      .map((unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, "0")}`)
+      .join(""),
+  );
+}
+
+/** An address that fits a line. */
+export function short(address: string): string {
+  return `${address.slice(0, 8)}…${address.slice(-4)}`;
+}
+
+export function milliseconds(ms: number): string {
+  return `${ms < 10 ? ms.toFixed(1) : Math.round(ms)} ms`;
+}
+
+/** The time of day here, for people. */
+export function clockTime(date: Date = new Date()): string {
+  return date.toTimeString().slice(0, 8);
+}
+
+export function count(number: number, noun: string): string {
+  return `${number} ${noun}${number === 1 ? "" : "s"}`;
+}
+
+/** A text in lines of at most so many columns, those after the first indented. */
+export function wrapped(text: string, columns: number = Number.POSITIVE_INFINITY): string[] {
+  const lines: string[] = [];
+  for (const word of text.split(/(?<=\S) /)) {
+    const last = lines.at(-1);
+    if (last !== undefined && last.length + 1 + word.length < columns)
+      lines[lines.length - 1] = `${last} ${word}`;
+    else lines.push(last === undefined ? word : `    ${word}`);
+  }
+  return lines;
+}

@@ -1,0 +1,211 @@
+import { Command, CommanderError, InvalidArgumentError } from "commander";
+import { version } from "../../package.json";
+import type { BrokerOptions } from "./broker.js";
+import type { BrokersOptions } from "./brokers.js";
+import type { Context, GlobalOptions } from "./context.js";
+import { type ExitCode, Failure } from "./failure.js";
+import { Interrupt } from "./interrupt.js";
+import type { ListenOptions } from "./listen.js";
+import { Output } from "./output.js";
+import type { SendOptions } from "./send.js";
+
+type Action = (context: Context) => Promise<ExitCode>;
+
+/** Runs a command line. @returns the process's exit code */
+export async function run(args: readonly string[]): Promise<number> {
+  const interrupt = new Interrupt();
+  interrupt.watch();
+  const json = asksForJson(args);
+  let output = new Output(json);
+  let wanted: Action | undefined;
+  const program = describe(json, (action) => {
+    wanted = action;
+  });
+  try {
+    program.parse([...args], { from: "user" });
+    const options: GlobalOptions = program.opts();
+    output = new Output(options.json === true);
+    if (wanted === undefined) throw new Failure("USAGE", "a command is missing");
+    return await wanted({ options, output, interrupt, signal: interrupt.signal });
+  } catch (error) {
+    if (error instanceof CommanderError && error.exitCode === 0) return 0;
+    // What fails because it was interrupted has nothing to tell.
+    if (interrupt.exitCode !== undefined) return interrupt.exitCode;
+    // Loaded here, since it loads the library: help and misspelt commands are there at once.
+    const { endingOf } = await import("./ending.js");
+    const ending = endingOf(error);
+    output.fail(ending, ending.code === "USAGE");
+    return ending.exitCode;
+  } finally {
+    interrupt.stop();
+  }
+}
+
+/** The command line's grammar. What a command does is loaded once it is asked for. */
+function describe(json: boolean, choose: (action: Action) => void): Command {
+  const program = new Command("sidewire")
+    .description("Small signed messages between known keys, over public MQTT brokers.")
+    .version(version)
+    .option("--key <file>", "the key (default: $SIDEWIRE_KEY, else in the configuration folder)")
+    .option("--brokers <file>", "the pool, in the format of brokers.json (default: the one in the package)")
+    .option("--timeout <ms>", "how long to wait for a broker or an answer", wholeNumber(1, 600_000))
+    .option("--json", "one JSON object a line: results on stdout, errors on stderr")
+    .configureHelp({ showGlobalOptions: true })
+    .configureOutput({
+      // An error is told once, by `run`.
+      outputError: () => {},
+      // Without any command the help goes here, which is for people.
+      writeErr: (text) => {
+        if (process.stderr.isTTY && !json) process.stderr.write(text);
+      },
+    })
+    .exitOverride()
+    .addHelpText(
+      "after",
+      example("sidewire keygen", "sidewire listen", 'sidewire send 03ab… "hello"', "sidewire send --help"),
+    );
+
+  program
+    .command("keygen")
+    .description("make a key and show its address; never overwrites one")
+    .option("--qr", "show the address as a QR code too")
+    .addHelpText("after", example("sidewire keygen", "sidewire keygen --key ./robot.key --qr"))
+    .action((options: { qr?: true }) => {
+      choose(async (context) => (await import("./keygen.js")).keygen(context, options));
+    });
+
+  program
+    .command("id")
+    .description("show the own address")
+    .option("--qr", "as a QR code too")
+    .option("--secret", "the secret key too: whoever has it is you")
+    .addHelpText("after", example("sidewire id --qr"))
+    .action((options: { qr?: true; secret?: true }) => {
+      choose(async (context) => (await import("./id.js")).id(context, options));
+    });
+
+  program
+    .command("listen")
+    .description("print what arrives, or run a program for each message")
+    .argument("[args...]", "after --: arguments of the program of --exec")
+    .option("--exec <program>", "run it for each message, the bytes on its stdin; never through a shell")
+    .option("--accept <file>", "take messages from these addresses only: one a line, # comments")
+    .addHelpText(
+      "after",
+      example(
+        "sidewire listen",
+        "sidewire listen --accept friends.txt --exec python3 -- handle.py --verbose",
+      ),
+    )
+    .action((args: string[], options: ListenOptions) => {
+      choose(async (context) => (await import("./listen.js")).listen(context, args, options));
+    });
+
+  program
+    .command("send")
+    .description("send one message and wait until the peer has acknowledged it")
+    .argument("<dest>", "the peer's address, 66 hex characters")
+    .argument("[text]", "the message; - or nothing: stdin")
+    .option("--file <file>", "send the bytes of a file")
+    .option("--encrypt", "so that only the peer can read it")
+    .addHelpText(
+      "after",
+      example('sidewire send 03ab… "hello"', "sidewire send 03ab… --encrypt < offer.json"),
+    )
+    .action((dest: string, text: string | undefined, options: SendOptions) => {
+      choose(async (context) => (await import("./send.js")).send(context, dest, text, options));
+    });
+
+  program
+    .command("chat")
+    .description("talk with a peer, line by line")
+    .argument("<dest>", "the peer's address, 66 hex characters")
+    .option("--encrypt", "so that only the peer can read it")
+    .addHelpText("after", example("sidewire chat 03ab…"))
+    .action((dest: string, options: { encrypt?: true }) => {
+      choose(async (context) => (await import("./chat.js")).chat(context, dest, options));
+    });
+
+  program
+    .command("probe")
+    .description("is this peer there, on which brokers, how far")
+    .argument("<dest>", "the peer's address, 66 hex characters")
+    .option("--watch", "go on asking")
+    .option(
+      "--interval <ms>",
+      "the pause between two questions (default: 2000)",
+      wholeNumber(100, 86_400_000),
+    )
+    .addHelpText("after", example("sidewire probe 03ab… --watch"))
+    .action((dest: string, options: { watch?: true; interval?: number }) => {
+      choose(async (context) => (await import("./probe.js")).probe(context, dest, options));
+    });
+
+  program
+    .command("rank")
+    .description("the brokers in the order in which they are used for an address")
+    .argument("<dest>", "the peer's address, 66 hex characters")
+    .addHelpText("after", example("sidewire rank 03ab…"))
+    .action((dest: string) => {
+      choose(async (context) => (await import("./rank.js")).rank(context, dest));
+    });
+
+  program
+    .command("brokers")
+    .description("check every broker of the pool for real, by each of its transports")
+    .option("--watch", "go on checking")
+    .option("--interval <ms>", "the pause between two checks (default: 60000)", wholeNumber(100, 86_400_000))
+    .option("--write <file>", "write what works as a pool, dated")
+    .addHelpText("after", example("sidewire brokers", "sidewire brokers --write brokers.json"))
+    .action((options: BrokersOptions) => {
+      choose(async (context) => (await import("./brokers.js")).brokers(context, options));
+    });
+
+  program
+    .command("broker")
+    .description("run a broker for a LAN or a test, and print the pool entry for it")
+    .option("--host <address>", "the address to listen on", "127.0.0.1")
+    .option("--port <port>", "of MQTT over TCP; 0: a free one (default: 1883)", wholeNumber(0, 65_535))
+    .option(
+      "--ws-port <port>",
+      "of MQTT over WebSocket; 0: a free one (default: 8083)",
+      wholeNumber(0, 65_535),
+    )
+    .addHelpText("after", example("sidewire broker > pool.json", "sidewire listen --brokers pool.json"))
+    .action((options: BrokerOptions) => {
+      choose(async (context) => (await import("./broker.js")).broker(context, options));
+    });
+
+  program
+    .command("doctor")
+    .description("look for what keeps messages from arriving, and say what to do")
+    .option("--ntp <server>", "a time server to ask; may be repeated", collect)
+    .addHelpText("after", example("sidewire doctor", "sidewire doctor --ntp ntp.example.com"))
+    .action((options: { ntp?: string[] }) => {
+      choose(async (context) => (await import("./doctor.js")).doctor(context, options));
+    });
+
+  return program;
+}
+
+function example(...lines: readonly string[]): string {
+  return `\nExample${lines.length > 1 ? "s" : ""}:\n${lines.map((line) => `  ${line}`).join("\n")}`;
+}
+
+function wholeNumber(min: number, max: number): (text: string) => number {
+  return (text) => {
+    const number = Number(text);
+    if (/^\d+$/.test(text) && number >= min && number <= max) return number;
+    throw new InvalidArgumentError(`Expected a whole number from ${min} to ${max}.`);
+  };
+}
+
+function collect(text: string, before: readonly string[] = []): string[] {
+  return [...before, text];
+}
+
+/** What the command line asks for may have to be known before it is understood. */
+function asksForJson(args: readonly string[]): boolean {
+  const end = args.indexOf("--");
+  return (end < 0 ? args : args.slice(0, end)).includes("--json");
+}

@@ -1,0 +1,106 @@
+import {
+  type BrokerStats,
+  Keypair,
+  NoBrokerError,
+  type RankedBroker,
+  type Router,
+  rankBrokers,
+} from "sidewire";
+import { parseAddress } from "./address.js";
+import type { Context } from "./context.js";
+import { type ExitCode, inWords } from "./failure.js";
+import { pause } from "./interrupt.js";
+import { withPeer } from "./peer.js";
+import { readPool } from "./pool-file.js";
+
+/** How long brokers may take to show whether they can be reached, ms. */
+const PATIENCE_MS = 5000;
+
+/** So long without a change, and nothing more is to come, ms. */
+const QUIET_MS = 500;
+
+interface Row {
+  readonly place: number;
+  readonly broker: RankedBroker;
+  /** Absent where it was not dialled: no address of its family here, or no port. */
+  readonly stats: BrokerStats | undefined;
+}
+
+/** Shows the brokers in the order in which they are used for an address, and which can be connected to. */
+export async function rank(context: Context, dest: string): Promise<ExitCode> {
+  const { options, output, signal } = context;
+  const to = parseAddress(dest, "DEST");
+  const brokers = await readPool(options.brokers);
+  const ranking = rankBrokers(to, brokers);
+  // A key of its own, that connects to as many as it can: nothing is received, and the ranking is DEST's.
+  const peer = {
+    identity: Keypair.generate(),
+    brokers,
+    accept: () => false,
+    router: { inboundBrokers: 100 },
+  };
+  const stats = await withPeer(context, peer, (router) =>
+    output.waiting("connecting", () => connect(router, options.timeout ?? PATIENCE_MS, signal)),
+  );
+  const rows = [ranking.IPv4, ranking.IPv6].flatMap((family) =>
+    family.map((broker, i): Row => ({ place: i + 1, broker, stats: statsOf(broker, stats) })),
+  );
+  if (output.json) for (const row of rows) await output.result(objectOf(row), () => "");
+  else await output.line(tableOf(context, rows));
+  return rows.some((row) => row.stats?.state === "open") ? 0 : 1;
+}
+
+/** Dials, and tells what came of it once there is nothing more to come. */
+async function connect(
+  router: Router,
+  timeoutMs: number,
+  signal: AbortSignal,
+): Promise<readonly BrokerStats[]> {
+  const deadline = performance.now() + timeoutMs;
+  let changedAt = performance.now();
+  router.on("broker", () => {
+    changedAt = performance.now();
+  });
+  await router.start({ signal, timeoutMs }).catch((error: unknown) => {
+    if (!(error instanceof NoBrokerError)) throw error;
+  });
+  const isSettled = (): boolean =>
+    performance.now() - changedAt > QUIET_MS &&
+    router.stats().brokers.every(({ state }) => state !== "connecting");
+  while (!isSettled() && performance.now() < deadline && !signal.aborted) await pause(50, signal);
+  signal.throwIfAborted();
+  return router.stats().brokers;
+}
+
+function statsOf({ family, host }: RankedBroker, stats: readonly BrokerStats[]): BrokerStats | undefined {
+  return stats.find((broker) => broker.family === family && broker.host === host);
+}
+
+function objectOf({ place, broker, stats }: Row): object {
+  const { family, host, port, weight, score } = broker;
+  const { state = "idle", lastError } = stats ?? {};
+  const error = state === "open" || lastError === undefined ? {} : { error: lastError };
+  return {
+    place,
+    family,
+    host,
+    ...(port === undefined ? {} : { port }),
+    weight,
+    score,
+    connected: state === "open",
+    ...error,
+  };
+}
+
+function tableOf({ output }: Context, rows: readonly Row[]): string {
+  const { paint } = output;
+  const cells = rows.map(({ place, broker, stats }) => {
+    const { state, lastError } = stats ?? {};
+    const mark =
+      state === "open"
+        ? paint.green("● connected")
+        : `○ ${(lastError === undefined ? undefined : inWords(lastError)) ?? (state === "connecting" ? "no answer yet" : "not dialled")}`;
+    return [broker.family, String(place), broker.host, broker.score.toFixed(4), mark];
+  });
+  return output.table(["family", ">place", "broker", ">score", "from here"], cells);
+}

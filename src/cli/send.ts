@@ -1,0 +1,116 @@
+import { createReadStream } from "node:fs";
+import type { Readable } from "node:stream";
+import { NoAckError, type Receipt } from "sidewire";
+import { parseAddress } from "./address.js";
+import type { Context } from "./context.js";
+import { type ExitCode, Failure, inWords, reasonOf } from "./failure.js";
+import { readKey } from "./key-file.js";
+import { MAX_MESSAGE_BYTES, startPeer, waitOptions, withPeer } from "./peer.js";
+import { readPool } from "./pool-file.js";
+import { count, milliseconds, short } from "./printable.js";
+
+export interface SendOptions {
+  readonly file?: string;
+  readonly encrypt?: true;
+}
+
+/** Sends one message and prints its receipt. */
+export async function send(
+  context: Context,
+  dest: string,
+  text: string | undefined,
+  { file, encrypt = false }: { file?: string; encrypt?: boolean },
+): Promise<ExitCode> {
+  const { options, output, signal } = context;
+  const to = parseAddress(dest, "DEST");
+  const { keys } = await readKey(options.key);
+  const brokers = await readPool(options.brokers);
+  const data = await messageOf(text, file, signal);
+  checkLength(data.length);
+  // It is not there to listen: what comes in meanwhile is left to whoever is.
+  const accept = (): boolean => false;
+  return await withPeer(context, { identity: keys, brokers, accept }, async (router) => {
+    await startPeer(context, router, brokers);
+    try {
+      const receipt = await output.waiting(
+        `sending ${count(data.length, "byte")} to ${short(to)}`,
+        async () => {
+          const pipe = await router.pipe(to, { encrypt, signal });
+          return await pipe.deliver(data, waitOptions(context));
+        },
+      );
+      await output.result({ delivered: true, to, sealed: encrypt, ...receipt }, () => told(context, receipt));
+      return 0;
+    } catch (error) {
+      if (!(error instanceof NoAckError)) throw error;
+      await tellUndelivered(context, error);
+      return 1;
+    }
+  });
+}
+
+function told({ output }: Context, { bytes, broker, roundTripMs, attempts, brokersTried }: Receipt): string {
+  const tried = `${count(attempts, "attempt")} on ${count(brokersTried.length, "broker")}`;
+  const how = `by ${broker.host} (${broker.family}) in ${milliseconds(roundTripMs)}, ${tried}`;
+  return `${output.paint.green("✓")} ${count(bytes, "byte")} delivered ${how}`;
+}
+
+async function tellUndelivered({ options, output }: Context, error: NoAckError): Promise<void> {
+  const { to, code, brokers } = error;
+  if (output.json) return await output.result({ delivered: false, code, to, brokers }, () => "");
+  const waited = milliseconds(options.timeout ?? 4000);
+  output.note(`${output.paintNotes.red("✗")} not delivered: no answer from ${to} within ${waited}`);
+  if (brokers.length === 0) return output.note("No broker could be tried.");
+  const rows = brokers.map(({ family, host, publishes, error: reason }) => [
+    family,
+    host,
+    String(publishes),
+    reason === undefined ? "published, no answer" : inWords(reason),
+  ]);
+  output.note(output.notesTable(["family", "broker", ">sent", "what it did"], rows));
+}
+
+async function messageOf(
+  text: string | undefined,
+  file: string | undefined,
+  signal: AbortSignal,
+): Promise<Uint8Array> {
+  if (file !== undefined) {
+    if (text !== undefined) throw new Failure("USAGE", "either a text or --file, not both");
+    return await readLimited(createReadStream(file), file, signal);
+  }
+  if (text !== undefined && text !== "-") return new TextEncoder().encode(text);
+  if (text === undefined && process.stdin.isTTY) throw new Failure("USAGE", "a message is missing");
+  return await readLimited(process.stdin, "stdin", signal);
+}
+
+/** Everything in a stream, unless that is too much for a message. */
+async function readLimited(stream: Readable, name: string, signal: AbortSignal): Promise<Uint8Array> {
+  const stop = (): void => void stream.destroy();
+  signal.addEventListener("abort", stop, { once: true });
+  const chunks: Buffer[] = [];
+  let length = 0;
+  try {
+    for await (const chunk of stream) {
+      // A stream without an encoding gives buffers.
+      chunks.push(chunk as Buffer);
+      length += chunks.at(-1)?.length ?? 0;
+      if (length > MAX_MESSAGE_BYTES) break;
+    }
+  } catch (error) {
+    throw new Failure("FILE", `cannot read ${name}: ${reasonOf(error)}`);
+  } finally {
+    signal.removeEventListener("abort", stop);
+    stream.destroy();
+  }
+  if (length > MAX_MESSAGE_BYTES) throw tooLarge(`${name} is longer than`);
+  return Buffer.concat(chunks);
+}
+
+function checkLength(bytes: number): void {
+  if (bytes > MAX_MESSAGE_BYTES) throw tooLarge(`${bytes} bytes are more than`);
+}
+
+function tooLarge(what: string): Failure {
+  return new Failure("MESSAGE_TOO_LARGE", `${what} a message can be: ${MAX_MESSAGE_BYTES} bytes`);
+}

@@ -1,0 +1,151 @@
+import { execFileSync } from "node:child_process";
+import { beforeEach, describe, expect, it } from "vitest";
+import { Keypair } from "../../src/index.js";
+import { Home, objects } from "../support/command.js";
+import { type EmbeddedBroker, startEmbeddedBroker } from "../support/embedded-broker.js";
+import { poolOf, record, startPeer, use } from "../support/peers.js";
+
+let home: Home;
+let broker: EmbeddedBroker;
+const POOL: readonly string[] = ["--brokers", "pool.json"];
+
+beforeEach(async () => {
+  home = new Home();
+  broker = use(await startEmbeddedBroker());
+  home.write("pool.json", poolOf([broker]));
+});
+
+describe("chat in a pipe", () => {
+  it("sends line by line, in order, and tells what became of each", async () => {
+    const own = home.makeKey();
+    const ann = await startPeer(poolOf([broker]));
+    const shown = record(ann);
+    const chatting = home.start(["chat", ...POOL, ann.address], { open: true });
+    await chatting.until(({ err }) => err.includes("● there"));
+    const lines = Array.from({ length: 30 }, (_, i) => `line ${i}`);
+    chatting.type(`${lines.join("\n")}\n\n`);
+    await chatting.until(({ out }) => out.includes("line 29"));
+    await (await ann.pipe(own)).deliver("got \x1b[1m all");
+    await chatting.until(({ out }) => out.includes("got"));
+    chatting.child.stdin?.end();
+    const { code, out } = await chatting.ended;
+    expect(code).toBe(0);
+    expect(shown.map((message) => message.text())).toEqual(lines);
+    const said = out
+      .trimEnd()
+      .split("\n")
+      .map((line) => line.split("\t").slice(1));
+    expect(said).toEqual([...lines.map((line) => ["✓", line]), [ann.address, "got \\x1b[1m all"]]);
+  });
+
+  it("sends everything before the end of input, and ends with 1 where something was not delivered", async () => {
+    home.makeKey();
+    const nobody = Keypair.generate().publicKeyHex;
+    const { code, out } = await home.run(["chat", ...POOL, nobody, "--json", "--timeout", "2000"], {
+      input: "one\ntwo",
+    });
+    expect(code).toBe(1);
+    const sent = objects(out).filter(({ event }) => event === "sent");
+    expect(sent).toMatchObject([
+      { text: "one", delivered: false, code: "NO_ACK" },
+      { text: "two", delivered: false, code: "NO_ACK" },
+    ]);
+    expect(objects(out)).toContainEqual({ event: "presence", present: false });
+  });
+
+  it("hears nobody else, and seals with --encrypt", async () => {
+    const own = home.makeKey();
+    const [ann, ben] = await Promise.all([1, 2].map(() => startPeer(poolOf([broker]))));
+    if (ann === undefined || ben === undefined) throw new Error("two were started");
+    const shown = record(ann);
+    const chatting = home.start(["chat", ...POOL, ann.address, "--json", "--encrypt"], { open: true });
+    await chatting.until(({ out }) => out.includes("presence"));
+    chatting.type("secret\n");
+    await chatting.until(({ out }) => out.includes("secret"));
+    expect(shown.map((message) => [message.text(), message.sealed])).toEqual([["secret", true]]);
+    expect(await (await ben.pipe(own)).send("me too?", { timeoutMs: 500 })).toBe(0);
+    expect(await (await ann.pipe(own)).send("hear you")).toBe(8);
+    await chatting.until(({ out }) => out.includes("hear you"));
+    const { code, out, err } = await chatting.stop();
+    expect([code, err]).toEqual([0, ""]);
+    expect(objects(out).map(({ event }) => event)).toEqual(["presence", "sent", "message"]);
+  });
+});
+
+/** Whether a terminal can be had: Python's `pty`, which is not on Windows. */
+const hasTerminal = ((): boolean => {
+  try {
+    execFileSync("python3", ["-c", "import fcntl, pty"], { stdio: "ignore" });
+    return true;
+  } catch {
+    return false;
+  }
+})();
+
+// Left out where there is none, but not under CI, where everything must be tested.
+const inTerminal = hasTerminal || process.env.CI ? describe : describe.skip;
+
+inTerminal("chat at two terminals", () => {
+  it("shows lines with their marks, what the other one says, and who is there", async () => {
+    const ann = home.makeKey();
+    const other = new Home();
+    other.write("pool.json", poolOf([broker]));
+    const ben = other.makeKey();
+    const annsTerminal = home.startInTerminal(["chat", ...POOL, ben]);
+    await annsTerminal.until(({ out }) => out.includes("Ctrl-D"));
+    const bensTerminal = other.startInTerminal(["chat", ...POOL, ann]);
+    await bensTerminal.until(({ out }) => out.includes("is there"));
+    annsTerminal.type("hello Ben\rhow are you?\r");
+    await annsTerminal.until(({ out }) => /✓.*how are you\?/.test(out));
+    expect(annsTerminal.out.indexOf("hello Ben")).toBeLessThan(annsTerminal.out.search(/✓.*how are you/));
+    await bensTerminal.until(({ out }) => out.includes("how are you?"));
+    bensTerminal.type("half typed");
+    await bensTerminal.until(({ out }) => out.includes("half typed"));
+    annsTerminal.type("\x15one more\r");
+    await bensTerminal.until(({ out }) => /one more[\s\S]*half typed/.test(out));
+
+    // Ctrl-C ends one, Ctrl-D the other, which hears no more.
+    bensTerminal.type("\x03");
+    expect(await bensTerminal.ended).toMatchObject({ code: 0, signal: null });
+    annsTerminal.type("still there?\r");
+    await annsTerminal.until(({ out }) => /✗.*still there\?.*no answer/.test(out));
+    await annsTerminal.until(({ out }) => out.includes("is not there"));
+    annsTerminal.type("\x04");
+    expect(await annsTerminal.ended).toMatchObject({ code: 1, signal: null });
+  });
+
+  it("keeps a stranger's control characters from the terminal", async () => {
+    const own = home.makeKey();
+    const ann = await startPeer(poolOf([broker]));
+    const terminal = home.startInTerminal(["chat", ...POOL, ann.address]);
+    await terminal.until(({ out }) => out.includes("is there"));
+    await (await ann.pipe(own)).deliver("\x1b]0;title\x07\r\n\x9b2Jend");
+    await terminal.until(({ out }) => out.includes("end"));
+    terminal.type("\x03");
+    const { out } = await terminal.ended;
+    expect(out).toContain("\\x1b]0;title\\x07\\r\\n\\x9b2Jend");
+    expect(out).not.toContain("\x1b]0;");
+  });
+});
+
+inTerminal("listen at a terminal", () => {
+  it("has colours, unless NO_COLOR is set, and the whole address once", async () => {
+    const own = home.makeKey();
+    const ann = await startPeer(poolOf([broker]));
+    for (const env of [{}, { NO_COLOR: "1" }]) {
+      const terminal = home.startInTerminal(["listen", ...POOL], env);
+      await terminal.until(({ out }) => out.includes("Ctrl-C"));
+      const pipe = await ann.pipe(own);
+      for (const text of ["one", "two"]) await pipe.deliver(text);
+      await terminal.until(({ out }) => out.includes("two"));
+      terminal.type("\x03");
+      const { code, out } = await terminal.ended;
+      expect(code).toBe(0);
+      expect(out.split(ann.address)).toHaveLength(2);
+      // Cyan, for the sender.
+      expect(out.includes("\x1b[36m")).toBe(env.NO_COLOR === undefined);
+      for (const text of ["one", "two"])
+        expect(out).toMatch(new RegExp(`${ann.address.slice(0, 8)}….*  ${text}`));
+    }
+  });
+});

@@ -1,0 +1,106 @@
+import { describe, expect, it } from "vitest";
+import packageJson from "../../package.json" with { type: "json" };
+import { Home, objects } from "../support/command.js";
+
+const COMMANDS: readonly string[] = [
+  ...["keygen", "id", "listen", "send", "chat"],
+  ...["probe", "rank", "brokers", "broker", "doctor"],
+];
+
+const ADDRESS = `02${"79be667ef9dcbbac55a06295ce870b07029bfcdb2dce28d959f2815b16f81798"}`;
+
+describe("sidewire", () => {
+  it("names every command in its help", async () => {
+    const { code, out } = await new Home().run(["--help"]);
+    expect(code).toBe(0);
+    for (const name of COMMANDS) expect(out).toMatch(new RegExp(`^  ${name} `, "m"));
+    for (const line of out.split("\n")) expect(line.length).toBeLessThanOrEqual(80);
+  });
+
+  it.each(COMMANDS)("%s --help has an example", async (name) => {
+    const { code, out, err } = await new Home().run([name, "--help"]);
+    expect([code, err]).toEqual([0, ""]);
+    expect(out).toMatch(new RegExp(`Examples?:\n  sidewire ${name}`));
+    for (const option of ["--key", "--brokers", "--timeout", "--json"]) expect(out).toContain(option);
+  });
+
+  it("tells its version", async () => {
+    expect((await new Home().run(["--version"])).out).toBe(`${packageJson.version}\n`);
+  });
+
+  it.each([
+    [[], "a command is missing"],
+    [["sned"], "unknown command 'sned' (Did you mean send?)"],
+    [["send"], "missing required argument 'dest'"],
+    [["id", "more"], "too many arguments"],
+    [["id", "--jsno"], "unknown option '--jsno'"],
+    [["send", ADDRESS, "text", "--timeout", "soon"], "Expected a whole number from 1 to 600000"],
+    [["send", ADDRESS, "text", "--timeout", "0"], "Expected a whole number from 1 to 600000"],
+    [["send", ADDRESS, "text", "--file", "x"], "either a text or --file"],
+    [["listen", "--", "argument"], "arguments without --exec"],
+    [["broker", "--port", "65536"], "Expected a whole number from 0 to 65535"],
+  ])("%j: one line on stderr, and 2", async (args, problem) => {
+    const home = new Home();
+    home.makeKey();
+    const { code, out, err } = await home.run(args);
+    expect([code, out]).toEqual([2, ""]);
+    expect(err).toMatch(/^sidewire: [^\n]+\n$/);
+    expect(err).toContain(problem);
+    // The same as an object, wherever the option stands.
+    const place = args.length % 2;
+    const json = await home.run([...args.slice(0, place), "--json", ...args.slice(place)]);
+    expect([json.code, json.out]).toEqual([2, ""]);
+    expect(objects(json.err)).toMatchObject([{ code: "USAGE" }]);
+  });
+
+  it.each([
+    ["send", ["send", "03ab", "text"], "INVALID_ADDRESS", "DEST: expected 66 hex characters"],
+    ["probe", ["probe", `05${"11".repeat(32)}`], "INVALID_ADDRESS", "DEST: expected 66 hex"],
+    ["rank", ["rank", ""], "INVALID_ADDRESS", "DEST: expected 66 hex"],
+    ["a pool", ["listen", "--brokers", "none.json"], "FILE", "cannot read none.json: no such file"],
+    [
+      "a pool",
+      ["listen", "--brokers", "bad.json"],
+      "INVALID_POOL",
+      'bad.json: IPv4["a.example"].port: expected a port',
+    ],
+    ["a pool", ["brokers", "--brokers", "text.json"], "INVALID_POOL", "text.json: pool: expected JSON"],
+    ["a message", ["send", ADDRESS, "--file", "none"], "FILE", "cannot read none: no such file"],
+    ["a message", ["send", ADDRESS, "--file", "."], "FILE", "cannot read .: it is a folder"],
+    ["a message", ["send", ADDRESS, "--file", "long"], "MESSAGE_TOO_LARGE", "long is longer than"],
+    ["addresses", ["listen", "--accept", "none"], "FILE", "cannot read none"],
+    ["addresses", ["listen", "--accept", "friends"], "INVALID_ADDRESS", "friends:3: expected 66 hex"],
+    ["a program", ["listen", "--exec", "./none"], "FILE", "cannot run ./none"],
+    ["a program", ["listen", "--exec", "no-such-program-here"], "FILE", "cannot run no-such-program-here"],
+  ])("wrong %s: %j ends with 2", async (_, args, code, problem) => {
+    const home = new Home();
+    home.makeKey();
+    home.write("bad.json", { IPv4: { "a.example": { port: 0 } } });
+    home.write("text.json", "password");
+    home.write("long", Buffer.alloc(70_000));
+    home.write("friends", `# known\n${ADDRESS} # Ann\n${ADDRESS.slice(1)}\n`);
+    const ended = await home.run([...args, "--json"]);
+    expect([ended.code, ended.out]).toEqual([2, ""]);
+    const [error, ...more] = objects(ended.err);
+    expect(more).toEqual([]);
+    expect(error?.code).toBe(code);
+    expect(error?.error).toContain(problem);
+  });
+
+  it.each(["listen", "send", "chat", "probe"])("%s says that a key is missing", async (name) => {
+    const args = name === "listen" ? [] : [ADDRESS];
+    const { code, err } = await new Home().run([name, ...args, "--json"]);
+    expect(code).toBe(2);
+    expect(objects(err)).toMatchObject([{ code: "NO_KEY" }]);
+  });
+
+  it("takes a message that is too long on stdin for wrong use, without reading it to its end", async () => {
+    const home = new Home();
+    home.makeKey();
+    const sending = home.start(["send", ADDRESS, "--json"], { open: true });
+    sending.type("x".repeat(65_537));
+    const { code, err } = await sending.ended;
+    expect(code).toBe(2);
+    expect(objects(err)).toMatchObject([{ code: "MESSAGE_TOO_LARGE" }]);
+  });
+});
