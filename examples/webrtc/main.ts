@@ -1,0 +1,32 @@
+/**
+ * Serves the WebRTC example, with brokers of its own:
+ *
+ *     npm run example:webrtc
+ *
+ * `PORT` and `ADDRESS` in the environment choose the port and which of this machine's addresses others use.
+ */
+import { networkInterfaces } from "node:os";
+import { serveExample } from "./server.js";
+
+const port = Number(process.env.PORT ?? 8080);
+const address = process.env.ADDRESS ?? lanAddress() ?? "127.0.0.1";
+
+try {
+  const example = await serveExample(address, port);
+  process.once("SIGINT", () => void example[Symbol.asyncDispose]());
+  console.log("A data channel between two pages that know each other's key alone.\n");
+  console.log(`  here             http://localhost:${example.port}/`);
+  if (address !== "127.0.0.1") console.log(`  in your network  ${example.url}`);
+  console.log(
+    `\nBrokers on the ports ${example.brokers.map((broker) => broker.port).join(", ")}. Ctrl-C ends all of it.`,
+  );
+} catch (error) {
+  console.error(String(error));
+  process.exitCode = 1;
+}
+
+/** The address of this machine's network, if it has one. */
+function lanAddress(): string | undefined {
+  const addresses = Object.values(networkInterfaces()).flatMap((list) => list ?? []);
+  return addresses.find(({ family, internal }) => family === "IPv4" && !internal)?.address;
+}

@@ -1,0 +1,80 @@
+import { badge } from "./badge.js";
+import type { Phase } from "./connection.js";
+import { element } from "./element.js";
+import type { Peer } from "./peer.js";
+import { timeText } from "./time-text.js";
+
+const PHASES: Readonly<Record<Phase, string>> = {
+  calling: "Calling",
+  open: "Connected",
+  recovering: "Recovering",
+  waiting: "No answer, trying again",
+  gone: "Gone",
+};
+
+/** One peer: where the connection stands, how it came about, what it is like. */
+export class PeerCard {
+  readonly root: HTMLElement;
+  readonly #peer: Peer;
+  readonly #phase = element("span", { className: "phase" });
+  readonly #steps = element("ol", { className: "steps" });
+  readonly #figures = element("dl", { className: "figures" });
+  readonly #log = element("ol", { className: "log" });
+  readonly #callAgain = element("button", { type: "button" }, "Call again");
+
+  /** @param open - whether to show what happened from the beginning */
+  constructor(peer: Peer, open: boolean) {
+    this.#peer = peer;
+    this.#callAgain.addEventListener("click", () => peer.call());
+    this.root = element(
+      "article",
+      { className: "card peer" },
+      element("header", {}, badge(peer.address), this.#phase, this.#callAgain),
+      this.#steps,
+      this.#figures,
+      element("details", { open }, element("summary", {}, "What happened"), this.#log),
+    );
+    this.root.dataset.address = peer.address;
+  }
+
+  show(): void {
+    const { phase, progress, signalMs, signalBy, channelMs } = this.#peer;
+    this.root.dataset.phase = phase;
+    this.#phase.textContent = PHASES[phase];
+    this.#callAgain.hidden = phase !== "gone";
+
+    const { offer, answer, channel, firstByte } = progress.milestones;
+    const candidates =
+      progress.candidatesIn > 0 ? `${progress.candidatesOut} ⇄ ${progress.candidatesIn}` : "";
+    this.#steps.replaceChildren(
+      step("Offer", timeText(offer)),
+      step("Answer", timeText(answer)),
+      step("Candidates", candidates),
+      step("Channel", timeText(channel)),
+      step("First byte", timeText(firstByte)),
+    );
+    this.#figures.replaceChildren(
+      ...figure("Signaling round trip", timeText(signalMs), signalBy === undefined ? "" : `by ${signalBy}`),
+      ...figure("Channel round trip", timeText(channelMs), "peer to peer"),
+    );
+    const notes = progress.notes.map(({ atMs, text }) =>
+      element("li", {}, element("time", {}, timeText(atMs)), text),
+    );
+    this.#log.replaceChildren(...notes.reverse());
+  }
+}
+
+function step(name: string, value: string): HTMLElement {
+  const className = value === "" ? "" : "done";
+  return element(
+    "li",
+    { className },
+    element("b", {}, name),
+    element("span", {}, value === "" ? "…" : value),
+  );
+}
+
+function figure(name: string, value: string, detail: string): HTMLElement[] {
+  const small = element("small", {}, value === "" ? "" : detail);
+  return [element("dt", {}, name), element("dd", {}, value === "" ? "–" : value, small)];
+}

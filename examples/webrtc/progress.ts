@@ -1,0 +1,60 @@
+import type { SignalContent } from "./signal.js";
+
+/** How far a connection has come, and when, in ms since it was begun. */
+export interface Milestones {
+  offer?: number;
+  answer?: number;
+  channel?: number;
+  firstByte?: number;
+}
+
+/** One thing that happened. */
+export interface Note {
+  readonly atMs: number;
+  readonly text: string;
+}
+
+const MAX_NOTES = 60;
+
+/** What happened on the way to a connection, and since. */
+export class Progress {
+  #startedAt: number = performance.now();
+  milestones: Milestones = {};
+  candidatesOut = 0;
+  candidatesIn = 0;
+  readonly notes: Note[] = [];
+
+  /** A new connection is begun. */
+  restart(): void {
+    this.#startedAt = performance.now();
+    this.milestones = {};
+    this.candidatesOut = 0;
+    this.candidatesIn = 0;
+  }
+
+  reached(milestone: keyof Milestones): void {
+    this.milestones[milestone] ??= this.#elapsed();
+  }
+
+  signal(direction: "out" | "in", content: SignalContent): void {
+    const arrow = direction === "out" ? "→" : "←";
+    if ("description" in content) {
+      const { type } = content.description;
+      this.reached(type);
+      this.note(`${arrow} ${type}`);
+    } else {
+      if (direction === "out") this.candidatesOut++;
+      else this.candidatesIn++;
+      this.note(`${arrow} candidate`);
+    }
+  }
+
+  note(text: string): void {
+    this.notes.push({ atMs: this.#elapsed(), text });
+    if (this.notes.length > MAX_NOTES) this.notes.shift();
+  }
+
+  #elapsed(): number {
+    return performance.now() - this.#startedAt;
+  }
+}

@@ -1,0 +1,150 @@
+import { encodeQR } from "qr";
+import type { BrokerStats } from "sidewire";
+import { badge } from "./badge.js";
+import { MAX_LINE_LENGTH } from "./conversation.js";
+import { byId, element, squares } from "./element.js";
+import type { Peer } from "./peer.js";
+import { PeerCard } from "./peer-card.js";
+import { timeText } from "./time-text.js";
+
+/** A broker as the page shows it. */
+export interface BrokerRow {
+  readonly name: string;
+  readonly port: number;
+  readonly stats: BrokerStats | undefined;
+}
+
+/** What people do on the page. */
+export interface Actions {
+  say(text: string): void;
+  /** Starts or stops a broker. */
+  control(port: number, action: "start" | "stop"): void;
+}
+
+/** All that is seen, but for the cards of the peers. */
+export class View {
+  readonly #actions: Actions;
+  readonly #cards = new Map<string, PeerCard>();
+  readonly #lines = byId("lines", HTMLOListElement);
+  readonly #marks = new Map<number, HTMLElement>();
+  readonly #text = byId("text", HTMLInputElement);
+
+  constructor(actions: Actions) {
+    this.#actions = actions;
+    this.#text.maxLength = MAX_LINE_LENGTH;
+    byId("say", HTMLFormElement).addEventListener("submit", (event) => {
+      event.preventDefault();
+      const text = this.#text.value.trim();
+      if (text !== "") actions.say(text);
+      this.#text.value = "";
+    });
+    byId("copy", HTMLButtonElement).addEventListener("click", () => void this.#copy());
+  }
+
+  showSelf(address: string, link: string): void {
+    byId("self", HTMLElement).replaceChildren(badge(address));
+    byId("link", HTMLInputElement).value = link;
+    byId("second", HTMLAnchorElement).href = link;
+    byId("qr", HTMLElement).replaceChildren(squares(encodeQR(link, "raw"), "QR code of the invitation link"));
+  }
+
+  /** @param text - undefined takes the notice away */
+  notice(text: string | undefined): void {
+    const notice = byId("notice", HTMLElement);
+    notice.hidden = text === undefined;
+    notice.textContent = text ?? "";
+  }
+
+  showBrokers(rows: readonly BrokerRow[]): void {
+    const open = rows.filter(({ stats }) => stats?.state === "open").length;
+    byId("broker-count", HTMLElement).textContent = `${open} of ${rows.length} connected`;
+    const list = byId("brokers", HTMLUListElement);
+    rows.forEach((row, i) => {
+      const item = list.children[i] ?? list.appendChild(this.#brokerItem(row));
+      const state = row.stats?.state ?? "idle";
+      item.setAttribute("data-state", state);
+      setText(item, ".state", stateOf(row));
+      setText(item, "button", state === "open" ? "Stop" : "Start");
+    });
+  }
+
+  showPeer(peer: Peer): void {
+    let card = this.#cards.get(peer.address);
+    if (card === undefined) {
+      // What happened on the way to the first is there to be read, where there is room; then it is known.
+      card = new PeerCard(peer, this.#cards.size === 0 && innerWidth > 680);
+      this.#cards.set(peer.address, card);
+      byId("peers", HTMLElement).append(card.root);
+      byId("send", HTMLButtonElement).disabled = false;
+      this.#text.disabled = false;
+      this.#text.placeholder = "Say something";
+      document.body.dataset.peers = String(this.#cards.size);
+    }
+    card.show();
+  }
+
+  /** A line of somebody else's. */
+  showLine(from: string, text: string): void {
+    this.#append(element("li", {}, badge(from), element("p", {}, text)));
+  }
+
+  /** A line of one's own, under every number by which peers will acknowledge it. */
+  showOwnLine(text: string, numbers: readonly number[]): void {
+    const [sign, title] = numbers.length > 0 ? ["◷", "on its way"] : ["✗", "nobody is here"];
+    const mark = element("span", { className: "mark", title }, sign);
+    for (const number of numbers) this.#marks.set(number, mark);
+    this.#append(element("li", { className: "own" }, element("p", {}, text), mark));
+  }
+
+  markDelivered(number: number): void {
+    const mark = this.#marks.get(number);
+    this.#marks.delete(number);
+    if (mark === undefined || [...this.#marks.values()].includes(mark)) return;
+    mark.textContent = "✓";
+    mark.title = "delivered";
+  }
+
+  #append(line: HTMLElement): void {
+    this.#lines.append(line);
+    this.#lines.scrollTop = this.#lines.scrollHeight;
+  }
+
+  #brokerItem({ name, port }: BrokerRow): HTMLElement {
+    const button = element("button", { type: "button", title: "As if it had failed, or come back" });
+    button.addEventListener("click", () =>
+      this.#actions.control(port, button.textContent === "Stop" ? "stop" : "start"),
+    );
+    const text = element("div", {}, element("code", {}, name), element("small", { className: "state" }));
+    return element("li", {}, element("span", { className: "dot" }), text, button);
+  }
+
+  async #copy(): Promise<void> {
+    const link = byId("link", HTMLInputElement);
+    const button = byId("copy", HTMLButtonElement);
+    link.select();
+    // Pages of a network's own addresses come without TLS, and so without a clipboard; the old way works there.
+    const copied = isSecureContext
+      ? await navigator.clipboard.writeText(link.value).then(
+          () => true,
+          () => false,
+        )
+      : document.execCommand("copy");
+    button.textContent = copied ? "Copied" : "Select it";
+    setTimeout(() => {
+      button.textContent = "Copy";
+    }, 1500);
+  }
+}
+
+function setText(root: Element, selector: string, text: string): void {
+  const found = root.querySelector(selector);
+  if (found !== null && found.textContent !== text) found.textContent = text;
+}
+
+function stateOf({ stats }: BrokerRow): string {
+  if (stats === undefined || stats.state === "idle") return "not dialled yet";
+  if (stats.state === "connecting") return "connecting";
+  if (stats.state === "waiting") return `gone, next try in ${Math.ceil((stats.nextTryInMs ?? 0) / 1000)} s`;
+  const { roundTripMs, sent } = stats;
+  return `${sent} sent${roundTripMs === undefined ? "" : `, ${timeText(roundTripMs)}`}`;
+}

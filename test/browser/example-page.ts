@@ -1,0 +1,69 @@
+import type { BrowserContext, Page } from "playwright-core";
+import { openPage, type WatchedPage } from "../support/chromium.js";
+
+/** The page of examples/webrtc, as its user sees it. */
+export class ExamplePage {
+  readonly page: Page;
+  readonly problems: readonly string[];
+
+  constructor({ page, problems }: WatchedPage) {
+    this.page = page;
+    this.problems = problems;
+  }
+
+  static async open(context: BrowserContext, url: string): Promise<ExamplePage> {
+    const opened = new ExamplePage(await openPage(context, url));
+    await opened.link();
+    return opened;
+  }
+
+  /** The link that invites to this page, once it is there. */
+  async link(): Promise<string> {
+    await this.page.locator("#self .badge").waitFor();
+    return await this.page.locator("#link").inputValue();
+  }
+
+  async address(): Promise<string> {
+    return new URL(await this.link()).hash.slice(1);
+  }
+
+  /** Waits until the connection to a peer, or the only one, stands so. */
+  async untilPhase(phase: string, address?: string): Promise<void> {
+    const peer = address === undefined ? "" : `[data-address="${address}"]`;
+    await this.page.locator(`.peer${peer}[data-phase="${phase}"]`).waitFor();
+  }
+
+  async say(text: string): Promise<void> {
+    await this.page.locator("#text").fill(text);
+    await this.page.locator("#text").press("Enter");
+  }
+
+  /** Waits until a line of somebody else's is shown. */
+  async untilHears(text: string): Promise<void> {
+    await this.page.locator("#lines li:not(.own) p").getByText(text, { exact: true }).waitFor();
+  }
+
+  /** Waits until a line of this page's own is marked as delivered. */
+  async untilDelivered(text: string): Promise<void> {
+    await this.page.locator("#lines li.own", { hasText: text }).getByText("✓").waitFor();
+  }
+
+  /** All lines, one's own included, in order. */
+  async lines(): Promise<string[]> {
+    return await this.page.locator("#lines p").allTextContents();
+  }
+
+  /** What the card of the only peer says has happened, the latest first. */
+  async log(): Promise<string[]> {
+    return await this.page
+      .locator(".log li")
+      .evaluateAll((items) => items.map((item) => item.lastChild?.textContent ?? ""));
+  }
+}
+
+/** Each says something to the other, and sees that it was delivered. */
+export async function talk(ann: ExamplePage, ben: ExamplePage, word: string): Promise<void> {
+  await Promise.all([ann.say(`${word} from Ann`), ben.say(`${word} from Ben`)]);
+  await Promise.all([ann.untilHears(`${word} from Ben`), ben.untilHears(`${word} from Ann`)]);
+  await Promise.all([ann.untilDelivered(`${word} from Ann`), ben.untilDelivered(`${word} from Ben`)]);
+}

@@ -1,0 +1,78 @@
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { join } from "node:path";
+import { describe, expect, it, onTestFinished } from "vitest";
+import { serveExample } from "../../examples/webrtc/server.js";
+import { freePort } from "../support/mosquitto.js";
+import { use } from "../support/peers.js";
+
+const ROOT = join(import.meta.dirname, "../..");
+
+/** Runs the command until it says something, on whichever output. */
+async function run(env: NodeJS.ProcessEnv): Promise<{ said: string; interrupt(): Promise<unknown> }> {
+  const command = ["--import", "tsx", join(ROOT, "examples/webrtc/main.ts")];
+  const child = spawn(process.execPath, command, { cwd: ROOT, env: { ...process.env, ...env } });
+  onTestFinished(() => void child.kill("SIGKILL"));
+  const exit = once(child, "exit");
+  let said = "";
+  for (const stream of [child.stdout, child.stderr]) {
+    stream.on("data", (chunk: Buffer) => {
+      said += chunk.toString();
+    });
+  }
+  await Promise.race([
+    exit,
+    new Promise<void>((resolve) => child.stdout.on("data", () => /Ctrl-C/.test(said) && resolve())),
+  ]);
+  return {
+    said,
+    interrupt: async () => {
+      child.kill("SIGINT");
+      return (await exit)[0];
+    },
+  };
+}
+
+describe("npm run example:webrtc", () => {
+  it("says where the page is, and ends at Ctrl-C", async () => {
+    const port = await freePort("127.0.0.1");
+    const { said, interrupt } = await run({ PORT: String(port), ADDRESS: "127.0.0.1" });
+    expect(said).toContain(`http://localhost:${port}/\n`);
+    expect(await interrupt()).toBe(0);
+  });
+
+  it("says what is wrong, and leaves nothing running", async () => {
+    const { port } = use(await serveExample("127.0.0.1", 0));
+    const taken = await run({ PORT: String(port), ADDRESS: "127.0.0.1" });
+    expect(taken.said).toMatch(/^Error: listen EADDRINUSE/);
+    const noPort = await run({ PORT: "http", ADDRESS: "127.0.0.1" });
+    expect(noPort.said).toMatch(/port/i);
+    const noAddress = await run({ ADDRESS: "localhost" });
+    expect(noAddress.said).toBe("Error: localhost: expected an IPv4 address of this machine\n");
+  });
+});
+
+describe("the example's server", () => {
+  it("serves its own files, and controls its own brokers", async () => {
+    const { url, brokers } = use(await serveExample("127.0.0.1", 0));
+    const status = async (path: string, method = "GET"): Promise<number> =>
+      (await fetch(new URL(path, url), { method })).status;
+    const page = await fetch(url);
+    expect(page.headers.get("content-security-policy")).toMatch(
+      /^default-src 'self'; connect-src 'self' ws:/,
+    );
+    expect(await page.text()).toContain("page.js");
+    expect(await status("page.js")).toBe(200);
+    expect(await status("server.ts")).toBe(404);
+    expect(await status("%2e%2e/package.json")).toBe(404);
+    expect(await status("%")).toBe(404);
+
+    const [first] = brokers;
+    expect(await status(`brokers/${first?.port}/stop`, "POST")).toBe(204);
+    // Twice is once.
+    expect(await status(`brokers/${first?.port}/stop`, "POST")).toBe(204);
+    expect(await status(`brokers/${first?.port}/start`, "POST")).toBe(204);
+    expect(await status(`brokers/${first?.port}/explode`, "POST")).toBe(404);
+    expect(await status("brokers/1/stop", "POST")).toBe(404);
+  });
+});
