@@ -5,15 +5,17 @@ import { type AddressInfo, createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
-const BINARY = findBinary();
+/** Where mosquitto is; nowhere, where it is not installed. */
+export const MOSQUITTO: string | undefined = findBinary();
 
 /** Whether mosquitto is installed here. */
-export const hasMosquitto: boolean = BINARY !== undefined;
+export const hasMosquitto: boolean = MOSQUITTO !== undefined;
 
 /** A mosquitto process of the test's own. */
 export interface Mosquitto {
   readonly host: string;
   readonly port: number;
+  readonly version: string;
   /** Stops it as if it hung: connections stay, nothing is answered. */
   freeze(): void;
   thaw(): void;
@@ -25,10 +27,11 @@ export interface Mosquitto {
 
 /** Starts mosquitto on a loopback address, on a free port; `using` it ends it. */
 export async function startMosquitto(host = "127.0.0.1", config = ""): Promise<Mosquitto & AsyncDisposable> {
-  if (BINARY === undefined) throw new Error("mosquitto is not installed");
-  const binary = BINARY;
+  if (MOSQUITTO === undefined) throw new Error("mosquitto is not installed");
+  const binary = MOSQUITTO;
   const folder = mkdtempSync(join(tmpdir(), "sidewire-mosquitto-"));
   let child: ChildProcess | undefined;
+  let version = "unknown";
 
   const launch = async (port: number): Promise<boolean> => {
     const path = join(folder, "mosquitto.conf");
@@ -46,7 +49,10 @@ export async function startMosquitto(host = "127.0.0.1", config = ""): Promise<M
     return await new Promise((resolve) => {
       process.stderr.on("data", (chunk: Buffer) => {
         log = (log + chunk.toString()).slice(-4096);
-        if (/version \S+ running/.test(log)) resolve(true);
+        const running = /version (\S+) running/.exec(log);
+        if (running === null) return;
+        version = running[1] ?? version;
+        resolve(true);
       });
       process.once("exit", () => resolve(false));
     });
@@ -70,6 +76,7 @@ export async function startMosquitto(host = "127.0.0.1", config = ""): Promise<M
   return {
     host,
     port,
+    version,
     freeze: () => void child?.kill("SIGSTOP"),
     thaw: () => void child?.kill("SIGCONT"),
     kill,

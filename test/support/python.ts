@@ -7,7 +7,8 @@ const SCRIPT: string = fileURLToPath(new URL("../python/peer.py", import.meta.ur
 /** The system's own first: that is where a distribution's packages are. */
 const INTERPRETERS: readonly string[] = ["/usr/bin/python3", "python3"];
 
-const PYTHON: string | undefined = findPython();
+/** One with the packages `ecdsa` and `paho-mqtt`. */
+export const PYTHON: string | undefined = findPython();
 
 /** Whether there is a Python with the packages `ecdsa` and `paho-mqtt`. */
 export const hasPythonPeer: boolean = PYTHON !== undefined;

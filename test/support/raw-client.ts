@@ -7,6 +7,8 @@ export interface RawClient {
   publish(topic: string, payload: Uint8Array): Promise<void>;
   /** The payloads seen so far on the topics it listens to. */
   readonly seen: Buffer[];
+  /** The same, each with the topic it came on. */
+  readonly heard: { readonly topic: string; readonly payload: Buffer }[];
   /** Resolves with the next payload that fits. */
   next(fits?: (payload: Buffer) => boolean): Promise<Buffer>;
 }
@@ -19,13 +21,18 @@ export async function connectRaw(
   const client: MqttClient = mqtt.connect({ host, port, reconnectPeriod: 0 });
   onTestFinished(() => void client.end(true));
   const seen: Buffer[] = [];
-  client.on("message", (_topic, payload) => seen.push(payload));
+  const heard: { topic: string; payload: Buffer }[] = [];
+  client.on("message", (topic, payload) => {
+    seen.push(payload);
+    heard.push({ topic, payload });
+  });
   await new Promise<void>((resolve, reject) => client.once("connect", () => resolve()).once("error", reject));
   if (topics.length > 0) await client.subscribeAsync([...topics], { qos: 1 });
   return {
     publish: async (topic, payload) =>
       void (await client.publishAsync(topic, Buffer.from(payload), { qos: 1 })),
     seen,
+    heard,
     next: (fits = () => true) =>
       new Promise((resolve) => {
         const look = (_topic: string, payload: Buffer): void => {

@@ -15,7 +15,7 @@ export default class Summary implements Reporter {
     const skipped = counts.skipped + counts.pending;
     if (skipped > 0) {
       console.log(
-        `left out: ${skipped} tests of ${[...leftOut].join(", ")}: mosquitto or the Python peer's packages are not installed`,
+        `left out: ${skipped} tests of ${[...leftOut].join(", ")}: mosquitto, RabbitMQ, NATS, Chromium or the Python peer's packages are not installed`,
       );
       if (process.env.CI === "true") process.exitCode = 1;
     }

@@ -1,0 +1,4 @@
+import { aedes } from "./candidates.js";
+import { conversationOver } from "./conversation.js";
+
+conversationOver(aedes);

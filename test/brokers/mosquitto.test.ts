@@ -1,0 +1,4 @@
+import { mosquitto } from "./candidates.js";
+import { conversationOver } from "./conversation.js";
+
+conversationOver(mosquitto);

@@ -1,0 +1,4 @@
+import { nats } from "./candidates.js";
+import { conversationOver } from "./conversation.js";
+
+conversationOver(nats);

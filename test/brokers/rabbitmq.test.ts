@@ -1,0 +1,4 @@
+import { rabbitmq } from "./candidates.js";
+import { conversationOver } from "./conversation.js";
+
+conversationOver(rabbitmq);
