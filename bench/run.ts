@@ -26,7 +26,7 @@ const SECTIONS: Readonly<Record<string, (context: Context) => Promise<Row[]>>> =
   ranking: ({ pair }) => rankingRows(pair.sender),
   starting: ({ pair, brokers }) => startingRows(pair.sender, brokers.slice(0, 3)),
   memory: ({ brokers, flags }) => memoryRows(brokers.slice(0, 6), flags),
-  "event-loop": ({ pair, broker }) => eventLoopRows(pair, broker),
+  "event-loop": ({ broker, flags }) => eventLoopRows(broker, flags),
   throughput: ({ pair, broker }) => throughputRows(pair, broker),
   latency: ({ pair, brokers }) => latencyRows(pair, brokers),
 };

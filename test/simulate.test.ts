@@ -386,7 +386,7 @@ class RealPeer {
   }
 
   states(): string[] {
-    return this.#brokers.map((broker) => this.#links.find(broker)?.state ?? "idle");
+    return this.#brokers.map((broker) => this.#links.find(broker).state);
   }
 
   /** As `router.pipe` and `send` on it, where the destination listens on some brokers. */

@@ -197,6 +197,7 @@ export class World {
     peer.up = false;
     this.#work(peer.router.close());
     this.#in(10 * SECOND_MS, () => {
+      peer.lines.clear();
       for (const other of this.#peers) other.lines.delete(peer);
       for (const line of this.#lines.values()) {
         if (line.from === peer || line.to === peer) this.#forget(line);
