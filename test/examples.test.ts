@@ -95,7 +95,7 @@ describe("the examples", () => {
     ]);
     expect(noJson).toMatchObject({
       code: 1,
-      error: expect.stringMatching(/^InvalidInputError: pool: not JSON/),
+      error: expect.stringMatching(/^InvalidInputError: pool: expected JSON/),
     });
     expect(absent).toMatchObject({ code: 1, error: expect.stringMatching(/^Error: ENOENT/) });
   });

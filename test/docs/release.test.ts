@@ -1,0 +1,141 @@
+import { execFileSync } from "node:child_process";
+import { readdirSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { describe, expect, it } from "vitest";
+import { parse } from "yaml";
+import project from "../../package.json" with { type: "json" };
+import { ROOT } from "./pages.js";
+
+/** What those who install the package get, and nothing else. Names that a build makes up are `*`. */
+const PACKED = [
+  "CHANGELOG.md",
+  "LICENSE",
+  "README.md",
+  "brokers.json",
+  "dist/browser.js",
+  "dist/browser.js.map",
+  "dist/chunk-*.cjs",
+  "dist/chunk-*.cjs.map",
+  "dist/chunk-*.js",
+  "dist/chunk-*.js.map",
+  "dist/cli.js",
+  "dist/cli/*.js",
+  "dist/cli/licenses.txt",
+  "dist/hints-*.d.cts",
+  "dist/hints-*.d.ts",
+  "dist/index.cjs",
+  "dist/index.cjs.map",
+  "dist/index.d.cts",
+  "dist/index.d.ts",
+  "dist/index.js",
+  "dist/index.js.map",
+  "dist/node.cjs",
+  "dist/node.cjs.map",
+  "dist/node.d.cts",
+  "dist/node.d.ts",
+  "dist/node.js",
+  "dist/node.js.map",
+  "dist/sidewire.min.js",
+  "package.json",
+];
+
+const read = (path: string): string => readFileSync(join(ROOT, path), "utf8");
+
+describe("the package", () => {
+  it("contains what it should, as `npm test` has built it, and nothing else", () => {
+    // The build is not made again here: other tests are reading it.
+    const args = ["pack", "--dry-run", "--json", "--ignore-scripts"];
+    const out = execFileSync("npm", args, {
+      cwd: ROOT,
+      encoding: "utf8",
+      stdio: ["ignore", "pipe", "ignore"],
+    });
+    // The form that npm documents for --json.
+    const [tarball] = JSON.parse(out) as [{ files: { path: string }[] }];
+    const files = tarball.files.map(({ path }) =>
+      path.replace(/^dist\/cli\/.*\.js$/, "dist/cli/*.js").replace(/-[\w-]{8}(?=\.)/, "-*"),
+    );
+    expect([...new Set(files)].toSorted()).toEqual(PACKED);
+  });
+
+  it("has every file that its package.json leads to", () => {
+    const paths = JSON.stringify(project).match(/dist\/[\w./]+/g);
+    expect(paths?.filter((path) => !PACKED.includes(path))).toEqual([]);
+  });
+
+  it("has a changelog that begins with its version", () => {
+    expect(/^## (\S+)$/m.exec(read("CHANGELOG.md"))?.[1]).toBe(project.version);
+  });
+
+  it("is versioned by changesets, which know it by its name", () => {
+    const { changelog, baseBranch }: Record<string, unknown> = JSON.parse(read(".changeset/config.json"));
+    expect({ changelog, baseBranch }).toEqual({ changelog: "@changesets/cli/changelog", baseBranch: "main" });
+    for (const file of readdirSync(join(ROOT, ".changeset")).filter((name) =>
+      /^(?!README).*\.md$/.test(name),
+    )) {
+      expect(read(`.changeset/${file}`)).toMatch(/^---\n"sidewire": (patch|minor|major)\n---\n\n\S/);
+    }
+  });
+});
+
+interface Step {
+  readonly uses?: string;
+  readonly run?: string;
+  readonly with?: Readonly<Record<string, unknown>>;
+}
+
+interface Workflow {
+  readonly on: Readonly<Record<string, unknown>>;
+  readonly permissions: unknown;
+  readonly jobs: {
+    readonly test: { readonly strategy: { readonly matrix: unknown }; readonly steps: readonly Step[] };
+  };
+}
+
+describe("the workflow", () => {
+  // Whatever is not as the type says fails the expectations below.
+  const workflow = parse(read(".github/workflows/ci.yml")) as Workflow;
+  const { strategy, steps } = workflow.jobs.test;
+
+  it("runs .ci/run on Node 20, 22 and 24, for every push to main and every pull request", () => {
+    expect(Object.keys(workflow.on)).toEqual(["push", "pull_request"]);
+    expect(strategy.matrix).toEqual({ node: [20, 22, 24] });
+    expect(steps.at(-1)).toEqual({ run: "bash .ci/run" });
+    expect(steps.map((step) => step.with?.["node-version"])).toContain(`\${{ matrix.node }}`);
+  });
+
+  it("pins every action to a commit, with its version beside it, and may only read", () => {
+    const text = read(".github/workflows/ci.yml");
+    const used = steps.flatMap(({ uses }) => uses ?? []);
+    expect(used.map((action) => action.split("@")[0])).toEqual(["actions/checkout", "actions/setup-node"]);
+    for (const action of used) {
+      expect(action).toMatch(/@[0-9a-f]{40}$/);
+      expect(text).toMatch(new RegExp(`${action} # v\\d+\\.\\d+\\.\\d+$`, "m"));
+    }
+    expect(workflow.permissions).toEqual({ contents: "read" });
+  });
+});
+
+describe("the issue templates", () => {
+  it.each(readdirSync(join(ROOT, ".github/ISSUE_TEMPLATE")).filter((file) => file !== "config.yml"))(
+    "%s is a form that GitHub understands",
+    (file) => {
+      const form: unknown = parse(read(`.github/ISSUE_TEMPLATE/${file}`));
+      expect(form).toMatchObject({
+        name: expect.any(String),
+        description: expect.any(String),
+        body: expect.any(Array),
+      });
+      const { body } = form as { body: { type: string; id?: string; attributes: object }[] }; // as just seen
+      for (const { type, id, attributes } of body) {
+        expect(["markdown", "textarea", "input", "dropdown", "checkboxes"]).toContain(type);
+        if (type === "markdown") expect(attributes).toMatchObject({ value: expect.any(String) });
+        else
+          expect({ id, attributes }).toMatchObject({
+            id: expect.any(String),
+            attributes: { label: expect.any(String) },
+          });
+      }
+    },
+  );
+});

@@ -1,0 +1,37 @@
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { describe, expect, it } from "vitest";
+import { ROOT } from "./pages.js";
+
+const page = readFileSync(join(ROOT, "docs/troubleshooting.md"), "utf8");
+
+/** The members of a union of texts in a source file. */
+function membersOf(file: string, type: string): string[] {
+  // Without its comments, which quote and punctuate as they like.
+  const source = readFileSync(join(ROOT, file), "utf8").replaceAll(/\/\*.*?\*\//gs, "");
+  const union = new RegExp(`export type ${type} =(.*?);`, "s").exec(source)?.[1] ?? "";
+  return [...union.matchAll(/"([^"]+)"/g)].map(([, name = ""]) => name);
+}
+
+/** The first column of the tables below a heading. */
+function rowsBelow(heading: string): string[] {
+  const section = page.split(/^## /m).find((text) => text.startsWith(`${heading}\n`)) ?? "";
+  return [...section.matchAll(/^\| `([^`]+)` \|/gm)].map(([, name = ""]) => name);
+}
+
+describe("troubleshooting", () => {
+  it.each([
+    ["every error code", "src/errors.ts", "SidewireErrorCode", "Error codes"],
+    [
+      "every reason for a broker's failure",
+      "src/errors.ts",
+      "BrokerFailure",
+      "Reasons for a broker's failure",
+    ],
+    ["every reason for a drop", "src/receiver.ts", "DropReason", "Reasons for a drop"],
+  ])("has %s, and no other", (_, file, type, heading) => {
+    const members = membersOf(file, type);
+    expect(members.length).toBeGreaterThan(5);
+    expect(rowsBelow(heading).toSorted()).toEqual(members.toSorted());
+  });
+});
