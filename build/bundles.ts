@@ -39,6 +39,9 @@ const config: Config = defineConfig([
     entry: { browser: "src/index.ts" },
     sourcemap: true,
     esbuildOptions(options) {
+      // A field without a value needs no definition.
+      delete options.tsconfig;
+      options.tsconfigRaw = { compilerOptions: { useDefineForClassFields: false } };
       options.mangleProps = new RegExp(`^(?:${internalNames().join("|")})$`);
     },
   },
