@@ -118,6 +118,7 @@ export class Receiver {
   readonly #acks = new BoundedMap<string, Promise<Uint8Array>>(KEPT_ACKS);
   readonly #pending = new Set<Promise<void>>();
   #purgeAt = 0;
+  #isOver = false;
 
   constructor(options: ReceiverOptions) {
     this.#options = options;
@@ -146,8 +147,12 @@ export class Receiver {
     return this.#inbox.nextAt();
   }
 
-  /** Hands over everything that was acknowledged, and resolves when the last ACK is on its way. */
-  async flush(): Promise<void> {
+  /**
+   * Hands over everything that was acknowledged, takes nothing more, and resolves when the last ACK is on
+   * its way.
+   */
+  async end(): Promise<void> {
+    this.#isOver = true;
     this.#options.onAccepted(this.#inbox.flush());
     this.#verifier.close();
     await Promise.allSettled(this.#pending);
@@ -238,6 +243,8 @@ export class Receiver {
     const { settings, wallNow, schedule, onAccepted, onDuplicate } = this.#options;
     const { packet, data, slot } = accepted;
     const { source: from, queueId, sequence, timestamp } = packet;
+    // Its signature was still being checked, or it was being opened: nobody is left to be handed it.
+    if (this.#isOver) return undefined;
     if (verdict === "seen") {
       onDuplicate();
       // The ACK before may have been lost.

@@ -295,7 +295,7 @@ export class Router extends EventEmitter<RouterEvents> implements AsyncDisposabl
       for (const fail of this.#waiting) fail(closed);
       for (const delivery of this.#outbox.items()) delivery.stop(closed);
       await Promise.race([
-        Promise.all([this.#receiver.flush(), signal?.aborted || this.#book.keeping]),
+        Promise.all([this.#receiver.end(), signal?.aborted || this.#book.keeping]),
         graceOver,
       ]);
     } finally {

@@ -76,6 +76,7 @@ export class Verifier {
   /** What waits is not verified any more. */
   close(): void {
     this.#restAlarm.clear();
+    for (const line of this.#lines) line.clear();
   }
 
   /** Starts what may start. */
@@ -141,6 +142,11 @@ class Line {
     this.count++;
     this.#jobs.set(source, jobs);
     return true;
+  }
+
+  clear(): void {
+    this.#jobs.clear();
+    this.count = 0;
   }
 
   take(): Job | undefined {

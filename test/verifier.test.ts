@@ -305,6 +305,16 @@ describe("a verifier whose time passes by hand", () => {
     }
   });
 
+  it("checks nothing that waits once it is closed", async () => {
+    const oracle = new Oracle();
+    const verifier = new Verifier(oracle.verify);
+    for (const i of range(20)) void check(verifier, i % 5, i, (i % 3) as Rank);
+    const begun = oracle.calls.length;
+    verifier.close();
+    await oracle.answerAll();
+    expect(oracle.calls).toHaveLength(begun);
+  });
+
   it("counts what comes of a check as time that it took", async () => {
     const oracle = new Oracle();
     const verifier = new Verifier(oracle.verify);

@@ -406,7 +406,11 @@ describe("what cannot be stopped", () => {
     const { ann, ben, mallory } = talk;
     const last = packets.filter(({ topic, type }) => topic === ben.keys.publicKeyHex && type === 1);
     const open = await Promise.all(last.map(({ payload }) => AppPacket.unpack(payload)));
-    const mine = open.filter((packet) => packet?.message.length === "open 0".length).at(-1);
+    // What is signed side by side goes out in any order.
+    const mine = open
+      .filter((packet) => packet !== null && packet.message.length === "open 0".length)
+      .toSorted((a, b) => (a?.sequence ?? 0) - (b?.sequence ?? 0))
+      .at(-1);
     if (mine === undefined || mine === null) throw new Error("nothing recorded");
     const next = { queueId: mine.queueId, sequence: mine.sequence + 1 };
     const fields = { ...next, timestamp: 0, type: MessageType.Probe, message: new Uint8Array() };

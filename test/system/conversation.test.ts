@@ -216,7 +216,7 @@ describe("what the application is handed", () => {
     const pipe = await ann.pipe(ben.address);
     const sent = await Promise.all(Array.from({ length: 1024 }, (_, i) => pipe.send(`${i}`)));
     expect(sent).not.toContain(0);
-    expect(await pipe.send("one too many", { timeoutMs: 100 })).toBe(0);
+    expect(await pipe.send("one too many", { timeoutMs: 500 })).toBe(0);
     const texts: string[] = [];
     ben.addMessageHandler((message) => texts.push(message.text()));
     expect(texts).toEqual(Array.from({ length: 1024 }, (_, i) => `${i}`));
@@ -236,7 +236,7 @@ describe("what the application is handed", () => {
     });
     const shown = record(ben);
     const fromMallory = await mallory.pipe(ben.address);
-    expect(await fromMallory.send("let me in", { timeoutMs: 100 })).toBe(0);
+    expect(await fromMallory.send("let me in", { timeoutMs: 500 })).toBe(0);
     expect(checks).toBe(0);
     const fromAnn = await ann.pipe(ben.address);
     expect(await fromAnn.send("it's me")).toBe(7);
