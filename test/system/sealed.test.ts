@@ -115,7 +115,7 @@ describe("a sealed message", () => {
     const ann = await startPeer(pool, { encrypt: true });
     await ben.start();
     const dropped = new Promise((resolve) => ben.once("dropped", resolve));
-    expect(await (await ann.pipe(ben.address)).send(SECRET, { timeoutMs: 200 })).toBe(0);
+    expect(await (await ann.pipe(ben.address)).send(SECRET, { timeoutMs: 500 })).toBe(0);
     expect(await dropped).toMatchObject({ reason: "not-opened" });
   });
 });
