@@ -390,7 +390,7 @@ describe(`${PAYLOADS} random and mutated payloads`, () => {
     const { user, system } = process.cpuUsage(started);
     const seconds = (user + system) / 1e6;
     const after = await usedBytes();
-    await bench.receiver.flush();
+    await bench.receiver.end();
 
     expect(faults).toEqual([]);
     const { accepted, duplicates, published, dropped } = bench.counts;

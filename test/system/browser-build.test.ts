@@ -1,4 +1,4 @@
-import { describe, expect, it } from "vitest";
+import { describe, expect, it, vi } from "vitest";
 import * as node from "../../src/index.js";
 import { startEmbeddedBroker } from "../support/embedded-broker.js";
 import { use } from "../support/peers.js";
@@ -9,6 +9,14 @@ const bundle = "../../dist/browser.js";
 const browser: typeof node = await import(/* @vite-ignore */ bundle);
 
 const hex = (bytes: Uint8Array): string => Buffer.from(bytes).toString("hex");
+
+/** The names of every property in there. */
+function namesIn(value: unknown): string[] {
+  if (typeof value !== "object" || value === null || value instanceof Uint8Array) return [];
+  const own = Array.isArray(value) ? [] : Object.getOwnPropertyNames(value);
+  const inner = Object.values(value).flatMap(namesIn);
+  return [...new Set([...own, ...inner])].filter((name) => !/^[\d.]+$|^stack$/.test(name)).sort();
+}
 
 describe("the browser build", () => {
   it("unpacks all 60 packets of the vectors, and none of the 18 invalid ones", async () => {
@@ -63,6 +71,43 @@ describe("the browser build", () => {
     expect(await (await server.pipe(page.address)).send("from the server")).toBe(15);
     expect((await toServer.next()).value?.text()).toBe("from the page");
     expect((await toPage.next()).value?.text()).toBe("from the server");
+  });
+
+  it("gives and takes what the Node build does, by the same names", async () => {
+    const webSocket = use(await startEmbeddedBroker("127.0.0.1", 0, { transport: "ws" }));
+    const brokers = { IPv4: { "127.0.0.1": { port: 1, ws: webSocket.port } } };
+    const [page, server] = [browser, node].map(({ Router, Keypair }) => {
+      const kept: unknown[] = [];
+      const hintStore = { get: () => undefined, set: (...entry: unknown[]) => void kept.push(entry) };
+      const options = { getTime: Date.now, brokers, transports: ["ws"] as const, hintStore };
+      const router = use(new Router(Keypair.generate(), options));
+      const told: unknown[] = [];
+      router.on("broker", (event) => told.push(event));
+      router.on("dropped", (event) => told.push(event));
+      router.on("message", (event) => told.push(event));
+      return { router, kept, told };
+    });
+    if (page === undefined || server === undefined) throw new Error("two builds");
+    const seen = await Promise.all(
+      [page, server].map(async ({ router, kept, told }, i, all) => {
+        await router.start();
+        const other = all[1 - i]?.router;
+        await other?.start();
+        const hintBrokers = other?.hints() ?? [];
+        expect(hintBrokers).toEqual([{ af: 2, host: "127.0.0.1", port: 1 }]);
+        const pipe = await router.pipe(other?.address ?? "", { hintBrokers, useCache: true, encrypt: true });
+        const receipt = await pipe.deliver("x");
+        const probe = await pipe.probe();
+        const nobody = await router.pipe(node.Keypair.generate().publicKeyHex);
+        const failure = await nobody.deliver("x", { timeoutMs: 10 }).catch((error: unknown) => error);
+        await vi.waitUntil(() => told.length >= 3 && kept.length >= 2);
+        return [receipt, probe, failure, router.stats(), told, kept, router.hints()].map(namesIn);
+      }),
+    );
+    expect(seen[0]).toEqual(seen[1]);
+    expect(seen[1]?.flat()).toEqual(
+      expect.arrayContaining(["roundTripMs", "af", "publishes", "nextTryInMs"]),
+    );
   });
 
   it("says clearly what a browser cannot do", () => {

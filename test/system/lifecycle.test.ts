@@ -111,7 +111,7 @@ describe("close", () => {
     const pool = poolOf([use(await startEmbeddedBroker())]);
     const keys = Keypair.generate();
     let signatures = 0;
-    const sign = (part: Uint8Array): Promise<Uint8Array> => {
+    const sign = async (part: Uint8Array): Promise<Uint8Array> => {
       signatures++;
       return keys.sign(part);
     };
