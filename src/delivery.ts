@@ -3,6 +3,7 @@ import { monotonicNow } from "./alarm.js";
 import { addressOf, type Broker } from "./broker-pool.js";
 import type { AttemptReport } from "./errors.js";
 import type { LinkSet, LinkSlot } from "./link-set.js";
+import { Reserve } from "./token-bucket.js";
 
 /** An ACK that was signed by the destination. */
 export interface Acknowledgement {
@@ -155,7 +156,7 @@ export class Delivery {
       const slot = links.find(broker);
       if (this.#attempts.has(slot.id)) continue;
       if (slot.state === "open") {
-        if (slot.bucket.readyAt(now) > now) {
+        if (slot.bucket.readyAt(now, Reserve.Message) > now) {
           overRate.push(broker);
           continue;
         }
@@ -177,7 +178,7 @@ export class Delivery {
     const { links, to, payload } = this.#options;
     const publish: Publish = (slot) => {
       const now = monotonicNow();
-      if (!slot.bucket.takeForMessage(now)) return "over the broker's rate";
+      if (!slot.bucket.take(now, Reserve.Message)) return "over the broker's rate";
       if (!links.publish(slot, to, payload, now)) return "the broker takes nothing any more";
       this.startedAt ??= now;
       return undefined;
@@ -217,6 +218,7 @@ class Attempt {
   readonly #slot: LinkSlot;
   readonly #publishOn: Publish;
   #publishedAt = 0;
+  #isChecked = false;
 
   constructor(broker: Broker, slot: LinkSlot, publishOn: Publish) {
     this.broker = broker;
@@ -256,10 +258,11 @@ class Attempt {
     this.#publishedAt = monotonicNow();
   }
 
-  /** Publishes if that was not possible before; else the broker owes a sign of life. */
+  /** Publishes if that was not possible before; else the broker owes a sign of life, once. */
   insist(): void {
     if (this.publishes === 0) this.publish();
-    else this.#slot.link?.check();
+    else if (!this.#isChecked) this.#slot.link?.check();
+    this.#isChecked = this.publishes > 0;
   }
 
   /** Notes the round trip, where it is certain which publish was answered (Karn's rule). */

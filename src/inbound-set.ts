@@ -32,6 +32,7 @@ const MAX_HELD = 64;
 /** Somebody who waits for the first broker. */
 interface Waiter {
   readonly since: number;
+  readonly isOver: () => boolean;
   readonly resolve: () => void;
   readonly reject: (error: SidewireError) => void;
 }
@@ -87,12 +88,17 @@ export class InboundSet {
   /**
    * Resolves with the first broker that is listened on.
    * @param since - what failed before this time (monotonic ms) may still come up
+   * @param isOver - what is waited for, if it is something else
    * @throws {@link NoBrokerError} once every broker has failed, or the time is over
    */
-  async firstOpen(since: number, timeoutMs: number): Promise<void> {
+  async firstOpen(
+    since: number,
+    timeoutMs: number,
+    isOver: () => boolean = () => this.#isListening(),
+  ): Promise<void> {
     const { over, stop } = timer(timeoutMs);
     await new Promise<void>((resolve, reject) => {
-      this.#waiting.push({ since, resolve, reject });
+      this.#waiting.push({ since, isOver, resolve, reject });
       void over.then(() => reject(this.failure()));
       this.changed();
     }).finally(stop);
@@ -103,10 +109,8 @@ export class InboundSet {
     // Holding a broker changes its state, which is the review's own doing.
     if (!this.#running || this.#reviewing) return;
     this.#alarm.set(this.#review(monotonicNow()));
-    if (this.#waiting.length === 0) return;
-    const reachable = this.#isReachable();
-    this.#waiting = this.#waiting.filter(({ since, resolve, reject }) => {
-      if (reachable) resolve();
+    this.#waiting = this.#waiting.filter(({ since, isOver, resolve, reject }) => {
+      if (isOver()) resolve();
       else if (this.#fronts.every((front) => this.#hasFailed(front, since))) reject(this.failure());
       else return true;
       return false;
@@ -153,7 +157,7 @@ export class InboundSet {
   /** Grows and shrinks what is held; returns when to look again. */
   #review(now: number): number {
     this.#reviewing = true;
-    this.#links.urgent = !this.#isReachable();
+    this.#links.urgent = !this.#isListening();
     const times = this.#fronts.map((front) => this.#reviewFront(front, now));
     if (this.listening().some((brokers) => brokers.length === this.#options.inboundBrokers)) {
       for (const broker of this.#remembered) this.#links.release(broker, REMEMBERED);
@@ -205,8 +209,10 @@ export class InboundSet {
     return held === ranking.length && ranking.every(failed);
   }
 
-  #isReachable(): boolean {
-    return this.#links.slots().some(isOpen);
+  /** Somewhere, for whoever sends to us: what is open for our own sends alone does not count. */
+  #isListening(): boolean {
+    const remembered = this.#remembered.map((broker) => this.#links.find(broker));
+    return [remembered, ...this.#fronts.map((front) => this.#held(front))].flat().some(isOpen);
   }
 }
 

@@ -10,6 +10,7 @@ import { Outbox } from "./outbox.js";
 import { AppPacket, MessageType, PACKET_OVERHEAD } from "./packet.js";
 import { FRESH_MS, ReplayWindow } from "./replay-window.js";
 import { isSealed, open, sealedLength } from "./seal.js";
+import { Reserve } from "./token-bucket.js";
 import { type Rank, Verifier } from "./verifier.js";
 
 /** Why a packet was dropped. */
@@ -103,6 +104,12 @@ const KEPT_ACKS = 1024;
 /** How often the replay window is purged. */
 const PURGE_EVERY_MS = 10_000;
 
+/** An ACK of ours, and where it was given. */
+interface Ack {
+  readonly payload: Promise<Uint8Array>;
+  readonly by: Set<LinkSlot>;
+}
+
 const ACK_TEXT: Uint8Array = utf8ToBytes("ack");
 
 /**
@@ -115,7 +122,7 @@ export class Receiver {
   readonly #window = new ReplayWindow(REPLAY_BLOCKS, KEPT_BLOCKS);
   readonly #inbox: Inbox<Accepted>;
   /** Signed once for each message; its copies are answered with the same bytes. */
-  readonly #acks = new BoundedMap<string, Promise<Uint8Array>>(KEPT_ACKS);
+  readonly #acks = new BoundedMap<string, Ack>(KEPT_ACKS);
   readonly #pending = new Set<Promise<void>>();
   #purgeAt = 0;
   #isOver = false;
@@ -228,8 +235,8 @@ export class Receiver {
     const ageMs = wall - sentAt;
     this.#purge(wall, now);
     if (ageMs > FRESH_MS || sentAt <= this.#window.floor) return "too-old";
-    if (-ageMs > FRESH_MS) return "too-new";
     if (-ageMs > SKEW_MS || ageMs > SKEW_MS + RETRANSMISSION_MS) onSkew(source, -ageMs);
+    if (-ageMs > FRESH_MS) return "too-new";
 
     const seen = this.#window.check(source, queueId, sequence, isKnown(source));
     if (seen === "seen") return seen;
@@ -262,22 +269,27 @@ export class Receiver {
   }
 
   /** Answers by the broker that the packet came by. */
-  #acknowledge({ source, queueId, sequence }: AppPacket, slot: LinkSlot): void {
-    const { identity, links, wallNow } = this.#options;
+  #acknowledge({ source, queueId, sequence, type }: AppPacket, slot: LinkSlot): void {
+    const { identity, isKnown, links, wallNow } = this.#options;
     const key = Outbox.keyOf(source, queueId, sequence);
     let ack = this.#acks.get(key);
     if (ack === undefined) {
       const timestamp = Math.floor(wallNow() / 1000);
-      ack = AppPacket.pack(
+      const payload = AppPacket.pack(
         { queueId, sequence, timestamp, type: MessageType.Ack, message: ACK_TEXT },
         identity,
       );
+      ack = { payload, by: new Set() };
       this.#acks.set(key, ack);
     }
-    const done = ack
+    const isRepeat = type !== MessageType.Message || ack.by.has(slot);
+    const forWhom = isKnown(source) ? Reserve.None : Reserve.Stranger;
+    ack.by.add(slot);
+    const done = ack.payload
       .then((payload) => {
         const now = monotonicNow();
-        if (slot.bucket.takeForAck(now)) links.publish(slot, source, payload, now);
+        if (slot.bucket.take(now, isRepeat ? Reserve.Repeat : forWhom))
+          links.publish(slot, source, payload, now);
       })
       // A signer that failed leaves the message without an ACK; the next copy asks it again.
       .catch(() => void this.#acks.delete(key))

@@ -13,6 +13,7 @@ import { Outbox } from "./outbox.js";
 import { AppPacket, MAX_SEQUENCE, MessageType, QUEUE_ID_BYTES } from "./packet.js";
 import { check } from "./schema.js";
 import { isSealed, seal } from "./seal.js";
+import { Reserve } from "./token-bucket.js";
 
 /** What a probe found. */
 export interface ProbeResult {
@@ -84,6 +85,8 @@ export class SmartPipe {
   readonly #rateAlarm: Alarm = new Alarm((now) => this.#giveTurns(now));
   #queueId: string = randomQueueId();
   #sequence = 0;
+  /** Places below it that were given back. */
+  readonly #free = new Set<number>();
   #inFlight = 0;
   /** Those in flight that have not been published yet. */
   #signing = 0;
@@ -273,7 +276,7 @@ export class SmartPipe {
       const slot = this.#context.links.find(broker);
       if (slot.state !== "open") continue;
       if (!slot.broker.rate) return undefined;
-      readyAt = Math.min(readyAt ?? NEVER, slot.bucket.readyAt(now));
+      readyAt = Math.min(readyAt ?? NEVER, slot.bucket.readyAt(now, Reserve.Message));
     }
     return readyAt;
   }
@@ -284,7 +287,8 @@ export class SmartPipe {
   }
 
   #endTurn(): void {
-    this.#inFlight--;
+    // One with a place behind it that was used stays empty.
+    if (--this.#inFlight === 0) this.#free.clear();
     this.#giveTurns(monotonicNow());
   }
 
@@ -305,9 +309,11 @@ export class SmartPipe {
     return { queueId: this.#queueId, sequence: this.#sequence++ };
   }
 
-  /** A place that no broker has seen is used again, so that the receiver need not wait for it. */
+  /** A place that no broker has seen is used again once all behind it are free, so that nobody waits for it. */
   #giveBack({ queueId, sequence }: Place): void {
-    if (queueId === this.#queueId && sequence === this.#sequence - 1) this.#sequence = sequence;
+    if (queueId !== this.#queueId) return;
+    this.#free.add(sequence);
+    while (this.#free.delete(this.#sequence - 1)) this.#sequence--;
   }
 
   /** Signs and sends until the first ACK; the outbox keeps listening for more. */

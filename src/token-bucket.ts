@@ -1,7 +1,21 @@
 import type { BrokerRate } from "./broker-pool.js";
 
-/** The part of the bucket that only ACKs may draw: a peer that waits for one must not starve behind our own sends. */
-const KEPT_FOR_ACKS = 0.25;
+/**
+ * Who may draw how deep: each leaves a part of the bucket to those before. A peer that waits for its ACK must
+ * not starve behind our own sends, and those not behind answers that anybody can ask for.
+ */
+export const Reserve = {
+  /** ACKs of messages from known peers. */
+  None: 0,
+  /** Own messages. */
+  Message: 0.25,
+  /** ACKs of messages from strangers. */
+  Stranger: 0.5,
+  /** Answers to probes, and to further copies of a message. */
+  Repeat: 0.75,
+} as const;
+
+export type Reserve = (typeof Reserve)[keyof typeof Reserve];
 
 /**
  * How many publishes a broker's operator tolerates: a token bucket, `burst` deep, refilled
@@ -18,26 +32,19 @@ export class TokenBucket {
     this.#tokens = rate?.burst ?? 0;
   }
 
-  /** Takes a token for a message, if there is one. */
-  takeForMessage(now: number): boolean {
-    return this.readyAt(now) <= now && this.takeForAck(now);
-  }
-
-  /** Takes a token for an ACK, if there is one. */
-  takeForAck(now: number): boolean {
-    if (!this.#rate) return true;
-    this.#refill(this.#rate, now);
-    if (this.#tokens < 1 - 1e-6) return false;
+  /** Takes a token, if there is one besides the reserve. */
+  take(now: number, reserve: Reserve): boolean {
+    if (this.readyAt(now, reserve) > now) return false;
     this.#tokens--;
     return true;
   }
 
-  /** When there is a token for a message: `now` or later. */
-  readyAt(now: number): number {
+  /** When there is a token besides the reserve: `now` or later. */
+  readyAt(now: number, reserve: Reserve): number {
     if (!this.#rate) return now;
     this.#refill(this.#rate, now);
     // A bucket of 1 has nothing to keep back.
-    const wanted = 1 + Math.min(Math.floor(this.#rate.burst * KEPT_FOR_ACKS), this.#rate.burst - 1);
+    const wanted = 1 + Math.min(Math.floor(this.#rate.burst * reserve), this.#rate.burst - 1);
     // Sums of fractions fall short by less than anybody can wait.
     return this.#tokens > wanted - 1e-6 ? now : now + ((wanted - this.#tokens) / this.#rate.perSecond) * 1000;
   }

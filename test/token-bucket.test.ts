@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { TokenBucket } from "../src/token-bucket.js";
+import { Reserve, TokenBucket } from "../src/token-bucket.js";
 
 const RATE = { perSecond: 10, burst: 40 };
 
@@ -22,7 +22,7 @@ function taken(bucket: TokenBucket, calls: readonly { pauseMs: number; ack: bool
   let now = 1000;
   for (const { pauseMs, ack } of calls) {
     now += pauseMs;
-    if (ack ? bucket.takeForAck(now) : bucket.takeForMessage(now)) times.push(now);
+    if (ack ? bucket.take(now, Reserve.None) : bucket.take(now, Reserve.Message)) times.push(now);
   }
   return times;
 }
@@ -67,61 +67,74 @@ describe("a bucket", () => {
     fc.assert(
       fc.property(fc.integer({ min: 1, max: 400 }), (burst) => {
         const bucket = new TokenBucket({ perSecond: 1, burst });
-        expect(drain(() => bucket.takeForMessage(0))).toBe(burst - Math.floor(burst / 4));
-        expect(drain(() => bucket.takeForAck(0))).toBe(Math.floor(burst / 4));
+        expect(drain(() => bucket.take(0, Reserve.Message))).toBe(burst - Math.floor(burst / 4));
+        expect(drain(() => bucket.take(0, Reserve.None))).toBe(Math.floor(burst / 4));
       }),
     );
   });
 
+  it("leaves each one's part to those before, however often the others ask", () => {
+    const bucket = new TokenBucket({ perSecond: 10, burst: 40 });
+    const order = [Reserve.Repeat, Reserve.Stranger, Reserve.Message, Reserve.None];
+    for (const reserve of order) expect(drain(() => bucket.take(0, reserve))).toBe(10);
+    let own = 0;
+    for (let now = 0; now <= 10_000; now++) {
+      for (const reserve of order.slice(0, 2)) expect(bucket.take(now, reserve)).toBe(false);
+      if (bucket.take(now, now < 5000 ? Reserve.None : Reserve.Message)) own++;
+    }
+    // All of the rate, but for what fills the reserve up again.
+    expect(own).toBeGreaterThanOrEqual(100 - 10);
+  });
+
   it("gives all of it to ACKs where they want it", () => {
     const bucket = new TokenBucket(RATE);
-    expect(drain(() => bucket.takeForAck(0))).toBe(40);
-    expect(bucket.takeForMessage(0)).toBe(false);
+    expect(drain(() => bucket.take(0, Reserve.None))).toBe(40);
+    expect(bucket.take(0, Reserve.Message)).toBe(false);
   });
 
   it("gives a message its token also from the smallest burst", () => {
     const bucket = new TokenBucket({ perSecond: 1, burst: 1 });
-    expect(bucket.takeForMessage(0)).toBe(true);
-    expect(bucket.takeForMessage(999)).toBe(false);
-    expect(bucket.takeForMessage(1000)).toBe(true);
+    expect(bucket.take(0, Reserve.Message)).toBe(true);
+    expect(bucket.take(999, Reserve.Message)).toBe(false);
+    expect(bucket.take(1000, Reserve.Message)).toBe(true);
   });
 
   it("fills up to the burst and no further", () => {
     const bucket = new TokenBucket(RATE);
-    drain(() => bucket.takeForAck(0));
-    expect(drain(() => bucket.takeForAck(500))).toBe(5);
-    expect(drain(() => bucket.takeForAck(3_600_000))).toBe(40);
+    drain(() => bucket.take(0, Reserve.None));
+    expect(drain(() => bucket.take(500, Reserve.None))).toBe(5);
+    expect(drain(() => bucket.take(3_600_000, Reserve.None))).toBe(40);
   });
 
   it("has no limit without a rate", () => {
     const bucket = new TokenBucket(undefined);
-    expect(drain(() => bucket.takeForMessage(0))).toBe(10_000);
-    expect(drain(() => bucket.takeForAck(0))).toBe(10_000);
-    expect(bucket.readyAt(7)).toBe(7);
+    expect(drain(() => bucket.take(0, Reserve.Message))).toBe(10_000);
+    expect(drain(() => bucket.take(0, Reserve.None))).toBe(10_000);
+    expect(bucket.readyAt(7, Reserve.Message)).toBe(7);
   });
 });
 
 describe("readyAt", () => {
   it("is now where there is a token, else when there will be one", () => {
     const bucket = new TokenBucket(RATE);
-    expect(bucket.readyAt(0)).toBe(0);
-    drain(() => bucket.takeForMessage(0));
-    expect(bucket.readyAt(0)).toBeCloseTo(100, 6);
-    expect(bucket.readyAt(60)).toBeCloseTo(100, 6);
-    expect(bucket.takeForMessage(99)).toBe(false);
-    expect(bucket.takeForMessage(101)).toBe(true);
+    expect(bucket.readyAt(0, Reserve.Message)).toBe(0);
+    drain(() => bucket.take(0, Reserve.Message));
+    expect(bucket.readyAt(0, Reserve.Message)).toBeCloseTo(100, 6);
+    expect(bucket.readyAt(60, Reserve.Message)).toBeCloseTo(100, 6);
+    expect(bucket.take(99, Reserve.Message)).toBe(false);
+    expect(bucket.take(101, Reserve.Message)).toBe(true);
   });
 
   it("waits longer when ACKs have drawn on what is kept for them", () => {
     const bucket = new TokenBucket(RATE);
-    drain(() => bucket.takeForAck(0));
-    expect(bucket.readyAt(0)).toBeCloseTo(1100, 6);
+    drain(() => bucket.take(0, Reserve.None));
+    expect(bucket.readyAt(0, Reserve.Message)).toBeCloseTo(1100, 6);
   });
 
   it("takes nothing", () => {
     const bucket = new TokenBucket({ perSecond: 1, burst: 1 });
-    for (let i = 0; i < 10; i++) expect(bucket.readyAt(0)).toBe(0);
-    expect(bucket.takeForMessage(0)).toBe(true);
+    for (let i = 0; i < 10; i++) expect(bucket.readyAt(0, Reserve.Message)).toBe(0);
+    expect(bucket.take(0, Reserve.Message)).toBe(true);
   });
 
   it("is now exactly when a message can be taken now", () => {
@@ -131,9 +144,9 @@ describe("readyAt", () => {
         let now = 1e7;
         for (const { pauseMs, ack } of calls) {
           now += pauseMs;
-          const readyAt = bucket.readyAt(now);
-          if (ack) bucket.takeForAck(now);
-          else expect(bucket.takeForMessage(now)).toBe(readyAt <= now);
+          const readyAt = bucket.readyAt(now, Reserve.Message);
+          if (ack) bucket.take(now, Reserve.None);
+          else expect(bucket.take(now, Reserve.Message)).toBe(readyAt <= now);
         }
       }),
     );
@@ -146,9 +159,9 @@ describe("readyAt", () => {
         let now = start;
         for (let i = 0; i < 300; i++) {
           // What is missing of a token may be less than the clock can show.
-          for (let step = 0; step < 3; step++) now = bucket.readyAt(now);
-          expect(bucket.readyAt(now)).toBe(now);
-          expect(bucket.takeForMessage(now)).toBe(true);
+          for (let step = 0; step < 3; step++) now = bucket.readyAt(now, Reserve.Message);
+          expect(bucket.readyAt(now, Reserve.Message)).toBe(now);
+          expect(bucket.take(now, Reserve.Message)).toBe(true);
         }
       }),
     );

@@ -1,12 +1,21 @@
 import { mkdtempSync, readFileSync, rmSync, statSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterEach, describe, expect, it, vi } from "vitest";
-import { type BrokerHint, type HintStore, Keypair, Router, rankBrokers } from "../../src/index.js";
+import { afterEach, describe, expect, it, onTestFinished, vi } from "vitest";
+import {
+  AppPacket,
+  type BrokerHint,
+  type HintStore,
+  Keypair,
+  MessageType,
+  Router,
+  rankBrokers,
+} from "../../src/index.js";
 import { FileHintStore } from "../../src/node.js";
 import { startEmbeddedBroker } from "../support/embedded-broker.js";
 import { freePort } from "../support/mosquitto.js";
 import { makePeer, poolOf, record, startPeer, untilBrokers, use } from "../support/peers.js";
+import { connectRaw } from "../support/raw-client.js";
 
 const HOSTS = Array.from({ length: 6 }, (_, i) => `127.0.0.${i + 1}`);
 
@@ -128,7 +137,72 @@ describe("what worked last time", () => {
   });
 });
 
+describe("a destination that does not answer", () => {
+  it("has a broker asked for a sign of life once, however long it takes", async () => {
+    const broker = use(await startEmbeddedBroker());
+    const ann = await startPeer(poolOf([broker]), { widenAfterMs: 20 });
+    const pipe = await ann.pipe(Keypair.generate().publicKeyHex);
+    let pings = 0;
+    broker.aedes.on("ping", () => pings++);
+    expect(await pipe.send("anybody?", { timeoutMs: 1000 })).toBe(0);
+    expect(pings).toBe(1);
+  });
+});
+
+describe("a connection for own sends alone", () => {
+  it("makes nobody reachable: a start still waits for a broker to listen on", async () => {
+    const down = await startEmbeddedBroker("127.0.0.1");
+    const hinted = use(await startEmbeddedBroker("127.0.0.2"));
+    await down.close();
+    const ann = makePeer(poolOf([down]), { allowPrivateHints: true });
+    await expect(ann.start({ timeoutMs: 2000 })).rejects.toMatchObject({ code: "NO_BROKER" });
+    const hintBrokers = [{ af: 2, host: hinted.host, port: hinted.port }] as const;
+    await ann.pipe(Keypair.generate().publicKeyHex, { hintBrokers });
+    expect(open(ann)).toEqual([hinted.host]);
+    await expect(ann.start({ timeoutMs: 50 })).rejects.toMatchObject({ code: "NO_BROKER" });
+    const up = use(await startEmbeddedBroker(down.host, down.port));
+    await untilBrokers(ann, () => open(ann).length === 2);
+    expect(ann.hints()).toEqual([{ af: 2, host: up.host, port: up.port }]);
+  });
+});
+
 describe("a broker's rate", () => {
+  it("is not used up by strangers: neither ACKs for known peers nor own messages wait behind theirs", {
+    timeout: 30_000,
+  }, async () => {
+    const broker = use(await startEmbeddedBroker());
+    const rate = { perSecond: 10, burst: 40 };
+    const pool = { IPv4: { [broker.host]: { port: broker.port, rate } } };
+    const unlimited = poolOf([broker]);
+    const [ann, carol] = await Promise.all([startPeer(unlimited), startPeer(unlimited)]);
+    const mallory = Keypair.generate();
+    const known = [ann.address, mallory.publicKeyHex];
+    const ben = await startPeer(pool, { accept: (from) => known.includes(from) });
+    const client = await connectRaw(broker);
+    const place = { queueId: "ab".repeat(32), sequence: 0, message: new Uint8Array() };
+    const payloads = await Promise.all(
+      [MessageType.Probe, MessageType.Message].map((type) =>
+        AppPacket.pack({ ...place, timestamp: Math.floor(Date.now() / 1000), type }, mallory),
+      ),
+    );
+    let answered = 0;
+    broker.aedes.on("publish", ({ topic }) => {
+      if (topic === mallory.publicKeyHex) answered++;
+    });
+    const flood = setInterval(() => {
+      for (const payload of payloads) for (let i = 0; i < 5; i++) void client.publish(ben.address, payload);
+    }, 10);
+    onTestFinished(() => clearInterval(flood));
+    // Whatever strangers may have was taken.
+    await vi.waitUntil(() => answered >= 10);
+    const toBen = await ann.pipe(ben.address);
+    const toCarol = await ben.pipe(carol.address);
+    for (let i = 0; i < 5; i++) {
+      const [receipt, bytes] = await Promise.all([toBen.deliver(`${i}`), toCarol.send(`${i}`)]);
+      expect([receipt.attempts, bytes]).toEqual([1, 1]);
+    }
+  });
+
   it("is kept: what is over it goes by another broker or waits, and nothing is lost", {
     timeout: 30_000,
   }, async () => {
