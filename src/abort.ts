@@ -21,6 +21,8 @@ export function onAbort(signal: AbortSignal | undefined, listener: (error: Abort
  * It stops the waiting, not the work.
  */
 export async function abortable<T>(promise: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
+  // Also where nobody waits for it any more.
+  promise.catch(() => {});
   throwIfAborted(signal);
   let stop: (() => void) | undefined;
   const aborted = new Promise<never>((_, reject) => {

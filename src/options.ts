@@ -108,7 +108,7 @@ export interface StartOptions {
 export interface PipeOptions {
   /** Hand out the pipe made before for this destination, if there is one. Default: false. */
   useCache?: boolean;
-  /** How long after its last use a cached pipe is handed out again, ms. Default: 3 600 000. */
+  /** How long after it was last handed out a cached pipe is handed out again, ms. Default: 3 600 000. */
   expiryMs?: number;
   /** Seal the messages of this pipe, so that only the destination can read them. Default: the router's. */
   encrypt?: boolean;
@@ -192,8 +192,8 @@ function parseWait(options: SendOptions, usualMs: number, maxMs: number): Wait {
 }
 
 /** @throws {@link InvalidInputError} */
-export function parseSignal({ signal }: { readonly signal?: unknown }): AbortSignal | undefined {
-  return aSignal(signal, "INVALID_OPTION", "signal");
+export function parseSignal(options: { readonly signal?: unknown }): AbortSignal | undefined {
+  return readOptions<{ readonly signal: AbortSignal | undefined }>(options, { signal: aSignal }).signal;
 }
 
 const MAX_MS = 2 ** 31 - 1;

@@ -1,8 +1,11 @@
 import { NEVER } from "./alarm.js";
 import { BoundedMap } from "./bounded-map.js";
 
-/** Pauses before a message is published again on the brokers already used: QoS 0 may lose. */
-export const REPEAT_AFTER_MS: readonly number[] = [1000, 2000];
+/**
+ * Pauses before a message is published again on the brokers already used: QoS 0 may lose. The first is
+ * shorter than a receiver waits at a gap (1000 ms), so that a message that was lost once still has its place.
+ */
+export const REPEAT_AFTER_MS: readonly number[] = [900, 2000];
 
 /** For how many messages it is remembered that they were in. */
 const DONE_KEPT = 1024;

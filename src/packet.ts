@@ -88,13 +88,14 @@ export class AppPacket implements PacketFields {
    */
   static async pack(fields: PacketFields, identity: Identity): Promise<Uint8Array> {
     const { queueId, sequence, timestamp, type, message } = readFields(fields, "INVALID_PACKET", "");
-    const { publicKey } = identity;
+    const { publicKey, sign } = Object(identity);
     check(
-      publicKey.length === PUBLIC_KEY_BYTES,
+      publicKey?.length === PUBLIC_KEY_BYTES,
       "INVALID_PACKET",
       "identity.publicKey",
       `${PUBLIC_KEY_BYTES} bytes`,
     );
+    check(typeof sign === "function", "INVALID_PACKET", "identity.sign", "a function");
 
     const payload = new Uint8Array(PACKET_OVERHEAD + message.length);
     const view = createView(payload);

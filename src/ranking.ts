@@ -3,7 +3,7 @@ import { platform } from "#platform";
 import { aHost, type Broker, type BrokerEntry, type BrokerPool, FAMILIES, positive } from "./broker-pool.js";
 import { PUBLIC_KEY_BYTES } from "./identity.js";
 import type { Family } from "./platform/platform.js";
-import { be, check, type Schema } from "./schema.js";
+import { be, check, isRecord, type Schema } from "./schema.js";
 
 /** A broker with its place in a destination's ranking: the lower the score, the better. */
 export interface RankedBroker extends Broker {
@@ -62,7 +62,9 @@ export function brokerScore(family: Family, host: string, destinationHex: string
  * ```
  */
 export function rankBrokers(destinationHex: string, pool: BrokerPool): Ranking {
-  return rankFor(readDestination(destinationHex, "INVALID_ADDRESS", "destination"), pool);
+  const destination = readDestination(destinationHex, "INVALID_ADDRESS", "destination");
+  check(isRecord(pool), "INVALID_POOL", "pool", "an object");
+  return rankFor(destination, pool);
 }
 
 /** {@link rankBrokers} for an address that has been checked. @internal */
@@ -87,7 +89,8 @@ interface Candidate {
 
 function rankFamily(digest: Digest, family: Family, pool: BrokerPool): RankedBroker[] {
   const candidates = Object.entries(pool[family] ?? {}).map(([host, entry]): Candidate => {
-    const { weight = 1 } = entry;
+    const { weight = 1 } = Object(entry);
+    if (!(weight > 0)) positive(weight, "INVALID_POOL", host);
     const u = fractionOf(digest(family, host));
     return { host, entry, weight, u, score: scoreOf(u, weight) };
   });

@@ -44,7 +44,7 @@ const SKEW_PAUSE_MS = 60_000;
 /** Peers whose last `skew` event is remembered. */
 const SKEW_PEERS = 1000;
 
-const textDecoder: TextDecoder = new TextDecoder();
+const textDecoder: TextDecoder = new TextDecoder("utf-8", { ignoreBOM: true });
 
 /**
  * A peer: listens on its brokers, makes pipes to others, hands over what comes in.
@@ -242,10 +242,10 @@ export class Router extends EventEmitter<RouterEvents> implements AsyncDisposabl
    *
    * @param options - `signal`: leave at once when it fires; one that has fired already is an immediate end
    */
-  close(options: { signal?: AbortSignal } = {}): Promise<void> {
+  async close(options: { signal?: AbortSignal } = {}): Promise<void> {
     const signal = parseSignal(options);
     this.#closing ??= this.#end(signal);
-    return this.#closing;
+    await this.#closing;
   }
 
   /** {@link close}, for `await using`. */
@@ -268,14 +268,16 @@ export class Router extends EventEmitter<RouterEvents> implements AsyncDisposabl
     signal: AbortSignal | undefined,
   ): Promise<SmartPipe> {
     await abortable(this.#book.recall(to), signal);
+    this.#checkRunning();
     const hinted = this.#book.brokersOfHints(hints);
     const ranked = interleave(this.#book.rankings(to));
     const route = [...hinted, ...this.#book.foundAt(to), ...ranked];
     for (const broker of [...hinted, ...route.slice(0, this.#settings.fanOut)]) this.#links.dial(broker);
-    if (!route.some((broker) => this.#links.find(broker).state === "open")) {
+    const isOpen = (): boolean => route.some((broker) => this.#links.find(broker).state === "open");
+    if (!isOpen()) {
       // A pool that is down says so at once; hinted brokers get their time.
       const since = hinted.length > 0 ? NEVER : -NEVER;
-      await abortable(this.#inbound.firstOpen(since, CONNECT_PATIENCE_MS), signal);
+      await abortable(this.#inbound.firstOpen(since, CONNECT_PATIENCE_MS, isOpen), signal);
     }
     this.#checkRunning();
     return new SmartPipe(this.#context, to, encrypt, hinted, ranked);
@@ -403,7 +405,7 @@ export class Router extends EventEmitter<RouterEvents> implements AsyncDisposabl
 
   #report(error: unknown, message: InboundMessage | undefined): void {
     // A handler that was still replying when its own router was closed has not failed.
-    if (this.#phase === "closed" && error instanceof SidewireError && error.code === "CLOSED") return;
+    if (this.#phase !== "running" && error instanceof SidewireError && error.code === "CLOSED") return;
     if (this.listenerCount("handlerError") === 0) console.error("sidewire: a handler failed:", error);
     this.#emit("handlerError", { error, message });
   }

@@ -218,6 +218,16 @@ describe("packing", () => {
     });
   });
 
+  it.each([
+    ["nothing", undefined, "identity.publicKey"],
+    ["null", null, "identity.publicKey"],
+    ["no key", {}, "identity.publicKey"],
+    ["no signer", { publicKey: keys.publicKey }, "identity.sign"],
+  ])("refuses an identity that is or has %s", async (_, identity, path) => {
+    // What a caller without types may pass.
+    await expect(pack(FIELDS, identity as Identity)).rejects.toMatchObject({ code: "INVALID_PACKET", path });
+  });
+
   it("asks for a signature over everything from the queue id on", async () => {
     let signed = "";
     const identity: Identity = {

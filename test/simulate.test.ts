@@ -273,8 +273,10 @@ describe("arrival", () => {
     expect([first.arrived, next.arrived, agreeing.arrived]).toEqual([1, 1, 1]);
     expect([listened, listenedByOriginal]).toEqual([11, 3]);
     expect([original.dials, original.connected, original.wasted]).toEqual([10, 3, 3]);
-    // Every broker once; three waves again after 1 s, all four after 2 s.
-    expect([absent.arrived, absent.wasted]).toEqual([0, 12 + 9 + 12]);
+    // Every broker once; three waves again after 0.9 s, as far as they are connected by then, all four after 2 s.
+    expect(absent.arrived).toBe(0);
+    expect(absent.wasted).toBeGreaterThan(12 + 8 + 12);
+    expect(absent.wasted).toBeLessThanOrEqual(12 + 9 + 12);
     expect(next.within(0.99)).toBe(PASSAGE_MS);
   });
 });

@@ -1,4 +1,4 @@
-import { describe, expect, it } from "vitest";
+import { describe, expect, it, vi } from "vitest";
 import { Keypair, NoAckError, Router, SidewireError } from "../../src/index.js";
 import { startEmbeddedBroker } from "../support/embedded-broker.js";
 import { hasMosquitto, startMosquitto } from "../support/mosquitto.js";
@@ -113,6 +113,42 @@ for (const { name, start, installed } of brokers) {
       const error: unknown = await pipe.deliver("anybody?", { timeoutMs: 100 }).catch((e: unknown) => e);
       expect(error).toBeInstanceOf(NoAckError);
       expect(error).toMatchObject({ code: "NO_ACK", brokers: [{ host: broker.host, publishes: 1 }] });
+    });
+
+    it("numbers anew what no broker has seen, so that nobody waits for it", async () => {
+      const broker = use(await start());
+      const pool = poolOf([broker]);
+      const ben = await startPeer(pool, { gapTimeoutMs: 60_000 });
+      const shown = record(ben);
+      const keys = Keypair.generate();
+      let failing = false;
+      const sign = async (part: Uint8Array): Promise<Uint8Array> => {
+        if (failing) throw new Error("the token was pulled out");
+        return await keys.sign(part);
+      };
+      const options = { getTime: Date.now, brokers: pool, families: ["IPv4"] as const };
+      const ann = use(new Router({ publicKey: keys.publicKey, sign }, options));
+      await ann.start();
+      const pipe = await ann.pipe(ben.address);
+      expect(await pipe.send("0")).toBe(1);
+      for (const count of [1, 3]) {
+        failing = true;
+        const failed = Array.from({ length: count }, () => pipe.send("lost"));
+        for (const { status } of await Promise.allSettled(failed)) expect(status).toBe("rejected");
+        failing = false;
+        expect(await pipe.send("next")).toBe(4);
+      }
+      await vi.waitUntil(() => shown.length === 3);
+      expect(shown.map(({ sequence }) => sequence)).toEqual([0, 1, 2]);
+    });
+
+    it("keeps every character of a text", async () => {
+      const pool = poolOf([use(await start())]);
+      const [ann, ben] = await Promise.all([startPeer(pool), startPeer(pool)]);
+      const shown = record(ben);
+      const text = "\uFEFFa mark at the start, \u0000 and 👩\u200d👩";
+      await (await ann.pipe(ben.address)).deliver(text);
+      expect(shown[0]?.text()).toBe(text);
     });
 
     it("lets a router send to itself", async () => {

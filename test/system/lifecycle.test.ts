@@ -61,12 +61,12 @@ describe("close", () => {
     const pipe = await ann.pipe(ben.address);
     const sends = Array.from({ length: 100 }, (_, i) => pipe.send(`${i}`));
     const closed = ann.close();
-    expect(ann.close()).toBe(closed);
+    const again = ann.close();
     await expect(pipe.send("late")).rejects.toMatchObject({ code: "CLOSED" });
     await expect(ann.pipe(ben.address)).rejects.toMatchObject({ code: "CLOSED" });
     await expect(ann.start()).rejects.toMatchObject({ code: "CLOSED" });
     expect(await Promise.all(sends)).not.toContain(0);
-    await closed;
+    await Promise.all([closed, again]);
     expect(shown).toHaveLength(100);
   });
 
@@ -153,6 +153,57 @@ describe("close", () => {
     await expect(ann.pipe(ann.address)).rejects.toMatchObject({ code: "CLOSED" });
   });
 
+  it("ends a pipe that is being opened, and leaves no timer", async () => {
+    const pool = poolOf([use(await startEmbeddedBroker())]);
+    const answers: ((hints: []) => void)[] = [];
+    const asked = (address: string): Promise<[]> | undefined =>
+      address === nobody ? new Promise((resolve) => answers.push(resolve)) : undefined;
+    const hintStore = { get: asked, set: () => {} };
+    const nobody = Keypair.generate().publicKeyHex;
+    const ann = await startPeer(pool, { hintStore });
+    const opened = ann.pipe(nobody).catch((error: unknown) => error);
+    await vi.waitUntil(() => answers.length > 0);
+    await ann.close({ signal: AbortSignal.abort() });
+    const timers = (): number => process.getActiveResourcesInfo().filter((name) => name === "Timeout").length;
+    const before = timers();
+    answers[0]?.([]);
+    expect(await opened).toMatchObject({ code: "CLOSED" });
+    expect(timers()).toBeLessThanOrEqual(before);
+  });
+
+  it("is no failure of a handler that was about to reply", async () => {
+    const pool = poolOf([use(await startEmbeddedBroker())]);
+    const [ann, ben] = await Promise.all([startPeer(pool), startPeer(pool)]);
+    const errors: unknown[] = [];
+    ben.on("handlerError", ({ error }) => errors.push(error));
+    // Keeps the end waiting.
+    const nobody = await ben.pipe(Keypair.generate().publicKeyHex);
+    const kept = nobody.send("anybody?", { timeoutMs: 1000 });
+    let closed: Promise<void> | undefined;
+    const replied = new Promise<unknown>((resolve) => {
+      ben.addMessageHandler(async (message) => {
+        closed = ben.close();
+        const reply = message.reply("too late");
+        resolve(await reply.catch((error: unknown) => error));
+        await reply;
+      });
+    });
+    expect(await (await ann.pipe(ben.address)).send("hello")).toBe(5);
+    expect(await replied).toMatchObject({ code: "CLOSED" });
+    expect(await kept).toBe(0);
+    await closed;
+    expect(errors).toEqual([]);
+  });
+
+  it("refuses what is no options", async () => {
+    const ann = await startPeer(poolOf([use(await startEmbeddedBroker())]));
+    // What a caller without types may pass.
+    const nothing = null as unknown as { signal: AbortSignal };
+    await expect(ann.close(nothing)).rejects.toMatchObject({ code: "INVALID_OPTION", path: "options" });
+    expect(() => ann.messages(nothing)).toThrow(expect.objectContaining({ code: "INVALID_OPTION" }));
+    await (await ann.pipe(ann.address)).deliver("still there");
+  });
+
   it("ends a start that waits", async () => {
     const pool = poolOf([use(await startEmbeddedBroker())]);
     const ann = makePeer(pool);
@@ -175,6 +226,21 @@ describe("start", () => {
     const ann = makePeer(poolOf([{ host: "127.0.0.1", port: 1 }]));
     await expect(ann.pipe(ann.address)).rejects.toMatchObject({ code: "NOT_STARTED" });
     await ann.close();
+  });
+
+  it("leaves no rejection behind, whenever its signal fires", async () => {
+    // Nobody listens there.
+    const pool = poolOf([{ host: "127.0.0.1", port: 1 }]);
+    for (let turns = 0; turns < 16; turns++) {
+      const ann = makePeer(pool);
+      const controller = new AbortController();
+      const started = ann.start({ signal: controller.signal }).catch((error: unknown) => error);
+      for (let i = 0; i < turns; i++) await Promise.resolve();
+      controller.abort();
+      expect(await started).toMatchObject({ code: "ABORTED" });
+      // The test runner reports what nobody handled.
+      await ann.close();
+    }
   });
 
   it("does nothing when its signal has fired already", async () => {
@@ -215,6 +281,21 @@ describe("a clock that fails", () => {
     expect(await toAnn.send("and now?")).toBe(8);
     const { value: message } = await shown.next();
     expect(message?.text()).toBe("and now?");
+  });
+
+  it("that is ahead by ten minutes is told, besides the drop", async () => {
+    const pool = poolOf([use(await startEmbeddedBroker())]);
+    const ann = await startPeer(pool);
+    const ben = await startPeer(pool, { getTime: () => Date.now() + 600_000 });
+    const skew = new Promise<{ from: string; offsetMs: number }>((resolve) => ann.once("skew", resolve));
+    const dropped = new Promise<{ reason: string; ageMs?: number }>((resolve) =>
+      ann.once("dropped", (drop) => resolve({ ...drop, ageMs: drop.ageMs ?? Number.NaN })),
+    );
+    expect(await (await ben.pipe(ann.address)).send("tick", { timeoutMs: 500 })).toBe(0);
+    expect(await skew).toMatchObject({ from: ben.address });
+    expect(Math.abs((await skew).offsetMs - 600_000)).toBeLessThan(3000);
+    expect(await dropped).toMatchObject({ reason: "too-new" });
+    expect(Math.abs(((await dropped).ageMs ?? 0) + 600_000)).toBeLessThan(3000);
   });
 
   it("that is off by a minute is told by the skew event and the receipt", async () => {
