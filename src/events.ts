@@ -56,7 +56,10 @@ export interface RouterEvents {
   broker: (event: BrokerEvent) => void;
   /** Something came in and was not taken. */
   dropped: (event: DroppedEvent) => void;
-  /** A peer's clock and `getTime` are more than 30 s apart. */
+  /**
+   * A peer's clock and `getTime` are more than 30 s apart: by its ACKs, or by its messages, which may have been on
+   * their way for a minute. One that is too old to be shown may be a replay, and is told of by `dropped` alone.
+   */
   skew: (event: SkewEvent) => void;
   /** A handler threw or rejected; without a listener it goes to `console.error`. */
   handlerError: (event: HandlerErrorEvent) => void;

@@ -30,7 +30,7 @@ export interface RouterOptions {
   brokers?: BrokerPool;
   /** Default: the families this machine has an address in, loopback included. */
   families?: readonly Family[];
-  /** The local address to leave by, for both families or for each. Node only. Default: the system's choice. */
+  /** The local address to leave by: one, for its own family, or one for each. Node only. Default: the system's choice. */
   nic?: string | Partial<Record<Family, string>>;
   /** In order of preference. Default: mqtt, mqtts, wss, ws in Node; wss, ws in a browser. */
   transports?: readonly Transport[];

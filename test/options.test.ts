@@ -202,6 +202,9 @@ describe("a router's options", () => {
       expect.objectContaining({ path: "families[1]" }),
     );
     expect(() => router({ nic: { IPv6: "x" } })).toThrow(expect.objectContaining({ path: "nic.IPv6" }));
+    expect(() => router({ nic: { ipv4: "127.0.0.1" } })).toThrow(
+      expect.objectContaining({ path: "nic.ipv4" }),
+    );
     expect(() => router({ hintStore: { get: () => [] } })).toThrow(
       expect.objectContaining({ path: "hintStore.set" }),
     );

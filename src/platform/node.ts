@@ -133,14 +133,16 @@ export const platform: Platform = {
   },
 };
 
-const readNic: Schema<SocketOptions["nic"]> = record<SocketOptions["nic"]>(
-  { IPv4: optional(localAddress(4)), IPv6: optional(localAddress(6)) },
-  "nic",
-);
+const NIC = { IPv4: optional(localAddress(4)), IPv6: optional(localAddress(6)) };
+const readNic: Schema<SocketOptions["nic"]> = record<SocketOptions["nic"]>(NIC, "nic");
 
 function parseNic(nic: unknown = {}): SocketOptions["nic"] {
   const version = typeof nic === "string" ? isIP(nic) : 0;
-  return readNic(version === 0 ? nic : { [`IPv${version}`]: nic }, "INVALID_OPTION", "nic");
+  const read = readNic(version === 0 ? nic : { [`IPv${version}`]: nic }, "INVALID_OPTION", "nic");
+  // A family under another name would bind nothing, and nobody would notice.
+  for (const name of version === 0 ? Object.keys(Object(nic)) : [])
+    check(name in NIC, "INVALID_OPTION", `nic.${name}`, "IPv4 or IPv6 for a name");
+  return read;
 }
 
 function localAddress(version: 4 | 6): Schema<string> {
