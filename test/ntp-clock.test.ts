@@ -181,6 +181,12 @@ async function refusal(options: NtpClockOptions): Promise<SidewireError> {
   return error;
 }
 
+/** Where timers are fake: lets clocks look at the system's clock, and ask and be answered if they want to. */
+async function watched(): Promise<void> {
+  vi.advanceTimersByTime(5000);
+  for (let turns = 0; turns < 100; turns++) await new Promise(setImmediate);
+}
+
 const silent: Answering = () => {};
 
 function kiss(code: string): Answering {
@@ -665,12 +671,6 @@ describe("the system's clock", () => {
     expect(server.requests).toHaveLength(asked);
   });
 
-  /** Lets the clock look at the system's clock, and ask if it wants to. */
-  async function watched(): Promise<void> {
-    vi.advanceTimersByTime(5000);
-    for (let turns = 0; turns < 100; turns++) await new Promise(setImmediate);
-  }
-
   it("tells of a sleep between question and answer", async () => {
     const server = await NtpServer.start({
       answering: (answer, send) => {
@@ -800,6 +800,25 @@ describe("close", () => {
     expect(ports.size).toBe(10);
     skipped += 1000;
     expectAhead(clock, HOUR);
+  });
+
+  it("lets go of answers that are in while the last server is waited for", async () => {
+    vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"] });
+    const servers = await startServers([0, 0, 0]);
+    const [closed, open] = [await startClock(servers), await startClock(servers)];
+    for (const [i, server] of servers.entries()) {
+      server.aheadMs = HOUR;
+      if (i === 2) server.answering = silent;
+    }
+    skipped += 2 * HOUR;
+    await watched();
+    expect(servers.map(({ requests }) => requests.length)).toEqual([4, 4, 4]);
+    for (const clock of [closed, open]) expect(Math.abs(aheadOfTruth(clock))).toBeLessThan(1000);
+    closed.close();
+    // The other one's wait ends: what it takes over is what both had.
+    vi.advanceTimersByTime(250);
+    while (aheadOfTruth(open) < HOUR / 2) await new Promise(setImmediate);
+    expect(Math.abs(aheadOfTruth(closed))).toBeLessThan(1000);
   });
 
   const endings: [string, string][] = [

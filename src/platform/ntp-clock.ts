@@ -225,6 +225,8 @@ class Clock implements NtpClock {
     for (const each of timers) clearTimeout(each);
     stopListening();
     throwIfAborted(signal);
+    // What had come in by then is let go too: nobody counts on a correction after the end.
+    if (this.#closed) return;
     const time = agree(readings, readings.length);
     if (time === undefined) {
       const problem = readings.length === 0 ? "no time server answered" : "the time servers disagree";
