@@ -1,6 +1,11 @@
+import { once } from "node:events";
 import { readFileSync } from "node:fs";
-import { describe, expect, it } from "vitest";
+import { type AddressInfo, connect, createServer, type Socket } from "node:net";
+import type { Duplex } from "node:stream";
+import { createServer as createTlsServer } from "node:tls";
+import { describe, expect, it, onTestFinished } from "vitest";
 import { type BrokerPool, Keypair } from "../../src/index.js";
+import { platform } from "../../src/platform/node.js";
 import { type EmbeddedBrokerOptions, startEmbeddedBroker } from "../support/embedded-broker.js";
 import { freePort } from "../support/mosquitto.js";
 import { makePeer, median, record, startPeer, use } from "../support/peers.js";
@@ -17,6 +22,62 @@ async function brokerFor(transport: "mqtt" | "mqtts" | "ws" | "wss"): Promise<Br
   const name = { mqtt: "port", mqtts: "tls", ws: "ws", wss: "wss" }[transport];
   return { IPv4: { "127.0.0.1": { [name]: port } } };
 }
+
+const HALF = Buffer.alloc(10);
+
+/** A server, plain or over TLS, that answers only when two halves are in; closed at the end of the test. */
+async function answeringWholes(transport: "mqtt" | "mqtts"): Promise<number> {
+  const answer = (socket: Socket): void => {
+    let missing = 2 * HALF.length;
+    socket.on("error", () => {});
+    socket.on("data", ({ length }) => {
+      missing -= length;
+      if (missing > 0) return;
+      missing = 2 * HALF.length;
+      socket.write("whole");
+    });
+  };
+  const server =
+    transport === "mqtts"
+      ? createTlsServer({ ...tls, noDelay: true }, answer)
+      : createServer({ noDelay: true }, answer);
+  server.listen(0, "127.0.0.1");
+  await once(server, "listening");
+  onTestFinished(() => void server.close());
+  // A TCP server's address is an AddressInfo once it is listening.
+  return (server.address() as AddressInfo).port;
+}
+
+/** How long the answer takes when the halves are written one right after the other, ms: the usual time. */
+async function answeredAfter(socket: Duplex): Promise<number> {
+  onTestFinished(() => void socket.destroy());
+  const times: number[] = [];
+  for (let i = 0; i < 11; i++) {
+    const answered = once(socket, "data");
+    const started = performance.now();
+    // Written before the next one, so that they do not leave as one.
+    await new Promise((written) => socket.write(HALF, written));
+    socket.write(HALF);
+    await answered;
+    times.push(performance.now() - started);
+  }
+  return median(times);
+}
+
+describe("a socket", () => {
+  it.each(["mqtt", "mqtts"] as const)("sends small packets at once over %s", async (transport) => {
+    const { ca: trusted } = platform.parseSocketOptions(undefined, ca);
+    const target = { family: "IPv4", host: "127.0.0.1", localAddress: undefined, publicOnly: false } as const;
+    const port = await answeringWholes(transport);
+    const own = await answeredAfter(platform.openSocket({ ...target, transport, port, ca: trusted }));
+    // What Nagle's algorithm does to them here: the second half waits until the first is acknowledged, which
+    // the other side puts off until it has something to say, or for 40 ms on Linux.
+    const plain = await answeringWholes("mqtt");
+    const held = await answeredAfter(connect({ host: "127.0.0.1", port: plain, noDelay: false }));
+    expect(held).toBeGreaterThan(30);
+    expect(own).toBeLessThan(held / 2);
+  });
+});
 
 describe("a router", () => {
   for (const transport of ["mqtt", "mqtts", "ws", "wss"] as const) {
