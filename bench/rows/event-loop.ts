@@ -17,34 +17,48 @@ export async function eventLoopRows(broker: Mosquitto, flags: readonly string[])
   ];
 }
 
-/** Each time with new processes: the first message of a process takes the longest. */
+/**
+ * Each time with new processes: the first message of a process takes the longest, as its code is cold and
+ * OpenSSL does each thing for the first time. The others are told apart from it: what is long among those
+ * is garbage collection, or the machine (a fixed computation of 1.1 ms takes up to 2.9 ms where others are at
+ * work, by the CPU time of its thread too).
+ */
 async function blocksBy(
   what: string,
   encrypt: boolean,
   broker: Mosquitto,
   flags: readonly string[],
 ): Promise<Row> {
-  const longest: number[] = [];
+  const first: number[] = [];
+  const later: number[] = [];
   for (let i = 0; i < PAIRS; i++) {
     const sender = new Process(flags);
     const receiver = new Process(flags);
     const sides = [sender, receiver];
+    const longestOf = async (count: number): Promise<number> => {
+      await Promise.all(sides.map((side) => side.call("watchLoop")));
+      await sender.call("sendOneByOne", what, count, MESSAGE_BYTES);
+      return Math.max(...(await Promise.all(sides.map((side) => side.call("longestBlock")))));
+    };
     try {
       await connect({ sender, receiver }, what, [broker], { encrypt });
-      await Promise.all(sides.map((side) => side.call("watchLoop")));
-      await sender.call("sendOneByOne", what, COUNT, MESSAGE_BYTES);
-      longest.push(Math.max(...(await Promise.all(sides.map((side) => side.call("longestBlock"))))));
+      first.push(await longestOf(1));
+      later.push(await longestOf(COUNT - 1));
     } finally {
       await Promise.all(sides.map((side) => side.close()));
     }
   }
-  const result = median(longest);
+  const worst = Math.max(...first, ...later);
   return {
     what: `longest block of the event loop by ${what}`,
-    measured: `${COUNT} in each of ${PAIRS} new pairs: ${longest.map(ms).join(", ")} ms`,
+    measured: `median and worst of ${PAIRS} new pairs: first message ${spread(first)}, ${COUNT - 1} more ${spread(later)}`,
     against: "–",
-    result: `${ms(result)} ms`,
+    result: `${ms(worst)} ms`,
     bar: `≤ ${BAR_MS} ms`,
-    met: result <= BAR_MS,
+    met: worst <= BAR_MS,
   };
+}
+
+function spread(longest: readonly number[]): string {
+  return `${ms(median(longest))} / ${ms(Math.max(...longest))} ms`;
 }
