@@ -1,4 +1,5 @@
 import { NEVER } from "./alarm.js";
+import { Sweep } from "./sweep.js";
 
 /** What the inbox says of a message that is offered to it. */
 export type InboxVerdict =
@@ -10,6 +11,7 @@ export type InboxVerdict =
   | "full";
 
 interface Held<T> {
+  readonly queue: Queue<T>;
   readonly sequence: number;
   readonly item: T;
   /** When it has waited long enough for those before it. */
@@ -29,7 +31,7 @@ export interface InboxLimits {
   readonly gapTimeoutMs: number;
   /** How many messages may wait in all. */
   readonly maxHeld: number;
-  /** How many queues it follows. */
+  /** How many queues it follows at most; from half as many on, it follows each only as long as it must. */
   readonly maxQueues: number;
 }
 
@@ -49,8 +51,10 @@ const FOLLOW_MS = 240_000;
  */
 export class Inbox<T> {
   readonly #queues = new Map<string, Queue<T>>();
+  readonly #sweep = new Sweep(this.#queues);
+  /** What waits behind gaps, of all queues, as it came: what came first has waited longest. */
+  readonly #held = new Set<Held<T>>();
   readonly #limits: InboxLimits;
-  #held = 0;
 
   constructor(limits: InboxLimits) {
     this.#limits = limits;
@@ -58,7 +62,7 @@ export class Inbox<T> {
 
   /** How many messages wait behind gaps. */
   get held(): number {
-    return this.#held;
+    return this.#held.size;
   }
 
   /** How many queues it follows. */
@@ -75,12 +79,12 @@ export class Inbox<T> {
    * Whether a message may come in.
    * @param id - source and queue id
    */
-  check(id: string, sequence: number, now: number): InboxVerdict {
+  check(id: string, sequence: number): InboxVerdict {
     const queue = this.#queues.get(id);
-    if (!queue && !this.#hasRoomForQueue(now)) return "full";
+    if (!queue && this.#queues.size >= this.#limits.maxQueues) return "full";
     const next = queue?.next ?? 0;
     if (sequence < next) return "late";
-    return sequence > next && this.#held >= this.#limits.maxHeld ? "full" : "accepted";
+    return sequence > next && this.held >= this.#limits.maxHeld ? "full" : "accepted";
   }
 
   /**
@@ -89,80 +93,67 @@ export class Inbox<T> {
    */
   offer(id: string, sequence: number, item: T, now: number): T[] {
     const queue = this.#queues.get(id) ?? { next: 0, held: new Map(), lastSeen: now };
-    // Re-inserted, so that the map's order is the order of use.
-    this.#queues.delete(id);
     this.#queues.set(id, queue);
     queue.lastSeen = now;
-    queue.held.set(sequence, { sequence, item, until: now + this.#limits.gapTimeoutMs });
-    this.#held++;
+    const held = { queue, sequence, item, until: now + this.#limits.gapTimeoutMs };
+    queue.held.set(sequence, held);
+    this.#held.add(held);
     return this.#takeRun(queue);
   }
 
-  /** Hands over what has waited long enough, in order for each queue; gaps before it are given up. */
+  /**
+   * Hands over what has waited long enough, in order for each queue; gaps before it are given up.
+   * Looks at no queue of which nothing is due: it is called for every gap that strangers make.
+   */
   expire(now: number): T[] {
-    return this.#giveUp((held) => held.until <= now);
+    const last = new Map<Queue<T>, number>();
+    for (const { queue, sequence, until } of this.#held) {
+      if (until > now) break;
+      last.set(queue, Math.max(last.get(queue) ?? 0, sequence));
+    }
+    return [...last].flatMap(([queue, upTo]) => {
+      const due = [...queue.held.values()].filter(({ sequence }) => sequence <= upTo);
+      due.sort((a, b) => a.sequence - b.sequence);
+      return [...due.map((held) => this.#take(held)), ...this.#takeRun(queue)];
+    });
   }
 
   /** Hands over everything that waits, in order for each queue. */
   flush(): T[] {
-    return this.#giveUp(() => true);
+    return this.expire(NEVER);
   }
 
   /** When {@link expire} has something to do next, or Infinity. */
   nextAt(): number {
-    let at = NEVER;
-    if (this.#held === 0) return at;
-    for (const queue of this.#queues.values()) {
-      for (const { until } of queue.held.values()) at = Math.min(at, until);
-    }
-    return at;
-  }
-
-  #giveUp(waitedEnough: (held: Held<T>) => boolean): T[] {
-    const out: T[] = [];
-    if (this.#held === 0) return out;
-    for (const queue of this.#queues.values()) {
-      if (queue.held.size === 0) continue;
-      const held = [...queue.held.values()].sort((a, b) => a.sequence - b.sequence);
-      const last = held.findLastIndex(waitedEnough);
-      for (const { sequence, item } of held.slice(0, last + 1)) {
-        queue.held.delete(sequence);
-        queue.next = sequence + 1;
-        out.push(item);
-      }
-      this.#held -= last + 1;
-      out.push(...this.#takeRun(queue));
-    }
-    return out;
+    for (const { until } of this.#held) return until;
+    return NEVER;
   }
 
   /** Takes the messages whose turn it is. */
   #takeRun(queue: Queue<T>): T[] {
     const run: T[] = [];
     for (let held = queue.held.get(queue.next); held; held = queue.held.get(queue.next)) {
-      queue.held.delete(queue.next);
-      this.#held--;
-      queue.next++;
-      run.push(held.item);
+      run.push(this.#take(held));
     }
     return run;
   }
 
-  /** Forgets the queues that have been silent for an hour. To be called now and then. */
-  purge(now: number): void {
-    for (const [id, { held, lastSeen }] of this.#queues) {
-      // The map's order is the order of use.
-      if (now - lastSeen < SILENT_MS) return;
-      if (held.size === 0) this.#queues.delete(id);
-    }
+  #take(held: Held<T>): T {
+    const { queue, sequence, item } = held;
+    queue.held.delete(sequence);
+    queue.next = sequence + 1;
+    this.#held.delete(held);
+    return item;
   }
 
-  /** Makes room by forgetting the queue unused for longest, unless something of it may still be on its way. */
-  #hasRoomForQueue(now: number): boolean {
-    if (this.#queues.size < this.#limits.maxQueues) return true;
-    const oldest = this.#queues.entries().next().value;
-    if (!oldest || oldest[1].held.size > 0 || now - oldest[1].lastSeen < FOLLOW_MS) return false;
-    this.#queues.delete(oldest[0]);
-    return true;
+  /**
+   * Looks at some of the queues, and forgets those that have been silent for an hour; once there are many,
+   * all of which nothing can be fresh any more. To be called often.
+   */
+  purge(now: number): void {
+    for (const [id, { held, lastSeen }] of this.#sweep.some()) {
+      const silentMs = this.#queues.size > this.#limits.maxQueues / 2 ? FOLLOW_MS : SILENT_MS;
+      if (held.size === 0 && now - lastSeen >= silentMs) this.#queues.delete(id);
+    }
   }
 }

@@ -101,8 +101,8 @@ const MAX_QUEUES: number = 2 * REPLAY_BLOCKS;
 /** ACKs kept for the copies of their messages. */
 const KEPT_ACKS = 1024;
 
-/** How often the replay window is purged. */
-const PURGE_EVERY_MS = 10_000;
+/** How often some of what is remembered is looked at: under a flood, all of it within two seconds. */
+const PURGE_EVERY_MS = 10;
 
 /** An ACK of ours, and where it was given. */
 interface Ack {
@@ -240,7 +240,7 @@ export class Receiver {
 
     const seen = this.#window.check(source, queueId, sequence, isKnown(source));
     if (seen === "seen") return seen;
-    const turn = this.#inbox.check(source + queueId, sequence, now);
+    const turn = this.#inbox.check(source + queueId, sequence);
     if (turn === "late") return "out-of-order";
     return seen === "full" || turn === "full" || !hasRoom() ? "full" : "new";
   }

@@ -1,4 +1,5 @@
 import { NEVER } from "./alarm.js";
+import { Sweep } from "./sweep.js";
 
 /** A MSG older than this is dropped, and so is one from further ahead: twice a Python sender's retransmission time. */
 export const FRESH_MS = 120_000;
@@ -40,6 +41,7 @@ export class ReplayWindow {
   readonly #blocks = new Map<string, Block>();
   /** How many blocks each source has. */
   readonly #sources = new Map<string, number>();
+  readonly #sweep = new Sweep(this.#blocks);
   readonly #maxBlocks: number;
   readonly #keptBlocks: number;
   #floor = -NEVER;
@@ -101,10 +103,10 @@ export class ReplayWindow {
     block.keepUntil = Math.max(block.keepUntil, now + (timestamp + FRESH_MS - wallNow));
   }
 
-  /** Forgets what is too old by both clocks. To be called now and then. */
+  /** Looks at some of what it has, and forgets what is too old by both clocks. To be called often. */
   purge(wallNow: number, now: number): void {
-    const until = now - (this.#blocks.size <= this.#keptBlocks ? KEPT_MS : 0);
-    for (const [key, { source, timestamp, keepUntil }] of this.#blocks) {
+    for (const [key, { source, timestamp, keepUntil }] of this.#sweep.some()) {
+      const until = now - (this.#blocks.size <= this.#keptBlocks ? KEPT_MS : 0);
       if (keepUntil > until || timestamp + FRESH_MS >= wallNow) continue;
       this.#blocks.delete(key);
       this.#count(source, -1);

@@ -292,6 +292,36 @@ describe("forgetting", () => {
   });
 });
 
+describe("a window that is full", () => {
+  const MANY = 65_536;
+
+  it("forgets little by little, and has room again with the first call", () => {
+    const window = new ReplayWindow(MANY);
+    for (let i = 0; i < MANY; i++) window.add(String(i % 4), String(i), 0, START, START, 0);
+    const longAfter = FRESH_MS + 1;
+    expect(window.check(...A, 0, true)).toBe("full");
+    let { size } = window;
+    for (let call = 0; call < 100 && window.size > 0; call++) {
+      window.purge(START + longAfter, longAfter);
+      expect(size - window.size).toBeLessThanOrEqual(2048);
+      ({ size } = window);
+      expect(window.check(...A, 0, true)).toBe("new");
+    }
+    expect(window.size).toBe(0);
+  });
+
+  it("finds what has gone stale behind what has not", () => {
+    const window = new ReplayWindow(MANY);
+    for (let i = 0; i < MANY; i++) {
+      const timestamp = i < MANY / 2 ? START + FRESH_MS : START;
+      window.add(String(i % 4), String(i), 0, timestamp, START, 0);
+    }
+    for (let call = 0; call < 100; call++) window.purge(START + FRESH_MS + 1, FRESH_MS + 1);
+    expect(window.size).toBe(MANY / 2);
+    expect(window.floor).toBe(START);
+  });
+});
+
 describe("a window that is far from full", () => {
   it("keeps for two hours more, so that a clock that was an hour ahead may be set right", () => {
     const window = new ReplayWindow(100, 10);
