@@ -14,6 +14,8 @@ interface Held<T> {
   readonly queue: Queue<T>;
   readonly sequence: number;
   readonly item: T;
+  /** What it counts. */
+  readonly bytes: number;
   /** When it has waited long enough for those before it. */
   readonly until: number;
 }
@@ -29,14 +31,23 @@ interface Queue<T> {
 export interface InboxLimits {
   /** How long a message waits for the ones before it, ms. */
   readonly gapTimeoutMs: number;
-  /** How many messages may wait in all. */
-  readonly maxHeld: number;
+  /** How many bytes may wait in all; one message may be longer. */
+  readonly maxHeldBytes: number;
   /** How many queues it follows at most; from half as many on, it follows each only as long as it must. */
   readonly maxQueues: number;
 }
 
-/** A queue that is silent for so long is forgotten: the next message of it waits once as behind a gap. */
-const SILENT_MS = 3_600_000;
+/** What a message takes beside its bytes, roomily: so the number of those that wait is bounded as well. */
+const OVERHEAD = 4096;
+
+/** Strangers leave a quarter of the room to peers that are known. */
+const STRANGERS_SHARE = 0.75;
+
+/**
+ * A queue that is silent for so long is forgotten: the next message of it waits once as behind a gap. Longer than
+ * anything is remembered as accepted, so that its order outlasts that, however the wall clock is set.
+ */
+const SILENT_MS = 3 * 3_600_000;
 
 /** A queue is followed at least this long after its last message: nothing older is fresh any more. */
 const FOLLOW_MS = 240_000;
@@ -55,6 +66,7 @@ export class Inbox<T> {
   /** What waits behind gaps, of all queues, as it came: what came first has waited longest. */
   readonly #held = new Set<Held<T>>();
   readonly #limits: InboxLimits;
+  #heldBytes = 0;
 
   constructor(limits: InboxLimits) {
     this.#limits = limits;
@@ -78,26 +90,32 @@ export class Inbox<T> {
   /**
    * Whether a message may come in.
    * @param id - source and queue id
+   * @param length - of the message, bytes
+   * @param isKnown - whether the source is more than a stranger
    */
-  check(id: string, sequence: number): InboxVerdict {
+  check(id: string, sequence: number, length: number, isKnown: boolean): InboxVerdict {
     const queue = this.#queues.get(id);
     if (!queue && this.#queues.size >= this.#limits.maxQueues) return "full";
     const next = queue?.next ?? 0;
     if (sequence < next) return "late";
-    return sequence > next && this.held >= this.#limits.maxHeld ? "full" : "accepted";
+    const room = this.#limits.maxHeldBytes * (isKnown ? 1 : STRANGERS_SHARE);
+    const isFull = this.held > 0 && this.#heldBytes + length + OVERHEAD > room;
+    return sequence > next && isFull ? "full" : "accepted";
   }
 
   /**
    * Takes a message that {@link check} accepted.
    * @returns what may be handed over now, in order
    */
-  offer(id: string, sequence: number, item: T, now: number): T[] {
+  offer(id: string, sequence: number, length: number, item: T, now: number): T[] {
     const queue = this.#queues.get(id) ?? { next: 0, held: new Map(), lastSeen: now };
     this.#queues.set(id, queue);
     queue.lastSeen = now;
-    const held = { queue, sequence, item, until: now + this.#limits.gapTimeoutMs };
+    const bytes = length + OVERHEAD;
+    const held = { queue, sequence, item, bytes, until: now + this.#limits.gapTimeoutMs };
     queue.held.set(sequence, held);
     this.#held.add(held);
+    this.#heldBytes += bytes;
     return this.#takeRun(queue);
   }
 
@@ -139,15 +157,16 @@ export class Inbox<T> {
   }
 
   #take(held: Held<T>): T {
-    const { queue, sequence, item } = held;
+    const { queue, sequence, item, bytes } = held;
     queue.held.delete(sequence);
     queue.next = sequence + 1;
     this.#held.delete(held);
+    this.#heldBytes -= bytes;
     return item;
   }
 
   /**
-   * Looks at some of the queues, and forgets those that have been silent for an hour; once there are many,
+   * Looks at some of the queues, and forgets those that have been silent for three hours; once there are many,
    * all of which nothing can be fresh any more. To be called often.
    */
   purge(now: number): void {

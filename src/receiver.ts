@@ -92,8 +92,11 @@ const REPLAY_BLOCKS = 65_536;
 /** Blocks that it keeps for longer, so that wall clocks may be set right: 2 MB at the very most. */
 const KEPT_BLOCKS = 2048;
 
-/** Messages that may wait behind gaps, over all senders. */
-const MAX_HELD = 4096;
+/**
+ * Bytes of messages that may wait behind gaps, over all senders: 4096 short ones, 240 of 64 KiB. In memory a message
+ * is there as it came, without its head, and opened: three times as much at most.
+ */
+const MAX_HELD_BYTES: number = 16 << 20;
 
 /** Queues that are followed: so many that the replay window is full before, which shares its room out. */
 const MAX_QUEUES: number = 2 * REPLAY_BLOCKS;
@@ -132,7 +135,7 @@ export class Receiver {
     this.#verifier = new Verifier(options.settings.verify);
     this.#inbox = new Inbox({
       gapTimeoutMs: options.settings.gapTimeoutMs,
-      maxHeld: MAX_HELD,
+      maxHeldBytes: MAX_HELD_BYTES,
       maxQueues: MAX_QUEUES,
     });
   }
@@ -227,7 +230,7 @@ export class Receiver {
   }
 
   /** Freshness, replay, order and room. */
-  #judge({ source, queueId, sequence, timestamp }: AppPacket): "new" | "seen" | DropReason {
+  #judge({ source, queueId, sequence, timestamp, message }: AppPacket): "new" | "seen" | DropReason {
     const { wallNow, hasRoom, isKnown, onSkew } = this.#options;
     const now = monotonicNow();
     const wall = wallNow();
@@ -238,9 +241,10 @@ export class Receiver {
     if (-ageMs > SKEW_MS || ageMs > SKEW_MS + RETRANSMISSION_MS) onSkew(source, -ageMs);
     if (-ageMs > FRESH_MS) return "too-new";
 
-    const seen = this.#window.check(source, queueId, sequence, isKnown(source));
+    const known = isKnown(source);
+    const seen = this.#window.check(source, queueId, sequence, known);
     if (seen === "seen") return seen;
-    const turn = this.#inbox.check(source + queueId, sequence);
+    const turn = this.#inbox.check(source + queueId, sequence, message.length, known);
     if (turn === "late") return "out-of-order";
     return seen === "full" || turn === "full" || !hasRoom() ? "full" : "new";
   }
@@ -263,7 +267,7 @@ export class Receiver {
     const now = monotonicNow();
     this.#window.add(from, queueId, sequence, timestamp * 1000, wallNow(), now);
     this.#acknowledge(packet, slot);
-    onAccepted(this.#inbox.offer(from + queueId, sequence, accepted, now));
+    onAccepted(this.#inbox.offer(from + queueId, sequence, packet.message.length, accepted, now));
     if (this.#inbox.held > 0) schedule(now + settings.gapTimeoutMs);
     return undefined;
   }
