@@ -31,7 +31,7 @@ interface Queue<T> {
 export interface InboxLimits {
   /** How long a message waits for the ones before it, ms. */
   readonly gapTimeoutMs: number;
-  /** How many bytes may wait in all; one message may be longer. */
+  /** How many bytes may wait in all before no more are let in; the last message may go beyond it. */
   readonly maxHeldBytes: number;
   /** How many queues it follows at most; from half as many on, it follows each only as long as it must. */
   readonly maxQueues: number;
@@ -90,21 +90,20 @@ export class Inbox<T> {
   /**
    * Whether a message may come in.
    * @param id - source and queue id
-   * @param length - of the message, bytes
    * @param isKnown - whether the source is more than a stranger
    */
-  check(id: string, sequence: number, length: number, isKnown: boolean): InboxVerdict {
+  check(id: string, sequence: number, isKnown: boolean): InboxVerdict {
     const queue = this.#queues.get(id);
     if (!queue && this.#queues.size >= this.#limits.maxQueues) return "full";
     const next = queue?.next ?? 0;
     if (sequence < next) return "late";
     const room = this.#limits.maxHeldBytes * (isKnown ? 1 : STRANGERS_SHARE);
-    const isFull = this.held > 0 && this.#heldBytes + length + OVERHEAD > room;
-    return sequence > next && isFull ? "full" : "accepted";
+    return sequence > next && this.#heldBytes >= room ? "full" : "accepted";
   }
 
   /**
    * Takes a message that {@link check} accepted.
+   * @param length - of the message, bytes
    * @returns what may be handed over now, in order
    */
   offer(id: string, sequence: number, length: number, item: T, now: number): T[] {

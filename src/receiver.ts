@@ -98,6 +98,12 @@ const KEPT_BLOCKS = 2048;
  */
 const MAX_HELD_BYTES: number = 16 << 20;
 
+/**
+ * For so long after a message found no room, gaps are given up so much later: it fills one when it is sent again,
+ * as long as its sender tries (4 s by default).
+ */
+const CROWDED_MS = 3000;
+
 /** Queues that are followed: so many that the replay window is full before, which shares its room out. */
 const MAX_QUEUES: number = 2 * REPLAY_BLOCKS;
 
@@ -128,6 +134,7 @@ export class Receiver {
   readonly #acks = new BoundedMap<string, Ack>(KEPT_ACKS);
   readonly #pending = new Set<Promise<void>>();
   #purgeAt = 0;
+  #crowdedUntil = 0;
   #isOver = false;
 
   constructor(options: ReceiverOptions) {
@@ -153,8 +160,9 @@ export class Receiver {
 
   /** Hands over what has waited long enough behind a gap; returns when to call again. */
   expire(now: number): number {
-    this.#options.onAccepted(this.#inbox.expire(now));
-    return this.#inbox.nextAt();
+    const patience = now < this.#crowdedUntil ? CROWDED_MS : 0;
+    this.#options.onAccepted(this.#inbox.expire(now - patience));
+    return this.#inbox.nextAt() + patience;
   }
 
   /**
@@ -230,7 +238,7 @@ export class Receiver {
   }
 
   /** Freshness, replay, order and room. */
-  #judge({ source, queueId, sequence, timestamp, message }: AppPacket): "new" | "seen" | DropReason {
+  #judge({ source, queueId, sequence, timestamp }: AppPacket): "new" | "seen" | DropReason {
     const { wallNow, hasRoom, isKnown, onSkew } = this.#options;
     const now = monotonicNow();
     const wall = wallNow();
@@ -244,9 +252,11 @@ export class Receiver {
     const known = isKnown(source);
     const seen = this.#window.check(source, queueId, sequence, known);
     if (seen === "seen") return seen;
-    const turn = this.#inbox.check(source + queueId, sequence, message.length, known);
+    const turn = this.#inbox.check(source + queueId, sequence, known);
     if (turn === "late") return "out-of-order";
-    return seen === "full" || turn === "full" || !hasRoom() ? "full" : "new";
+    if (seen === "new" && turn === "accepted" && hasRoom()) return "new";
+    this.#crowdedUntil = now + CROWDED_MS;
+    return "full";
   }
 
   /** What is new is remembered, acknowledged, and handed over when it is next in order. */

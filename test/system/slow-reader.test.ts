@@ -1,0 +1,43 @@
+import { describe, expect, it, vi } from "vitest";
+import { startEmbeddedBroker } from "../support/embedded-broker.js";
+import { poolOf, startPeer, use } from "../support/peers.js";
+
+/** How many messages wait for a reader. */
+const ROOM = 1024;
+
+describe("a reader that is slower than its peer", () => {
+  it("is handed in its place what found no room twice, though its successor did", async () => {
+    const pool = poolOf([use(await startEmbeddedBroker())]);
+    const [ann, ben] = await Promise.all([startPeer(pool), startPeer(pool, { gapTimeoutMs: 200 })]);
+    const pipe = await ann.pipe(ben.address);
+    const texts = Array.from({ length: ROOM + 2 }, (_, i) => `${i}`);
+    await Promise.all(texts.slice(0, ROOM).map((text) => pipe.send(text)));
+
+    const refused = pipe.send(`${ROOM}`);
+    await vi.waitFor(() => expect(ben.stats().dropped.full).toBe(2), { timeout: 5000 });
+    const reader = ben.messages();
+    const read = [await reader.next()];
+    expect(await pipe.send(`${ROOM + 1}`)).toBe(4);
+    // Its third try comes a second later: five times as late as a gap is waited for where there is room.
+    expect(await refused).toBe(4);
+    while (read.length < texts.length) read.push(await reader.next());
+    expect(read.map(({ value }) => value?.text())).toEqual(texts);
+  });
+
+  it("does not make what others lost wait for longer than such tries take", { timeout: 20_000 }, async () => {
+    const pool = poolOf([use(await startEmbeddedBroker())]);
+    const [ann, ben] = await Promise.all([startPeer(pool), startPeer(pool, { gapTimeoutMs: 200 })]);
+    const pipe = await ann.pipe(ben.address);
+    await Promise.all(Array.from({ length: ROOM }, (_, i) => pipe.send(`${i}`)));
+
+    expect(await pipe.send("given up", { timeoutMs: 300 })).toBe(0);
+    const reader = ben.messages();
+    await reader.next();
+    const sentAt = performance.now();
+    expect(await pipe.send("behind it")).toBe(9);
+    for (let i = 1; i < ROOM; i++) await reader.next();
+    const { value } = await reader.next();
+    expect(value?.text()).toBe("behind it");
+    expect(performance.now() - sentAt).toBeLessThan(5000);
+  });
+});
