@@ -55,6 +55,8 @@ const config: Config = defineConfig([
     entry: { "sidewire.min": "src/index.ts" },
     noExternal: [/./],
     minify: true,
+    banner: { js: "/*! The licences of what is in here: sidewire.min.licenses.txt */" },
+    esbuildPlugins: [reachablePool, licensesOfBundled("dist/sidewire.min.licenses.txt")],
   },
   {
     entry: { cli: "src/cli/main.ts" },

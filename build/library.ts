@@ -8,7 +8,8 @@ const config: Config = defineConfig({
   platform: "node",
   target: "es2022",
   format: ["esm", "cjs"],
-  dts: true,
+  // For `AsyncDisposable`, which a program without Node's types knows of by this alone.
+  dts: { banner: '/// <reference lib="esnext.disposable" />' },
   clean: true,
   sourcemap: true,
   treeshake: true,

@@ -54,10 +54,14 @@ export interface BrokerPool {
   readonly IPv6?: Readonly<Record<string, BrokerEntry>>;
 }
 
-/** One broker of a pool, or one that a hint named. */
-export interface Broker extends BrokerAddress, BrokerEntry {
+/** One broker of a pool, and where it is. */
+export interface PoolBroker extends BrokerAddress, BrokerEntry {
   readonly family: Family;
   readonly weight: number;
+}
+
+/** A broker that may be dialled: of the pool, or one that a hint named. */
+export interface Broker extends PoolBroker {
   /** Whether it must be at a public address, because a stranger may have named it. */
   readonly publicOnly?: boolean;
 }

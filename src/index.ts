@@ -3,6 +3,7 @@ export {
   type BrokerPool,
   type BrokerRate,
   defaultBrokers,
+  type PoolBroker,
   parseBrokerPool,
 } from "./broker-pool.js";
 export {

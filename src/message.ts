@@ -3,9 +3,9 @@ import type { BrokerAddress } from "./errors.js";
 /** What a send, a delivery or a probe takes. */
 export interface SendOptions {
   /** How long to wait for the ACK, ms, from when the message's turn has come. Default: 4000; 1 to 600 000. */
-  timeoutMs?: number;
+  timeoutMs?: number | undefined;
   /** Ends the wait with an `AbortError`; what was published may still arrive. */
-  signal?: AbortSignal;
+  signal?: AbortSignal | undefined;
 }
 
 /** How a message was delivered. */

@@ -27,48 +27,48 @@ export interface RouterOptions {
    */
   getTime: () => number;
   /** The brokers to use. Default: {@link defaultBrokers}, public ones. */
-  brokers?: BrokerPool;
+  brokers?: BrokerPool | undefined;
   /** Default: the families this machine has an address in, loopback included. */
-  families?: readonly Family[];
+  families?: readonly Family[] | undefined;
   /** The local address to leave by: one, for its own family, or one for each. Node only. Default: the system's choice. */
-  nic?: string | Partial<Record<Family, string>>;
+  nic?: string | Partial<Record<Family, string>> | undefined;
   /** In order of preference. Default: mqtt, mqtts, wss, ws in Node; wss, ws in a browser. */
-  transports?: readonly Transport[];
+  transports?: readonly Transport[] | undefined;
   /** PEM certificates to trust besides the usual ones, for brokers with a CA of their own. Node only. */
-  ca?: string;
+  ca?: string | undefined;
   /** Called with every message; further ones by `router.addMessageHandler`. */
-  onMessage?: (message: InboundMessage) => unknown;
+  onMessage?: ((message: InboundMessage) => unknown) | undefined;
   /** Whether to take packets from this address, asked before a signature is checked. Default: from everyone. */
-  accept?: (from: string) => boolean;
+  accept?: ((from: string) => boolean) | undefined;
   /** How many of the best-ranked reachable brokers to listen on, for each family. Default: 3; 1 to 100. */
-  inboundBrokers?: number;
+  inboundBrokers?: number | undefined;
   /**
    * How many further brokers to listen on, for each family, so that a peer that reaches only one of
    * them gets through too, and a failed one is replaced without dialling. Default: 8; 0 to 100.
    */
-  reserveBrokers?: number;
+  reserveBrokers?: number | undefined;
   /** How many brokers a message goes to at once, and joins in at each widening. Default: 3; 1 to 100. */
-  fanOut?: number;
+  fanOut?: number | undefined;
   /** How long to wait for an ACK before the next brokers join in, ms. Default: 400; 10 to 60 000. */
-  widenAfterMs?: number;
+  widenAfterMs?: number | undefined;
   /** How many messages of a pipe may wait for their ACK at once. Default: 64; 1 to 10 000. */
-  maxInFlight?: number;
+  maxInFlight?: number | undefined;
   /** The longest message, sent or received, bytes. Default: 65 536; 1 to 16 777 216. */
-  maxMessageBytes?: number;
+  maxMessageBytes?: number | undefined;
   /** How long a received message waits for those before it in its queue, ms. Default: 1000; 0 to 60 000. */
-  gapTimeoutMs?: number;
+  gapTimeoutMs?: number | undefined;
   /** After how long without a send a connection that is not listened on is closed, ms. Default: 600 000; from 1000. */
-  idleTimeoutMs?: number;
+  idleTimeoutMs?: number | undefined;
   /** Keeps where peers were found. Default: a {@link MemoryHintStore}. */
-  hintStore?: HintStore;
+  hintStore?: HintStore | undefined;
   /** Seal every message, so that only its destination can read it. Python peers cannot. Default: false. */
-  encrypt?: boolean;
+  encrypt?: boolean | undefined;
   /** Take sealed messages only. Default: false. */
-  requireEncryption?: boolean;
+  requireEncryption?: boolean | undefined;
   /** Dial hinted brokers at loopback, link-local and private addresses that the pool has not. Default: false. */
-  allowPrivateHints?: boolean;
+  allowPrivateHints?: boolean | undefined;
   /** Checks signatures instead of the platform's own cryptography. */
-  verify?: Verify;
+  verify?: Verify | undefined;
 }
 
 /** The options with every default filled in. */
@@ -99,26 +99,26 @@ export interface Settings {
 /** What `router.start` takes. */
 export interface StartOptions {
   /** Ends the wait with an `AbortError`; the router goes on trying. */
-  signal?: AbortSignal;
+  signal?: AbortSignal | undefined;
   /** How long to wait for the first broker, ms. Default: 10 000. */
-  timeoutMs?: number;
+  timeoutMs?: number | undefined;
 }
 
 /** What `router.pipe` takes. */
 export interface PipeOptions {
   /** Hand out the pipe made before for this destination, if there is one. Default: false. */
-  useCache?: boolean;
+  useCache?: boolean | undefined;
   /** How long after it was last handed out a cached pipe is handed out again, ms. Default: 3 600 000. */
-  expiryMs?: number;
+  expiryMs?: number | undefined;
   /** Seal the messages of this pipe, so that only the destination can read them. Default: the router's. */
-  encrypt?: boolean;
+  encrypt?: boolean | undefined;
   /**
    * Where the destination says it listens; tried first. At most 6 are looked at, and those that may not be
    * dialled are left out.
    */
-  hintBrokers?: readonly BrokerHint[];
+  hintBrokers?: readonly BrokerHint[] | undefined;
   /** Ends the wait for the first broker with an `AbortError`. */
-  signal?: AbortSignal;
+  signal?: AbortSignal | undefined;
 }
 
 /**

@@ -1,12 +1,19 @@
 import { hexToBytes } from "@noble/hashes/utils.js";
 import { platform } from "#platform";
-import { aHost, type Broker, type BrokerEntry, type BrokerPool, FAMILIES, positive } from "./broker-pool.js";
+import {
+  aHost,
+  type BrokerEntry,
+  type BrokerPool,
+  FAMILIES,
+  type PoolBroker,
+  positive,
+} from "./broker-pool.js";
 import { PUBLIC_KEY_BYTES } from "./identity.js";
 import type { Family } from "./platform/platform.js";
 import { be, check, isRecord, type Schema } from "./schema.js";
 
 /** A broker with its place in a destination's ranking: the lower the score, the better. */
-export interface RankedBroker extends Broker {
+export interface RankedBroker extends PoolBroker {
   /** As {@link brokerScore} computes it. */
   readonly score: number;
 }

@@ -216,7 +216,7 @@ export class Router extends EventEmitter<RouterEvents> implements AsyncDisposabl
    * The messages from now on, as an async iterable. Ends when the signal fires or the router is closed.
    * A reader that falls 1024 messages behind makes the router refuse more, without an ACK.
    */
-  messages(options: { signal?: AbortSignal } = {}): AsyncIterableIterator<InboundMessage> {
+  messages(options: { signal?: AbortSignal | undefined } = {}): AsyncIterableIterator<InboundMessage> {
     return this.#mailbox.read(parseSignal(options));
   }
 
@@ -242,7 +242,7 @@ export class Router extends EventEmitter<RouterEvents> implements AsyncDisposabl
    *
    * @param options - `signal`: leave at once when it fires; one that has fired already is an immediate end
    */
-  async close(options: { signal?: AbortSignal } = {}): Promise<void> {
+  async close(options: { signal?: AbortSignal | undefined } = {}): Promise<void> {
     const signal = parseSignal(options);
     this.#closing ??= this.#end(signal);
     await this.#closing;

@@ -13,13 +13,13 @@ export interface NtpClockOptions {
    * default of your own: its rules ask a product for a zone of its own (https://www.ntppool.org/vendors.html).
    * Three or more outvote one that lies; of two that contradict each other neither is believed.
    */
-  servers?: readonly string[];
+  servers?: readonly string[] | undefined;
   /** How long to wait for answers, ms; half-way, silent servers are asked again. Default: 4000; 10 to 60 000. */
-  timeoutMs?: number;
+  timeoutMs?: number | undefined;
   /** How often to ask, ms, or up to a tenth more. Default: 3 600 000; from 16 000, or 10 with `servers` given. */
-  refreshMs?: number;
+  refreshMs?: number | undefined;
   /** Ends the wait for the first answers; later on, `close` does. */
-  signal?: AbortSignal;
+  signal?: AbortSignal | undefined;
 }
 
 /** A clock that follows time servers; see {@link ntpClock}. */

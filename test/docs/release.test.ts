@@ -36,6 +36,7 @@ const PACKED = [
   "dist/node.js",
   "dist/node.js.map",
   "dist/sidewire.min.js",
+  "dist/sidewire.min.licenses.txt",
   "package.json",
 ];
 

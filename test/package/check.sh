@@ -12,9 +12,13 @@ folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT
 tarball="$folder/$(npm pack --silent --pack-destination "$folder" | tail -n 1)"
 test/package/command.sh "$tarball"
-cp test/package/consumer.mjs test/package/consumer.cjs "$folder"
+cp test/package/consumer.* test/package/tsconfig.json "$folder"
+tsc="$PWD/node_modules/.bin/tsc"
 cd "$folder"
-echo '{ "name": "consumer", "private": true }' >package.json
+echo '{ "name": "consumer", "private": true, "type": "module" }' >package.json
 npm install --no-audit --no-fund --silent "$tarball" aedes@1.2.0
 node consumer.mjs
 node consumer.cjs
+"$tsc" --project .
+"$tsc" --project . --module esnext --moduleResolution bundler
+echo "packed, types: hold in a page's program"
