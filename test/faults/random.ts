@@ -14,7 +14,7 @@ export function randomOf(seed: number): () => number {
 export const seed: number = Number(process.env.FAULTS_SEED ?? Math.floor(Math.random() * 2 ** 31));
 
 /** For how long brokers come and go, seconds: `FAULTS_SECONDS`. */
-export const seconds: number = Number(process.env.FAULTS_SECONDS ?? 16);
+export const seconds: number = Number(process.env.FAULTS_SECONDS ?? 60);
 
 /** Whether there is time for what takes long and is measured only. */
-export const isLong: boolean = seconds >= 60;
+export const isLong: boolean = process.env.FAULTS_SECONDS !== undefined;

@@ -25,7 +25,7 @@ const HEAD = `# What faults do to messages
 Made by \`FAULTS_WRITE=1 npm run test:faults\`: real mosquitto processes on loopback addresses, where
 needed a proxy in front of them that stalls, cuts, delays, drops, duplicates and reorders; the day in
 simulated time runs on brokers in memory. Without \`FAULTS_WRITE\` the same runs and writes nothing.
-\`FAULTS_SECONDS\` sets how long brokers come and go (case 1), \`FAULTS_SEED\` repeats the random choices
+\`FAULTS_SECONDS\` sets how long brokers come and go (case 1; 60 s, in \`npm test\` too), \`FAULTS_SEED\` repeats the random choices
 of a row; what the processes make of them is never quite the same.
 
 - **lost**: acknowledged, and never shown to the application
