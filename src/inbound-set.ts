@@ -74,12 +74,13 @@ export class InboundSet {
 
   /**
    * Starts, and goes on until {@link close}.
-   * @param remembered - brokers that worked last time: dialled at once, let go when the ranking is up
+   * @param remembered - brokers that worked last time: the first is dialled at once, let go when the ranking is up
    */
   start(remembered: readonly Broker[]): void {
-    this.#remembered = remembered;
-    for (const broker of remembered) this.#links.hold(broker, REMEMBERED);
-    // They have a head start.
+    // With the others it would share its time.
+    this.#remembered = remembered.slice(0, 1);
+    for (const broker of this.#remembered) this.#links.hold(broker, REMEMBERED);
+    // It has a head start.
     if (remembered.length > 0) for (const front of this.#fronts) front.grownAt = monotonicNow();
     this.#running = true;
     this.changed();

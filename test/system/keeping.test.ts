@@ -68,6 +68,30 @@ describe("what worked last time", () => {
     expect(after.stats().brokers.find(({ host }) => host === worst)?.role).toBe("outbound");
   });
 
+  it("is dialled by itself: its connection does not share its time with two more", async () => {
+    const brokers = await Promise.all(HOSTS.map(async (host) => use(await startEmbeddedBroker(host))));
+    const keys = Keypair.generate();
+    const pool = poolOf(brokers);
+    const ranked = rankBrokers(keys.publicKeyHex, pool).IPv4.map(({ host, port = 0 }) => ({ host, port }));
+    const hints = ranked.slice(3).map((place) => ({ af: 2 as const, ...place }));
+    const options = { getTime: Date.now, brokers: pool, families: ["IPv4"] as const };
+    await using router = new Router(keys, { ...options, hintStore: { get: () => hints, set: () => {} } });
+    const dialled: string[] = [];
+    router.on("broker", ({ broker, state }) => state === "connecting" && dialled.push(broker.host));
+
+    vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout", "performance"] });
+    const started = router.start();
+    const inTurn = [...hints.slice(0, 1), ...ranked.slice(0, 3)];
+    for (const { host } of inTurn) {
+      await new Promise((resolve) => setImmediate(resolve));
+      expect(dialled.at(-1)).toBe(host);
+      vi.advanceTimersByTime(10);
+    }
+    vi.useRealTimers();
+    await started;
+    expect(dialled.slice(0, 4)).toEqual(inTurn.map(({ host }) => host));
+  });
+
   it("is in the store when the router is closed, and stays as it was while that went on", async () => {
     const brokers = await Promise.all(
       HOSTS.slice(0, 3).map(async (host) => use(await startEmbeddedBroker(host))),
