@@ -5,11 +5,12 @@
  *
  * `PORT` and `ADDRESS` in the environment choose the port and which of this machine's addresses others use.
  */
-import { networkInterfaces } from "node:os";
+import { ownAddresses } from "./addresses.js";
 import { serveExample } from "./server.js";
 
 const port = Number(process.env.PORT ?? 8080);
-const address = process.env.ADDRESS ?? lanAddress() ?? "127.0.0.1";
+const lan = ownAddresses().find(({ internal }) => !internal);
+const address = process.env.ADDRESS ?? lan?.address ?? "127.0.0.1";
 
 try {
   const example = await serveExample(address, port);
@@ -23,10 +24,4 @@ try {
 } catch (error) {
   console.error(String(error));
   process.exitCode = 1;
-}
-
-/** The address of this machine's network, if it has one. */
-function lanAddress(): string | undefined {
-  const addresses = Object.values(networkInterfaces()).flatMap((list) => list ?? []);
-  return addresses.find(({ family, internal }) => family === "IPv4" && !internal)?.address;
 }

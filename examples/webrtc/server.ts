@@ -1,9 +1,10 @@
 import { once } from "node:events";
 import { readFile } from "node:fs/promises";
 import { createServer, type ServerResponse } from "node:http";
-import { type AddressInfo, isIPv4 } from "node:net";
+import type { AddressInfo } from "node:net";
 import { join } from "node:path";
 import { build } from "esbuild";
+import { ownAddresses } from "./addresses.js";
 import { EmbeddedBroker, poolOf } from "./brokers.js";
 import type { Setup } from "./setup.js";
 
@@ -25,12 +26,15 @@ const FOLDER = import.meta.dirname;
  * @param wantedPort - 0 for any that is free
  */
 export async function serveExample(address: string, wantedPort: number): Promise<Example> {
-  if (!isIPv4(address)) throw new Error(`${address}: expected an IPv4 address of this machine`);
+  if (!ownAddresses().some((own) => own.address === address)) {
+    throw new Error(`${address}: expected an IPv4 address of this machine`);
+  }
   const files = await pageFiles();
   const brokers = Array.from({ length: BROKERS }, () => new EmbeddedBroker());
   const stopAll = (): Promise<unknown> => Promise.all(brokers.map((broker) => broker.stop()));
   const server = createServer((request, response) => {
-    const { pathname } = new URL(request.url ?? "/", "http://localhost");
+    // Not parsed as a URL: anybody may ask for what is none, such as "//".
+    const [pathname = ""] = (request.url ?? "").split("?");
     const file = files.get(pathname);
     if (request.method === "POST") void control(pathname, brokers, response);
     else if (pathname === "/setup.json") {

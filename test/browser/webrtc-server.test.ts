@@ -1,5 +1,6 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
+import { request } from "node:http";
 import { join } from "node:path";
 import { describe, expect, it, onTestFinished } from "vitest";
 import { serveExample } from "../../examples/webrtc/server.js";
@@ -47,8 +48,11 @@ describe("npm run example:webrtc", () => {
     expect(taken.said).toMatch(/^Error: listen EADDRINUSE/);
     const noPort = await run({ PORT: "http", ADDRESS: "127.0.0.1" });
     expect(noPort.said).toMatch(/port/i);
-    const noAddress = await run({ ADDRESS: "localhost" });
-    expect(noAddress.said).toBe("Error: localhost: expected an IPv4 address of this machine\n");
+    // A name, and an address kept for documentation, which no machine has.
+    for (const address of ["localhost", "203.0.113.9"]) {
+      const noAddress = await run({ ADDRESS: address });
+      expect(noAddress.said).toBe(`Error: ${address}: expected an IPv4 address of this machine\n`);
+    }
   });
 });
 
@@ -66,6 +70,13 @@ describe("the example's server", () => {
     expect(await status("server.ts")).toBe(404);
     expect(await status("%2e%2e/package.json")).toBe(404);
     expect(await status("%")).toBe(404);
+
+    // What no URL can be made of, as `curl --path-as-is` sends it.
+    for (const path of ["//", "//:80", "*"]) {
+      const [response] = await once(request(url, { path }).end(), "response");
+      expect([path, response.statusCode]).toEqual([path, 404]);
+      response.resume();
+    }
 
     const [first] = brokers;
     expect(await status(`brokers/${first?.port}/stop`, "POST")).toBe(204);
