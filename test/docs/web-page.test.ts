@@ -63,6 +63,9 @@ describe.skipIf(!hasChromium)("the web pages of the documentation", { timeout: 6
       const first = await openPage(context, await serve(text));
       const invitation = first.page.locator("#invitation[href]");
       await invitation.waitFor();
+      await first.page.fill("#text", "Anybody?");
+      await first.page.click("button");
+      await first.page.getByText("nobody is here yet").waitFor();
       const second = await openPage(context, (await invitation.getAttribute("href")) ?? "");
       await second.page.locator("#invitation[href]").waitFor();
       for (const [from, to, words] of [
