@@ -57,6 +57,11 @@ export class Conversation {
     return line;
   }
 
+  /** The numbers of the lines that nobody has acknowledged yet. */
+  get unacknowledged(): Iterable<number> {
+    return this.#unacknowledged.keys();
+  }
+
   /** Leaves the channel. */
   stop(): void {
     clearInterval(this.#pinging);

@@ -1,26 +1,19 @@
-import { NoBrokerError, Router } from "sidewire";
+import { InvalidInputError, NoBrokerError, Router } from "sidewire";
+import { shortOf } from "./badge.js";
 import { LocalStorageHintStore } from "./hint-store.js";
 import { Peer, type PeerHandlers } from "./peer.js";
+import { MAX_PEERS, Peers } from "./peers.js";
 import { fetchSetup, type Setup } from "./setup.js";
 import { isFirst, Signaling } from "./signal.js";
 import { Tab } from "./tab.js";
 import { type BrokerRow, View } from "./view.js";
 
-/** Strangers may have the link too; more than so many are not answered. */
-const MAX_PEERS = 8;
+const view = new View();
 
-const peers = new Map<string, Peer>();
-const view = new View({
-  say(text) {
-    const numbers = [...peers.values()]
-      .filter((peer) => peer.phase !== "gone")
-      .map((peer) => peer.conversation.say(text));
-    view.showOwnLine(text, numbers);
-  },
-  control: (port, action) => void fetch(`brokers/${port}/${action}`, { method: "POST" }),
+main().catch((error: unknown) => {
+  const why = error instanceof Error ? error.message : String(error);
+  view.notice("page", `This page can't start: ${why}. See whether its server runs, then load it again.`);
 });
-
-main().catch((error: unknown) => view.notice(error instanceof Error ? error.message : String(error)));
 
 async function main(): Promise<void> {
   const setup = await fetchSetup();
@@ -38,22 +31,45 @@ async function main(): Promise<void> {
 
   const names = new Map(brokerRows(setup, router).map(({ host, name }) => [host, name]));
   const handlers: PeerHandlers = {
-    onChange: (peer) => view.showPeer(peer),
+    onChange: (peer) => {
+      // What was under way when a peer had to make room may still end.
+      if (peers.get(peer.address) !== peer) return;
+      if (peer.phase === "gone") tab.peers.delete(peer.address);
+      else tab.peers.add(peer.address);
+      view.showPeer(peer);
+    },
     onLine: (peer, text) => view.showLine(peer.address, text),
-    onDelivered: (line) => view.markDelivered(line),
+    onFate: (line, fate) => view.mark(line, fate),
     nameOf: (host) => names.get(host) ?? host,
   };
-  const peerAt = (address: string): Peer | undefined => {
-    const known = peers.get(address);
-    if (known !== undefined || peers.size === MAX_PEERS) return known;
-    const peer = new Peer(router.address, address, signaling, handlers);
-    peers.set(address, peer);
-    tab.peers.add(address);
+  const peers = new Peers(
+    (address) => new Peer(router.address, address, signaling, handlers),
+    (peer) => {
+      peer.close();
+      signaling.leave(peer.address);
+      tab.peers.delete(peer.address);
+      view.removePeer(peer.address);
+    },
+  );
+  const admit = (address: string): Peer | undefined => {
+    const peer = peers.admit(address);
+    const full = `${MAX_PEERS} peers are here, and there is no room for more: ${shortOf(address)} gets no answer.`;
+    view.notice("room", peer === undefined ? full : undefined);
     return peer;
   };
 
+  view.listen({
+    say(text) {
+      const present = [...peers].filter((peer) => peer.phase !== "gone");
+      view.showOwnLine(
+        text,
+        present.map((peer) => peer.conversation.say(text)),
+      );
+    },
+    control: (port, action) => void control(port, action),
+  });
   signaling.listen((from, signal) => {
-    const peer = isFirst(signal) ? peerAt(from) : peers.get(from);
+    const peer = isFirst(signal) ? admit(from) : peers.get(from);
     peer?.receive(signal);
   });
   const showBrokers = (): void => view.showBrokers(brokerRows(setup, router));
@@ -61,34 +77,59 @@ async function main(): Promise<void> {
   setInterval(showBrokers, 1000);
   showBrokers();
   addEventListener("online", () => {
-    for (const peer of peers.values()) peer.recover();
+    for (const peer of peers) peer.recover();
   });
 
   await start(router);
-  const invited = inviter();
-  if (invited !== undefined && invited !== router.address) tab.peers.add(invited);
-  for (const address of tab.peers) peerAt(address)?.call();
+  const callInviter = async (): Promise<void> => {
+    const invited = await inviter(router);
+    if (invited !== undefined && invited !== router.address) admit(invited)?.recover();
+  };
+  for (const address of tab.peers) admit(address)?.recover();
+  void callInviter();
+  // Another link may be opened in a tab that shows the page already, which is not loaded again then.
+  addEventListener("hashchange", () => void callInviter());
 }
 
 /** Waits for the first broker, as long as it takes. */
 async function start(router: Router): Promise<void> {
   try {
     await router.start();
-    view.notice(undefined);
+    view.notice("brokers", undefined);
   } catch (error) {
     if (!(error instanceof NoBrokerError)) throw error;
-    view.notice("No broker can be reached. They are tried again all the time.");
+    view.notice("brokers", "No broker can be reached. They are tried again all the time.");
     await start(router);
   }
 }
 
+/** Starts or stops a broker. */
+async function control(port: number, action: string): Promise<void> {
+  try {
+    const response = await fetch(`brokers/${port}/${action}`, { method: "POST" });
+    if (!response.ok) throw new Error(`${response.status} ${await response.text()}`);
+    view.notice("control", undefined);
+  } catch (error) {
+    view.notice("control", `The server didn't ${action} the broker on port ${port}: ${String(error)}`);
+  }
+}
+
 /** Whose link was opened. */
-function inviter(): string | undefined {
-  const address = location.hash.slice(1);
+async function inviter(router: Router): Promise<string | undefined> {
+  const address = location.hash.slice(1).toLowerCase();
+  view.notice("link", undefined);
   if (address === "") return undefined;
-  if (/^0[23][0-9a-f]{64}$/.test(address)) return address;
-  view.notice("This link is damaged: what stands behind its # is no address.");
-  return undefined;
+  try {
+    // Making a pipe tells whether it is a key at all.
+    const pipe = await router.pipe(address);
+    pipe.close();
+  } catch (error) {
+    if (error instanceof InvalidInputError) {
+      view.notice("link", "This link is damaged: what stands behind its # is no address.");
+      return undefined;
+    }
+  }
+  return address;
 }
 
 function brokerRows({ brokers }: Setup, router: Router): (BrokerRow & { readonly host: string })[] {

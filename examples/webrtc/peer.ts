@@ -1,6 +1,7 @@
 import { NoAckError } from "sidewire";
 import { Connection, type Phase } from "./connection.js";
 import { Conversation } from "./conversation.js";
+import type { Fate } from "./mark.js";
 import { Progress } from "./progress.js";
 import type { Signal, Signaling } from "./signal.js";
 import { timeText } from "./time-text.js";
@@ -9,7 +10,8 @@ import { timeText } from "./time-text.js";
 export interface PeerHandlers {
   onChange(peer: Peer): void;
   onLine(peer: Peer, text: string): void;
-  onDelivered(line: number): void;
+  /** What became of a line that was said. */
+  onFate(line: number, fate: Fate): void;
   /** The name under which the page shows the broker that a signal was acknowledged by. */
   nameOf(host: string): string;
 }
@@ -19,13 +21,15 @@ export class Peer {
   readonly address: string;
   readonly progress: Progress = new Progress();
   readonly conversation: Conversation;
-  phase: Phase = "calling";
+  /** Nobody has called yet. */
+  phase: Phase = "gone";
   /** The latest round trip of a signal, and the broker that it went by. */
   signalMs: number | undefined;
   signalBy: string | undefined;
   /** The latest round trip over the channel. */
   channelMs: number | undefined;
   readonly #connection: Connection;
+  readonly #giveUp: () => void;
 
   constructor(own: string, address: string, signaling: Signaling, handlers: PeerHandlers) {
     this.address = address;
@@ -33,7 +37,7 @@ export class Peer {
     const changed = (): void => handlers.onChange(this);
     this.conversation = new Conversation({
       onLine: (text) => handlers.onLine(this, text),
-      onDelivered: (line) => handlers.onDelivered(line),
+      onDelivered: (line) => handlers.onFate(line, "delivered"),
       onFirstByte: () => {
         progress.reached("firstByte");
         progress.note("first byte over the channel");
@@ -44,6 +48,9 @@ export class Peer {
         changed();
       },
     });
+    this.#giveUp = () => {
+      for (const line of this.conversation.unacknowledged) handlers.onFate(line, "lost");
+    };
     this.#connection = new Connection(own < address, {
       send: async (signal) => {
         const { broker, roundTripMs } = await signaling.send(address, signal).catch((error: unknown) => {
@@ -61,6 +68,7 @@ export class Peer {
         this.phase = phase;
         if (phase === "calling") progress.restart();
         if (phase !== "open") this.channelMs = undefined;
+        if (phase === "gone") this.#giveUp();
         progress.note(why);
         changed();
       },
@@ -77,14 +85,22 @@ export class Peer {
     });
   }
 
+  /** Calls, and goes on until the other side answers or is gone. */
   call(): void {
     this.#connection.call();
   }
 
-  /** Looks for another way now, for instance because there is a network again. */
+  /** Calls one that has not been called or did not answer; with others, looks for another way if there is none. */
   recover(): void {
     if (this.phase === "waiting" || this.phase === "gone") this.#connection.call();
     else this.#connection.restart();
+  }
+
+  /** Ends what there is between the two. */
+  close(): void {
+    this.#connection.close();
+    this.conversation.stop();
+    this.#giveUp();
   }
 
   receive(signal: Signal): void {

@@ -46,6 +46,15 @@ export class Signaling {
     return await pipe.deliver(JSON.stringify(signal), { timeoutMs: TIMEOUT_MS });
   }
 
+  /** Closes the pipe to an address; the next signal makes another. */
+  leave(to: string): void {
+    this.#pipes
+      .get(to)
+      ?.pipe.then((pipe) => pipe.close())
+      .catch(() => {});
+    this.#pipes.delete(to);
+  }
+
   /**
    * Every life has a pipe of its own. A page that was loaded again knows nothing of what came before: in
    * the middle of an old pipe's messages it would wait for earlier ones, in vain and for a second.
@@ -53,7 +62,7 @@ export class Signaling {
   #pipe(to: string, life: string): Promise<SmartPipe> {
     const present = this.#pipes.get(to);
     if (present?.life === life) return present.pipe;
-    present?.pipe.then((former) => former.close()).catch(() => {});
+    this.leave(to);
     const pipe = this.#router.pipe(to);
     this.#pipes.set(to, { life, pipe });
     return pipe;

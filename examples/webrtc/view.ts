@@ -3,6 +3,7 @@ import type { BrokerStats } from "sidewire";
 import { badge } from "./badge.js";
 import { MAX_LINE_LENGTH } from "./conversation.js";
 import { byId, element, squares } from "./element.js";
+import { type Fate, Mark } from "./mark.js";
 import type { Peer } from "./peer.js";
 import { PeerCard } from "./peer-card.js";
 import { timeText } from "./time-text.js";
@@ -23,22 +24,27 @@ export interface Actions {
 
 /** All that is seen, but for the cards of the peers. */
 export class View {
-  readonly #actions: Actions;
+  #control: Actions["control"] = () => {};
+  readonly #notices = new Map<string, string>();
   readonly #cards = new Map<string, PeerCard>();
   readonly #lines = byId("lines", HTMLOListElement);
-  readonly #marks = new Map<number, HTMLElement>();
+  readonly #marks = new Map<number, Mark>();
   readonly #text = byId("text", HTMLInputElement);
 
-  constructor(actions: Actions) {
-    this.#actions = actions;
+  constructor() {
     this.#text.maxLength = MAX_LINE_LENGTH;
+    byId("copy", HTMLButtonElement).addEventListener("click", () => void this.#copy());
+  }
+
+  /** Takes what people do to where it is done. */
+  listen({ say, control }: Actions): void {
+    this.#control = control;
     byId("say", HTMLFormElement).addEventListener("submit", (event) => {
       event.preventDefault();
       const text = this.#text.value.trim();
-      if (text !== "") actions.say(text);
+      if (text !== "") say(text);
       this.#text.value = "";
     });
-    byId("copy", HTMLButtonElement).addEventListener("click", () => void this.#copy());
   }
 
   showSelf(address: string, link: string): void {
@@ -48,11 +54,19 @@ export class View {
     byId("qr", HTMLElement).replaceChildren(squares(encodeQR(link, "raw"), "QR code of the invitation link"));
   }
 
-  /** @param text - undefined takes the notice away */
-  notice(text: string | undefined): void {
+  /**
+   * Says something above all else.
+   * @param topic - of which only the latest is shown
+   * @param text - undefined takes it away
+   */
+  notice(topic: string, text: string | undefined): void {
+    if (text === undefined) this.#notices.delete(topic);
+    else this.#notices.set(topic, text);
     const notice = byId("notice", HTMLElement);
-    notice.hidden = text === undefined;
-    notice.textContent = text ?? "";
+    const all = [...this.#notices.values()].join("\n");
+    notice.hidden = all === "";
+    // It is an alert: what is set again is read out again.
+    if (notice.textContent !== all) notice.textContent = all;
   }
 
   showBrokers(rows: readonly BrokerRow[]): void {
@@ -83,6 +97,12 @@ export class View {
     card.show();
   }
 
+  /** Takes a card away; another will follow. */
+  removePeer(address: string): void {
+    this.#cards.get(address)?.root.remove();
+    this.#cards.delete(address);
+  }
+
   /** A line of somebody else's. */
   showLine(from: string, text: string): void {
     this.#append(element("li", {}, badge(from), element("p", {}, text)));
@@ -90,18 +110,15 @@ export class View {
 
   /** A line of one's own, under every number by which peers will acknowledge it. */
   showOwnLine(text: string, numbers: readonly number[]): void {
-    const [sign, title] = numbers.length > 0 ? ["◷", "on its way"] : ["✗", "nobody is here"];
-    const mark = element("span", { className: "mark", title }, sign);
+    const mark = new Mark(numbers);
     for (const number of numbers) this.#marks.set(number, mark);
-    this.#append(element("li", { className: "own" }, element("p", {}, text), mark));
+    this.#append(element("li", { className: "own" }, element("p", {}, text), mark.root));
   }
 
-  markDelivered(number: number): void {
-    const mark = this.#marks.get(number);
-    this.#marks.delete(number);
-    if (mark === undefined || [...this.#marks.values()].includes(mark)) return;
-    mark.textContent = "✓";
-    mark.title = "delivered";
+  /** Shows what became of a line of one's own. */
+  mark(number: number, fate: Fate): void {
+    this.#marks.get(number)?.set(number, fate);
+    if (fate === "delivered") this.#marks.delete(number);
   }
 
   #append(line: HTMLElement): void {
@@ -112,7 +129,7 @@ export class View {
   #brokerItem({ name, port }: BrokerRow): HTMLElement {
     const button = element("button", { type: "button", title: "As if it had failed, or come back" });
     button.addEventListener("click", () =>
-      this.#actions.control(port, button.textContent === "Stop" ? "stop" : "start"),
+      this.#control(port, button.textContent === "Stop" ? "stop" : "start"),
     );
     const text = element("div", {}, element("code", {}, name), element("small", { className: "state" }));
     return element("li", {}, element("span", { className: "dot" }), text, button);

@@ -1,0 +1,139 @@
+import { randomBytes } from "node:crypto";
+import { describe, expect, it } from "vitest";
+import { poolOf } from "../../examples/webrtc/brokers.js";
+import { MAX_PEERS } from "../../examples/webrtc/peers.js";
+import { Keypair, type Router } from "../../src/index.js";
+import { hasChromium } from "../support/chromium.js";
+import { startPeer } from "../support/peers.js";
+import { hostExample } from "./example-host.js";
+import { ExamplePage } from "./example-page.js";
+
+describe.skipIf(!hasChromium)("the WebRTC example's peers", { timeout: 60_000 }, () => {
+  const host = hostExample();
+
+  const nobody = (): string => Keypair.generate().publicKeyHex;
+  const startStranger = (): Promise<Router> =>
+    startPeer(poolOf("127.0.0.1", host.example.brokers), { encrypt: true });
+  /** What is in the notice, once it says something like this. */
+  const noticed = ({ page }: ExamplePage, text: string | RegExp): Promise<void> =>
+    page.locator("#notice", { hasText: text }).waitFor();
+
+  /** A page that talked to others before it was loaded, and whose timers {@link hurry} makes shorter. */
+  async function acquainted(peers: readonly string[]): Promise<ExamplePage> {
+    const context = await host.someone();
+    await context.addInitScript(
+      (tab) => {
+        if (sessionStorage.getItem("given") === null) sessionStorage.setItem("sidewire-tab", tab);
+        sessionStorage.setItem("given", "once");
+        const real = setTimeout;
+        let times = 1;
+        addEventListener("hurry", (event) => {
+          times = event instanceof CustomEvent ? event.detail : 1;
+        });
+        window.setTimeout = Object.assign(
+          (action: () => void, ms = 0) => real(action, ms < 100 ? ms : ms / times),
+          setTimeout,
+        );
+      },
+      JSON.stringify({ key: randomBytes(32).toString("hex"), peers }),
+    );
+    return await ExamplePage.open(context, host.example.url);
+  }
+  const hurry = ({ page }: ExamplePage, times: number): Promise<void> =>
+    page.evaluate((detail) => void dispatchEvent(new CustomEvent("hurry", { detail })), times);
+
+  it("make room when they are gone, and are not called again by a page that is loaded again", async () => {
+    const ann = await acquainted(Array.from({ length: MAX_PEERS }, nobody));
+    await ann.page.locator('.peer[data-phase="waiting"]').first().waitFor();
+    await ann.say("Anybody?");
+    const mark = ann.page.locator("#lines .own .mark");
+    expect(await mark.textContent()).toBe("◷");
+    await hurry(ann, 20);
+    const gone = ann.page.locator('.peer[data-phase="gone"]');
+    await expect.poll(() => gone.count(), { timeout: 40_000 }).toBe(MAX_PEERS);
+    expect([await mark.textContent(), await mark.getAttribute("aria-label")]).toEqual(["✗", "not delivered"]);
+
+    await hurry(ann, 1);
+    const ben = await host.open(await ann.link());
+    const address = await ben.address();
+    await Promise.all([ann.untilPhase("open", address), ben.untilPhase("open")]);
+    expect(await ann.page.locator(".peer").count()).toBe(MAX_PEERS);
+    await ann.page.reload();
+    await ann.untilPhase("open", address);
+    expect(await ann.page.locator(".peer").count()).toBe(1);
+  });
+
+  it("make room while they don't answer, and whoever finds none is told of", async () => {
+    const others = await Promise.all(Array.from({ length: MAX_PEERS }, startStranger));
+    const ann = await acquainted(others.map(({ address }) => address));
+    const calling = ann.page.locator('.peer[data-phase="calling"]');
+    await expect.poll(() => calling.count()).toBe(MAX_PEERS);
+    const ninth = await startStranger();
+    const pipe = await ninth.pipe(await ann.address());
+    await pipe.deliver('{"from":"a","content":{"description":{"type":"offer","sdp":""}}}');
+    await noticed(ann, new RegExp(`no room for more: ${ninth.address.slice(0, 6)}`));
+
+    await ann.page.locator('.peer[data-phase="waiting"]').first().waitFor();
+    await pipe.deliver('{"from":"b","content":{"description":{"type":"offer","sdp":""}}}');
+    await ann.page.locator(`.peer[data-address="${ninth.address}"]`).waitFor();
+    expect(await ann.page.locator(".peer").count()).toBe(MAX_PEERS);
+    await ann.page.locator("#notice").waitFor({ state: "hidden" });
+  });
+
+  it("are called from a link that is opened in a tab that shows the page already, however it is spelled", async () => {
+    const ann = await host.open();
+    const ben = await host.open();
+    const go = (hash: string): Promise<void> =>
+      ben.page.evaluate((to) => {
+        location.hash = to;
+      }, hash);
+    // No key at all, and one that is on no curve.
+    for (const damaged of ["hello", `02${"f".repeat(64)}`]) {
+      await go(damaged);
+      await noticed(ben, "This link is damaged");
+    }
+    expect(await ben.page.locator(".peer").count()).toBe(0);
+    await go((await ann.address()).toUpperCase());
+    await Promise.all([ann.untilPhase("open"), ben.untilPhase("open", await ann.address())]);
+    expect(await ben.page.locator("#notice").isVisible()).toBe(false);
+    // It is no news.
+    await go(await ann.address());
+    await ben.untilPhase("open");
+    expect((await ben.log()).filter((note) => note === "calling")).toHaveLength(1);
+    expect(ben.problems).toEqual([]);
+  });
+
+  it("are counted in the mark of a line that not all of them have got", async () => {
+    const ann = await acquainted([nobody()]);
+    const ben = await host.open(await ann.link());
+    await ben.untilPhase("open");
+    await ann.untilPhase("open");
+    await ann.say("Hello");
+    await ben.untilHears("Hello");
+    const mark = ann.page.getByRole("img", { name: "on its way" });
+    await mark.waitFor();
+    await hurry(ann, 20);
+    await ann.untilPhase("gone");
+    await ann.page.getByRole("img", { name: "delivered to 1 of 2" }).waitFor();
+    expect(await ann.page.locator("#lines .own .mark").textContent()).toBe("✓");
+  });
+
+  it("are not all there is to tell: a broker that doesn't stop, a server that is gone", async () => {
+    const ann = await host.open();
+    const stop = ann.page.locator(".brokers li button").first();
+    await ann.page.route("**/stop", (route) => route.fulfill({ status: 500, body: "it is stuck" }));
+    await stop.click();
+    await noticed(ann, /didn't stop the broker on port \d+: .*500 it is stuck/);
+    await ann.page.unroute("**/stop");
+    await ann.page.route("**/stop", (route) => route.abort());
+    await stop.click();
+    await noticed(ann, "Failed to fetch");
+    await ann.page.unroute("**/stop");
+    await stop.click();
+    await ann.page.locator("#notice").waitFor({ state: "hidden" });
+
+    await ann.page.route("**/setup.json", (route) => route.abort());
+    await ann.page.reload();
+    await noticed(ann, /can't start: Failed to fetch\. See whether its server runs/);
+  });
+});
