@@ -20,27 +20,41 @@ export class PeerCard {
   readonly #steps = element("ol", { className: "steps" });
   readonly #figures = element("dl", { className: "figures" });
   readonly #log = element("ol", { className: "log" });
+  readonly #details = element("details", {}, element("summary", {}, "What happened"), this.#log);
   readonly #callAgain = element("button", { type: "button" }, "Call again");
 
   /** @param open - whether to show what happened from the beginning */
   constructor(peer: Peer, open: boolean) {
     this.#peer = peer;
+    this.#details.open = open;
     this.#callAgain.addEventListener("click", () => peer.call());
     this.root = element(
       "article",
       { className: "card peer" },
-      element("header", {}, badge(peer.address), this.#phase, this.#callAgain),
+      // Read out when the phase changes.
+      element(
+        "header",
+        { ariaLive: "polite", ariaAtomic: "true" },
+        badge(peer.address),
+        this.#phase,
+        this.#callAgain,
+      ),
       this.#steps,
       this.#figures,
-      element("details", { open }, element("summary", {}, "What happened"), this.#log),
+      this.#details,
     );
     this.root.dataset.address = peer.address;
+  }
+
+  /** Leaves room for others. */
+  fold(): void {
+    this.#details.open = false;
   }
 
   show(): void {
     const { phase, progress, signalMs, signalBy, channelMs } = this.#peer;
     this.root.dataset.phase = phase;
-    this.#phase.textContent = PHASES[phase];
+    if (this.#phase.textContent !== PHASES[phase]) this.#phase.textContent = PHASES[phase];
     this.#callAgain.hidden = phase !== "gone";
 
     const { offer, answer, channel, firstByte } = progress.milestones;

@@ -22,6 +22,9 @@ export interface Actions {
   control(port: number, action: "start" | "stop"): void;
 }
 
+/** How many lines are kept. */
+const MAX_LINES = 300;
+
 /** All that is seen, but for the cards of the peers. */
 export class View {
   #control: Actions["control"] = () => {};
@@ -85,6 +88,7 @@ export class View {
   showPeer(peer: Peer): void {
     let card = this.#cards.get(peer.address);
     if (card === undefined) {
+      for (const known of this.#cards.values()) known.fold();
       // What happened on the way to the first is there to be read, where there is room; then it is known.
       card = new PeerCard(peer, this.#cards.size === 0 && innerWidth > 680);
       this.#cards.set(peer.address, card);
@@ -121,9 +125,10 @@ export class View {
     if (fate === "delivered") this.#marks.delete(number);
   }
 
+  /** Adds a line at the end, which stays in sight if it was; the style sheet sees to that. */
   #append(line: HTMLElement): void {
     this.#lines.append(line);
-    this.#lines.scrollTop = this.#lines.scrollHeight;
+    if (this.#lines.childElementCount > MAX_LINES) this.#lines.firstElementChild?.remove();
   }
 
   #brokerItem({ name, port }: BrokerRow): HTMLElement {
