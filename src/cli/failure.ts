@@ -44,7 +44,7 @@ const REASONS: Readonly<Record<string, string>> = {
   EISDIR: "it is a folder",
   ENOTDIR: "a part of the path is not a folder",
   EROFS: "the file system is read-only",
-  ENOSPC: "no space left",
+  ENOSPC: "no space left on device",
   EADDRINUSE: "the port is in use",
   EADDRNOTAVAIL: "not an address of this machine",
   ENOTFOUND: "no such host",

@@ -1,13 +1,21 @@
+import { setMaxListeners } from "node:events";
+
 /** What ended a command before its time. */
-type Cause = "SIGINT" | "SIGTERM" | "EPIPE";
+type Cause = "SIGINT" | "SIGTERM" | "EPIPE" | "STDOUT";
 
 /** Exit codes as shells give them to what a signal ended. A reader that has had enough is no fault. */
-const EXIT_CODES: Readonly<Record<Cause, number>> = { SIGINT: 130, SIGTERM: 143, EPIPE: 0 };
+const EXIT_CODES: Readonly<Record<Cause, number>> = { SIGINT: 130, SIGTERM: 143, EPIPE: 0, STDOUT: 1 };
 
-/** Turns the first SIGINT, SIGTERM or broken pipe into an abort; the second signal kills as usual. */
+/** Turns the first SIGINT, SIGTERM or failure of stdout into an abort; the second signal kills as usual. */
 export class Interrupt {
   readonly #controller = new AbortController();
   #cause: Cause | undefined;
+  #writeError: Error | undefined;
+
+  constructor() {
+    // Everything that a command does at the same time listens to it, however much that is.
+    setMaxListeners(0, this.#controller.signal);
+  }
 
   get signal(): AbortSignal {
     return this.#controller.signal;
@@ -18,6 +26,11 @@ export class Interrupt {
     return this.#cause === undefined ? undefined : EXIT_CODES[this.#cause];
   }
 
+  /** Why stdout took no more, unless its reader just had enough. */
+  get writeError(): Error | undefined {
+    return this.#writeError;
+  }
+
   readonly #onSignal = (signal: NodeJS.Signals): void =>
     this.raise(signal === "SIGTERM" ? "SIGTERM" : "SIGINT");
 
@@ -26,8 +39,8 @@ export class Interrupt {
     process.on("SIGINT", this.#onSignal);
     process.on("SIGTERM", this.#onSignal);
     process.stdout.on("error", (error: NodeJS.ErrnoException) => {
-      if (error.code !== "EPIPE") throw error;
-      this.raise("EPIPE");
+      if (error.code !== "EPIPE") this.#writeError ??= error;
+      this.raise(error.code === "EPIPE" ? "EPIPE" : "STDOUT");
     });
     // Nobody is left to be told.
     process.stderr.on("error", () => {});

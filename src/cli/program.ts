@@ -3,7 +3,7 @@ import { version } from "../../package.json";
 import type { BrokerOptions } from "./broker.js";
 import type { BrokersOptions } from "./brokers.js";
 import type { Context, GlobalOptions } from "./context.js";
-import { type ExitCode, Failure } from "./failure.js";
+import { type ExitCode, Failure, reasonOf } from "./failure.js";
 import { Interrupt } from "./interrupt.js";
 import type { ListenOptions } from "./listen.js";
 import { Output } from "./output.js";
@@ -16,6 +16,18 @@ export async function run(args: readonly string[]): Promise<number> {
   const interrupt = new Interrupt();
   interrupt.watch();
   const json = asksForJson(args);
+  const exitCode = await runCommand(args, json, interrupt);
+  interrupt.stop();
+  // What was written last may still fail.
+  await new Promise<void>((resolve) => process.stdout.write("", () => resolve()));
+  const { writeError } = interrupt;
+  if (writeError === undefined) return exitCode;
+  const message = `cannot write to stdout: ${reasonOf(writeError)}`;
+  new Output(json).fail({ exitCode: 1, code: "FILE", message }, false);
+  return 1;
+}
+
+async function runCommand(args: readonly string[], json: boolean, interrupt: Interrupt): Promise<number> {
   let output = new Output(json);
   let wanted: Action | undefined;
   const program = describe(json, (action) => {
@@ -36,8 +48,6 @@ export async function run(args: readonly string[]): Promise<number> {
     const ending = endingOf(error);
     output.fail(ending, ending.code === "USAGE");
     return ending.exitCode;
-  } finally {
-    interrupt.stop();
   }
 }
 

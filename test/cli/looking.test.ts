@@ -101,6 +101,15 @@ const TLS = join(import.meta.dirname, "../support/tls");
 const TRUSTING: NodeJS.ProcessEnv = { NODE_EXTRA_CA_CERTS: join(TLS, "ca.pem") };
 
 describe("brokers", () => {
+  it("checks many ports at the same time, and Node has nothing to warn of", async () => {
+    const everywhere = use(await startEmbeddedBroker("0.0.0.0"));
+    const hosts = Array.from({ length: 12 }, (_, i) => `127.0.0.${i + 1}`);
+    home.write("pool.json", poolOf(hosts.map((host) => ({ host, port: everywhere.port }))));
+    const { code, out, err } = await home.run(["brokers", ...POOL, "--json"]);
+    expect([code, err]).toEqual([0, ""]);
+    expect(objects(out)).toHaveLength(12);
+  });
+
   it("checks each transport for real, and writes what works as a dated pool", async () => {
     const tls = {
       cert: readFileSync(join(TLS, "server.pem"), "utf8"),

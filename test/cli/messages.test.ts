@@ -1,4 +1,4 @@
-import { readdirSync, readFileSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { beforeEach, describe, expect, it } from "vitest";
 import { Keypair, type Router } from "../../src/index.js";
 import { Home, objects } from "../support/command.js";
@@ -265,6 +265,17 @@ describe("listen", () => {
     const { code, err } = await listening.ended;
     expect(code).toBe(0);
     expect(err).not.toMatch(/EPIPE|at /);
+  });
+
+  it.skipIf(!existsSync("/dev/full"))("ends with a sentence when what it prints cannot be kept", async () => {
+    const address = home.makeKey();
+    home.link("sidewire");
+    const listening = home.shell("exec ./sidewire listen --brokers pool.json > /dev/full");
+    await listening.until(({ err }) => err.includes("Listening as"));
+    await (await (await peer()).pipe(address)).send("hello");
+    const { code, err } = await listening.ended;
+    expect(code).toBe(1);
+    expect(err).toMatch(/ends it\.\nsidewire: cannot write to stdout: no space left on device\n$/);
   });
 
   it("prints everything that it acknowledged, also when it is ended in the middle", async () => {
