@@ -21,9 +21,10 @@ export async function brokers(
   context: Context,
   { watch, interval = INTERVAL_MS, write }: BrokersOptions,
 ): Promise<ExitCode> {
-  const { options, signal } = context;
+  const { signal } = context;
+  // Once: what it writes into the same file is what works now, and not all that there is to check.
+  const pool = await readPool(context);
   for (;;) {
-    const pool = await readPool(options.brokers);
     const checks = await check(context, pool).catch((error: unknown) => {
       // Being ended is how watching ends, and half a check tells nothing.
       if (watch && signal.aborted) return undefined;

@@ -17,10 +17,10 @@ export async function chat(
   dest: string,
   { encrypt = false }: { encrypt?: boolean },
 ): Promise<ExitCode> {
-  const { options, output, signal, interrupt } = context;
+  const { output, signal, interrupt } = context;
   const to = parseAddress(dest, "DEST");
-  const { keys } = await readKey(options.key);
-  const brokers = await readPool(options.brokers);
+  const { keys } = await readKey(context);
+  const brokers = await readPool(context);
   const accept = (from: string): boolean => from === to;
   return await withPeer(context, { identity: keys, brokers, accept }, async (router) => {
     await startPeer(context, router, brokers);

@@ -25,13 +25,13 @@ const SKEW_MS = 30_000;
 /** Looks for what keeps messages from arriving. */
 export async function doctor(context: Context, { ntp }: { ntp?: readonly string[] }): Promise<ExitCode> {
   const { options, output } = context;
-  const pool = await readPool(options.brokers);
+  const pool = await readPool(context);
   let bad = false;
   const tell = async (finding: Finding): Promise<void> => {
     bad ||= finding.level === "bad";
     await output.result(finding, () => paragraph(context, finding));
   };
-  const key = await lookAtKey(options.key);
+  const key = await lookAtKey(context);
   await tell(key.finding);
   await tell(await output.waiting("asking for the time", () => lookAtClock(context, ntp)));
   for (const family of ["IPv4", "IPv6"] as const) await tell(lookAtFamily(family));
@@ -62,14 +62,15 @@ function paragraph({ output: { paint } }: Context, { check, level, message, advi
   return [...lines, `  ${paint.dim("→")}${todo.slice(3)}`, ...rest].join("\n");
 }
 
-async function lookAtKey(option: string | undefined): Promise<{ finding: Finding; file?: KeyFile }> {
+async function lookAtKey(context: Context): Promise<{ finding: Finding; file?: KeyFile }> {
   try {
-    const file = await readKey(option);
+    const file = await readKey(context);
     return {
       file,
       finding: { check: "key", level: "ok", message: `${file.keys.publicKeyHex} in ${file.path}` },
     };
   } catch (error) {
+    context.signal.throwIfAborted();
     const { code, message } = endingOf(error);
     const advice =
       code === "INVALID_KEY"

@@ -62,9 +62,14 @@ export function inWords(text: string): string {
   return REASONS[code] ?? printable(text);
 }
 
+/** The system's code for what failed. */
+export function codeOf(error: unknown): unknown {
+  return error instanceof Error && "code" in error ? error.code : undefined;
+}
+
 /** Why something failed, without the call that did. */
 export function reasonOf(error: unknown): string {
   if (!(error instanceof Error)) return String(error);
-  const code: unknown = Reflect.get(error, "code");
+  const code = codeOf(error);
   return (typeof code === "string" ? REASONS[code] : undefined) ?? error.message;
 }

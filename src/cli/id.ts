@@ -5,11 +5,9 @@ import { hex } from "./printable.js";
 import { qrCode } from "./qr-code.js";
 
 /** Shows the own address. */
-export async function id(
-  { options, output }: Context,
-  { qr, secret }: { qr?: true; secret?: true },
-): Promise<ExitCode> {
-  const { keys, path } = await readKey(options.key);
+export async function id(context: Context, { qr, secret }: { qr?: true; secret?: true }): Promise<ExitCode> {
+  const { output } = context;
+  const { keys, path } = await readKey(context);
   const address = keys.publicKeyHex;
   const secretKey = secret ? hex(keys.secretKey) : undefined;
   await output.result({ address, keyFile: path, ...(secretKey === undefined ? {} : { secretKey }) }, () =>

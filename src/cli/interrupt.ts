@@ -6,6 +6,9 @@ type Cause = "SIGINT" | "SIGTERM" | "EPIPE" | "STDOUT";
 /** Exit codes as shells give them to what a signal ended. A reader that has had enough is no fault. */
 const EXIT_CODES: Readonly<Record<Cause, number>> = { SIGINT: 130, SIGTERM: 143, EPIPE: 0, STDOUT: 1 };
 
+/** Closing what was closed properly takes less, ms. */
+const INSIST_AFTER_MS = 500;
+
 /** Turns the first SIGINT, SIGTERM or failure of stdout into an abort; the second signal kills as usual. */
 export class Interrupt {
   readonly #controller = new AbortController();
@@ -56,6 +59,16 @@ export class Interrupt {
     process.off("SIGINT", this.#onSignal);
     process.off("SIGTERM", this.#onSignal);
   }
+
+  /**
+   * Ends the process by the signal itself, should something keep it that cannot be ended: a FIFO that is
+   * being opened, or a name that is being looked up. `process.exit` would wait for it too.
+   */
+  insist(): void {
+    const cause = this.#cause;
+    if (cause !== "SIGINT" && cause !== "SIGTERM") return;
+    setTimeout(() => process.kill(process.pid, cause), INSIST_AFTER_MS).unref();
+  }
 }
 
 /** Resolves when the signal fires. */
@@ -64,6 +77,17 @@ export function aborted(signal: AbortSignal): Promise<void> {
     if (signal.aborted) resolve();
     else signal.addEventListener("abort", () => resolve(), { once: true });
   });
+}
+
+/**
+ * What some work comes to; rejects when the signal fires. For work that cannot be ended itself: opening a
+ * FIFO, say, which waits for whoever writes into it.
+ */
+export async function orAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
+  const end = aborted(signal).then((): never => {
+    throw signal.reason;
+  });
+  return await Promise.race([work, end]);
 }
 
 /** Resolves after a while, or when the signal fires. */

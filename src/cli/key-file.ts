@@ -1,9 +1,11 @@
 import { randomUUID } from "node:crypto";
-import { link, mkdir, open, rm } from "node:fs/promises";
+import { type FileHandle, link, open, rm } from "node:fs/promises";
 import { dirname, join, resolve } from "node:path";
 import { Keypair, SidewireError } from "sidewire";
-import { Failure, reasonOf } from "./failure.js";
-import { folders } from "./files.js";
+import type { Context } from "./context.js";
+import { codeOf, Failure, reasonOf } from "./failure.js";
+import { folders, makeFolder } from "./files.js";
+import { orAborted } from "./interrupt.js";
 import { hex } from "./printable.js";
 
 /** A key and the file it is kept in: 64 hex characters that the owner alone can read. */
@@ -24,11 +26,12 @@ export function keyPath(option: string | undefined): string {
   return path === undefined ? join(folders.config, "key") : resolve(path);
 }
 
-/** @throws {@link Failure} `NO_KEY`, `KEY_EXPOSED`, `INVALID_KEY`, `FILE` */
-export async function readKey(option: string | undefined): Promise<KeyFile> {
-  const path = keyPath(option);
-  const text = await readOwnersFile(path);
+/** @throws {@link Failure} `NO_KEY`, `KEY_EXPOSED`, `INVALID_KEY`, `FILE`; what the signal gives as its reason */
+export async function readKey({ options, signal }: Context): Promise<KeyFile> {
+  const path = keyPath(options.key);
+  const text = await orAborted(readOwnersFile(path), signal);
   try {
+    // Trimmed of a byte order mark, too.
     return { path, keys: Keypair.fromSecretKey(text.trim()) };
   } catch (error) {
     if (!(error instanceof SidewireError)) throw error;
@@ -46,7 +49,7 @@ export async function createKey(option: string | undefined): Promise<KeyFile> {
   const keys = Keypair.generate();
   const next = `${path}.${randomUUID()}.tmp`;
   try {
-    await mkdir(dirname(path), { recursive: true, mode: 0o700 });
+    await makeFolder(dirname(path), 0o700);
     await writeDurably(next, `${hex(keys.secretKey)}\n`);
   } catch (error) {
     throw new Failure("FILE", `cannot write ${path}: ${reasonOf(error)}`, 1);
@@ -78,7 +81,7 @@ async function writeDurably(path: string, text: string): Promise<void> {
   }
 }
 
-/** Looks at the mode of the very file that is read. */
+/** Looks at the mode of the very file that is read. A pipe is its reader's alone, whatever its mode. */
 async function readOwnersFile(path: string): Promise<string> {
   const file = await open(path, "r").catch((error: unknown) => {
     if (codeOf(error) === "ENOENT")
@@ -86,14 +89,16 @@ async function readOwnersFile(path: string): Promise<string> {
     throw unreadable(path, error);
   });
   try {
-    const { mode } = await file.stat();
+    const stats = await file.stat();
+    if (stats.isDirectory()) throw new Failure("FILE", `cannot read ${path}: it is a folder`);
+    if (!stats.isFile() && !stats.isFIFO())
+      throw new Failure("FILE", `cannot read ${path}: it is not a file`);
     // Windows has other rights, which the mode does not show.
-    if (process.platform !== "win32" && (mode & OTHERS) !== 0) {
-      const shown = (mode & 0o777).toString(8).padStart(4, "0");
+    if (stats.isFile() && process.platform !== "win32" && (stats.mode & OTHERS) !== 0) {
+      const shown = (stats.mode & 0o777).toString(8).padStart(4, "0");
       throw new Failure("KEY_EXPOSED", `others can read the key (mode ${shown}): chmod 600 ${path}`);
     }
-    const { buffer, bytesRead } = await file.read(Buffer.alloc(MAX_BYTES), 0, MAX_BYTES, 0);
-    return buffer.toString("latin1", 0, bytesRead);
+    return await readStart(file);
   } catch (error) {
     throw error instanceof Failure ? error : unreadable(path, error);
   } finally {
@@ -101,10 +106,17 @@ async function readOwnersFile(path: string): Promise<string> {
   }
 }
 
-function unreadable(path: string, error: unknown): Failure {
-  return new Failure("FILE", `cannot read ${path}: ${reasonOf(error)}`);
+/** A pipe gives what it has in pieces. */
+async function readStart(file: FileHandle): Promise<string> {
+  const bytes = Buffer.alloc(MAX_BYTES);
+  let length = 0;
+  for (;;) {
+    const { bytesRead } = await file.read(bytes, length, MAX_BYTES - length, null);
+    length += bytesRead;
+    if (bytesRead === 0 || length === MAX_BYTES) return bytes.toString("utf8", 0, length);
+  }
 }
 
-function codeOf(error: unknown): unknown {
-  return error instanceof Error && "code" in error ? error.code : undefined;
+function unreadable(path: string, error: unknown): Failure {
+  return new Failure("FILE", `cannot read ${path}: ${reasonOf(error)}`);
 }

@@ -21,11 +21,11 @@ export async function listen(
   args: readonly string[],
   { exec, accept: acceptFile }: ListenOptions,
 ): Promise<ExitCode> {
-  const { options, output, signal } = context;
+  const { output, signal } = context;
   if (exec === undefined && args.length > 0) throw new Failure("USAGE", "arguments without --exec");
-  const { keys, path } = await readKey(options.key);
-  const brokers = await readPool(options.brokers);
-  const accepted = acceptFile === undefined ? undefined : await readAccepted(acceptFile);
+  const { keys, path } = await readKey(context);
+  const brokers = await readPool(context);
+  const accepted = acceptFile === undefined ? undefined : await readAccepted(acceptFile, signal);
   if (exec !== undefined) await checkProgram(exec);
   const programs =
     exec === undefined

@@ -16,10 +16,10 @@ export async function probe(
   dest: string,
   { watch, interval = 2000 }: { watch?: true; interval?: number },
 ): Promise<ExitCode> {
-  const { options, output, signal } = context;
+  const { output, signal } = context;
   const to = parseAddress(dest, "DEST");
-  const { keys } = await readKey(options.key);
-  const brokers = await readPool(options.brokers);
+  const { keys } = await readKey(context);
+  const brokers = await readPool(context);
   return await withPeer(context, { identity: keys, brokers, accept: () => false }, async (router) => {
     await startPeer(context, router, brokers);
     const ask = async (): Promise<ProbeResult> => {

@@ -42,7 +42,10 @@ async function runCommand(args: readonly string[], json: boolean, interrupt: Int
   } catch (error) {
     if (error instanceof CommanderError && error.exitCode === 0) return 0;
     // What fails because it was interrupted has nothing to tell.
-    if (interrupt.exitCode !== undefined) return interrupt.exitCode;
+    if (interrupt.exitCode !== undefined) {
+      interrupt.insist();
+      return interrupt.exitCode;
+    }
     // Loaded here, since it loads the library: help and misspelt commands are there at once.
     const { endingOf } = await import("./ending.js");
     const ending = endingOf(error);

@@ -30,7 +30,7 @@ interface Row {
 export async function rank(context: Context, dest: string): Promise<ExitCode> {
   const { options, output, signal } = context;
   const to = parseAddress(dest, "DEST");
-  const brokers = await readPool(options.brokers);
+  const brokers = await readPool(context);
   const ranking = rankBrokers(to, brokers);
   // A key of its own, that connects to as many as it can: nothing is received, and the ranking is DEST's.
   const peer = {

@@ -4,6 +4,7 @@ import { NoAckError, type Receipt } from "sidewire";
 import { parseAddress } from "./address.js";
 import type { Context } from "./context.js";
 import { type ExitCode, Failure, inWords, reasonOf } from "./failure.js";
+import { orAborted } from "./interrupt.js";
 import { readKey } from "./key-file.js";
 import { MAX_MESSAGE_BYTES, startPeer, waitOptions, withPeer } from "./peer.js";
 import { readPool } from "./pool-file.js";
@@ -21,10 +22,10 @@ export async function send(
   text: string | undefined,
   { file, encrypt = false }: { file?: string; encrypt?: boolean },
 ): Promise<ExitCode> {
-  const { options, output, signal } = context;
+  const { output, signal } = context;
   const to = parseAddress(dest, "DEST");
-  const { keys } = await readKey(options.key);
-  const brokers = await readPool(options.brokers);
+  const { keys } = await readKey(context);
+  const brokers = await readPool(context);
   const data = await messageOf(text, file, signal);
   checkLength(data.length);
   // It is not there to listen: what comes in meanwhile is left to whoever is.
@@ -77,7 +78,8 @@ async function messageOf(
 ): Promise<Uint8Array> {
   if (file !== undefined) {
     if (text !== undefined) throw new Failure("USAGE", "either a text or --file, not both");
-    return await readLimited(createReadStream(file), file, signal);
+    // One that is being opened cannot be ended.
+    return await orAborted(readLimited(createReadStream(file), file, signal), signal);
   }
   if (text !== undefined && text !== "-") return new TextEncoder().encode(text);
   if (text === undefined && process.stdin.isTTY) throw new Failure("USAGE", "a message is missing");

@@ -1,3 +1,4 @@
+import { execFileSync } from "node:child_process";
 import { existsSync, readdirSync, readFileSync, statSync } from "node:fs";
 import { dirname } from "node:path";
 import { describe, expect, it } from "vitest";
@@ -55,6 +56,16 @@ describe("keygen", () => {
     const { code, err } = await home.run(["keygen", "--key", home.path("file/key")]);
     expect(code).toBe(1);
     expect(err).toMatch(/^sidewire: cannot write .*file\/key: .*\n$/);
+  });
+
+  it("makes the folders for it, and ends where none can be made", async () => {
+    const home = new Home();
+    expect((await home.run(["keygen", "--key", "a/b/key"])).code).toBe(0);
+    expect(modeOf(home.path("a/b"))).toBe("700");
+    // Where there is one, every attempt there fails as if the folder above were missing.
+    const { code, err } = await home.run(["keygen", "--key", "/proc/x/key"]);
+    expect(code).toBe(1);
+    expect(err).toMatch(/^sidewire: cannot write \/proc\/x\/key: .*\n$/);
   });
 });
 
@@ -131,6 +142,29 @@ describe("id", () => {
     expect(existsSync(dirname(home.keyFile))).toBe(false);
     const folder = await home.run(["id", "--key", home.folder]);
     expect(folder.code).toBe(2);
-    expect(folder.err).toMatch(/^sidewire: [^\n]+\n$/);
+    // Nothing about its mode, which a folder needs.
+    expect(folder.err).toBe(`sidewire: cannot read ${home.folder}: it is a folder\n`);
+  });
+
+  it.skipIf(process.platform === "win32")("reads it from a pipe, and from no device", async () => {
+    const home = new Home();
+    const address = home.makeKey();
+    home.link("sidewire");
+    const pipe = home.shell(
+      `exec ./sidewire id --key <(head -c 20 ${home.keyFile}; tail -c +21 ${home.keyFile})`,
+    );
+    expect(await pipe.ended).toMatchObject({ code: 0, out: `${address}\n` });
+    execFileSync("mkfifo", ["-m", "600", home.path("fifo")]);
+    const fifo = home.shell(`cat ${home.keyFile} > fifo & exec ./sidewire id --key fifo`);
+    expect(await fifo.ended).toMatchObject({ code: 0, out: `${address}\n` });
+    const device = await home.run(["id", "--key", "/dev/null"]);
+    expect(device).toMatchObject({ code: 2, err: "sidewire: cannot read /dev/null: it is not a file\n" });
+  });
+
+  it("reads it behind a byte order mark", async () => {
+    const home = new Home();
+    const address = home.makeKey();
+    const path = home.write("marked", `\ufeff${readFileSync(home.keyFile, "utf8")}`, 0o600);
+    expect((await home.run(["id", "--key", path])).out).toBe(`${address}\n`);
   });
 });

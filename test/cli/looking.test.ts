@@ -1,6 +1,15 @@
+import { execFileSync } from "node:child_process";
 import { createSocket } from "node:dgram";
 import { once } from "node:events";
-import { existsSync, readdirSync, readFileSync } from "node:fs";
+import {
+  chmodSync,
+  existsSync,
+  readdirSync,
+  readFileSync,
+  readlinkSync,
+  statSync,
+  symlinkSync,
+} from "node:fs";
 import { join } from "node:path";
 import { beforeEach, describe, expect, it, onTestFinished } from "vitest";
 import { Keypair, parseBrokerPool, rankBrokers } from "../../src/index.js";
@@ -198,6 +207,31 @@ describe("brokers", () => {
     use(await startEmbeddedBroker("127.0.0.1", port));
     await watching.until(() => last() === true);
     expect((await watching.stop()).code).toBe(0);
+  });
+
+  it("goes on checking with --watch what it left out of the file that it reads", async () => {
+    const later = { host: "127.0.0.2", port: await freePort("127.0.0.2") };
+    home.write("pool.json", poolOf([broker, later]));
+    const args = ["brokers", ...POOL, "--watch", "--interval", "100", "--write", "pool.json", "--json"];
+    const watching = home.start(args);
+    const written = (): string => readFileSync(home.path("pool.json"), "utf8");
+    await expect.poll(written, { timeout: 40_000 }).not.toContain(later.host);
+    use(await startEmbeddedBroker(later.host, later.port));
+    await expect.poll(written, { timeout: 40_000 }).toContain(later.host);
+    expect((await watching.stop()).code).toBe(0);
+  });
+
+  it.skipIf(process.platform === "win32")("writes where a link leads to, and keeps the mode", async () => {
+    const path = home.write("folder/real.json", "", 0o600);
+    chmodSync(path, 0o640);
+    symlinkSync("folder/real.json", home.path("link.json"));
+    expect((await home.run(["brokers", ...POOL, "--write", "link.json"])).code).toBe(0);
+    expect(readlinkSync(home.path("link.json"))).toBe("folder/real.json");
+    expect(readFileSync(path, "utf8")).toContain("127.0.0.1");
+    expect(statSync(path).mode & 0o777).toBe(0o640);
+    execFileSync("mkfifo", [home.path("fifo")]);
+    const pipe = await home.run(["brokers", ...POOL, "--write", "fifo"]);
+    expect(pipe).toMatchObject({ code: 1, err: "sidewire: cannot write fifo: it is not a file\n" });
   });
 
   it("says where the pool cannot be written", async () => {

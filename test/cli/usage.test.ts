@@ -1,3 +1,5 @@
+import { execFileSync } from "node:child_process";
+import { closeSync, constants, existsSync, openSync } from "node:fs";
 import { describe, expect, it } from "vitest";
 import packageJson from "../../package.json" with { type: "json" };
 import { Home, objects } from "../support/command.js";
@@ -92,6 +94,40 @@ describe("sidewire", () => {
     const { code, err } = await new Home().run([name, ...args, "--json"]);
     expect(code).toBe(2);
     expect(objects(err)).toMatchObject([{ code: "NO_KEY" }]);
+  });
+
+  it.skipIf(!existsSync("/dev/full")).each([
+    ["id", "sidewire: cannot write to stdout: no space left on device\n"],
+    ["--help", "sidewire: cannot write to stdout: no space left on device\n"],
+    ["id --json", '{"error":"cannot write to stdout: no space left on device","code":"FILE"}\n'],
+  ])("%s says in one sentence that stdout takes no more", async (args, expected) => {
+    const home = new Home();
+    home.makeKey();
+    home.link("sidewire");
+    const { code, err } = await home.shell(`exec ./sidewire ${args} > /dev/full`).ended;
+    expect([code, err]).toEqual([1, expected]);
+  });
+
+  it.skipIf(process.platform === "win32").each([
+    ["--key", ["id", "--key", "fifo"]],
+    ["--brokers", ["brokers", "--brokers", "fifo"]],
+    ["--accept", ["listen", "--accept", "fifo"]],
+    ["--file", ["send", ADDRESS, "--file", "fifo"]],
+  ])("ends on SIGINT also while it waits for a pipe: %s", async (_, args) => {
+    const home = new Home();
+    home.makeKey();
+    const fifo = home.path("fifo");
+    execFileSync("mkfifo", ["-m", "600", fifo]);
+    const waiting = home.start(args);
+    // It can be written to without waiting once there is a reader, who then waits for what is written.
+    let writer = -1;
+    const open = (): void => {
+      writer = openSync(fifo, constants.O_WRONLY | constants.O_NONBLOCK);
+    };
+    await expect.poll(open, { timeout: 40_000 }).toBeUndefined();
+    const ended = await waiting.stop();
+    closeSync(writer);
+    expect(ended).toEqual({ code: null, signal: "SIGINT", out: "", err: "" });
   });
 
   it("takes a message that is too long on stdin for wrong use, without reading it to its end", async () => {
