@@ -1,3 +1,4 @@
+import { existsSync } from "node:fs";
 import { mkdir, mkdtemp, readdir, readFile, rm, stat, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -60,6 +61,19 @@ describe("FileHintStore", () => {
     const deep = join(folder, "x", "y", "hints.json");
     await new FileHintStore(deep).set(addressOf(1), [hintTo(1)]);
     expect(await new FileHintStore(deep).get(addressOf(1))).toEqual([hintTo(1)]);
+  });
+
+  it.skipIf(!existsSync("/proc"))("gives up where no folder can be made", async () => {
+    await expect(new FileHintStore("/proc/x/y/hints.json").set(addressOf(1), [hintTo(1)])).rejects.toThrow();
+  });
+
+  it("makes the folder once for several stores", async () => {
+    const stores = Array.from(
+      { length: 8 },
+      (_, i) => new FileHintStore(join(folder, "x", "y", `${i}.json`)),
+    );
+    await Promise.all(stores.map((store) => store.set(addressOf(1), [hintTo(1)])));
+    expect(await readdir(join(folder, "x", "y"))).toHaveLength(8);
   });
 
   it("takes many changes at once, and loses none", async () => {

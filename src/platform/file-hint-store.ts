@@ -69,7 +69,7 @@ export class FileHintStore implements HintStore {
     this.#dirty = false;
     const text = JSON.stringify(Object.fromEntries(this.#memory.entries()), undefined, 1);
     const next = `${this.#path}.${randomUUID()}.tmp`;
-    await mkdir(dirname(this.#path), { recursive: true });
+    await makeFolder(dirname(this.#path));
     try {
       await writeFile(next, text, { mode: 0o600 });
       // A mode given at creation is narrowed by the umask and ignored for a file left by a crash.
@@ -80,4 +80,25 @@ export class FileHintStore implements HintStore {
       throw error;
     }
   }
+}
+
+/** Not by mkdir's own `recursive`, which tries for ever where nothing can be made in a folder that is there: in /proc. */
+async function makeFolder(path: string): Promise<void> {
+  try {
+    await makeOne(path);
+  } catch (error) {
+    if (codeOf(error) !== "ENOENT" || dirname(path) === path) throw error;
+    await makeFolder(dirname(path));
+    await makeOne(path);
+  }
+}
+
+async function makeOne(path: string): Promise<void> {
+  await mkdir(path).catch((error: unknown) => {
+    if (codeOf(error) !== "EEXIST") throw error;
+  });
+}
+
+function codeOf(error: unknown): unknown {
+  return error instanceof Error && "code" in error ? error.code : undefined;
 }

@@ -167,6 +167,15 @@ describe("send", () => {
     await sending.stop();
   });
 
+  it("ends also where nothing can be kept", async () => {
+    home.makeKey();
+    const ann = await peer();
+    const { code, err } = await home.run(["send", ...POOL, ann.address, "hello"], {
+      env: { XDG_CACHE_HOME: "/proc/x" },
+    });
+    expect([code, err]).toEqual([0, ""]);
+  });
+
   it("keeps where peers were found, for the pool that they were found in", async () => {
     home.makeKey();
     const ann = await peer();
