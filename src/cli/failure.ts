@@ -43,6 +43,7 @@ const REASONS: Readonly<Record<string, string>> = {
   EPERM: "not permitted",
   EISDIR: "it is a folder",
   ENOTDIR: "a part of the path is not a folder",
+  ETXTBSY: "it is being written",
   EROFS: "the file system is read-only",
   ENOSPC: "no space left on device",
   EADDRINUSE: "the port is in use",

@@ -1,6 +1,6 @@
 import { spawn } from "node:child_process";
 import { constants } from "node:fs";
-import { access } from "node:fs/promises";
+import { access, stat } from "node:fs/promises";
 import { delimiter, join } from "node:path";
 import pLimit from "p-limit";
 import type { InboundMessage } from "sidewire";
@@ -84,7 +84,8 @@ export class MessagePrograms {
       SIDEWIRE_BROKER: broker.host,
       SIDEWIRE_SEQUENCE: String(sequence),
     };
-    return new Promise((resolve) => {
+    return new Promise<ProgramEnd>((resolve, reject) => {
+      // Some of what keeps a program from starting is thrown here, the rest is an event.
       const child = spawn(program, args, {
         env,
         stdio: ["pipe", stdout, 2],
@@ -93,14 +94,14 @@ export class MessagePrograms {
         // Ctrl-C is for this command, which lets what it has begun come to its end.
         detached: process.platform !== "win32",
       });
-      child.once("error", (error) => resolve({ error: reasonOf(error) }));
+      child.once("error", reject);
       child.once("exit", (exitCode, signal) =>
         resolve(exitCode === null ? { signal: signal ?? "" } : { exitCode }),
       );
       // It need not read what it is given.
       child.stdin?.on("error", () => {});
       child.stdin?.end(data);
-    });
+    }).catch((error: unknown) => ({ error: reasonOf(error) }));
   }
 }
 
@@ -109,9 +110,19 @@ export async function checkProgram(program: string): Promise<void> {
   // There the name is completed in ways of its own.
   if (process.platform === "win32") return;
   const folders = program.includes("/") ? [""] : (process.env.PATH ?? "").split(delimiter);
-  const found = await Promise.allSettled(
-    folders.map((folder) => access(folder === "" ? program : join(folder, program), constants.X_OK)),
+  const found = await Promise.all(
+    folders.map((folder) => isProgram(folder === "" ? program : join(folder, program))),
   );
-  if (found.some(({ status }) => status === "fulfilled")) return;
+  if (found.includes(true)) return;
   throw new Failure("FILE", `cannot run ${program}: not a program that can be executed`);
+}
+
+async function isProgram(path: string): Promise<boolean> {
+  try {
+    await access(path, constants.X_OK);
+    // A folder that may be entered counts as executable, too.
+    return (await stat(path)).isFile();
+  } catch {
+    return false;
+  }
 }

@@ -1,4 +1,4 @@
-import { existsSync, readFileSync } from "node:fs";
+import { existsSync, readFileSync, rmSync } from "node:fs";
 import { beforeEach, describe, expect, it } from "vitest";
 import type { Router } from "../../src/index.js";
 import { Home, objects, type Running } from "../support/command.js";
@@ -104,6 +104,27 @@ describe("listen --exec", () => {
       expect.stringMatching(/failed \(exit code 3\) for the message of \S+Z from 0[23][0-9a-f]{64}: 3$/),
       expect.stringMatching(/failed \(killed by SIGKILL\) .*: die$/),
       expect.stringMatching(/failed \(exit code 4\) .*: 4$/),
+    ]);
+  });
+
+  it("reports a program that cannot be started any more, and goes on", async () => {
+    const write = (): string => home.write("folder/program", "#!/bin/sh\nexec cat\n", 0o755);
+    write();
+    const listening = await home.listen(["--brokers", "pool.json", "--exec", "./folder/program"]);
+    const pipe = await (await peer()).pipe(address);
+    rmSync(home.path("folder"), { recursive: true });
+    home.write("folder", "");
+    await pipe.deliver("one");
+    await listening.until(({ err }) => err.includes("failed"));
+    rmSync(home.path("folder"));
+    write();
+    await pipe.deliver("two");
+    await listening.until(({ out }) => out === "two");
+    const { code, err } = await listening.stop();
+    expect(code).toBe(0);
+    const failures = err.split("\n").filter((line) => line.startsWith("!"));
+    expect(failures).toEqual([
+      expect.stringMatching(/failed \(a part of the path is not a folder\) for the message .*: one$/),
     ]);
   });
 

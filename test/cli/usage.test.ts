@@ -74,6 +74,8 @@ describe("sidewire", () => {
     ["addresses", ["listen", "--accept", "friends"], "INVALID_ADDRESS", "friends:3: expected 66 hex"],
     ["a program", ["listen", "--exec", "./none"], "FILE", "cannot run ./none"],
     ["a program", ["listen", "--exec", "no-such-program-here"], "FILE", "cannot run no-such-program-here"],
+    ["a program", ["listen", "--exec", "./"], "FILE", "cannot run ./: not a program"],
+    ["a program", ["listen", "--exec", "."], "FILE", "cannot run .: not a program"],
   ])("wrong %s: %j ends with 2", async (_, args, code, problem) => {
     const home = new Home();
     home.makeKey();
