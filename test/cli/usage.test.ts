@@ -11,6 +11,9 @@ const COMMANDS: readonly string[] = [
 
 const ADDRESS = `02${"79be667ef9dcbbac55a06295ce870b07029bfcdb2dce28d959f2815b16f81798"}`;
 
+/** It has the form of an address. */
+const NO_POINT = `02${"f".repeat(64)}`;
+
 describe("sidewire", () => {
   it("names every command in its help", async () => {
     const { code, out } = await new Home().run(["--help"]);
@@ -59,6 +62,7 @@ describe("sidewire", () => {
     ["send", ["send", "03ab", "text"], "INVALID_ADDRESS", "DEST: expected 66 hex characters"],
     ["probe", ["probe", `05${"11".repeat(32)}`], "INVALID_ADDRESS", "DEST: expected 66 hex"],
     ["rank", ["rank", ""], "INVALID_ADDRESS", "DEST: expected 66 hex"],
+    ["send", ["send", NO_POINT, "text"], "INVALID_ADDRESS", "DEST: no point on the curve"],
     ["a pool", ["listen", "--brokers", "none.json"], "FILE", "cannot read none.json: no such file"],
     [
       "a pool",
@@ -72,6 +76,7 @@ describe("sidewire", () => {
     ["a message", ["send", ADDRESS, "--file", "long"], "MESSAGE_TOO_LARGE", "long is longer than"],
     ["addresses", ["listen", "--accept", "none"], "FILE", "cannot read none"],
     ["addresses", ["listen", "--accept", "friends"], "INVALID_ADDRESS", "friends:3: expected 66 hex"],
+    ["addresses", ["listen", "--accept", "nobody"], "INVALID_ADDRESS", "nobody:1: no point on the curve"],
     ["a program", ["listen", "--exec", "./none"], "FILE", "cannot run ./none"],
     ["a program", ["listen", "--exec", "no-such-program-here"], "FILE", "cannot run no-such-program-here"],
     ["a program", ["listen", "--exec", "./"], "FILE", "cannot run ./: not a program"],
@@ -83,6 +88,7 @@ describe("sidewire", () => {
     home.write("text.json", "password");
     home.write("long", Buffer.alloc(70_000));
     home.write("friends", `# known\n${ADDRESS} # Ann\n${ADDRESS.slice(1)}\n`);
+    home.write("nobody", NO_POINT);
     const ended = await home.run([...args, "--json"]);
     expect([ended.code, ended.out]).toEqual([2, ""]);
     const [error, ...more] = objects(ended.err);
