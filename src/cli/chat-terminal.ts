@@ -37,6 +37,7 @@ export class TerminalView implements ChatView {
       terminal: true,
     });
     this.#input.on("SIGINT", onInterrupt);
+    output.aside = (write) => this.#redraw(write);
   }
 
   async *lines(signal: AbortSignal): AsyncIterable<string> {

@@ -10,6 +10,7 @@ import { MAX_MESSAGE_BYTES, startPeer, waitOptions, withPeer } from "./peer.js";
 import { readPool } from "./pool-file.js";
 import { Presence } from "./presence.js";
 import { short } from "./printable.js";
+import { tellTroubles } from "./troubles.js";
 
 /** Two people, line by line, until the end of input or an interrupt. */
 export async function chat(
@@ -23,6 +24,7 @@ export async function chat(
   const brokers = await readPool(context);
   const accept = (from: string): boolean => from === to;
   return await withPeer(context, { identity: keys, brokers, accept }, async (router) => {
+    tellTroubles(context, router);
     await startPeer(context, router, brokers);
     const pipe = await router.pipe(to, { encrypt, signal });
     output.note(

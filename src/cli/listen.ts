@@ -1,4 +1,4 @@
-import type { InboundMessage, Router } from "sidewire";
+import type { InboundMessage } from "sidewire";
 import { readAccepted } from "./accept-file.js";
 import type { Context } from "./context.js";
 import { type ExitCode, Failure } from "./failure.js";
@@ -8,7 +8,8 @@ import { messageLine, messageObject } from "./message-object.js";
 import { checkProgram, MessagePrograms, type ProgramEnd } from "./message-programs.js";
 import { startPeer, withPeer } from "./peer.js";
 import { readPool } from "./pool-file.js";
-import { count, short, shown } from "./printable.js";
+import { count, shown } from "./printable.js";
+import { tellTroubles } from "./troubles.js";
 
 export interface ListenOptions {
   readonly exec?: string;
@@ -94,26 +95,3 @@ async function tellEnd(
   const when = time.toISOString();
   output.warn("EXEC", `${program} failed (${how}) for the message of ${when} from ${from}: ${shown(data)}`);
 }
-
-/** Says when nothing can arrive. */
-function tellTroubles({ output, signal }: Context, router: Router): void {
-  let connected: boolean | undefined;
-  router.on("broker", () => {
-    const now = router.stats().brokers.some(({ state }) => state === "open");
-    if (now === (connected ?? false) || signal.aborted) return;
-    if (!now) output.warn("NO_BROKER", "no broker is connected any more; trying again");
-    else if (connected === false) output.note("Connected again.");
-    connected = now;
-  });
-  let toldAt = Number.NEGATIVE_INFINITY;
-  router.on("dropped", ({ reason, from = "", ageMs = 0 }) => {
-    if ((reason !== "too-old" && reason !== "too-new") || performance.now() - toldAt < TELL_EVERY_MS) return;
-    toldAt = performance.now();
-    const seconds = Math.round(Math.abs(ageMs) / 1000);
-    const message = `refused a message from ${short(from)}, sent ${seconds} s ${ageMs > 0 ? "ago" : "ahead"} by its clock: see sidewire doctor`;
-    output.warn("CLOCK", message, { from, ageMs });
-  });
-}
-
-/** Strangers must not fill the screen with old messages, ms. */
-const TELL_EVERY_MS = 60_000;

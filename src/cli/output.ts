@@ -16,6 +16,8 @@ export class Output {
   /** Colours for stdout, and for stderr; plain where that is not a terminal. */
   readonly paint: Colors;
   readonly paintNotes: Colors;
+  /** What stands between something said on stderr and the screen: what is typed there must not be torn apart. */
+  aside: (write: () => void) => void = (write) => write();
   #spinner: Spinner | undefined;
 
   constructor(json: boolean) {
@@ -99,7 +101,7 @@ export class Output {
 
   #err(text: string): void {
     this.#clearSpinner();
-    process.stderr.write(`${text}\n`);
+    this.aside(() => process.stderr.write(`${text}\n`));
   }
 }
 

@@ -116,6 +116,20 @@ inTerminal("chat at two terminals", () => {
     expect(await annsTerminal.ended).toMatchObject({ code: 1, signal: null });
   });
 
+  it("says above what is typed that no broker is there any more", async () => {
+    home.makeKey();
+    const terminal = home.startInTerminal(["chat", ...POOL, Keypair.generate().publicKeyHex]);
+    await terminal.until(({ out }) => out.includes("Ctrl-D"));
+    terminal.type("half typed");
+    await terminal.until(({ out }) => out.includes("half typed"));
+    await broker.close();
+    await terminal.until(({ out }) =>
+      /no broker is connected any more; trying again\r?\n[\s\S]*half typed/.test(out),
+    );
+    terminal.type("\x03");
+    expect((await terminal.ended).signal).toBeNull();
+  });
+
   it("keeps a stranger's control characters from the terminal", async () => {
     const own = home.makeKey();
     const ann = await startPeer(poolOf([broker]));

@@ -317,6 +317,7 @@ describe("listen", () => {
     const pipe = await ann.pipe(address);
     while ((await pipe.send("back?")) === 0) expect(listening.child.exitCode).toBeNull();
     await listening.until(({ out }) => out.includes("back?"));
+    expect(objects(listening.out).map(({ event }) => event)).toEqual(["listening", "connected", "message"]);
     expect((await listening.stop()).code).toBe(0);
   });
 

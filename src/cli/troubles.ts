@@ -1,0 +1,27 @@
+import type { Router } from "sidewire";
+import type { Context } from "./context.js";
+import { short } from "./printable.js";
+
+/** Strangers must not fill the screen with old messages, ms. */
+const TELL_EVERY_MS = 60_000;
+
+/** Says when nothing can arrive, and when it can again. */
+export function tellTroubles({ output, signal }: Context, router: Router): void {
+  let connected: boolean | undefined;
+  router.on("broker", () => {
+    const now = router.stats().brokers.some(({ state }) => state === "open");
+    if (now === (connected ?? false) || signal.aborted) return;
+    if (!now) output.warn("NO_BROKER", "no broker is connected any more; trying again");
+    else if (connected === false && output.json) void output.result({ event: "connected" }, () => "");
+    else if (connected === false) output.note("Connected again.");
+    connected = now;
+  });
+  let toldAt = Number.NEGATIVE_INFINITY;
+  router.on("dropped", ({ reason, from = "", ageMs = 0 }) => {
+    if ((reason !== "too-old" && reason !== "too-new") || performance.now() - toldAt < TELL_EVERY_MS) return;
+    toldAt = performance.now();
+    const seconds = Math.round(Math.abs(ageMs) / 1000);
+    const message = `refused a message from ${short(from)}, sent ${seconds} s ${ageMs > 0 ? "ago" : "ahead"} by its clock: see sidewire doctor`;
+    output.warn("CLOCK", message, { from, ageMs });
+  });
+}
