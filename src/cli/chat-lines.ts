@@ -57,7 +57,7 @@ export class LineView implements ChatView {
 
   #sent(text: string, fate: Fate): Promise<void> {
     const time = new Date().toISOString();
-    const fields = fate.delivered ? fate : { delivered: false, code: "NO_ACK", error: fate.reason };
+    const fields = fate.delivered ? fate : { delivered: false, code: fate.code, error: fate.reason };
     return this.#output.result({ event: "sent", time, text, ...fields }, () =>
       fate.delivered ? `${time}\t✓\t${printable(text)}` : `${time}\t✗ ${fate.reason}\t${printable(text)}`,
     );

@@ -82,7 +82,9 @@ export class TerminalView implements ChatView {
   async received(message: InboundMessage): Promise<void> {
     const { paint } = this.#output;
     const sealed = message.sealed ? paint.green(" sealed") : "";
-    this.#say(`${paint.dim(clockTime())}   ${paint.cyan(this.#name)}${sealed}  ${shown(message.data)}`);
+    this.#say(
+      `${paint.dim(clockTime())}   ${paint.cyan(short(message.from))}${sealed}  ${shown(message.data)}`,
+    );
   }
 
   presence(state: PresenceState): void {

@@ -4,7 +4,8 @@ import { LineView } from "./chat-lines.js";
 import { TerminalView } from "./chat-terminal.js";
 import type { ChatView, Fate } from "./chat-view.js";
 import type { Context } from "./context.js";
-import { type ExitCode, reasonOf } from "./failure.js";
+import { endingOf } from "./ending.js";
+import type { ExitCode } from "./failure.js";
 import { readKey } from "./key-file.js";
 import { MAX_MESSAGE_BYTES, startPeer, waitOptions, withPeer } from "./peer.js";
 import { readPool } from "./pool-file.js";
@@ -22,7 +23,8 @@ export async function chat(
   const to = parseAddress(dest, "DEST");
   const { keys } = await readKey(context);
   const brokers = await readPool(context);
-  const accept = (from: string): boolean => from === to;
+  // The own key as well: `doctor` finds a key that is in use twice by asking for it.
+  const accept = (from: string): boolean => from === to || from === keys.publicKeyHex;
   return await withPeer(context, { identity: keys, brokers, accept }, async (router) => {
     tellTroubles(context, router);
     await startPeer(context, router, brokers);
@@ -42,7 +44,7 @@ async function talk(context: Context, router: Router, pipe: SmartPipe, view: Cha
   const { signal } = context;
   const presence = new Presence(pipe, waitOptions(context), (state) => view.presence(state));
   router.addMessageHandler((message) => {
-    presence.heard();
+    if (message.from === pipe.to) presence.heard();
     return view.received(message);
   });
   const sending = new Set<Promise<void>>();
@@ -51,7 +53,7 @@ async function talk(context: Context, router: Router, pipe: SmartPipe, view: Cha
     const settle = view.sending(text);
     const fate = await fateOf(context, pipe, text);
     if (fate.delivered) presence.heard();
-    else presence.missed();
+    else if (fate.code === "NO_ACK") presence.missed();
     allDelivered &&= fate.delivered;
     await settle(fate);
   };
@@ -72,12 +74,15 @@ async function talk(context: Context, router: Router, pipe: SmartPipe, view: Cha
 }
 
 async function fateOf(context: Context, pipe: SmartPipe, text: string): Promise<Fate> {
-  if (Buffer.byteLength(text) > MAX_MESSAGE_BYTES) return { delivered: false, reason: "too long" };
+  if (Buffer.byteLength(text) > MAX_MESSAGE_BYTES)
+    return { delivered: false, code: "MESSAGE_TOO_LARGE", reason: "too long" };
   try {
     const { roundTripMs, broker } = await pipe.deliver(text, waitOptions(context));
     return { delivered: true, roundTripMs, broker };
   } catch (error) {
-    if (error instanceof NoAckError) return { delivered: false, reason: "no answer" };
-    return { delivered: false, reason: context.signal.aborted ? "ended before an answer" : reasonOf(error) };
+    const { code, message } = endingOf(error);
+    const reason =
+      error instanceof NoAckError ? "no answer" : context.signal.aborted ? "ended before an answer" : message;
+    return { delivered: false, code, reason };
   }
 }

@@ -55,6 +55,52 @@ describe("chat in a pipe", () => {
     expect(objects(out)).toContainEqual({ event: "presence", present: false });
   });
 
+  it("says why a line was not sent", async () => {
+    home.makeKey();
+    const nobody = Keypair.generate().publicKeyHex;
+    const chatting = home.start(["chat", ...POOL, nobody, "--json"], { open: true });
+    chatting.type(`${"x".repeat(65_537)}\n`);
+    await chatting.until(({ out }) => out.includes("MESSAGE_TOO_LARGE"));
+    chatting.type("hello\n");
+    await chatting.until(({ out }) => out.includes("NO_ACK"));
+    chatting.type("hello again\n");
+    const published = new Promise<void>((resolve) => {
+      broker.aedes.on("publish", ({ topic, payload }) => {
+        if (topic === nobody && payload.includes("hello again")) resolve();
+      });
+    });
+    await published;
+    const { out } = await chatting.stop();
+    const sent = objects(out).filter(({ event }) => event === "sent");
+    expect(sent.map(({ code }) => code)).toEqual(["MESSAGE_TOO_LARGE", "NO_ACK", "ABORTED"]);
+  });
+
+  it("says when it cannot be reached any more, and when it can again", async () => {
+    home.makeKey();
+    const nobody = Keypair.generate().publicKeyHex;
+    const chatting = home.start(["chat", ...POOL, nobody, "--json", "--timeout", "1000"], { open: true });
+    await chatting.until(({ out }) => out.includes("presence"));
+    await broker.close();
+    await chatting.until(({ err }) => err.includes("no broker is connected"));
+    use(await startEmbeddedBroker("127.0.0.1", broker.port));
+    await chatting.until(({ out }) => out.includes('{"event":"connected"}'));
+    const { code, err } = await chatting.stop();
+    expect(code).toBe(0);
+    expect(objects(err)).toMatchObject([{ code: "NO_BROKER", warning: expect.any(String) }]);
+  });
+
+  it("shows what the own key says elsewhere: it is acknowledged, so that doctor finds it", async () => {
+    const own = home.makeKey();
+    const nobody = Keypair.generate().publicKeyHex;
+    const chatting = home.start(["chat", ...POOL, nobody], { open: true });
+    await chatting.until(({ err }) => err.includes("Chat with"));
+    expect(await home.run(["send", ...POOL, own, "from elsewhere"])).toMatchObject({ code: 0 });
+    await chatting.until(({ out }) => out.includes("from elsewhere"));
+    const { out, err } = await chatting.stop();
+    expect(out).toContain(`${own}\tfrom elsewhere\n`);
+    expect(err).not.toContain("● there");
+  });
+
   it("hears nobody else, and seals with --encrypt", async () => {
     const own = home.makeKey();
     const [ann, ben] = await Promise.all([1, 2].map(() => startPeer(poolOf([broker]))));
