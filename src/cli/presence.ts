@@ -7,14 +7,18 @@ const ASK_AFTER_MS = 10_000;
 
 /** Keeps track of whether a peer is there: by what is heard of it, and by asking where nothing is. */
 export class Presence {
-  readonly #pipe: SmartPipe;
+  readonly #pipe: Pick<SmartPipe, "probe">;
   readonly #options: SendOptions;
   readonly #onChange: (state: PresenceState) => void;
   readonly #stopped = new AbortController();
   #present: boolean | undefined;
   #heardAt = Number.NEGATIVE_INFINITY;
 
-  constructor(pipe: SmartPipe, options: SendOptions, onChange: (state: PresenceState) => void) {
+  constructor(
+    pipe: Pick<SmartPipe, "probe">,
+    options: SendOptions,
+    onChange: (state: PresenceState) => void,
+  ) {
     this.#pipe = pipe;
     this.#options = options;
     this.#onChange = onChange;
@@ -41,16 +45,20 @@ export class Presence {
 
   async #watch(): Promise<void> {
     const { signal } = this.#stopped;
+    let answeredAt = Number.NEGATIVE_INFINITY;
     while (!signal.aborted) {
       const askedAt = performance.now();
-      if (askedAt - this.#heardAt >= ASK_AFTER_MS) {
-        // It fails when the chat has ended.
-        const found = await this.#pipe.probe({ ...this.#options, signal }).catch(() => undefined);
-        if (found === undefined) return;
-        if (found.reachable) this.heard(found.brokers[0]?.roundTripMs);
-        else if (this.#heardAt < askedAt) this.missed();
+      const left = Math.max(this.#heardAt, answeredAt) + ASK_AFTER_MS - askedAt;
+      if (left > 0) {
+        await pause(left, signal);
+        continue;
       }
-      await pause(ASK_AFTER_MS, signal);
+      // It fails when the chat has ended.
+      const found = await this.#pipe.probe({ ...this.#options, signal }).catch(() => undefined);
+      if (found === undefined) return;
+      answeredAt = performance.now();
+      if (found.reachable) this.heard(found.brokers[0]?.roundTripMs);
+      else if (this.#heardAt < askedAt) this.missed();
     }
   }
 
