@@ -4,7 +4,7 @@ import { ntpClock } from "sidewire/node";
 import { type Check, checkPool } from "./broker-check.js";
 import type { Context } from "./context.js";
 import { endingOf } from "./ending.js";
-import { type ExitCode, inWords } from "./failure.js";
+import { type ExitCode, Failure, inWords } from "./failure.js";
 import { type KeyFile, readKey } from "./key-file.js";
 import { waitOptions, withPeer } from "./peer.js";
 import { readPool } from "./pool-file.js";
@@ -32,8 +32,10 @@ export async function doctor(context: Context, { ntp }: { ntp?: readonly string[
     await output.result(finding, () => paragraph(context, finding));
   };
   const key = await lookAtKey(context);
+  // Before anything is told, since it may turn out that --ntp names no server.
+  const clock = await output.waiting("asking for the time", () => lookAtClock(context, ntp));
   await tell(key.finding);
-  await tell(await output.waiting("asking for the time", () => lookAtClock(context, ntp)));
+  await tell(clock);
   for (const family of ["IPv4", "IPv6"] as const) await tell(lookAtFamily(family));
   const checks = await output.waiting("checking brokers", (update) =>
     checkPool(pool, {
@@ -104,11 +106,27 @@ async function lookAtClock(
     if (off > SKEW_MS) return { check, level: "warning", message, advice };
     return { check, level: "ok", message };
   } catch (error) {
-    if (!(error instanceof SidewireError) || error.code !== "NO_TIME") throw error;
-    const advice =
-      "UDP port 123 may be blocked: name a server inside with --ntp, or compare the clock yourself";
-    return { check, level: "warning", message: error.message, advice };
+    if (!(error instanceof SidewireError)) throw error;
+    if (error.code === "INVALID_OPTION")
+      throw new Failure("USAGE", error.message.replace(/^servers(\[\d+\])?/, "--ntp"));
+    if (error.code !== "NO_TIME") throw error;
+    return { check, level: "warning", ...withoutTime(error.message) };
   }
+}
+
+/** Why there is no time, with what became of each server in words; and what to do about it. */
+function withoutTime(text: string): { message: string; advice: string } {
+  const [, problem = text, servers = ""] = /^(.*?) \((.*)\)$/.exec(text) ?? [];
+  const each = servers.split("; ").map((server) => {
+    const [name = "", ...reason] = server.split(": ");
+    return `${name}: ${inWords(reason.join(": "))}`;
+  });
+  const advice = /ENOTFOUND|EAI_AGAIN/.test(text)
+    ? "see whether names can be looked up at all, or give --ntp a server's address"
+    : /no answer/.test(text)
+      ? "UDP port 123 may be blocked: name a server inside with --ntp, or compare the clock yourself"
+      : "name other servers with --ntp, or compare the clock yourself";
+  return { message: `${problem} (${each.join("; ")})`, advice };
 }
 
 function lookAtFamily(family: Family): Finding {

@@ -386,10 +386,23 @@ describe("doctor", () => {
     expect(levelOf(gone.out, "same key elsewhere")).toBe("ok");
   });
 
-  it("says what is wrong with a time server's name", async () => {
+  it("finds it in a chat, too", async () => {
     home.makeKey();
-    const { code, err } = await home.run(["doctor", ...POOL, "--ntp", "a b", "--json"]);
-    expect(code).toBe(2);
-    expect(objects(err)).toMatchObject([{ code: "INVALID_OPTION" }]);
+    const elsewhere = new Home();
+    elsewhere.write("pool.json", poolOf([broker]));
+    elsewhere.write("config/sidewire/key", readFileSync(home.keyFile, "utf8"), 0o600);
+    const twin = elsewhere.start(["chat", ...POOL, Keypair.generate().publicKeyHex], { open: true });
+    await twin.until(({ err }) => err.includes("Chat with"));
+    const args = ["doctor", ...POOL, "--ntp", await startTimeServer(0), "--timeout", "2000", "--json"];
+    expect(levelOf((await home.run(args)).out, "same key elsewhere")).toBe("warning");
+  });
+
+  it("tells in words why a time server gave no time, and what to do about that", async () => {
+    home.makeKey();
+    const closed = `127.0.0.1:${await freePort("127.0.0.1")}`;
+    const { out } = await home.run(["doctor", ...POOL, "--ntp", "a..b", "--ntp", closed]);
+    expect(out.replaceAll(/\s+/g, " ")).toContain(
+      `! clock: no time server answered (a..b: no such host; ${closed}: connection refused) → see whether names can be looked up`,
+    );
   });
 });
