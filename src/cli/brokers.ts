@@ -1,7 +1,7 @@
 import type { BrokerPool } from "sidewire";
 import { type Check, checkPool, workingPool } from "./broker-check.js";
 import type { Context } from "./context.js";
-import { type ExitCode, inWords } from "./failure.js";
+import { EMPTY_POOL, type ExitCode, Failure, inWords } from "./failure.js";
 import { pause } from "./interrupt.js";
 import type { Output } from "./output.js";
 import { readPool, writePool } from "./pool-file.js";
@@ -31,6 +31,7 @@ export async function brokers(
       throw error;
     });
     if (checks === undefined) return 0;
+    if (checks.length === 0) throw new Failure("NO_BROKER", EMPTY_POOL, 1);
     await show(context, checks);
     if (write !== undefined) await keep(context, pool, checks, write);
     if (!watch) return checks.some(({ ok }) => ok) ? 0 : 1;

@@ -20,6 +20,7 @@ export type FailureCode =
   | "INVALID_ADDRESS"
   | "INVALID_POOL"
   | "MESSAGE_TOO_LARGE"
+  | "NO_BROKER"
   /** A port cannot be listened on. */
   | "LISTEN";
 
@@ -35,6 +36,8 @@ export class Failure extends Error {
     this.exitCode = exitCode;
   }
 }
+
+export const EMPTY_POOL = "the pool has no broker";
 
 /** Reasons of the system in words. */
 const REASONS: Readonly<Record<string, string>> = {

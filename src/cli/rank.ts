@@ -8,7 +8,7 @@ import {
 } from "sidewire";
 import { parseAddress } from "./address.js";
 import type { Context } from "./context.js";
-import { type ExitCode, inWords } from "./failure.js";
+import { EMPTY_POOL, type ExitCode, Failure, inWords } from "./failure.js";
 import { pause } from "./interrupt.js";
 import { withPeer } from "./peer.js";
 import { readPool } from "./pool-file.js";
@@ -32,6 +32,7 @@ export async function rank(context: Context, dest: string): Promise<ExitCode> {
   const to = parseAddress(dest, "DEST");
   const brokers = await readPool(context);
   const ranking = rankBrokers(to, brokers);
+  if (ranking.IPv4.length + ranking.IPv6.length === 0) throw new Failure("NO_BROKER", EMPTY_POOL, 1);
   // A key of its own, that connects to as many as it can: nothing is received, and the ranking is DEST's.
   const peer = {
     identity: Keypair.generate(),
@@ -77,14 +78,14 @@ function statsOf({ family, host }: RankedBroker, stats: readonly BrokerStats[]):
 }
 
 function objectOf({ place, broker, stats }: Row): object {
-  const { family, host, port, weight, score } = broker;
+  // Without a port: it has one for each transport, and which of them failed is not told.
+  const { family, host, weight, score } = broker;
   const { state = "idle", lastError } = stats ?? {};
   const error = state === "open" || lastError === undefined ? {} : { error: lastError };
   return {
     place,
     family,
     host,
-    ...(port === undefined ? {} : { port }),
     weight,
     score,
     connected: state === "open",

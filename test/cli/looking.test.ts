@@ -85,8 +85,8 @@ describe("rank", () => {
     expect(code).toBe(0);
     const ranking = rankBrokers(to, parseBrokerPool(pool)).IPv4;
     expect(objects(out)).toEqual(
-      ranking.map(({ family, host, port, weight, score }, i) => ({
-        ...{ place: i + 1, family, host, port, weight, score },
+      ranking.map(({ family, host, weight, score }, i) => ({
+        ...{ place: i + 1, family, host, weight, score },
         connected: host === "127.0.0.1",
         ...(host === "127.0.0.1" ? {} : { error: expect.stringContaining("ECONNREFUSED") }),
       })),
@@ -108,6 +108,20 @@ const TLS = join(import.meta.dirname, "../support/tls");
 
 /** The test's CA is not among those that everybody trusts. */
 const TRUSTING: NodeJS.ProcessEnv = { NODE_EXTRA_CA_CERTS: join(TLS, "ca.pem") };
+
+describe.each([["rank", [Keypair.generate().publicKeyHex]] as const, ["brokers", []] as const])(
+  "%s with an empty pool",
+  (name, args) => {
+    it("says so, and ends with 1", async () => {
+      home.write("pool.json", {});
+      const plain = await home.run([name, ...POOL, ...args]);
+      expect(plain).toMatchObject({ code: 1, out: "", err: "sidewire: the pool has no broker\n" });
+      const json = await home.run([name, ...POOL, ...args, "--json"]);
+      expect([json.code, json.out]).toEqual([1, ""]);
+      expect(objects(json.err)).toEqual([{ error: "the pool has no broker", code: "NO_BROKER" }]);
+    });
+  },
+);
 
 describe("brokers", () => {
   it("checks many ports at the same time, and Node has nothing to warn of", async () => {
