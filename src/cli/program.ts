@@ -59,8 +59,12 @@ function describe(json: boolean, choose: (action: Action) => void): Command {
   const program = new Command("sidewire")
     .description("Small signed messages between known keys, over public MQTT brokers.")
     .version(version)
-    .option("--key <file>", "the key (default: $SIDEWIRE_KEY, else in the configuration folder)")
-    .option("--brokers <file>", "the pool, in the format of brokers.json (default: the one in the package)")
+    .option("--key <file>", "the key (default: $SIDEWIRE_KEY, else in the configuration folder)", notEmpty)
+    .option(
+      "--brokers <file>",
+      "the pool, in the format of brokers.json (default: the one in the package)",
+      notEmpty,
+    )
     .option("--timeout <ms>", "how long to wait for a broker or an answer", wholeNumber(1, 600_000))
     .option("--json", "one JSON object a line: results on stdout, errors on stderr")
     .configureHelp({ showGlobalOptions: true })
@@ -73,6 +77,7 @@ function describe(json: boolean, choose: (action: Action) => void): Command {
       },
     })
     .exitOverride()
+    .helpCommand(false)
     .addHelpText(
       "after",
       example("sidewire keygen", "sidewire listen", 'sidewire send 03ab… "hello"', "sidewire send --help"),
@@ -101,8 +106,12 @@ function describe(json: boolean, choose: (action: Action) => void): Command {
     .command("listen")
     .description("print what arrives, or run a program for each message")
     .argument("[args...]", "after --: arguments of the program of --exec")
-    .option("--exec <program>", "run it for each message, the bytes on its stdin; never through a shell")
-    .option("--accept <file>", "take messages from these addresses only: one a line, # comments")
+    .option(
+      "--exec <program>",
+      "run it for each message: the bytes on its stdin, the arguments as they are",
+      notEmpty,
+    )
+    .option("--accept <file>", "take messages from these addresses only: one a line, # comments", notEmpty)
     .addHelpText(
       "after",
       example(
@@ -119,7 +128,7 @@ function describe(json: boolean, choose: (action: Action) => void): Command {
     .description("send one message and wait until the peer has acknowledged it")
     .argument("<dest>", "the peer's address, 66 hex characters")
     .argument("[text]", "the message; - or nothing: stdin")
-    .option("--file <file>", "send the bytes of a file")
+    .option("--file <file>", "send the bytes of a file", notEmpty)
     .option("--encrypt", "so that only the peer can read it")
     .addHelpText(
       "after",
@@ -168,7 +177,7 @@ function describe(json: boolean, choose: (action: Action) => void): Command {
     .description("check every broker of the pool for real, by each of its transports")
     .option("--watch", "go on checking")
     .option("--interval <ms>", "the pause between two checks (default: 60000)", wholeNumber(100, 86_400_000))
-    .option("--write <file>", "write what works as a pool, dated")
+    .option("--write <file>", "write what works as a pool, dated", notEmpty)
     .addHelpText("after", example("sidewire brokers", "sidewire brokers --write brokers.json"))
     .action((options: BrokersOptions) => {
       choose(async (context) => (await import("./brokers.js")).brokers(context, options));
@@ -177,7 +186,7 @@ function describe(json: boolean, choose: (action: Action) => void): Command {
   program
     .command("broker")
     .description("run a broker for a LAN or a test, and print the pool entry for it")
-    .option("--host <address>", "the address to listen on", "127.0.0.1")
+    .option("--host <address>", "the address to listen on", notEmpty, "127.0.0.1")
     .option("--port <port>", "of MQTT over TCP; 0: a free one (default: 1883)", wholeNumber(0, 65_535))
     .option(
       "--ws-port <port>",
@@ -198,6 +207,16 @@ function describe(json: boolean, choose: (action: Action) => void): Command {
       choose(async (context) => (await import("./doctor.js")).doctor(context, options));
     });
 
+  program
+    .command("help")
+    .description("display help for a command")
+    .argument("[command]")
+    .action((name: string | undefined) => {
+      const command = name === undefined ? program : program.commands.find((one) => one.name() === name);
+      if (command === undefined) return program.error(`unknown command '${name}'`);
+      command.help();
+    });
+
   return program;
 }
 
@@ -213,8 +232,14 @@ function wholeNumber(min: number, max: number): (text: string) => number {
   };
 }
 
+/** A variable without a value in a script is a mistake, and must not count as the working folder or as every address. */
+function notEmpty(text: string): string {
+  if (text === "") throw new InvalidArgumentError("It is empty.");
+  return text;
+}
+
 function collect(text: string, before: readonly string[] = []): string[] {
-  return [...before, text];
+  return [...before, notEmpty(text)];
 }
 
 /** What the command line asks for may have to be known before it is understood. */

@@ -44,6 +44,12 @@ describe("sidewire", () => {
     [["send", ADDRESS, "text", "--file", "x"], "either a text or --file"],
     [["listen", "--", "argument"], "arguments without --exec"],
     [["broker", "--port", "65536"], "Expected a whole number from 0 to 65535"],
+    [["help", "nonsense"], "unknown command 'nonsense'"],
+    [["id", "--key", ""], "option '--key <file>' argument '' is invalid. It is empty."],
+    [["listen", "--exec", ""], "option '--exec <program>'"],
+    [["broker", "--host", ""], "option '--host <address>'"],
+    [["doctor", "--ntp", ""], "option '--ntp <server>'"],
+    [["doctor", "--ntp", "a b"], '--ntp: expected "host", "host:port"'],
   ])("%j: one line on stderr, and 2", async (args, problem) => {
     const home = new Home();
     home.makeKey();
