@@ -194,7 +194,7 @@ async function lookForTwin(context: Context, { keys }: KeyFile, brokers: BrokerP
       if (!reachable) return { check, level: "ok", message: "nobody else listens with it" };
       const message = `somebody listens with this key, on ${found.map(({ host }) => host).join(", ")}`;
       const advice =
-        "if it is not a sidewire listen of yours, make another key: with one key at two places, each takes messages and the sender cannot tell which";
+        "if it is not a sidewire listen or chat of yours, make another key: with one key at two places, each takes messages and the sender cannot tell which";
       return { check, level: "warning", message, advice };
     } catch (error) {
       if (!(error instanceof NoBrokerError)) throw error;

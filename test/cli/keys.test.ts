@@ -1,5 +1,5 @@
 import { execFileSync } from "node:child_process";
-import { existsSync, readdirSync, readFileSync, statSync } from "node:fs";
+import { chmodSync, existsSync, readdirSync, readFileSync, statSync } from "node:fs";
 import { dirname } from "node:path";
 import { describe, expect, it } from "vitest";
 import { Keypair } from "../../src/index.js";
@@ -140,6 +140,7 @@ describe("id", () => {
     expect(missing).toMatchObject({ code: 2, out: "" });
     expect(missing.err).toBe(`sidewire: no key at ${home.keyFile}: make one with sidewire keygen\n`);
     expect(existsSync(dirname(home.keyFile))).toBe(false);
+    chmodSync(home.folder, 0o755);
     const folder = await home.run(["id", "--key", home.folder]);
     expect(folder.code).toBe(2);
     // Nothing about its mode, which a folder needs.
