@@ -1,9 +1,9 @@
-import { describe, expect, it } from "vitest";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { hasMosquitto, startMosquitto } from "../support/mosquitto.js";
 import { median, use } from "../support/peers.js";
 import type { Report, Sends } from "./flood/party.js";
 import type { FloodKind } from "./flood/payloads.js";
-import { Flooder, Party } from "./flood/processes.js";
+import { buildProcesses, Flooder, Party, removeProcesses } from "./flood/processes.js";
 
 /** How long each flood lasts in all, s; for how many packets a second. */
 const SECONDS = Number(process.env.FLOOD_SECONDS ?? 1);
@@ -31,16 +31,15 @@ interface Run {
 async function run(kind: FloodKind, { bare = false, accept = false, known = true } = {}): Promise<Run> {
   // A broker that drops nothing: what is written arrives.
   const { host, port } = use(await startMosquitto("127.0.0.1", "max_queued_messages 0"));
+  const flooder = new Flooder();
   const ann = await Party.start({ host, port, bare });
   const profile = process.env.FLOOD_PROFILE;
   const execArgv = profile === undefined ? [] : ["--cpu-prof", `--cpu-prof-dir=${profile}/${kind}`];
-  const victim = await Party.start(
-    { host, port, bare, ...(accept ? { accept: ann.address } : {}) },
-    execArgv,
-  );
-  const flooder = new Flooder();
   const count = SECONDS * PER_SECOND;
-  await flooder.make({ host, port, kind, count, perSecond: PER_SECOND, name: ann.address });
+  const [victim] = await Promise.all([
+    Party.start({ host, port, bare, ...(accept ? { accept: ann.address } : {}) }, execArgv),
+    flooder.make({ host, port, kind, count, perSecond: PER_SECOND, name: ann.address }),
+  ]);
   // From now on Ann is known, and both are warm.
   if (known && !bare) await victim.send(ann.address, 200);
   await ann.send(victim.address, 500);
@@ -159,6 +158,9 @@ describe.skipIf(!hasMosquitto)(
   `a flood of ${PER_SECOND} packets a second for ${SECONDS} s, and a known peer who goes on talking`,
   { timeout: 600_000 },
   () => {
+    beforeAll(buildProcesses);
+    afterAll(removeProcesses);
+
     it("reaches a client without the library: the floor", async () => {
       expectHeld(await run("mixed", { bare: true }));
     });

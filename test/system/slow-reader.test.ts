@@ -8,17 +8,18 @@ const ROOM = 1024;
 describe("a reader that is slower than its peer", () => {
   it("is handed in its place what found no room twice, though its successor did", async () => {
     const pool = poolOf([use(await startEmbeddedBroker())]);
-    const [ann, ben] = await Promise.all([startPeer(pool), startPeer(pool, { gapTimeoutMs: 200 })]);
+    const [ann, ben] = await Promise.all([startPeer(pool), startPeer(pool, { gapTimeoutMs: 700 })]);
     const pipe = await ann.pipe(ben.address);
     const texts = Array.from({ length: ROOM + 2 }, (_, i) => `${i}`);
-    await Promise.all(texts.slice(0, ROOM).map((text) => pipe.send(text)));
+    const filling = await Promise.all(texts.slice(0, ROOM).map((text) => pipe.send(text)));
+    expect(filling).not.toContain(0);
 
     const refused = pipe.send(`${ROOM}`);
-    await vi.waitFor(() => expect(ben.stats().dropped.full).toBe(2), { timeout: 5000 });
+    await vi.waitFor(() => expect(ben.stats().dropped.full).toBeGreaterThan(1), { timeout: 5000 });
     const reader = ben.messages();
     const read = [await reader.next()];
     expect(await pipe.send(`${ROOM + 1}`)).toBe(4);
-    // Its third try comes a second later: five times as late as a gap is waited for where there is room.
+    // Its third try comes a second later: after a gap would be given up where there is room.
     expect(await refused).toBe(4);
     while (read.length < texts.length) read.push(await reader.next());
     expect(read.map(({ value }) => value?.text())).toEqual(texts);
@@ -26,9 +27,10 @@ describe("a reader that is slower than its peer", () => {
 
   it("does not make what others lost wait for longer than such tries take", { timeout: 20_000 }, async () => {
     const pool = poolOf([use(await startEmbeddedBroker())]);
-    const [ann, ben] = await Promise.all([startPeer(pool), startPeer(pool, { gapTimeoutMs: 200 })]);
+    const [ann, ben] = await Promise.all([startPeer(pool), startPeer(pool, { gapTimeoutMs: 700 })]);
     const pipe = await ann.pipe(ben.address);
-    await Promise.all(Array.from({ length: ROOM }, (_, i) => pipe.send(`${i}`)));
+    const filling = await Promise.all(Array.from({ length: ROOM }, (_, i) => pipe.send(`${i}`)));
+    expect(filling).not.toContain(0);
 
     expect(await pipe.send("given up", { timeoutMs: 300 })).toBe(0);
     const reader = ben.messages();
