@@ -153,6 +153,7 @@ export class Receiver {
     const packet = typeof read === "string" ? undefined : read;
     const reason = typeof read === "string" ? read : await this.#take(read, payload, slot);
     if (reason === undefined) return;
+    if (reason === "full") this.#crowdedUntil = monotonicNow() + CROWDED_MS;
     const isAge = reason === "too-old" || reason === "too-new";
     const ageMs = packet && isAge ? this.#options.wallNow() - packet.timestamp * 1000 : undefined;
     this.#options.onDropped({ reason, from: packet?.source, ageMs, slot });
@@ -254,9 +255,7 @@ export class Receiver {
     if (seen === "seen") return seen;
     const turn = this.#inbox.check(source + queueId, sequence, known);
     if (turn === "late") return "out-of-order";
-    if (seen === "new" && turn === "accepted" && hasRoom()) return "new";
-    this.#crowdedUntil = now + CROWDED_MS;
-    return "full";
+    return seen === "new" && turn === "accepted" && hasRoom() ? "new" : "full";
   }
 
   /** What is new is remembered, acknowledged, and handed over when it is next in order. */

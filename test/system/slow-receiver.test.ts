@@ -5,7 +5,7 @@ import { poolOf, startPeer, use } from "../support/peers.js";
 /** How many messages wait for a reader. */
 const ROOM = 1024;
 
-describe("a reader that is slower than its peer", () => {
+describe("a receiver that is slower than its peer", () => {
   it("is handed in its place what found no room twice, though its successor did", async () => {
     const pool = poolOf([use(await startEmbeddedBroker())]);
     const [ann, ben] = await Promise.all([startPeer(pool), startPeer(pool, { gapTimeoutMs: 700 })]);
@@ -41,5 +41,20 @@ describe("a reader that is slower than its peer", () => {
     const { value } = await reader.next();
     expect(value?.text()).toBe("behind it");
     expect(performance.now() - sentAt).toBeLessThan(5000);
+  });
+
+  it("is handed in its place what had to wait too long for its signature to be checked", async () => {
+    const pool = poolOf([use(await startEmbeddedBroker())]);
+    const verify = async (): Promise<boolean> => {
+      await new Promise((resolve) => setTimeout(resolve, 10));
+      return true;
+    };
+    const [ann, ben] = await Promise.all([startPeer(pool), startPeer(pool, { verify })]);
+    // More than may wait of one source that is a stranger.
+    const pipes = await Promise.all(Array.from({ length: 5 }, () => ann.pipe(ben.address)));
+    const numbers = Array.from({ length: 64 }, (_, i) => i);
+    const sent = await Promise.all(pipes.flatMap((pipe) => numbers.map((i) => pipe.send(`${i}`))));
+    expect(ben.stats().dropped.full).toBeGreaterThan(0);
+    expect(sent).not.toContain(0);
   });
 });
