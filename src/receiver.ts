@@ -110,8 +110,8 @@ const MAX_QUEUES: number = 2 * REPLAY_BLOCKS;
 /** ACKs kept for the copies of their messages. */
 const KEPT_ACKS = 1024;
 
-/** How often some of what is remembered is looked at: under a flood, all of it within two seconds. */
-const PURGE_EVERY_MS = 10;
+/** How often some of what is remembered is looked at: all of it within a quarter of a minute. */
+const PURGE_EVERY_MS = 100;
 
 /** An ACK of ours, and where it was given. */
 interface Ack {

@@ -36,6 +36,9 @@ const KEY_OBJECTS = 1024;
  */
 const ALONE_MS = 1;
 
+/** From this length on a thread costs little beside the rest, which would make one long block of the event loop. */
+const LONG_BYTES = 8192;
+
 /** Node: `node:crypto` in the thread pool, sockets bound to a family and a local address. */
 export const platform: Platform = {
   transports: ["mqtt", "mqtts", "wss", "ws"],
@@ -72,7 +75,7 @@ export const platform: Platform = {
       const now = monotonicNow();
       const isAlone = now - lastAt > ALONE_MS;
       lastAt = now;
-      if (isAlone) return sign("sha1", part, options);
+      if (isAlone && part.length < LONG_BYTES) return sign("sha1", part, options);
       return new Promise((resolve, reject) => {
         sign("sha1", part, options, (error, signature) => {
           if (error) reject(error);
