@@ -91,7 +91,7 @@ async function keepPace(): Promise<void> {
     "6c the clock jumps ± an hour at each look",
     "3",
     undefined,
-    `tries after 0, 1 and 2 s, given up after ${(expiredMs / 1000).toFixed(2)} s (asked for: 2.5), idle connections closed after ${(idleMs / 1000).toFixed(1)} s (asked for: 2, looked for every 2)`,
+    `tries after 0, 0.9 and 2 s, given up after ${(expiredMs / 1000).toFixed(2)} s (asked for: 2.5), idle connections closed after ${(idleMs / 1000).toFixed(1)} s (asked for: 2, looked for every 2)`,
   );
 }
 
