@@ -83,6 +83,16 @@ describe("Keypair", () => {
     expect(await verify(signature, part, Keypair.generate().publicKey)).toBe(false);
   });
 
+  it("signs one short message at once, and a long one beside the event loop", async () => {
+    const short = Keypair.generate().sign(new Uint8Array(8191));
+    expect(short).toBeInstanceOf(Uint8Array);
+    const keys = Keypair.generate();
+    const part = new Uint8Array(8192);
+    const long = keys.sign(part);
+    expect(long).toBeInstanceOf(Promise);
+    expect(await platform.createVerify()(await long, part, keys.publicKey)).toBe(true);
+  });
+
   it("shares a secret with another key: the x coordinate, as any ECDH has it", () => {
     for (const { secret, public: publicKey } of vectors.keys) {
       const ecdh = createECDH("secp256k1");
