@@ -1,7 +1,7 @@
-import type { BrokerAddress, SidewireError } from "./errors.js";
-import type { LinkState } from "./link-set.js";
+import type { BrokerAddress, SidewireError } from "./base/errors.js";
+import type { LinkState } from "./brokers/link-set.js";
 import type { InboundMessage } from "./message.js";
-import type { DropReason } from "./receiver.js";
+import type { DropReason } from "./receiving/receiver.js";
 
 /** The `broker` event: a broker's state has changed. */
 export interface BrokerEvent {

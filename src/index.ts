@@ -1,12 +1,4 @@
 export {
-  type BrokerEntry,
-  type BrokerPool,
-  type BrokerRate,
-  defaultBrokers,
-  type PoolBroker,
-  parseBrokerPool,
-} from "./broker-pool.js";
-export {
   AbortError,
   type AttemptReport,
   type BrokerAddress,
@@ -19,7 +11,9 @@ export {
   SidewireError,
   type SidewireErrorCode,
   type UnreachableBroker,
-} from "./errors.js";
+} from "./base/errors.js";
+export { type BrokerHint, type HintStore, MemoryHintStore } from "./brokers/hints.js";
+export type { LinkState } from "./brokers/link-set.js";
 export type {
   BrokerEvent,
   DroppedEvent,
@@ -27,16 +21,23 @@ export type {
   RouterEvents,
   SkewEvent,
 } from "./events.js";
-export { type BrokerHint, type HintStore, MemoryHintStore } from "./hints.js";
-export { type Identity, Keypair } from "./identity.js";
-export type { LinkState } from "./link-set.js";
-export type { MessageHandler } from "./mailbox.js";
 export type { InboundMessage, Receipt, SendOptions } from "./message.js";
 export type { PipeOptions, RouterOptions, StartOptions } from "./options.js";
-export { AppPacket, MessageType, type PacketFields } from "./packet.js";
-export type { Family, Transport, Verify } from "./platform/platform.js";
-export { brokerScore, type RankedBroker, type Ranking, rankBrokers } from "./ranking.js";
-export type { DropReason } from "./receiver.js";
+export type { Family, Verify } from "./platform/platform.js";
+export { TRANSPORTS, type Transport, type TransportTraits } from "./platform/transports.js";
+export type { MessageHandler } from "./receiving/mailbox.js";
+export type { DropReason } from "./receiving/receiver.js";
 export { Router } from "./router.js";
-export { type ProbeResult, SmartPipe } from "./smart-pipe.js";
+export { type ProbeResult, SmartPipe } from "./sending/smart-pipe.js";
 export type { BrokerStats, RouterStats } from "./statistics.js";
+export {
+  type BrokerEntry,
+  type BrokerPool,
+  type BrokerRate,
+  defaultBrokers,
+  type PoolBroker,
+  parseBrokerPool,
+} from "./wire/broker-pool.js";
+export { type Identity, Keypair } from "./wire/identity.js";
+export { AppPacket, MessageType, type PacketFields } from "./wire/packet.js";
+export { brokerScore, type RankedBroker, type Ranking, rankBrokers } from "./wire/ranking.js";

@@ -1,4 +1,4 @@
-import type { BrokerAddress } from "./errors.js";
+import type { BrokerAddress } from "./base/errors.js";
 
 /** What a send, a delivery or a probe takes. */
 export interface SendOptions {

@@ -1,2 +1,2 @@
-export { FileHintStore } from "./platform/file-hint-store.js";
-export { type NtpClock, type NtpClockOptions, ntpClock } from "./platform/ntp-clock.js";
+export { FileHintStore } from "./node/file-hint-store.js";
+export { type NtpClock, type NtpClockOptions, ntpClock } from "./node/ntp-clock.js";

@@ -1,8 +1,4 @@
 import { platform } from "#platform";
-import { type BrokerPool, defaultBrokers, FAMILIES, parseBrokerPool } from "./broker-pool.js";
-import { type BrokerHint, type HintStore, MemoryHintStore, parseHints } from "./hints.js";
-import type { InboundMessage, SendOptions } from "./message.js";
-import type { Family, SocketOptions, Transport, Verify } from "./platform/platform.js";
 import {
   aSignal,
   be,
@@ -16,7 +12,12 @@ import {
   record,
   type Schema,
   whole,
-} from "./schema.js";
+} from "./base/schema.js";
+import { type BrokerHint, type HintStore, MemoryHintStore, parseHints } from "./brokers/hints.js";
+import type { InboundMessage, SendOptions } from "./message.js";
+import type { Family, SocketOptions, Verify } from "./platform/platform.js";
+import type { Transport } from "./platform/transports.js";
+import { type BrokerPool, defaultBrokers, FAMILIES, parseBrokerPool } from "./wire/broker-pool.js";
 
 /** What a router is made with. */
 export interface RouterOptions {

@@ -1,19 +1,16 @@
 import { EventEmitter } from "eventemitter3";
 import { platform } from "#platform";
-import { abortable, throwIfAborted } from "./abort.js";
-import { AddressBook, interleave } from "./address-book.js";
-import { Alarm, monotonicNow, NEVER, timer } from "./alarm.js";
-import { BoundedMap } from "./bounded-map.js";
-import { openLink } from "./broker-link.js";
-import { addressOf } from "./broker-pool.js";
-import type { Delivery } from "./delivery.js";
-import { SidewireError } from "./errors.js";
-import type { BrokerEvent, RouterEvents } from "./events.js";
-import { type BrokerHint, hintOfBroker } from "./hints.js";
-import { type Identity, identityAddress, parseAddress } from "./identity.js";
-import { InboundSet } from "./inbound-set.js";
-import { LinkSet, type LinkSlot } from "./link-set.js";
-import { Mailbox, type MessageHandler } from "./mailbox.js";
+import { abortable, throwIfAborted } from "./base/abort.js";
+import { Alarm, monotonicNow, NEVER, timer } from "./base/alarm.js";
+import { SidewireError } from "./base/errors.js";
+import { closedError, Lifecycle } from "./base/lifecycle.js";
+import { check, got } from "./base/schema.js";
+import { openLink } from "./brokers/broker-link.js";
+import { type BrokerHint, hintOfBroker } from "./brokers/hints.js";
+import { InboundSet } from "./brokers/inbound-set.js";
+import { LinkSet, type LinkSlot } from "./brokers/link-set.js";
+import { SleepDetector } from "./brokers/sleep-detector.js";
+import type { RouterEvents } from "./events.js";
 import type { InboundMessage, SendOptions } from "./message.js";
 import {
   type PipeOptions,
@@ -25,24 +22,20 @@ import {
   type Settings,
   type StartOptions,
 } from "./options.js";
-import { Outbox } from "./outbox.js";
-import { PipeCache } from "./pipe-cache.js";
-import { Pulse } from "./pulse.js";
-import { type Accepted, type Drop, type DropReason, Receiver } from "./receiver.js";
-import { check, got } from "./schema.js";
-import { type PipeContext, type ProbeResult, SmartPipe } from "./smart-pipe.js";
+import { Mailbox, type MessageHandler } from "./receiving/mailbox.js";
+import { type Accepted, Receiver } from "./receiving/receiver.js";
+import { Reporter } from "./reporter.js";
+import type { Delivery } from "./sending/delivery.js";
+import { Outbox } from "./sending/outbox.js";
+import { PipeCache } from "./sending/pipe-cache.js";
+import { interleave, RoutingTable } from "./sending/routing-table.js";
+import { type PipeContext, type ProbeResult, SmartPipe } from "./sending/smart-pipe.js";
 import { brokerStats, type RouterStats } from "./statistics.js";
-
-type Phase = "new" | "running" | "closing" | "closed";
+import { addressOf } from "./wire/broker-pool.js";
+import { type Identity, identityAddress, parseAddress } from "./wire/identity.js";
 
 /** How long a graceful close waits for what is in flight, ms. */
 const CLOSE_GRACE_MS = 5000;
-
-/** The pause between two `skew` events of one peer, ms. */
-const SKEW_PAUSE_MS = 60_000;
-
-/** Peers whose last `skew` event is remembered. */
-const SKEW_PEERS = 1000;
 
 const textDecoder: TextDecoder = new TextDecoder("utf-8", { ignoreBOM: true });
 
@@ -70,21 +63,14 @@ export class Router extends EventEmitter<RouterEvents> implements AsyncDisposabl
   readonly #receiver: Receiver;
   readonly #mailbox: Mailbox;
   readonly #outbox = new Outbox<Delivery>();
-  readonly #book: AddressBook;
-  readonly #pending = new Set<Promise<unknown>>();
-  readonly #waiting = new Set<(error: Error) => void>();
+  readonly #routes: RoutingTable;
+  readonly #lifecycle = new Lifecycle();
+  readonly #reporter: Reporter = new Reporter(this, this.#lifecycle);
   readonly #cache = new PipeCache();
   readonly #context: PipeContext;
   readonly #outboxAlarm: Alarm = new Alarm((now) => this.#workOutbox(now));
   readonly #inboxAlarm: Alarm = new Alarm((now) => this.#receiver.expire(now));
-  readonly #pulse: Pulse;
-  readonly #skewTold = new BoundedMap<string, number>(SKEW_PEERS);
-  readonly #dropped: Partial<Record<DropReason, number>> = {};
-  /** Changes of brokers that are to be told. */
-  readonly #untold: BrokerEvent[] = [];
-  #received = 0;
-  #duplicates = 0;
-  #phase: Phase = "new";
+  readonly #sleepDetector: SleepDetector;
   #starting: Promise<void> | undefined;
   #closing: Promise<void> | undefined;
   #keptHints = "";
@@ -112,12 +98,15 @@ export class Router extends EventEmitter<RouterEvents> implements AsyncDisposabl
       topic: this.address,
       familiesAreOne: platform.familiesAreOne,
       onMessage: (slot, payload, topic) => this.#receive(slot, payload, topic),
-      onState: (slot) => this.#brokerChanged(slot),
+      onState: (slot) => this.#reporter.brokerChanged(slot, () => this.#conclude()),
     });
-    this.#pulse = new Pulse(wallNow, () => this.#links.check());
-    this.#book = new AddressBook(settings, (broker) => this.#links.isUsable(broker));
-    this.#inbound = new InboundSet(this.#links, { ...settings, rankings: this.#book.rankings(this.address) });
-    this.#mailbox = new Mailbox((error, message) => this.#report(error, message));
+    this.#sleepDetector = new SleepDetector(wallNow, () => this.#links.check());
+    this.#routes = new RoutingTable(settings, (broker) => this.#links.isUsable(broker));
+    this.#inbound = new InboundSet(this.#links, {
+      ...settings,
+      rankings: this.#routes.rankings(this.address),
+    });
+    this.#mailbox = new Mailbox((error, message) => this.#reporter.failed(error, message));
     if (settings.onMessage) this.#mailbox.addHandler(settings.onMessage);
     const shared = {
       address: this.address,
@@ -129,22 +118,19 @@ export class Router extends EventEmitter<RouterEvents> implements AsyncDisposabl
     };
     this.#receiver = new Receiver({
       ...shared,
-      isKnown: (from) => settings.accept !== undefined || this.#book.foundAt(from).length > 0,
+      isKnown: (from) => settings.accept !== undefined || this.#routes.foundAt(from).length > 0,
       hasRoom: () => !this.#mailbox.isFull,
       onAccepted: (messages) => this.#handOver(messages),
-      onDropped: (drop) => this.#drop(drop),
-      onDuplicate: () => void this.#duplicates++,
-      onSkew: (from, offsetMs) => this.#tellSkew(from, offsetMs),
+      onDropped: (drop) => this.#reporter.dropped(drop),
+      onDuplicate: () => this.#reporter.duplicate(),
+      onSkew: (from, offsetMs) => this.#reporter.skew(from, offsetMs),
       schedule: (at) => this.#inboxAlarm.set(at),
     });
     this.#context = {
       ...shared,
-      book: this.#book,
+      routes: this.#routes,
       schedule: (at) => this.#outboxAlarm.set(at),
-      checkOpen: () => this.#checkRunning(),
-      isClosed: () => this.#phase === "closed",
-      pending: this.#pending,
-      waiting: this.#waiting,
+      lifecycle: this.#lifecycle,
     };
   }
 
@@ -159,10 +145,10 @@ export class Router extends EventEmitter<RouterEvents> implements AsyncDisposabl
   async start(options: StartOptions = {}): Promise<void> {
     const { signal, timeoutMs } = parseStartOptions(options);
     throwIfAborted(signal);
-    this.#checkNotClosed();
+    this.#lifecycle.checkNotClosed();
     this.#starting ??= this.#begin();
     await abortable(this.#starting, signal);
-    this.#checkNotClosed();
+    this.#lifecycle.checkNotClosed();
     await abortable(this.#inbound.firstOpen(monotonicNow(), timeoutMs), signal);
   }
 
@@ -180,12 +166,12 @@ export class Router extends EventEmitter<RouterEvents> implements AsyncDisposabl
       this.#settings.encrypt,
     );
     throwIfAborted(signal);
-    this.#checkRunning();
+    this.#lifecycle.checkRunning();
     if (!useCache) return await this.#openPipe(to, encrypt, hintBrokers, signal);
     // None of those who share it can abort it for the others.
     const make = (): Promise<SmartPipe> => this.#openPipe(to, encrypt, hintBrokers, undefined);
     const pipe = await abortable(this.#cache.take(to, encrypt, expiryMs, monotonicNow(), make), signal);
-    if (hintBrokers.length > 0) pipe.hinted = this.#book.brokersOfHints(hintBrokers);
+    if (hintBrokers.length > 0) pipe.hinted = this.#routes.brokersOfHints(hintBrokers);
     return pipe;
   }
 
@@ -229,9 +215,8 @@ export class Router extends EventEmitter<RouterEvents> implements AsyncDisposabl
   stats(): RouterStats {
     return {
       brokers: this.#links.slots().map((slot) => brokerStats(slot, this.#inbound.roleOf(slot))),
-      received: this.#received,
-      duplicates: this.#duplicates,
-      dropped: { ...this.#dropped },
+      ...this.#reporter.counts,
+      dropped: { ...this.#reporter.counts.dropped },
       inFlight: this.#outbox.size,
     };
   }
@@ -254,11 +239,11 @@ export class Router extends EventEmitter<RouterEvents> implements AsyncDisposabl
   }
 
   async #begin(): Promise<void> {
-    this.#phase = "running";
-    const kept = await this.#book.kept(this.address);
-    if (this.#phase !== "running") return;
+    this.#lifecycle.begin();
+    const kept = await this.#routes.kept(this.address);
+    if (!this.#lifecycle.isRunning) return;
     this.#inbound.start(kept);
-    this.#pulse.start();
+    this.#sleepDetector.start();
   }
 
   async #openPipe(
@@ -267,11 +252,11 @@ export class Router extends EventEmitter<RouterEvents> implements AsyncDisposabl
     hints: readonly BrokerHint[],
     signal: AbortSignal | undefined,
   ): Promise<SmartPipe> {
-    await abortable(this.#book.recall(to), signal);
-    this.#checkRunning();
-    const hinted = this.#book.brokersOfHints(hints);
-    const ranked = interleave(this.#book.rankings(to));
-    const route = [...hinted, ...this.#book.foundAt(to), ...ranked];
+    await abortable(this.#routes.recall(to), signal);
+    this.#lifecycle.checkRunning();
+    const hinted = this.#routes.brokersOfHints(hints);
+    const ranked = interleave(this.#routes.rankings(to));
+    const route = [...hinted, ...this.#routes.foundAt(to), ...ranked];
     for (const broker of [...hinted, ...route.slice(0, this.#settings.fanOut)]) this.#links.dial(broker);
     const isOpen = (): boolean => route.some((broker) => this.#links.find(broker).state === "open");
     if (!isOpen()) {
@@ -279,32 +264,28 @@ export class Router extends EventEmitter<RouterEvents> implements AsyncDisposabl
       const since = hinted.length > 0 ? NEVER : -NEVER;
       await abortable(this.#inbound.firstOpen(since, CONNECT_PATIENCE_MS, isOpen), signal);
     }
-    this.#checkRunning();
+    this.#lifecycle.checkRunning();
     return new SmartPipe(this.#context, to, encrypt, hinted, ranked);
   }
 
   async #end(signal: AbortSignal | undefined): Promise<void> {
-    const wasRunning = this.#phase === "running";
-    const closed = new SidewireError("CLOSED", "the router was closed");
-    this.#phase = "closing";
+    const { isRunning } = this.#lifecycle;
+    const closed = closedError();
+    this.#lifecycle.beginClosing();
     const { over: graceOver, stop } = timer(CLOSE_GRACE_MS);
     try {
-      if (wasRunning && !signal?.aborted) {
-        const drained = Promise.allSettled(this.#pending);
-        await abortable(Promise.race([drained, graceOver]), signal).catch(() => {});
-      }
-      this.#phase = "closed";
-      for (const fail of this.#waiting) fail(closed);
+      if (isRunning && !signal?.aborted) await this.#lifecycle.drain(graceOver, signal);
+      this.#lifecycle.close();
       for (const delivery of this.#outbox.items()) delivery.stop(closed);
       await Promise.race([
-        Promise.all([this.#receiver.end(), signal?.aborted || this.#book.keeping]),
+        Promise.all([this.#receiver.end(), signal?.aborted || this.#routes.keeping]),
         graceOver,
       ]);
     } finally {
       stop();
       this.#mailbox.close();
       this.#inbound.close(closed);
-      this.#pulse.stop();
+      this.#sleepDetector.stop();
       this.#outboxAlarm.clear();
       this.#inboxAlarm.clear();
       this.#cache.clear();
@@ -313,14 +294,15 @@ export class Router extends EventEmitter<RouterEvents> implements AsyncDisposabl
   }
 
   #receive(slot: LinkSlot, payload: Uint8Array, topic: string): void {
-    if (this.#phase === "closed") return;
+    if (this.#lifecycle.isClosed) return;
     // Only a caller's own function can throw in there: its clock, its `accept`.
-    this.#receiver.receive(slot, payload, topic).catch((error: unknown) => this.#report(error, undefined));
+    this.#receiver
+      .receive(slot, payload, topic)
+      .catch((error: unknown) => this.#reporter.failed(error, undefined));
   }
 
   #handOver(messages: readonly Accepted[]): void {
     for (const { packet, data, sealed, slot } of messages) {
-      this.#received++;
       const message: InboundMessage = {
         data,
         text: () => textDecoder.decode(data),
@@ -333,7 +315,7 @@ export class Router extends EventEmitter<RouterEvents> implements AsyncDisposabl
         reply: (answer, options) => this.#reply(packet.source, slot, sealed, answer, options),
       };
       this.#mailbox.put(message, this.listenerCount("message") > 0);
-      this.#emit("message", message);
+      this.#reporter.message(message);
     }
   }
 
@@ -345,7 +327,7 @@ export class Router extends EventEmitter<RouterEvents> implements AsyncDisposabl
     options?: SendOptions,
   ): Promise<number> {
     // It was there a moment ago.
-    this.#book.found(to, slot.broker);
+    this.#routes.found(to, slot.broker);
     // Who can seal can open.
     const encrypt = sealed || this.#settings.encrypt;
     const pipe = await this.pipe(to, {
@@ -356,84 +338,21 @@ export class Router extends EventEmitter<RouterEvents> implements AsyncDisposabl
     return await pipe.send(data, options);
   }
 
-  #drop({ reason, slot, from, ageMs }: Drop): void {
-    this.#dropped[reason] = (this.#dropped[reason] ?? 0) + 1;
-    if (this.listenerCount("dropped") === 0) return;
-    this.#emit("dropped", {
-      reason,
-      broker: addressOf(slot.broker),
-      from,
-      ageMs,
-    });
-  }
-
-  #tellSkew(from: string, offsetMs: number): void {
-    const now = monotonicNow();
-    const told = this.#skewTold.get(from);
-    if (told !== undefined && now - told < SKEW_PAUSE_MS) return;
-    this.#skewTold.set(from, now);
-    this.#emit("skew", { from, offsetMs });
-  }
-
-  /** Tells of changes in their order, once the inbound set has drawn its conclusions from them. */
-  #brokerChanged(slot: LinkSlot): void {
-    const { broker, state, lastError } = slot;
-    const count = this.#untold.push({
-      broker: addressOf(broker),
-      state,
-      error: state === "waiting" ? lastError : undefined,
-    });
-    // What follows from a change is a change in its turn, and is told after it.
-    if (count > 1) return;
-    for (const event of this.#untold) {
-      this.#inbound.changed();
-      this.#keepOwn();
-      this.#emit("broker", event);
-    }
-    this.#untold.length = 0;
-  }
-
-  /** A listener that throws must not end what called it. */
-  #emit<E extends keyof RouterEvents>(event: E, ...args: Parameters<RouterEvents[E]>): void {
-    try {
-      // The arguments are those of this very event; the emitter's types cannot see that for a generic one.
-      (this.emit as (event: E, ...args: unknown[]) => boolean)(event, ...args);
-    } catch (error) {
-      if (event !== "handlerError") this.#report(error, undefined);
-    }
-  }
-
-  #report(error: unknown, message: InboundMessage | undefined): void {
-    // A handler that was still replying when its own router was closed has not failed.
-    if (this.#phase !== "running" && error instanceof SidewireError && error.code === "CLOSED") return;
-    if (this.listenerCount("handlerError") === 0) console.error("sidewire: a handler failed:", error);
-    this.#emit("handlerError", { error, message });
-  }
-
   #workOutbox(now: number): number {
     for (const { item, action } of this.#outbox.due(now)) item[action]();
     return this.#outbox.nextAt();
   }
 
-  #keepOwn(): void {
+  /** A broker's state has changed: who is listened on, and what is kept for the next start. */
+  #conclude(): void {
+    this.#inbound.changed();
     // Those that are left at the end are no news.
-    if (this.#phase !== "running") return;
+    if (!this.#lifecycle.isRunning) return;
     const brokers = interleave(this.#inbound.listening());
     const hints = JSON.stringify(brokers.map(addressOf));
     if (brokers.length === 0 || hints === this.#keptHints) return;
     this.#keptHints = hints;
-    this.#book.keep(this.address, brokers);
-  }
-
-  #checkNotClosed(): void {
-    if (this.#phase === "closing" || this.#phase === "closed") {
-      throw new SidewireError("CLOSED", "the router was closed");
-    }
-  }
-
-  #checkRunning(): void {
-    this.#checkNotClosed();
-    if (this.#phase === "new") throw new SidewireError("NOT_STARTED", "call start() first");
+    this.#routes.keep(this.address, brokers);
   }
 }
 

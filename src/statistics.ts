@@ -1,8 +1,8 @@
-import { monotonicNow } from "./alarm.js";
-import { addressOf } from "./broker-pool.js";
-import type { BrokerAddress } from "./errors.js";
-import type { LinkSlot, LinkState } from "./link-set.js";
-import type { DropReason } from "./receiver.js";
+import { monotonicNow } from "./base/alarm.js";
+import type { BrokerAddress } from "./base/errors.js";
+import type { LinkSlot, LinkState } from "./brokers/link-set.js";
+import type { DropReason } from "./receiving/receiver.js";
+import { addressOf } from "./wire/broker-pool.js";
 
 /** What `router.stats` tells of one broker. */
 export interface BrokerStats extends BrokerAddress {

@@ -7,46 +7,52 @@ const SRC = fileURLToPath(new URL("../src/", import.meta.url));
 
 /** Every file, the bottom first, as docs/architecture.md has them: each imports from those before it alone. */
 const ORDER: readonly string[] = [
-  "errors",
-  "schema",
-  "abort",
-  "alarm",
-  "bounded-map",
-  "sweep",
+  "base/errors",
+  "base/schema",
+  "base/abort",
+  "base/alarm",
+  "base/lifecycle",
+  "base/bounded-map",
+  "base/sweep",
+  "platform/transports",
   "platform/platform",
   "platform/private-address",
   "platform/xchacha",
   "platform/node",
   "platform/browser",
-  "platform/time-server",
-  "platform/ntp-clock",
-  "identity",
-  "packet",
-  "broker-pool",
-  "ranking",
-  "seal",
-  "replay-window",
-  "inbox",
-  "outbox",
-  "token-bucket",
-  "verifier",
-  "hints",
-  "platform/file-hint-store",
-  "peer-book",
+  "wire/identity",
+  "wire/packet",
+  "wire/broker-pool",
+  "wire/ranking",
+  "wire/seal",
+  "brokers/token-bucket",
+  "brokers/hints",
+  "brokers/broker-link",
+  "brokers/sleep-detector",
+  "brokers/link-set",
+  "brokers/inbound-set",
+  "node/make-folder",
+  "node/file-hint-store",
+  "node/time-server",
+  "node/ntp-clock",
   "message",
   "options",
-  "address-book",
-  "mailbox",
-  "broker-link",
-  "pulse",
-  "link-set",
-  "inbound-set",
-  "delivery",
-  "smart-pipe",
-  "pipe-cache",
-  "receiver",
-  "statistics",
+  "sending/peer-history",
+  "sending/routing-table",
+  "sending/outbox",
+  "sending/delivery",
+  "sending/numbering",
+  "sending/turns",
+  "sending/smart-pipe",
+  "sending/pipe-cache",
+  "receiving/verifier",
+  "receiving/replay-window",
+  "receiving/inbox",
+  "receiving/mailbox",
+  "receiving/receiver",
   "events",
+  "statistics",
+  "reporter",
   "router",
   "node",
   "index",
@@ -54,25 +60,25 @@ const ORDER: readonly string[] = [
 
 /** They keep state and know nothing of each other, nor of the time but what they are told. */
 const STATE_KEEPERS: readonly string[] = [
-  "replay-window",
-  "inbox",
-  "outbox",
-  "hints",
-  "token-bucket",
-  "peer-book",
+  "receiving/replay-window",
+  "receiving/inbox",
+  "sending/outbox",
+  "sending/peer-history",
+  "brokers/hints",
+  "brokers/token-bucket",
 ];
 
 /** They do no I/O and start nothing, so that their tests need neither waiting nor fake timers. */
 const TIMELESS: readonly string[] = [
   ...STATE_KEEPERS,
-  "errors",
-  "bounded-map",
-  "sweep",
-  "identity",
-  "packet",
-  "broker-pool",
-  "ranking",
-  "seal",
+  "base/errors",
+  "base/bounded-map",
+  "base/sweep",
+  "wire/identity",
+  "wire/packet",
+  "wire/broker-pool",
+  "wire/ranking",
+  "wire/seal",
 ];
 
 const CLOCKS_AND_TIMERS: readonly string[] = [
@@ -197,22 +203,22 @@ describe("the files of src", () => {
   it("are found with their imports", () => {
     // Against a parser that finds nothing: these are imports of each kind.
     expect(sources.get("index")?.own).toContain("router");
-    expect(sources.get("message")?.own).toEqual(["errors"]);
-    expect(sources.get("identity")?.own).toContain("platform/node");
+    expect(sources.get("message")?.own).toEqual(["base/errors"]);
+    expect(sources.get("wire/identity")?.own).toContain("platform/node");
     expect(sources.get("platform/platform")?.foreign).toContain("node:stream");
-    expect(sources.get("alarm")?.identifiers).toContain("performance");
+    expect(sources.get("base/alarm")?.identifiers).toContain("performance");
   });
 });
 
 describe("the command", () => {
-  it("imports of the library its public names alone", () => {
+  it("imports of the library its public names alone, and how a folder is made", () => {
     const { own = [], foreign = [] } = command.get("cli/peer") ?? {};
     expect(own).toContain("cli/files");
     expect(foreign).toContain("sidewire/node");
     const others = [...command].flatMap(([name, source]) =>
       source.own.filter((other) => !command.has(other)).map((other) => `${name} -> ${other}`),
     );
-    expect(others).toEqual([]);
+    expect(others).toEqual(["cli/key-file -> node/make-folder"]);
   });
 
   it("is imported by nothing in the library", () => {
@@ -234,15 +240,15 @@ describe("the command", () => {
 
 describe("one file alone", () => {
   it("knows MQTT.js: broker-link", () => {
-    expect(importersOf("mqtt")).toEqual(["broker-link"]);
+    expect(importersOf("mqtt")).toEqual(["brokers/broker-link"]);
   });
 
   it("knows p-any: delivery", () => {
-    expect(importersOf("p-any")).toEqual(["delivery"]);
+    expect(importersOf("p-any")).toEqual(["sending/delivery"]);
   });
 
   it("knows the bundled pool: broker-pool", () => {
-    expect(importersOf("/brokers.json")).toEqual(["broker-pool"]);
+    expect(importersOf("/brokers.json")).toEqual(["wire/broker-pool"]);
   });
 });
 
@@ -253,7 +259,7 @@ describe("Node's own modules", () => {
 
   it("are used by the platform's files alone", () => {
     expect(users).toContain("platform/node");
-    expect(users.filter((name) => !name.startsWith("platform/"))).toEqual([]);
+    expect(users.filter((name) => !/^(platform|node)\//.test(name))).toEqual([]);
   });
 
   it("are not reached in a browser, but for a type of the platform's", () => {

@@ -9,7 +9,7 @@ import {
   isHost,
   parseBrokerPool,
   portOf,
-} from "../src/broker-pool.js";
+} from "../src/wire/broker-pool.js";
 
 const anyPort = fc.integer({ min: 1, max: 65535 });
 const anyEntry = fc.record(

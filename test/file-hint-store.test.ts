@@ -3,8 +3,8 @@ import { mkdir, mkdtemp, readdir, readFile, rm, stat, writeFile } from "node:fs/
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { type BrokerHint, MAX_KEPT } from "../src/hints.js";
-import { FileHintStore } from "../src/platform/file-hint-store.js";
+import { type BrokerHint, MAX_KEPT } from "../src/brokers/hints.js";
+import { FileHintStore } from "../src/node/file-hint-store.js";
 
 let folder = "";
 let path = "";

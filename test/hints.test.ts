@@ -1,6 +1,5 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { type BrokerPool, brokersOf, parseBrokerPool } from "../src/broker-pool.js";
 import {
   type BrokerHint,
   brokerOfHint,
@@ -9,7 +8,8 @@ import {
   MAX_KEPT,
   MemoryHintStore,
   parseHints,
-} from "../src/hints.js";
+} from "../src/brokers/hints.js";
+import { type BrokerPool, brokersOf, parseBrokerPool } from "../src/wire/broker-pool.js";
 
 const HINT: BrokerHint = { af: 2, host: "a.example", port: 1883 };
 

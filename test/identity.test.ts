@@ -3,7 +3,7 @@ import { inspect } from "node:util";
 import { bytesToHex, hexToBytes } from "@noble/hashes/utils.js";
 import { describe, expect, it } from "vitest";
 import { platform } from "#platform";
-import { type Identity, identityAddress, Keypair, parseAddress } from "../src/identity.js";
+import { type Identity, identityAddress, Keypair, parseAddress } from "../src/wire/identity.js";
 import vectors from "./vectors/protocol.json" with { type: "json" };
 
 /** The order of the group. */

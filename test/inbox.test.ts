@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { Inbox, type InboxVerdict } from "../src/inbox.js";
+import { Inbox, type InboxVerdict } from "../src/receiving/inbox.js";
 import { median } from "./support/peers.js";
 
 const GAP_MS = 1000;

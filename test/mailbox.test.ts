@@ -1,6 +1,6 @@
 import { describe, expect, it, vi } from "vitest";
-import { Mailbox } from "../src/mailbox.js";
 import type { InboundMessage } from "../src/message.js";
+import { Mailbox } from "../src/receiving/mailbox.js";
 
 function messageOf(sequence: number): InboundMessage {
   return {

@@ -3,8 +3,8 @@ import { createSocket, type RemoteInfo, type Socket } from "node:dgram";
 import { EventEmitter, once } from "node:events";
 import fc from "fast-check";
 import { afterEach, beforeEach, describe, expect, it, onTestFinished, vi } from "vitest";
-import { AbortError, SidewireError } from "../src/errors.js";
-import { type NtpClock, type NtpClockOptions, ntpClock } from "../src/platform/ntp-clock.js";
+import { AbortError, SidewireError } from "../src/base/errors.js";
+import { type NtpClock, type NtpClockOptions, ntpClock } from "../src/node/ntp-clock.js";
 import { startEmbeddedBroker } from "./support/embedded-broker.js";
 import { poolOf, record, startPeer, use } from "./support/peers.js";
 
@@ -856,7 +856,7 @@ function answeringOnce(): Promise<NtpServer> {
 /** What a process has left when it ends by itself, and whether its clock shows a time. */
 async function runWithClock(server: NtpServer, ending: string): Promise<unknown[]> {
   const options = { servers: [server.name], timeoutMs: 60_000, refreshMs: 20 };
-  const source = new URL("../src/platform/ntp-clock.ts", import.meta.url);
+  const source = new URL("../src/node/ntp-clock.ts", import.meta.url);
   const printed = await run(`
     import { createHook } from "node:async_hooks";
     import { ntpClock } from ${JSON.stringify(source)};

@@ -1,8 +1,7 @@
 import { readFileSync } from "node:fs";
 import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
 import { platform } from "#platform";
-import { defaultBrokers } from "../src/broker-pool.js";
-import { MemoryHintStore } from "../src/hints.js";
+import { MemoryHintStore } from "../src/brokers/hints.js";
 import {
   parsePipeOptions,
   parseRouterOptions,
@@ -12,6 +11,7 @@ import {
   type RouterOptions,
   type Settings,
 } from "../src/options.js";
+import { defaultBrokers } from "../src/wire/broker-pool.js";
 
 /** A caller without types may pass anything. */
 type Untyped = (options: unknown) => unknown;

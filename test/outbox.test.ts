@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { parseRouterOptions } from "../src/options.js";
-import { Outbox, type OutboxAction, REPEAT_AFTER_MS } from "../src/outbox.js";
+import { Outbox, type OutboxAction, REPEAT_AFTER_MS } from "../src/sending/outbox.js";
 
 const TIMES = { widenAfterMs: 400, timeoutMs: 4000 };
 

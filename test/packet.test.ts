@@ -1,8 +1,8 @@
 import { bytesToHex, hexToBytes } from "@noble/hashes/utils.js";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { type Identity, Keypair } from "../src/identity.js";
-import { AppPacket, MessageType, PACKET_OVERHEAD, type PacketFields } from "../src/packet.js";
+import { type Identity, Keypair } from "../src/wire/identity.js";
+import { AppPacket, MessageType, PACKET_OVERHEAD, type PacketFields } from "../src/wire/packet.js";
 
 const keys: Keypair = Keypair.generate();
 

@@ -2,11 +2,11 @@ import { once } from "node:events";
 import { createServer } from "node:net";
 import fc from "fast-check";
 import { describe, expect, it, onTestFinished } from "vitest";
-import { type BrokerPool, parseBrokerPool } from "../src/broker-pool.js";
-import { brokerOfHint, MAX_HINTS, parseHints } from "../src/hints.js";
+import { brokerOfHint, MAX_HINTS, parseHints } from "../src/brokers/hints.js";
 import { platform as browser } from "../src/platform/browser.js";
 import { platform as node } from "../src/platform/node.js";
 import { isPrivateHost } from "../src/platform/private-address.js";
+import { type BrokerPool, parseBrokerPool } from "../src/wire/broker-pool.js";
 
 /** IPv4 networks that are nobody's on the internet, in the notation of RFC 6890. */
 const PRIVATE_IPV4: readonly string[] = [

@@ -2,10 +2,10 @@ import { createHash } from "node:crypto";
 import { hexToBytes } from "@noble/hashes/utils.js";
 import fc from "fast-check";
 import { afterEach, describe, expect, it, vi } from "vitest";
-import type { BrokerEntry, BrokerPool } from "../src/broker-pool.js";
-import { Keypair } from "../src/identity.js";
 import type { Family } from "../src/platform/platform.js";
-import { brokerScore, rankBrokers } from "../src/ranking.js";
+import type { BrokerEntry, BrokerPool } from "../src/wire/broker-pool.js";
+import { Keypair } from "../src/wire/identity.js";
+import { brokerScore, rankBrokers } from "../src/wire/ranking.js";
 
 /** Digests that no known host has, by the host that is to have them. */
 const crafted = vi.hoisted(() => ({ digests: new Map<string, Uint8Array>() }));

@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { FRESH_MS, ReplayWindow } from "../src/replay-window.js";
+import { FRESH_MS, ReplayWindow } from "../src/receiving/replay-window.js";
 
 type Queue = readonly [source: string, queueId: string];
 

@@ -2,7 +2,7 @@ import { createHash } from "node:crypto";
 import { bytesToHex, hexToBytes } from "@noble/hashes/utils.js";
 import fc from "fast-check";
 import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
-import type { SealContext } from "../src/seal.js";
+import type { SealContext } from "../src/wire/seal.js";
 import {
   hchacha20,
   patternOf,
@@ -15,8 +15,8 @@ import vectors from "./vectors/sealed.json" with { type: "json" };
 /** The modules under test as a program on one platform gets them. */
 interface Side {
   readonly platform: typeof import("#platform");
-  readonly identity: typeof import("../src/identity.js");
-  readonly seal: typeof import("../src/seal.js");
+  readonly identity: typeof import("../src/wire/identity.js");
+  readonly seal: typeof import("../src/wire/seal.js");
 }
 
 const PLATFORMS = ["node", "browser"] as const;
@@ -33,8 +33,8 @@ async function load(name: PlatformName): Promise<Side> {
   else vi.doUnmock("#platform");
   return {
     platform: await import("#platform"),
-    identity: await import("../src/identity.js"),
-    seal: await import("../src/seal.js"),
+    identity: await import("../src/wire/identity.js"),
+    seal: await import("../src/wire/seal.js"),
   };
 }
 

@@ -22,14 +22,14 @@ import {
   quantile,
 } from "../bench/simulate/statistics.js";
 import { tablesOf } from "../bench/simulate/tables.js";
-import { Alarm, monotonicNow } from "../src/alarm.js";
-import type { BrokerLink, OpenLink } from "../src/broker-link.js";
-import type { Broker } from "../src/broker-pool.js";
-import { Delivery } from "../src/delivery.js";
-import { BrokerError } from "../src/errors.js";
-import { InboundSet } from "../src/inbound-set.js";
-import { LinkSet, type LinkSlot } from "../src/link-set.js";
-import { Outbox } from "../src/outbox.js";
+import { Alarm, monotonicNow } from "../src/base/alarm.js";
+import { BrokerError } from "../src/base/errors.js";
+import type { BrokerLink, OpenLink } from "../src/brokers/broker-link.js";
+import { InboundSet } from "../src/brokers/inbound-set.js";
+import { LinkSet, type LinkSlot } from "../src/brokers/link-set.js";
+import { Delivery } from "../src/sending/delivery.js";
+import { Outbox } from "../src/sending/outbox.js";
+import type { Broker } from "../src/wire/broker-pool.js";
 
 const TINY: Sizes = {
   load: { weighted: 200, even: { 11: 20, 30: 20, 100: 10, 1000: 5 } },

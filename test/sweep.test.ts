@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { Sweep } from "../src/sweep.js";
+import { Sweep } from "../src/base/sweep.js";
 
 function numbers(count: number): Map<number, string> {
   return new Map(Array.from({ length: count }, (_, i) => [i, `value ${i}`]));

@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { Reserve, TokenBucket } from "../src/token-bucket.js";
+import { Reserve, TokenBucket } from "../src/brokers/token-bucket.js";
 
 const RATE = { perSecond: 10, burst: 40 };
 

@@ -2,15 +2,15 @@ import { createHash } from "node:crypto";
 import { bytesToHex, hexToBytes } from "@noble/hashes/utils.js";
 import fc from "fast-check";
 import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
-import type { BrokerEntry, BrokerPool } from "../src/broker-pool.js";
+import type { BrokerEntry, BrokerPool } from "../src/wire/broker-pool.js";
 import vectors from "./vectors/protocol.json" with { type: "json" };
 
 /** The modules under test as a program on one platform gets them. */
 interface Side {
   readonly platform: typeof import("#platform");
-  readonly identity: typeof import("../src/identity.js");
-  readonly packet: typeof import("../src/packet.js");
-  readonly ranking: typeof import("../src/ranking.js");
+  readonly identity: typeof import("../src/wire/identity.js");
+  readonly packet: typeof import("../src/wire/packet.js");
+  readonly ranking: typeof import("../src/wire/ranking.js");
 }
 
 const PLATFORMS = ["node", "browser"] as const;
@@ -22,9 +22,9 @@ async function load(name: PlatformName): Promise<Side> {
   else vi.doUnmock("#platform");
   return {
     platform: await import("#platform"),
-    identity: await import("../src/identity.js"),
-    packet: await import("../src/packet.js"),
-    ranking: await import("../src/ranking.js"),
+    identity: await import("../src/wire/identity.js"),
+    packet: await import("../src/wire/packet.js"),
+    ranking: await import("../src/wire/ranking.js"),
   };
 }
 

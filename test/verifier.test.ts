@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
-import { AppPacket, PACKET_OVERHEAD } from "../src/packet.js";
 import type { Verify } from "../src/platform/platform.js";
-import { type Rank, Verifier } from "../src/verifier.js";
+import { type Rank, Verifier } from "../src/receiving/verifier.js";
+import { AppPacket, PACKET_OVERHEAD } from "../src/wire/packet.js";
 
 /** A payload that looks like a packet; its signature is never looked at here. */
 function payloadOf(source: number, number: number): Uint8Array {

@@ -1,4 +1,4 @@
-import { Outbox } from "../../src/outbox.js";
+import { Outbox } from "../../src/sending/outbox.js";
 import { CONNECT_MS, PASSAGE_MS } from "./network.js";
 import { RULES, type Rules } from "./rules.js";
 

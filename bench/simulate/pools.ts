@@ -1,5 +1,5 @@
 import { type BrokerPool, defaultBrokers, parseBrokerPool } from "sidewire";
-import { rankFor } from "../../src/ranking.js";
+import { rankFor } from "../../src/wire/ranking.js";
 
 /** The weights of {@link weightedPool}: how many brokers of each. */
 const WEIGHTS: readonly (readonly [weight: number, brokers: number])[] = [

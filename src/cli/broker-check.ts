@@ -7,6 +7,7 @@ import {
   NoAckError,
   NoBrokerError,
   Router,
+  TRANSPORTS,
   type Transport,
 } from "sidewire";
 import { reasonOf } from "./failure.js";
@@ -25,16 +26,11 @@ export interface Check {
   readonly error?: string;
 }
 
-/** Where a pool has the port of each transport. */
-const PORTS: readonly (readonly [Transport, "port" | "tls" | "wss" | "ws"])[] = [
-  ["mqtt", "port"],
-  ["mqtts", "tls"],
-  ["wss", "wss"],
-  ["ws", "ws"],
-];
-
 /** Connections at a time: a check is short, and most of it is waiting. */
 const CONCURRENCY = 12;
+
+// The keys of the table are the transports.
+const EACH_TRANSPORT = Object.keys(TRANSPORTS) as Transport[];
 
 const CONNECT_MS = 6000;
 const ECHO_MS = 4000;
@@ -77,13 +73,13 @@ export function workingPool(pool: BrokerPool, checks: readonly Check[], today: D
     Object.fromEntries(
       Object.entries(pool[family] ?? {}).flatMap(([host, { port, tls, ws, wss, weight, ...rest }]) => {
         const ports = Object.fromEntries(
-          PORTS.flatMap(([transport, name]) =>
+          Object.entries(TRANSPORTS).flatMap(([transport, { portField }]) =>
             checks
               .filter(
                 (check) =>
                   check.ok && check.family === family && check.host === host && check.transport === transport,
               )
-              .map((check) => [name, check.port]),
+              .map((check) => [portField, check.port]),
           ),
         );
         return Object.keys(ports).length === 0
@@ -98,8 +94,8 @@ function candidatesOf(pool: BrokerPool): Candidate[] {
   const families: readonly Family[] = ["IPv4", "IPv6"];
   return families.flatMap((family) =>
     Object.entries(pool[family] ?? {}).flatMap(([host, entry]) =>
-      PORTS.flatMap(([transport, name]) => {
-        const port = entry[name];
+      EACH_TRANSPORT.flatMap((transport) => {
+        const port = entry[TRANSPORTS[transport].portField];
         return port === undefined ? [] : [{ family, host, entry, transport, port }];
       }),
     ),

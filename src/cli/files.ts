@@ -1,6 +1,5 @@
 import { randomUUID } from "node:crypto";
-import { chmod, mkdir, readFile, realpath, rename, rm, stat, writeFile } from "node:fs/promises";
-import { dirname } from "node:path";
+import { chmod, readFile, realpath, rename, rm, stat, writeFile } from "node:fs/promises";
 import envPaths from "env-paths";
 import { codeOf, Failure, reasonOf } from "./failure.js";
 import { orAborted } from "./interrupt.js";
@@ -41,24 +40,5 @@ export async function replaceFile(path: string, text: string, mode?: number): Pr
   } catch (error) {
     if (next !== undefined) await rm(next, { force: true });
     throw new Failure("FILE", `cannot write ${path}: ${reasonOf(error)}`, 1);
-  }
-}
-
-/**
- * Makes a folder and those above it. Not by mkdir's own `recursive`, which tries for ever where nothing can
- * be made in a folder that is there: in /proc.
- */
-export async function makeFolder(path: string, mode: number): Promise<void> {
-  const make = async (): Promise<void> => {
-    await mkdir(path, mode).catch((error: unknown) => {
-      if (codeOf(error) !== "EEXIST") throw error;
-    });
-  };
-  try {
-    await make();
-  } catch (error) {
-    if (codeOf(error) !== "ENOENT" || dirname(path) === path) throw error;
-    await makeFolder(dirname(path), mode);
-    await make();
   }
 }

@@ -2,9 +2,10 @@ import { randomUUID } from "node:crypto";
 import { type FileHandle, link, open, rm } from "node:fs/promises";
 import { dirname, join, resolve } from "node:path";
 import { Keypair, SidewireError } from "sidewire";
+import { makeFolder } from "../node/make-folder.js";
 import type { Context } from "./context.js";
 import { codeOf, Failure, reasonOf } from "./failure.js";
-import { folders, makeFolder } from "./files.js";
+import { folders } from "./files.js";
 import { orAborted } from "./interrupt.js";
 import { hex } from "./printable.js";
 

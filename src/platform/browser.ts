@@ -5,7 +5,7 @@ import { sha1 } from "@noble/hashes/legacy.js";
 import { sha256 } from "@noble/hashes/sha2.js";
 import { bytesToHex } from "@noble/hashes/utils.js";
 import { getPublicKey, getSharedSecret, hashes, sign, verify } from "@noble/secp256k1";
-import { SidewireError } from "../errors.js";
+import { SidewireError } from "../base/errors.js";
 import type { Platform } from "./platform.js";
 
 /** Browsers: noble's cryptography, WebSockets only. */

@@ -13,11 +13,12 @@ import { lookup } from "node:dns";
 import { connect as connectTcp, isIP, type LookupFunction } from "node:net";
 import { networkInterfaces } from "node:os";
 import { connect as connectTls, createSecureContext, rootCertificates, type SecureContext } from "node:tls";
-import { monotonicNow } from "../alarm.js";
-import { BoundedMap } from "../bounded-map.js";
-import { be, check, optional, record, type Schema } from "../schema.js";
+import { monotonicNow } from "../base/alarm.js";
+import { BoundedMap } from "../base/bounded-map.js";
+import { be, check, optional, record, type Schema } from "../base/schema.js";
 import type { Family, Platform, SocketOptions, SocketTarget } from "./platform.js";
 import { isPrivateHost } from "./private-address.js";
+import { TRANSPORTS } from "./transports.js";
 import { xchacha } from "./xchacha.js";
 
 /** DER of a SEC 1 ECPrivateKey on secp256k1, up to and after the 32 key bytes (RFC 5915). */
@@ -123,7 +124,7 @@ export const platform: Platform = {
   openSocket(target) {
     const options = { host: target.host, port: target.port, noDelay: true, ...routeOptions(target) };
     // tls.connect ignores `noDelay`, and Nagle's algorithm costs 40 ms a message.
-    return target.transport === "mqtts"
+    return TRANSPORTS[target.transport].isSecure
       ? connectTls({ ...options, ...tlsOptions(target) }).setNoDelay(true)
       : connectTcp(options);
   },
@@ -131,7 +132,7 @@ export const platform: Platform = {
   webSocketOptions(target) {
     return {
       ...routeOptions(target),
-      ...(target.transport === "wss" ? tlsOptions(target) : {}),
+      ...(TRANSPORTS[target.transport].isSecure ? tlsOptions(target) : {}),
     };
   },
 };

@@ -1,11 +1,9 @@
 import type { Duplex } from "node:stream";
 import type { SecureContext } from "node:tls";
+import type { Transport } from "./transports.js";
 
 /** An address family, as pools and hints name it. */
 export type Family = "IPv4" | "IPv6";
-
-/** How a broker is spoken to: MQTT over TCP, over TLS, over WebSocket, over WebSocket with TLS. */
-export type Transport = "mqtt" | "mqtts" | "ws" | "wss";
 
 /** Signs the SHA-1 digest of `part`: 64 bytes, r then s. */
 export type Sign = (part: Uint8Array) => Uint8Array | Promise<Uint8Array>;

@@ -6,14 +6,14 @@ import { report } from "./report.js";
 import { VirtualClock } from "./virtual-clock.js";
 import { HOUR_MS, type State, World } from "./world.js";
 
-vi.mock("../../src/broker-link.js", async () => {
+vi.mock("../../src/brokers/broker-link.js", async () => {
   const { network } = await import("./memory-network.js");
   return { openLink: network.openLink };
 });
 
 // The real ones, which tell that they are there.
-vi.mock("../../src/replay-window.js", async (importOriginal) => {
-  const real = await importOriginal<typeof import("../../src/replay-window.js")>();
+vi.mock("../../src/receiving/replay-window.js", async (importOriginal) => {
+  const real = await importOriginal<typeof import("../../src/receiving/replay-window.js")>();
   class ReplayWindow extends real.ReplayWindow {
     constructor(...args: ConstructorParameters<typeof real.ReplayWindow>) {
       super(...args);
@@ -22,8 +22,8 @@ vi.mock("../../src/replay-window.js", async (importOriginal) => {
   }
   return { ...real, ReplayWindow };
 });
-vi.mock("../../src/inbox.js", async (importOriginal) => {
-  const real = await importOriginal<typeof import("../../src/inbox.js")>();
+vi.mock("../../src/receiving/inbox.js", async (importOriginal) => {
+  const real = await importOriginal<typeof import("../../src/receiving/inbox.js")>();
   class Inbox<T> extends real.Inbox<T> {
     constructor(...args: ConstructorParameters<typeof real.Inbox<T>>) {
       super(...args);
@@ -32,8 +32,8 @@ vi.mock("../../src/inbox.js", async (importOriginal) => {
   }
   return { ...real, Inbox };
 });
-vi.mock("../../src/outbox.js", async (importOriginal) => {
-  const real = await importOriginal<typeof import("../../src/outbox.js")>();
+vi.mock("../../src/sending/outbox.js", async (importOriginal) => {
+  const real = await importOriginal<typeof import("../../src/sending/outbox.js")>();
   class Outbox<T> extends real.Outbox<T> {
     constructor() {
       super();
@@ -44,8 +44,8 @@ vi.mock("../../src/outbox.js", async (importOriginal) => {
 });
 
 /** What is bounded gets a bound that is reached in an hour instead of weeks: full when it is first looked at. */
-vi.mock("../../src/bounded-map.js", async (importOriginal) => {
-  const real = await importOriginal<typeof import("../../src/bounded-map.js")>();
+vi.mock("../../src/base/bounded-map.js", async (importOriginal) => {
+  const real = await importOriginal<typeof import("../../src/base/bounded-map.js")>();
   class BoundedMap<K, V> extends real.BoundedMap<K, V> {
     constructor(max: number) {
       super(Math.ceil(max / 64));

@@ -5,7 +5,7 @@ import { cheapIdentity, network } from "./memory-network.js";
 import { report } from "./report.js";
 import { VirtualClock } from "./virtual-clock.js";
 
-vi.mock("../../src/broker-link.js", async () => {
+vi.mock("../../src/brokers/broker-link.js", async () => {
   const { network } = await import("./memory-network.js");
   return { openLink: network.openLink };
 });

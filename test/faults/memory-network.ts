@@ -1,8 +1,8 @@
-import type { BrokerLink, LinkOptions, OpenLink } from "../../src/broker-link.js";
-import type { BrokerPool } from "../../src/broker-pool.js";
-import { BrokerError } from "../../src/errors.js";
+import { BrokerError } from "../../src/base/errors.js";
+import type { BrokerLink, LinkOptions, OpenLink } from "../../src/brokers/broker-link.js";
+import type { BrokerPool } from "../../src/wire/broker-pool.js";
 // Not from index.ts: that waits for this module, where it takes the place of broker-link.ts.
-import { type Identity, Keypair } from "../../src/identity.js";
+import { type Identity, Keypair } from "../../src/wire/identity.js";
 import { randomOf, seed } from "./random.js";
 
 /** One MQTT session with a broker in memory. */

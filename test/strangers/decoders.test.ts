@@ -1,12 +1,12 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { brokersOf, parseBrokerPool, portOf } from "../../src/broker-pool.js";
-import { InvalidInputError, type SidewireErrorCode } from "../../src/errors.js";
-import { brokerOfHint, hintOfBroker, MAX_HINTS, parseHints } from "../../src/hints.js";
-import { Keypair, parseAddress } from "../../src/identity.js";
-import { AppPacket, MessageType, PACKET_OVERHEAD } from "../../src/packet.js";
-import { rankBrokers } from "../../src/ranking.js";
-import { isSealed, open, seal, sealedLength } from "../../src/seal.js";
+import { InvalidInputError, type SidewireErrorCode } from "../../src/base/errors.js";
+import { brokerOfHint, hintOfBroker, MAX_HINTS, parseHints } from "../../src/brokers/hints.js";
+import { brokersOf, parseBrokerPool, portOf } from "../../src/wire/broker-pool.js";
+import { Keypair, parseAddress } from "../../src/wire/identity.js";
+import { AppPacket, MessageType, PACKET_OVERHEAD } from "../../src/wire/packet.js";
+import { rankBrokers } from "../../src/wire/ranking.js";
+import { isSealed, open, seal, sealedLength } from "../../src/wire/seal.js";
 
 const keys: Keypair = Keypair.generate();
 

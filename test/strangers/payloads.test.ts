@@ -1,11 +1,11 @@
 import { bytesToHex } from "@noble/hashes/utils.js";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
-import { Delivery } from "../../src/delivery.js";
-import { type Identity, Keypair } from "../../src/identity.js";
-import { LinkSet } from "../../src/link-set.js";
-import { Outbox } from "../../src/outbox.js";
-import type { DropReason } from "../../src/receiver.js";
-import { seal } from "../../src/seal.js";
+import { LinkSet } from "../../src/brokers/link-set.js";
+import type { DropReason } from "../../src/receiving/receiver.js";
+import { Delivery } from "../../src/sending/delivery.js";
+import { Outbox } from "../../src/sending/outbox.js";
+import { type Identity, Keypair } from "../../src/wire/identity.js";
+import { seal } from "../../src/wire/seal.js";
 import {
   type Bench,
   checksum,

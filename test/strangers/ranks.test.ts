@@ -1,10 +1,10 @@
 import { randomBytes } from "node:crypto";
 import { describe, expect, it, vi } from "vitest";
-import { Delivery } from "../../src/delivery.js";
-import { Keypair } from "../../src/identity.js";
-import { LinkSet } from "../../src/link-set.js";
-import { Outbox } from "../../src/outbox.js";
-import { MessageType } from "../../src/packet.js";
+import { LinkSet } from "../../src/brokers/link-set.js";
+import { Delivery } from "../../src/sending/delivery.js";
+import { Outbox } from "../../src/sending/outbox.js";
+import { Keypair } from "../../src/wire/identity.js";
+import { MessageType } from "../../src/wire/packet.js";
 import { layOut, makeBench, START } from "./receiving.js";
 
 /** How many strangers are checked at once; one place more is kept for the first rank. */

@@ -1,13 +1,13 @@
 import { setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";
 import { bytesToHex } from "@noble/hashes/utils.js";
-import type { Broker } from "../../src/broker-pool.js";
-import type { Delivery } from "../../src/delivery.js";
-import type { Identity } from "../../src/identity.js";
-import { LinkSet, type LinkSlot } from "../../src/link-set.js";
+import { LinkSet, type LinkSlot } from "../../src/brokers/link-set.js";
 import { parseRouterOptions, type RouterOptions } from "../../src/options.js";
-import { Outbox } from "../../src/outbox.js";
-import { type Accepted, type DropReason, Receiver } from "../../src/receiver.js";
+import { type Accepted, type DropReason, Receiver } from "../../src/receiving/receiver.js";
+import type { Delivery } from "../../src/sending/delivery.js";
+import { Outbox } from "../../src/sending/outbox.js";
+import type { Broker } from "../../src/wire/broker-pool.js";
+import type { Identity } from "../../src/wire/identity.js";
 
 /** A receiver by itself: no socket, and everything that it says is counted. */
 export interface Bench {

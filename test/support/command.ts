@@ -191,8 +191,8 @@ export function objects(text: string): Record<string, unknown>[] {
 
 /** What is tested is the command as it is built. */
 function checkCurrent(): void {
-  const folders = ["src", "src/cli", "src/platform"].map((folder) => join(ROOT, folder));
-  const files = folders.flatMap((folder) => readdirSync(folder).map((name) => join(folder, name)));
+  const src = join(ROOT, "src");
+  const files = readdirSync(src, { recursive: true, encoding: "utf8" }).map((name) => join(src, name));
   const newest = Math.max(
     ...files.filter((file) => file.endsWith(".ts")).map((file) => statSync(file).mtimeMs),
   );

@@ -1,0 +1,392 @@
+import { Alarm, monotonicNow, NEVER } from "../base/alarm.js";
+import { BrokerError } from "../base/errors.js";
+import type { Family, SocketOptions } from "../platform/platform.js";
+import { TRANSPORTS, type Transport } from "../platform/transports.js";
+import { type Broker, portOf } from "../wire/broker-pool.js";
+import type { BrokerLink, OpenLink } from "./broker-link.js";
+import { TokenBucket } from "./token-bucket.js";
+
+/** What a broker is doing for us: nothing, connecting, connected, or waiting for its next try. */
+export type LinkState = "idle" | "connecting" | "open" | "waiting";
+
+/** Told about one broker, as long as it is wanted. */
+export interface LinkWatcher {
+  /** It is connected; called at once where it already is. */
+  opened?(slot: LinkSlot): void;
+  /** An attempt failed, or the connection ended. */
+  failed?(slot: LinkSlot, error: BrokerError): void;
+}
+
+/** One broker, with the session there is or may be with it. */
+export interface LinkSlot {
+  readonly id: string;
+  readonly broker: Broker;
+  readonly state: LinkState;
+  readonly link: BrokerLink | undefined;
+  readonly bucket: TokenBucket;
+  /** Why the last attempt or session ended. */
+  readonly lastError: BrokerError | undefined;
+  /** Failed attempts since it last worked for a while. */
+  readonly failures: number;
+  /** When that was; never, as -Infinity. */
+  readonly failedAt: number;
+  /** When it is dialled again, if anybody wants it; meaningful while waiting. */
+  readonly retryAt: number;
+  /** When the present attempt began. */
+  readonly dialledAt: number;
+  /** Since when it is connected; meaningful while open. */
+  readonly openedAt: number;
+  readonly traffic: LinkTraffic;
+}
+
+/** What went over a broker so far. */
+export interface LinkTraffic {
+  /** Publishes, ACKs included. */
+  sent: number;
+  /** Messages whose ACK came by it. */
+  acknowledged: number;
+  /** The latest round trip to a peer through it, ms. */
+  roundTripMs: number | undefined;
+}
+
+export interface LinkSetOptions {
+  readonly openLink: OpenLink;
+  readonly topic: string;
+  readonly transports: readonly Transport[];
+  /** In browsers a host is one broker, whatever the family. */
+  readonly familiesAreOne: boolean;
+  readonly nic: Partial<Record<Family, string>>;
+  readonly ca: SocketOptions["ca"];
+  readonly idleTimeoutMs: number;
+  readonly onMessage: (slot: LinkSlot, payload: Uint8Array, topic: string) => void;
+  readonly onState: (slot: LinkSlot) => void;
+}
+
+/** How long one transport of a broker may take to connect and subscribe. */
+export const CONNECT_TIMEOUT_MS = 4000;
+
+/** Full jitter: a random pause below a bound that doubles from the first to one of the caps. */
+const BACKOFF_FIRST_MS = 1000;
+const BACKOFF_CAP_WORKED_MS = 60_000;
+const BACKOFF_CAP_NEVER_MS = 20 * 60_000;
+/** While the router cannot be reached at all, so that it is back within 10 s of its brokers. */
+const BACKOFF_CAP_URGENT_MS = 5000;
+
+/** A session that lasted this long makes the failures before it forgotten. */
+const PROVEN_AFTER_MS = 30_000;
+
+/** How often idle connections are looked for, where the idle timeout is not shorter. */
+const SWEEP_EVERY_MS = 60_000;
+
+interface Slot extends LinkSlot {
+  state: LinkState;
+  link: BrokerLink | undefined;
+  lastError: BrokerError | undefined;
+  failures: number;
+  failedAt: number;
+  retryAt: number;
+  dialledAt: number;
+  openedAt: number;
+  /** Whether a session ever came about. */
+  worked: boolean;
+  /** When something was last sent, or it was connected. */
+  lastUse: number;
+  dialling: AbortController | undefined;
+  /** The transport that worked last is tried first. */
+  transport: Transport | undefined;
+  readonly watchers: Set<LinkWatcher>;
+  /** Held brokers are redialled and never closed for idleness. */
+  readonly holders: Set<unknown>;
+}
+
+/**
+ * The sessions of one router: opens them once for everybody who wants one, dials again after a pause
+ * where a broker is held or wanted, and closes those that nobody has used for long.
+ */
+export class LinkSet {
+  readonly #options: LinkSetOptions;
+  readonly #slots = new Map<string, Slot>();
+  readonly #retry: Alarm = new Alarm((now) => this.#redial(now));
+  readonly #sweep: Alarm = new Alarm((now) => this.#closeIdle(now));
+  readonly #sweepEveryMs: number;
+  /** Sessions that are saying goodbye. */
+  readonly #leaving = new Set<Promise<void>>();
+  #urgent = false;
+  #closed = false;
+
+  constructor(options: LinkSetOptions) {
+    this.#options = options;
+    this.#sweepEveryMs = Math.min(SWEEP_EVERY_MS, options.idleTimeoutMs);
+  }
+
+  /** The brokers that have been dialled. */
+  slots(): readonly LinkSlot[] {
+    return [...this.#slots.values()].filter((slot) => slot.dialledAt > -NEVER);
+  }
+
+  /** Whether a broker speaks a transport that may be used. */
+  isUsable(broker: Broker): boolean {
+    return this.#options.transports.some((transport) => portOf(broker, transport) !== undefined);
+  }
+
+  /**
+   * While true, no broker waits longer than a few seconds for its next try: the router cannot be
+   * reached at all.
+   */
+  set urgent(urgent: boolean) {
+    if (urgent === this.#urgent) return;
+    this.#urgent = urgent;
+    if (!urgent) return;
+    const latest = monotonicNow() + Math.random() * BACKOFF_CAP_URGENT_MS;
+    for (const slot of this.#slots.values()) {
+      if (slot.state !== "waiting") continue;
+      slot.retryAt = Math.min(slot.retryAt, latest);
+      if (isWanted(slot)) this.#retry.set(slot.retryAt);
+    }
+  }
+
+  /** The slot of a broker, which may have been dialled or not. */
+  find(broker: Broker): LinkSlot {
+    return this.#find(broker);
+  }
+
+  /** Dials a broker unless it is connected, connecting or waiting for its next try. */
+  dial(broker: Broker): LinkSlot {
+    const slot = this.#find(broker);
+    const now = monotonicNow();
+    if (this.#closed) return slot;
+    if (slot.state === "idle" || (slot.state === "waiting" && slot.retryAt <= now))
+      void this.#connect(slot, now);
+    return slot;
+  }
+
+  /**
+   * Dials a broker and tells the watcher, now and whenever it is connected again, until the returned
+   * function is called. A broker that is waiting is dialled when its time has come.
+   */
+  want(broker: Broker, watcher: LinkWatcher): () => void {
+    const slot = this.#find(broker);
+    slot.watchers.add(watcher);
+    if (slot.state === "open") watcher.opened?.(slot);
+    else this.#keepDialling(slot);
+    return () => slot.watchers.delete(watcher);
+  }
+
+  /** Keeps a broker connected, whatever happens to it, until {@link release}. */
+  hold(broker: Broker, holder: unknown): LinkSlot {
+    const slot = this.#find(broker);
+    slot.holders.add(holder);
+    if (slot.state !== "open") this.#keepDialling(slot);
+    return slot;
+  }
+
+  /** Ends a {@link hold}; the connection stays until it is idle. */
+  release(broker: Broker, holder: unknown): void {
+    this.#find(broker).holders.delete(holder);
+  }
+
+  /** Publishes over an open slot, if it can take it. Does not look at the rate. */
+  publish(slot: LinkSlot, topic: string, payload: Uint8Array, now: number): boolean {
+    if (slot.link?.publish(topic, payload) !== true) return false;
+    slot.traffic.sent++;
+    const own = this.#slots.get(slot.id);
+    if (own) own.lastUse = now;
+    return true;
+  }
+
+  /** Asks every connected broker for a sign of life: the machine may have slept, the network may be another. */
+  check(): void {
+    for (const { link } of this.#slots.values()) link?.check();
+  }
+
+  /** Closes every session and starts none any more. */
+  async close(graceful: boolean): Promise<void> {
+    this.#closed = true;
+    this.#retry.clear();
+    this.#sweep.clear();
+    for (const slot of this.#slots.values()) {
+      slot.watchers.clear();
+      slot.holders.clear();
+      slot.dialling?.abort();
+      this.#hangUp(slot, graceful);
+    }
+    await Promise.all(this.#leaving);
+  }
+
+  #hangUp(slot: Slot, graceful: boolean): void {
+    const { link } = slot;
+    this.#setState(slot, "idle", undefined);
+    if (!link) return;
+    const left = link.close(graceful).finally(() => this.#leaving.delete(left));
+    this.#leaving.add(left);
+  }
+
+  #find(broker: Broker): Slot {
+    const id = this.#idOf(broker);
+    let slot = this.#slots.get(id);
+    if (!slot) {
+      slot = {
+        id,
+        broker,
+        state: "idle",
+        link: undefined,
+        bucket: new TokenBucket(broker.rate),
+        lastError: undefined,
+        failures: 0,
+        failedAt: -NEVER,
+        retryAt: 0,
+        dialledAt: -NEVER,
+        openedAt: 0,
+        traffic: { sent: 0, acknowledged: 0, roundTripMs: undefined },
+        worked: false,
+        lastUse: 0,
+        dialling: undefined,
+        transport: undefined,
+        watchers: new Set(),
+        holders: new Set(),
+      };
+      this.#slots.set(id, slot);
+    }
+    return slot;
+  }
+
+  #idOf(broker: Broker): string {
+    const { family, host } = broker;
+    // Ports tell apart what hints name on one host; a pool has each host once.
+    const ports = Object.values(TRANSPORTS)
+      .map(({ portField }) => broker[portField])
+      .join();
+    return this.#options.familiesAreOne ? `${host} ${ports}` : `${family} ${host} ${ports}`;
+  }
+
+  #keepDialling(slot: Slot): void {
+    this.dial(slot.broker);
+    if (slot.state === "waiting") this.#retry.set(slot.retryAt);
+  }
+
+  async #connect(slot: Slot, now: number): Promise<void> {
+    const controller = new AbortController();
+    slot.dialling = controller;
+    slot.dialledAt = now;
+    this.#setState(slot, "connecting", undefined);
+    const error = await this.#openFirst(slot, controller.signal);
+    slot.dialling = undefined;
+    if (error && !this.#closed) this.#lost(slot, error);
+  }
+
+  /** Tries the broker's transports one after the other; the first that works is the link. */
+  async #openFirst(slot: Slot, signal: AbortSignal): Promise<BrokerError | undefined> {
+    const { broker } = slot;
+    const { topic, nic, ca } = this.#options;
+    let failure = new BrokerError(
+      "transport",
+      `no transport in common (${this.#options.transports.join(", ")})`,
+    );
+    for (const transport of new Set([slot.transport, ...this.#options.transports])) {
+      const port = transport && portOf(broker, transport);
+      if (transport === undefined || port === undefined) continue;
+      const { family, host } = broker;
+      try {
+        const link = await this.#options.openLink(
+          {
+            broker,
+            target: {
+              transport,
+              family,
+              host,
+              port,
+              localAddress: nic[family],
+              publicOnly: broker.publicOnly === true,
+              ca,
+            },
+            topic,
+            connectTimeoutMs: CONNECT_TIMEOUT_MS,
+            onMessage: (payload, messageTopic) => this.#options.onMessage(slot, payload, messageTopic),
+            onClose: (error) => {
+              if (slot.link === link) this.#lost(slot, error);
+            },
+          },
+          signal,
+        );
+        if (signal.aborted) {
+          await link.close(false);
+          return undefined;
+        }
+        slot.transport = transport;
+        this.#opened(slot, link);
+        return undefined;
+      } catch (error) {
+        if (signal.aborted) return undefined;
+        failure =
+          error instanceof BrokerError
+            ? error
+            : new BrokerError("unreachable", String(error), { cause: error });
+        // To be told of while the next transport is tried.
+        slot.lastError = failure;
+      }
+    }
+    return failure;
+  }
+
+  #opened(slot: Slot, link: BrokerLink): void {
+    const now = monotonicNow();
+    slot.link = link;
+    slot.worked = true;
+    slot.openedAt = now;
+    slot.lastUse = now;
+    this.#sweep.set(now + this.#sweepEveryMs);
+    this.#setState(slot, "open", undefined);
+    for (const watcher of [...slot.watchers]) watcher.opened?.(slot);
+  }
+
+  #lost(slot: Slot, error: BrokerError): void {
+    const now = monotonicNow();
+    if (slot.state === "open" && now - slot.openedAt >= PROVEN_AFTER_MS) slot.failures = 0;
+    slot.link = undefined;
+    slot.failures++;
+    slot.failedAt = now;
+    const usualCap = slot.worked ? BACKOFF_CAP_WORKED_MS : BACKOFF_CAP_NEVER_MS;
+    const cap = this.#urgent ? BACKOFF_CAP_URGENT_MS : usualCap;
+    slot.retryAt = now + Math.random() * Math.min(cap, BACKOFF_FIRST_MS * 2 ** (slot.failures - 1));
+    this.#setState(slot, "waiting", error);
+    for (const watcher of [...slot.watchers]) watcher.failed?.(slot, error);
+    if (isWanted(slot)) this.#retry.set(slot.retryAt);
+  }
+
+  #setState(slot: Slot, state: LinkState, error: BrokerError | undefined): void {
+    if (slot.state === state) return;
+    slot.state = state;
+    if (state !== "open") slot.link = undefined;
+    if (error || state === "open") slot.lastError = error;
+    this.#options.onState(slot);
+  }
+
+  #redial(now: number): number {
+    let next = NEVER;
+    for (const slot of this.#slots.values()) {
+      if (slot.state !== "waiting" || !isWanted(slot)) continue;
+      if (slot.retryAt <= now) void this.#connect(slot, now);
+      else next = Math.min(next, slot.retryAt);
+    }
+    return next;
+  }
+
+  #closeIdle(now: number): number {
+    for (const slot of this.#slots.values()) {
+      if (isWanted(slot)) continue;
+      if (slot.state === "open" && now - slot.lastUse >= this.#options.idleTimeoutMs) {
+        this.#hangUp(slot, true);
+      }
+      // What was never used again since it failed is forgotten with its pause.
+      const done =
+        slot.state === "idle" ||
+        (slot.state === "waiting" && now - slot.retryAt >= this.#options.idleTimeoutMs);
+      if (done) this.#slots.delete(slot.id);
+    }
+    return this.#slots.size === 0 ? NEVER : now + this.#sweepEveryMs;
+  }
+}
+
+function isWanted(slot: Slot): boolean {
+  return slot.holders.size > 0 || slot.watchers.size > 0;
+}

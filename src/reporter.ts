@@ -1,0 +1,97 @@
+import type { EventEmitter } from "eventemitter3";
+import { monotonicNow } from "./base/alarm.js";
+import { BoundedMap } from "./base/bounded-map.js";
+import { SidewireError } from "./base/errors.js";
+import type { Lifecycle } from "./base/lifecycle.js";
+import type { LinkSlot } from "./brokers/link-set.js";
+import type { BrokerEvent, RouterEvents } from "./events.js";
+import type { InboundMessage } from "./message.js";
+import type { Drop, DropReason } from "./receiving/receiver.js";
+import { addressOf } from "./wire/broker-pool.js";
+
+/** The pause between two `skew` events of one peer, ms. */
+const SKEW_PAUSE_MS = 60_000;
+
+/** Peers whose last `skew` event is remembered. */
+const SKEW_PEERS = 1000;
+
+/** What the receiver saw so far. */
+export interface Counts {
+  received: number;
+  duplicates: number;
+  readonly dropped: Partial<Record<DropReason, number>>;
+}
+
+/** Tells the application what happens: counts it, and emits the router's events, none of which can end the caller. */
+export class Reporter {
+  readonly counts: Counts = { received: 0, duplicates: 0, dropped: {} };
+  readonly #emitter: EventEmitter<RouterEvents>;
+  readonly #lifecycle: Lifecycle;
+  readonly #skewTold = new BoundedMap<string, number>(SKEW_PEERS);
+  /** Changes of brokers that are to be told. */
+  readonly #untold: BrokerEvent[] = [];
+
+  constructor(emitter: EventEmitter<RouterEvents>, lifecycle: Lifecycle) {
+    this.#emitter = emitter;
+    this.#lifecycle = lifecycle;
+  }
+
+  message(message: InboundMessage): void {
+    this.counts.received++;
+    this.#emit("message", message);
+  }
+
+  duplicate(): void {
+    this.counts.duplicates++;
+  }
+
+  dropped({ reason, slot, from, ageMs }: Drop): void {
+    const { dropped } = this.counts;
+    dropped[reason] = (dropped[reason] ?? 0) + 1;
+    if (this.#emitter.listenerCount("dropped") === 0) return;
+    this.#emit("dropped", { reason, broker: addressOf(slot.broker), from, ageMs });
+  }
+
+  skew(from: string, offsetMs: number): void {
+    const now = monotonicNow();
+    const told = this.#skewTold.get(from);
+    if (told !== undefined && now - told < SKEW_PAUSE_MS) return;
+    this.#skewTold.set(from, now);
+    this.#emit("skew", { from, offsetMs });
+  }
+
+  /**
+   * Tells of a broker's changes in their order.
+   * @param conclude - draws the conclusions from a change, before the application is told of it
+   */
+  brokerChanged({ broker, state, lastError }: LinkSlot, conclude: () => void): void {
+    const error = state === "waiting" ? lastError : undefined;
+    const count = this.#untold.push({ broker: addressOf(broker), state, error });
+    // What follows from a change is a change in its turn, and is told after it.
+    if (count > 1) return;
+    for (const event of this.#untold) {
+      conclude();
+      this.#emit("broker", event);
+    }
+    this.#untold.length = 0;
+  }
+
+  /** What one of the application's functions threw or rejected with. */
+  failed(error: unknown, message: InboundMessage | undefined): void {
+    // A handler that was still replying when its own router was closed has not failed.
+    if (!this.#lifecycle.isRunning && error instanceof SidewireError && error.code === "CLOSED") return;
+    if (this.#emitter.listenerCount("handlerError") === 0)
+      console.error("sidewire: a handler failed:", error);
+    this.#emit("handlerError", { error, message });
+  }
+
+  /** A listener that throws must not end what called it. */
+  #emit<E extends keyof RouterEvents>(event: E, ...args: Parameters<RouterEvents[E]>): void {
+    try {
+      // The arguments are those of this very event; the emitter's types cannot see that for a generic one.
+      (this.#emitter.emit as (event: E, ...args: unknown[]) => boolean).call(this.#emitter, event, ...args);
+    } catch (error) {
+      if (event !== "handlerError") this.failed(error, undefined);
+    }
+  }
+}

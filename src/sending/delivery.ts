@@ -1,0 +1,272 @@
+import pAny from "p-any";
+import { monotonicNow } from "../base/alarm.js";
+import type { AttemptReport } from "../base/errors.js";
+import type { LinkSet, LinkSlot } from "../brokers/link-set.js";
+import { Reserve } from "../brokers/token-bucket.js";
+import { addressOf, type Broker } from "../wire/broker-pool.js";
+
+/** An ACK that was signed by the destination. */
+export interface Acknowledgement {
+  /** The broker it came by. */
+  readonly slot: LinkSlot;
+  /** The peer's clock when it was signed, Unix seconds. */
+  readonly timestamp: number;
+  /** When it came, monotonic ms. */
+  readonly at: number;
+}
+
+export interface DeliveryOptions {
+  readonly links: LinkSet;
+  readonly to: string;
+  readonly payload: Uint8Array;
+  /** Where to try, in order; may name a broker twice. */
+  readonly route: readonly Broker[];
+  readonly fanOut: number;
+}
+
+/** An attempt to connect that has no answer after this long is not counted on any more, ms. */
+const HOPEFUL_MS = 250;
+
+/**
+ * One message on its way: published to the first brokers of its route, then to more and more of
+ * them, until the first ACK settles it.
+ *
+ * Each broker is an attempt of its own that ends with the ACK that comes by it. The attempts of a
+ * wave race each other and the wave after it: the first one that ends, ends all.
+ */
+export class Delivery {
+  readonly #options: DeliveryOptions;
+  readonly #attempts = new Map<string, Attempt>();
+  readonly #acks: Acknowledgement[] = [];
+  #nextWave: { start: (wave: Promise<Acknowledgement>) => void; giveUp: (error: Error) => void } | undefined;
+  #failure: Error | undefined;
+  /** When it was first published; monotonic ms. */
+  startedAt: number | undefined;
+
+  constructor(options: DeliveryOptions) {
+    this.#options = options;
+  }
+
+  /** Every ACK that came so far, one for each broker. */
+  get acks(): readonly Acknowledgement[] {
+    return this.#acks;
+  }
+
+  /** How often it was published. */
+  get publishes(): number {
+    return this.#published().reduce((sum, attempt) => sum + attempt.publishes, 0);
+  }
+
+  /** The brokers it was published on. */
+  get brokersTried(): readonly Broker[] {
+    return this.#published().map((attempt) => attempt.broker);
+  }
+
+  /**
+   * Starts, and resolves with the first ACK.
+   * @throws what {@link stop} was called with
+   */
+  async run(): Promise<Acknowledgement> {
+    try {
+      return await this.#race(this.#startAttempts());
+    } catch (error) {
+      throw this.#failure ?? error;
+    } finally {
+      this.#nextWave = undefined;
+      for (const attempt of this.#attempts.values()) attempt.cancel();
+    }
+  }
+
+  /** Lets the next brokers join in. */
+  widen(): void {
+    const next = this.#nextWave;
+    if (!next) return;
+    for (const attempt of this.#attempts.values()) attempt.insist();
+    const attempts = this.#startAttempts();
+    if (attempts.length > 0) next.start(this.#race(attempts));
+  }
+
+  /** Publishes again on the brokers already used. */
+  repeat(): void {
+    if (!this.#nextWave) return;
+    for (const attempt of this.#attempts.values()) attempt.publish();
+  }
+
+  /** Takes an ACK whose signature is the destination's. */
+  acknowledge(ack: Acknowledgement): void {
+    if (this.#acks.some(({ slot }) => slot === ack.slot)) return;
+    this.#acks.push(ack);
+    const attempt = this.#attempts.get(ack.slot.id);
+    attempt?.measure(ack);
+    // Whichever broker it came by, it settles the message.
+    (attempt ?? this.#published()[0])?.resolve(ack);
+  }
+
+  /** How long a broker took from its one publish to its ACK, ms; undefined where it was published twice. */
+  roundTripBy(slot: LinkSlot): number | undefined {
+    return this.#attempts.get(slot.id)?.roundTripMs;
+  }
+
+  /** Gives up because its time is over. */
+  expire(): void {
+    this.stop(new TimeoutReached());
+  }
+
+  /** Gives up. */
+  stop(error: Error): void {
+    this.#failure ??= error;
+    for (const attempt of this.#attempts.values()) attempt.reject(error);
+    this.#nextWave?.giveUp(error);
+  }
+
+  /** What each broker did so far. */
+  report(): AttemptReport[] {
+    return [...this.#attempts.values()].map((attempt) => ({
+      ...addressOf(attempt.broker),
+      publishes: attempt.publishes,
+      error: attempt.problem,
+    }));
+  }
+
+  #race(attempts: readonly Attempt[]): Promise<Acknowledgement> {
+    const nextWave = new Promise<Acknowledgement>((start, giveUp) => {
+      this.#nextWave = { start, giveUp };
+    });
+    return pAny([...attempts.map((attempt) => attempt.answer), nextWave]);
+  }
+
+  #published(): Attempt[] {
+    return [...this.#attempts.values()].filter((attempt) => attempt.publishes > 0);
+  }
+
+  /**
+   * Takes the next brokers of the route, until `fanOut` of them are usable and one is connected.
+   * Brokers that are not connected are dialled, as many as `fanOut`; they join in when they are.
+   */
+  #startAttempts(): Attempt[] {
+    const { links, route, fanOut } = this.#options;
+    const now = monotonicNow();
+    const started: Attempt[] = [];
+    const overRate: Broker[] = [];
+    let usable = 0;
+    let open = 0;
+    let dialled = 0;
+    for (const broker of route) {
+      if (usable >= fanOut && open > 0) break;
+      const slot = links.find(broker);
+      if (this.#attempts.has(slot.id)) continue;
+      if (slot.state === "open") {
+        if (slot.bucket.readyAt(now, Reserve.Message) > now) {
+          overRate.push(broker);
+          continue;
+        }
+        open++;
+        usable++;
+      } else if (slot.state === "connecting") {
+        if (now - slot.dialledAt < HOPEFUL_MS) usable++;
+      } else if (dialled < fanOut) {
+        dialled++;
+        if (slot.state === "idle") usable++;
+      } else continue;
+      started.push(this.#attempt(broker));
+    }
+    if (open === 0) started.push(...overRate.slice(0, fanOut).map((broker) => this.#attempt(broker)));
+    return started;
+  }
+
+  #attempt(broker: Broker): Attempt {
+    const { links, to, payload } = this.#options;
+    const publish: Publish = (slot) => {
+      const now = monotonicNow();
+      if (!slot.bucket.take(now, Reserve.Message)) return "over the broker's rate";
+      if (!links.publish(slot, to, payload, now)) return "the broker takes nothing any more";
+      this.startedAt ??= now;
+      return undefined;
+    };
+    const slot = links.dial(broker);
+    const attempt = new Attempt(broker, slot, publish);
+    this.#attempts.set(slot.id, attempt);
+    attempt.watch(links, () => this.#attemptFailed());
+    return attempt;
+  }
+
+  /** Where nothing is left to hope for, the next brokers need not wait. */
+  #attemptFailed(): void {
+    if (![...this.#attempts.values()].some((attempt) => attempt.isPromising)) this.widen();
+  }
+}
+
+/** A delivery's time is over. */
+export class TimeoutReached extends Error {}
+
+/** @returns why it was not published, if it was not */
+type Publish = (slot: LinkSlot) => string | undefined;
+
+/** One message and one broker. */
+class Attempt {
+  readonly broker: Broker;
+  /** Ends with the ACK that came by this broker; can be cancelled, which p-any does to those that lost. */
+  readonly answer: Promise<Acknowledgement> & { cancel(): void };
+  resolve: (ack: Acknowledgement) => void = () => {};
+  reject: (error: Error) => void = () => {};
+  /** Stops watching the broker. */
+  cancel: () => void = () => {};
+  publishes = 0;
+  roundTripMs: number | undefined;
+  /** Why it is not published, or not again. */
+  problem: string | undefined;
+  readonly #slot: LinkSlot;
+  readonly #publishOn: Publish;
+  #publishedAt = 0;
+  #isChecked = false;
+
+  constructor(broker: Broker, slot: LinkSlot, publishOn: Publish) {
+    this.broker = broker;
+    this.problem = slot.state === "waiting" ? slot.lastError?.message : "not connected in time";
+    this.#slot = slot;
+    this.#publishOn = publishOn;
+    const answer = new Promise<Acknowledgement>((resolve, reject) => {
+      this.resolve = resolve;
+      this.reject = reject;
+    });
+    this.answer = Object.assign(answer, { cancel: () => this.cancel() });
+  }
+
+  /** Whether an ACK may come by this broker without anything more being done. */
+  get isPromising(): boolean {
+    const { state } = this.#slot;
+    return state === "connecting" || (state === "open" && this.publishes > 0);
+  }
+
+  /** Publishes whenever the broker is connected. */
+  watch(links: LinkSet, onFailed: () => void): void {
+    this.cancel = links.want(this.broker, {
+      opened: () => this.publish(),
+      failed: (_, error) => {
+        this.problem = error.message;
+        onFailed();
+      },
+    });
+  }
+
+  /** Publishes, if the broker is connected and its rate allows. */
+  publish(): void {
+    if (this.#slot.state !== "open") return;
+    this.problem = this.#publishOn(this.#slot);
+    if (this.problem) return;
+    this.publishes++;
+    this.#publishedAt = monotonicNow();
+  }
+
+  /** Publishes if that was not possible before; else the broker owes a sign of life, once. */
+  insist(): void {
+    if (this.publishes === 0) this.publish();
+    else if (!this.#isChecked) this.#slot.link?.check();
+    this.#isChecked = this.publishes > 0;
+  }
+
+  /** Notes the round trip, where it is certain which publish was answered (Karn's rule). */
+  measure(ack: Acknowledgement): void {
+    if (this.publishes === 1) this.roundTripMs = ack.at - this.#publishedAt;
+  }
+}

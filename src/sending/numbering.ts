@@ -1,0 +1,44 @@
+import { bytesToHex, randomBytes } from "@noble/hashes/utils.js";
+import { MAX_SEQUENCE, QUEUE_ID_BYTES } from "../wire/packet.js";
+
+/** Which message of whose queue: what tells it from all others of its sender. */
+export interface Place {
+  /** 64 hex characters. */
+  readonly queueId: string;
+  readonly sequence: number;
+}
+
+/**
+ * Numbers the messages of a pipe: 0, 1, 2 … in a queue of its own. A number that no broker has seen is
+ * given back and used again, so that the receiver does not wait for it.
+ */
+export class Numbering {
+  #queueId: string = randomQueueId();
+  #sequence = 0;
+  /** Numbers below the next one that were given back. */
+  readonly #free = new Set<number>();
+
+  next(): Place {
+    if (this.#sequence > MAX_SEQUENCE) {
+      this.#queueId = randomQueueId();
+      this.#sequence = 0;
+    }
+    return { queueId: this.#queueId, sequence: this.#sequence++ };
+  }
+
+  /** Gives a number back. It is used again once all behind it were given back too. */
+  giveBack({ queueId, sequence }: Place): void {
+    if (queueId !== this.#queueId) return;
+    this.#free.add(sequence);
+    while (this.#free.delete(this.#sequence - 1)) this.#sequence--;
+  }
+
+  /** Nothing is on its way any more: a number given back that has a used one behind it stays empty. */
+  settle(): void {
+    this.#free.clear();
+  }
+}
+
+export function randomQueueId(): string {
+  return bytesToHex(randomBytes(QUEUE_ID_BYTES));
+}

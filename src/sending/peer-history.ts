@@ -1,0 +1,60 @@
+import { BoundedMap } from "../base/bounded-map.js";
+import type { Broker } from "../wire/broker-pool.js";
+
+/** What is known of one peer. */
+interface Peer {
+  /** The brokers where it answered, the latest first. */
+  brokers: readonly Broker[];
+  /** A running mean of its round trips, ms. */
+  roundTripMs: number | undefined;
+}
+
+/** How many brokers are remembered for a peer. */
+const BROKERS_PER_PEER = 3;
+
+/** How many peers are remembered. */
+const MAX_PEERS = 1000;
+
+/** The weight of a new round trip in the running mean, as TCP has it (RFC 6298). */
+const GAIN = 1 / 8;
+
+/** Where peers were found and how far away they are, for those used last. */
+export class PeerHistory {
+  readonly #peers = new BoundedMap<string, Peer>(MAX_PEERS);
+
+  /** The brokers where a peer answered, the latest first. */
+  brokersOf(address: string): readonly Broker[] {
+    return this.#peers.get(address)?.brokers ?? [];
+  }
+
+  /** A peer's usual round trip in ms, once it is known. */
+  roundTripMs(address: string): number | undefined {
+    return this.#peers.get(address)?.roundTripMs;
+  }
+
+  /**
+   * Notes that a peer is to be found on a broker.
+   * @returns whether that is a change
+   */
+  found(address: string, broker: Broker): boolean {
+    const peer = this.#touch(address);
+    const isOther = (other: Broker | undefined): boolean =>
+      other?.host !== broker.host || other.family !== broker.family || other.port !== broker.port;
+    if (!isOther(peer.brokers[0])) return false;
+    peer.brokers = [broker, ...peer.brokers.filter(isOther)].slice(0, BROKERS_PER_PEER);
+    return true;
+  }
+
+  /** Notes the round trip of a message that was published once. */
+  measured(address: string, roundTripMs: number): void {
+    const peer = this.#touch(address);
+    const mean = peer.roundTripMs ?? roundTripMs;
+    peer.roundTripMs = mean + (roundTripMs - mean) * GAIN;
+  }
+
+  #touch(address: string): Peer {
+    const peer = this.#peers.get(address) ?? { brokers: [], roundTripMs: undefined };
+    this.#peers.set(address, peer);
+    return peer;
+  }
+}

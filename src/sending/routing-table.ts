@@ -1,0 +1,84 @@
+import { atMost } from "../base/alarm.js";
+import { type BrokerHint, brokerOfHint, hintOfBroker, parseHints } from "../brokers/hints.js";
+import type { Settings } from "../options.js";
+import { type Broker, FAMILIES } from "../wire/broker-pool.js";
+import { rankFor } from "../wire/ranking.js";
+import { PeerHistory } from "./peer-history.js";
+
+/**
+ * Which brokers lead to an address: by rank, by hints, from this run, and from the runs before,
+ * which the hint store keeps. A store that fails has kept nothing, and costs time, nothing else.
+ */
+export class RoutingTable {
+  readonly #settings: Settings;
+  readonly #isUsable: (broker: Broker) => boolean;
+  /** Ends when the store has taken what it was given last. */
+  keeping: Promise<void> | undefined;
+  /** What is known from this run. */
+  readonly peers: PeerHistory = new PeerHistory();
+
+  /** @param isUsable - whether a broker speaks a transport that may be used */
+  constructor(settings: Settings, isUsable: (broker: Broker) => boolean) {
+    this.#settings = settings;
+    this.#isUsable = isUsable;
+  }
+
+  /** The usable brokers of the pool for each family, best first. */
+  rankings(address: string): Broker[][] {
+    const ranking = rankFor(address, this.#settings.brokers);
+    return FAMILIES.filter((family) => this.#settings.families.includes(family)).map((family) =>
+      ranking[family].filter(this.#isUsable),
+    );
+  }
+
+  /** The usable brokers that hints name. */
+  brokersOfHints(hints: readonly BrokerHint[]): Broker[] {
+    const { brokers, families, allowPrivateHints } = this.#settings;
+    return hints
+      .flatMap((hint) => brokerOfHint(hint, brokers, allowPrivateHints) ?? [])
+      .filter((broker) => families.includes(broker.family) && this.#isUsable(broker));
+  }
+
+  /** Where a peer was found, the latest first. */
+  foundAt(address: string): readonly Broker[] {
+    return this.peers.brokersOf(address);
+  }
+
+  /** Notes that a peer is to be found on a broker, and keeps it. */
+  found(address: string, broker: Broker): void {
+    if (this.peers.found(address, broker)) this.keep(address, this.peers.brokersOf(address));
+  }
+
+  /** The usable brokers that the store kept for an address. */
+  async kept(address: string): Promise<Broker[]> {
+    try {
+      const hints = await atMost(STORE_PATIENCE_MS, this.#settings.hintStore.get(address));
+      return this.brokersOfHints(parseHints(hints ?? []));
+    } catch {
+      return [];
+    }
+  }
+
+  /** Takes over what the store kept of a peer, unless it was met in this run. */
+  async recall(address: string): Promise<void> {
+    if (this.foundAt(address).length > 0) return;
+    const kept = await this.kept(address);
+    if (this.foundAt(address).length > 0) return;
+    for (const broker of kept.reverse()) this.peers.found(address, broker);
+  }
+
+  /** Stores the brokers of an address. */
+  keep(address: string, brokers: readonly Broker[]): void {
+    const hints = brokers.map(hintOfBroker);
+    this.keeping = (async () => this.#settings.hintStore.set(address, hints))().catch(() => {});
+  }
+}
+
+/** How long a store may take to say what it kept, ms. */
+const STORE_PATIENCE_MS = 1000;
+
+/** One of each in turn: a₁ b₁ a₂ b₂ … */
+export function interleave<T>(lists: readonly (readonly T[])[]): T[] {
+  const longest = Math.max(0, ...lists.map((list) => list.length));
+  return Array.from({ length: longest }, (_, i) => lists.flatMap((list) => list.slice(i, i + 1))).flat();
+}

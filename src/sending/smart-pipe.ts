@@ -1,0 +1,322 @@
+import { utf8ToBytes } from "@noble/hashes/utils.js";
+import { abortable, onAbort, throwIfAborted } from "../base/abort.js";
+import { monotonicNow, NEVER, timer } from "../base/alarm.js";
+import { type BrokerAddress, NoAckError, SidewireError } from "../base/errors.js";
+import { closedError, type Lifecycle } from "../base/lifecycle.js";
+import { check } from "../base/schema.js";
+import type { LinkSet } from "../brokers/link-set.js";
+import { Reserve } from "../brokers/token-bucket.js";
+import type { Receipt, SendOptions } from "../message.js";
+import { parseSendOptions, type Settings } from "../options.js";
+import { addressOf, type Broker } from "../wire/broker-pool.js";
+import type { Identity } from "../wire/identity.js";
+import { AppPacket, MessageType } from "../wire/packet.js";
+import { isSealed, seal } from "../wire/seal.js";
+import { type Acknowledgement, Delivery, TimeoutReached } from "./delivery.js";
+import { Numbering, type Place, randomQueueId } from "./numbering.js";
+import { Outbox } from "./outbox.js";
+import type { RoutingTable } from "./routing-table.js";
+import { Turns } from "./turns.js";
+
+/** What a probe found. */
+export interface ProbeResult {
+  /** Whether the peer answered at all. */
+  readonly reachable: boolean;
+  /** Where it answered, the fastest first, with the round trip. */
+  readonly brokers: readonly (BrokerAddress & { readonly roundTripMs: number })[];
+  /** As in {@link Receipt}; absent when nobody answered. */
+  readonly remoteClockOffsetMs?: number;
+}
+
+/** What the pipes of one router share. */
+export interface PipeContext {
+  /** The own address. */
+  readonly address: string;
+  readonly identity: Identity;
+  readonly settings: Settings;
+  readonly links: LinkSet;
+  readonly outbox: Outbox<Delivery>;
+  readonly routes: RoutingTable;
+  /** The wall clock, ms. */
+  readonly wallNow: () => number;
+  /** Sets the router's alarm for the outbox. */
+  readonly schedule: (at: number) => void;
+  readonly lifecycle: Lifecycle;
+}
+
+/** How long a probe goes on listening after the first answer: this, or twice the first round trip. */
+const PROBE_LISTEN_MS = 150;
+
+/**
+ * A way to one destination. Its messages are numbered and handed over there in the order in which
+ * `send` was called, also when nobody waits in between.
+ *
+ * Made by `router.pipe`.
+ *
+ * @example
+ * ```ts
+ * const pipe = await router.pipe(address);
+ * if ((await pipe.send("hello")) === 0) console.log("nobody there");
+ * ```
+ */
+export class SmartPipe {
+  /** The destination's address. */
+  readonly to: string;
+  /** Whether its messages are sealed for the destination. */
+  readonly encrypted: boolean;
+  /** Where the destination is said to listen. @internal */
+  hinted: readonly Broker[];
+  /** Called when its user closes it. @internal */
+  onClosed: () => void = () => {};
+  readonly #context: PipeContext;
+  readonly #ranked: readonly Broker[];
+  readonly #turns: Turns;
+  readonly #numbering = new Numbering();
+  #closed = false;
+
+  /** @internal */
+  constructor(
+    context: PipeContext,
+    to: string,
+    encrypted: boolean,
+    hinted: readonly Broker[],
+    ranked: readonly Broker[],
+  ) {
+    this.#context = context;
+    this.to = to;
+    this.encrypted = encrypted;
+    this.hinted = hinted;
+    this.#ranked = ranked;
+    const { settings, lifecycle } = context;
+    this.#turns = new Turns({
+      maxInFlight: settings.maxInFlight,
+      readyAt: (now) => this.#rateReadyAt(now),
+      lifecycle,
+    });
+  }
+
+  /**
+   * Sends a message and waits for its ACK.
+   *
+   * @param data - text, sent as UTF-8, or bytes; at most `maxMessageBytes` long
+   * @returns the number of bytes acknowledged: the message's length, or 0 when no ACK came in time
+   * (an empty message gives 0 either way; {@link deliver} tells)
+   * @throws {@link SidewireError} `CLOSED`, `MESSAGE_TOO_LARGE`, `ABORTED`, `INVALID_OPTION`
+   */
+  async send(data: string | Uint8Array, options: SendOptions = {}): Promise<number> {
+    try {
+      return (await this.deliver(data, options)).bytes;
+    } catch (error) {
+      if (error instanceof NoAckError) return 0;
+      throw error;
+    }
+  }
+
+  /**
+   * Sends a message and tells how it was delivered.
+   *
+   * @param data - text, sent as UTF-8, or bytes; at most `maxMessageBytes` long
+   * @throws {@link NoAckError} when no ACK came in time; else as {@link send}
+   *
+   * @example
+   * ```ts
+   * const { broker, roundTripMs } = await pipe.deliver("hello", { timeoutMs: 2000 });
+   * console.log(`by ${broker.host} in ${roundTripMs} ms`);
+   * ```
+   */
+  deliver(data: string | Uint8Array, options: SendOptions = {}): Promise<Receipt> {
+    return this.#context.lifecycle.track(this.#deliver(data, options));
+  }
+
+  async #deliver(data: string | Uint8Array, options: SendOptions): Promise<Receipt> {
+    const message = toBytes(data);
+    const { maxMessageBytes } = this.#context.settings;
+    if (message.length > maxMessageBytes) {
+      throw new SidewireError(
+        "MESSAGE_TOO_LARGE",
+        `${message.length} bytes, at most ${maxMessageBytes} can be sent`,
+      );
+    }
+    check(
+      this.encrypted || !isSealed(message),
+      "INVALID_OPTION",
+      "data",
+      "no marker of sealed messages at the start, or to encrypt it",
+    );
+    const { signal, timeoutMs } = parseSendOptions(options);
+    throwIfAborted(signal);
+    this.#checkOpen();
+    await this.#turns.take(signal);
+    try {
+      const place = this.#numbering.next();
+      const context = { source: this.#context.address, destination: this.to, ...place };
+      const sealed = this.encrypted ? seal(message, context) : message;
+      const [delivery, ack] = await this.#transmit(MessageType.Message, place, sealed, timeoutMs, signal);
+      this.#context.outbox.take(this.#keyOf(place));
+      return this.#receipt(message.length, delivery, ack);
+    } finally {
+      this.#endTurn();
+    }
+  }
+
+  /**
+   * Asks whether the peer is there. Its application notices nothing.
+   * @returns where it answered; `reachable` is false when no answer came in time
+   * @throws {@link SidewireError} `CLOSED`, `ABORTED`, `INVALID_OPTION`
+   */
+  probe(options: SendOptions = {}): Promise<ProbeResult> {
+    return this.#context.lifecycle.track(this.#probe(options));
+  }
+
+  async #probe(options: SendOptions): Promise<ProbeResult> {
+    const { signal, timeoutMs } = parseSendOptions(options);
+    throwIfAborted(signal);
+    this.#checkOpen();
+    // A queue of its own, so that no message waits for a gap that a probe left.
+    const place = { queueId: randomQueueId(), sequence: 0 };
+    this.#turns.begin();
+    try {
+      const [delivery, ack] = await this.#transmit(MessageType.Probe, place, EMPTY, timeoutMs, signal);
+      const roundTripMs = ack.at - (delivery.startedAt ?? ack.at);
+      await pause(Math.min(Math.max(PROBE_LISTEN_MS, 2 * roundTripMs), timeoutMs), signal);
+      const brokers = delivery.acks.map(({ slot, at }) => ({
+        ...addressOf(slot.broker),
+        roundTripMs: delivery.roundTripBy(slot) ?? at - (delivery.startedAt ?? at),
+      }));
+      brokers.sort((a, b) => a.roundTripMs - b.roundTripMs);
+      return { reachable: true, brokers, remoteClockOffsetMs: this.#clockOffsetMs(ack) };
+    } catch (error) {
+      if (error instanceof NoAckError) return { reachable: false, brokers: [] };
+      throw error;
+    } finally {
+      this.#context.outbox.take(this.#keyOf(place));
+      this.#endTurn();
+    }
+  }
+
+  /**
+   * Takes no more messages and leaves the cache. What was sent before goes on; connections belong to
+   * the router and stay.
+   */
+  close(): void {
+    if (this.#closed) return;
+    this.#closed = true;
+    this.onClosed();
+  }
+
+  #checkOpen(): void {
+    this.#context.lifecycle.checkRunning();
+    if (this.#closed) throw new SidewireError("CLOSED", "the pipe was closed");
+  }
+
+  /** When a connected broker may be published on again, where all of them have a rate. */
+  #rateReadyAt(now: number): number | undefined {
+    let readyAt: number | undefined;
+    for (const broker of this.#route()) {
+      const slot = this.#context.links.find(broker);
+      if (slot.state !== "open") continue;
+      if (!slot.broker.rate) return undefined;
+      readyAt = Math.min(readyAt ?? NEVER, slot.bucket.readyAt(now, Reserve.Message));
+    }
+    return readyAt;
+  }
+
+  #endTurn(): void {
+    this.#turns.end();
+    if (this.#turns.isIdle) this.#numbering.settle();
+  }
+
+  /** Where the destination may listen: as hinted, where it answered before, then by rank. */
+  #route(): readonly Broker[] {
+    return [...this.hinted, ...this.#context.routes.foundAt(this.to), ...this.#ranked];
+  }
+
+  #keyOf({ queueId, sequence }: Place): string {
+    return Outbox.keyOf(this.to, queueId, sequence);
+  }
+
+  /** Signs and sends until the first ACK; the outbox keeps listening for more. */
+  async #transmit(
+    type: MessageType,
+    place: Place,
+    message: Uint8Array,
+    timeoutMs: number,
+    signal: AbortSignal | undefined,
+  ): Promise<[Delivery, Acknowledgement]> {
+    const { identity, settings, links, outbox, routes, lifecycle, wallNow, schedule } = this.#context;
+    const key = this.#keyOf(place);
+    let delivery: Delivery | undefined;
+    let stop: (() => void) | undefined;
+    let isPublished = false;
+    const published = (): void => {
+      if (!isPublished) this.#turns.published();
+      isPublished = true;
+    };
+    try {
+      const timestamp = Math.floor(wallNow() / 1000);
+      const payload = await AppPacket.pack({ ...place, timestamp, type, message }, identity);
+      throwIfAborted(signal);
+      // Signing takes its time.
+      if (lifecycle.isClosed) throw closedError();
+      delivery = new Delivery({ links, to: this.to, payload, route: this.#route(), fanOut: settings.fanOut });
+      stop = onAbort(signal, (error) => delivery?.stop(error));
+      const widenAfterMs = Math.max(settings.widenAfterMs, 2 * (routes.peers.roundTripMs(this.to) ?? 0));
+      schedule(outbox.add(key, delivery, { widenAfterMs, timeoutMs }, monotonicNow()));
+      const acknowledged = delivery.run();
+      published();
+      const ack = await acknowledged;
+      this.#learn(delivery, ack);
+      return [delivery, ack];
+    } catch (error) {
+      outbox.take(key);
+      if ((delivery?.publishes ?? 0) === 0) this.#numbering.giveBack(place);
+      throw error instanceof TimeoutReached
+        ? new NoAckError(this.to, timeoutMs, delivery?.report() ?? [])
+        : error;
+    } finally {
+      published();
+      stop?.();
+    }
+  }
+
+  #learn(delivery: Delivery, { slot }: Acknowledgement): void {
+    const { routes } = this.#context;
+    const roundTripMs = delivery.roundTripBy(slot);
+    slot.traffic.acknowledged++;
+    if (roundTripMs !== undefined) {
+      slot.traffic.roundTripMs = roundTripMs;
+      routes.peers.measured(this.to, roundTripMs);
+    }
+    routes.found(this.to, slot.broker);
+  }
+
+  #receipt(bytes: number, delivery: Delivery, ack: Acknowledgement): Receipt {
+    return {
+      bytes,
+      broker: addressOf(ack.slot.broker),
+      roundTripMs: ack.at - (delivery.startedAt ?? ack.at),
+      attempts: delivery.publishes,
+      brokersTried: delivery.brokersTried.map(addressOf),
+      remoteClockOffsetMs: this.#clockOffsetMs(ack),
+    };
+  }
+
+  /** The middle of the ACK's second against our clock now. */
+  #clockOffsetMs(ack: Acknowledgement): number {
+    return ack.timestamp * 1000 + 500 - this.#context.wallNow();
+  }
+}
+
+const EMPTY: Uint8Array = new Uint8Array();
+
+/** A copy: the caller may go on using its array while the message waits. */
+function toBytes(data: unknown): Uint8Array {
+  if (typeof data === "string") return utf8ToBytes(data);
+  check(data instanceof Uint8Array, "INVALID_OPTION", "data", "a string or a Uint8Array");
+  return Uint8Array.from(data);
+}
+
+async function pause(ms: number, signal: AbortSignal | undefined): Promise<void> {
+  const { over, stop } = timer(ms);
+  await abortable(over, signal).finally(stop);
+}

@@ -1,0 +1,182 @@
+import bundled from "../../brokers.json" with { type: "json" };
+import type { BrokerAddress } from "../base/errors.js";
+import {
+  be,
+  check,
+  isRecord,
+  number,
+  optional,
+  or,
+  record,
+  type Schema,
+  text,
+  whole,
+} from "../base/schema.js";
+import type { Family } from "../platform/platform.js";
+import { TRANSPORTS, type Transport } from "../platform/transports.js";
+
+/** The families a pool has, in the order in which they are listed. */
+export const FAMILIES: readonly Family[] = ["IPv4", "IPv6"];
+
+/** What a pool says of one broker. At least one port makes it usable. */
+export interface BrokerEntry {
+  /** Port of MQTT over TCP. */
+  readonly port?: number;
+  /** Port of MQTT over TLS. */
+  readonly tls?: number;
+  /** Port of MQTT over WebSocket. */
+  readonly ws?: number;
+  /** Port of MQTT over WebSocket with TLS. */
+  readonly wss?: number;
+  /** Path of the WebSocket. Default: `/mqtt`. */
+  readonly path?: string;
+  /** Share of the destinations that rank it first, relative to the others. Default: 1; positive. */
+  readonly weight?: number;
+  /** For brokers that ask for a login; no error, event or hint shows it. */
+  readonly username?: string;
+  /** As {@link username}. */
+  readonly password?: string;
+  /** How many publishes the operator tolerates. Default: unlimited. */
+  readonly rate?: BrokerRate;
+}
+
+/** A token bucket: `burst` publishes at once, refilled `perSecond`. */
+export interface BrokerRate {
+  /** Publishes a second in the long run; positive. */
+  readonly perSecond: number;
+  /** Publishes at once after a pause; at least 1. */
+  readonly burst: number;
+}
+
+/**
+ * The brokers a router may use, by family and host. The host is hashed as it is spelled: both sides must
+ * spell it alike.
+ *
+ * @example
+ * ```ts
+ * const pool: BrokerPool = { IPv4: { "broker.example.com": { port: 1883, wss: 8884 } } };
+ * ```
+ */
+export interface BrokerPool {
+  /** When it was last looked after, such as `2026-01-31`: for people. */
+  readonly updated?: string;
+  /** The brokers to be spoken to over IPv4. */
+  readonly IPv4?: Readonly<Record<string, BrokerEntry>>;
+  /** The brokers to be spoken to over IPv6. */
+  readonly IPv6?: Readonly<Record<string, BrokerEntry>>;
+}
+
+/** One broker of a pool, and where it is. */
+export interface PoolBroker extends BrokerAddress, BrokerEntry {
+  readonly family: Family;
+  readonly weight: number;
+}
+
+/** A broker that may be dialled: of the pool, or one that a hint named. */
+export interface Broker extends PoolBroker {
+  /** Whether it must be at a public address, because a stranger may have named it. */
+  readonly publicOnly?: boolean;
+}
+
+/**
+ * Checks a broker pool, for instance one read from a file. Fields that it does not know are left out.
+ *
+ * @param pool - an object in the format of `brokers.json`, or its JSON text
+ * @returns a copy with every entry's `weight` filled in
+ * @throws {@link InvalidInputError} `INVALID_POOL`, whose `path` names the entry and the field
+ *
+ * @example
+ * ```ts
+ * const pool = parseBrokerPool({ IPv4: { "broker.example.com": { port: 1883, wss: 8884 } } });
+ * ```
+ */
+export function parseBrokerPool(pool: unknown): BrokerPool {
+  return readPool(typeof pool === "string" ? parseJson(pool) : pool, "INVALID_POOL", "");
+}
+
+/** The brokers of one family of a pool. */
+export function brokersOf(pool: BrokerPool, family: Family): Broker[] {
+  return Object.entries(pool[family] ?? {}).map(([host, entry]) => ({ weight: 1, ...entry, family, host }));
+}
+
+/** Every port that a broker speaks MQTT at, plain MQTT first. */
+export function portsOf(broker: BrokerEntry): number[] {
+  return Object.values(TRANSPORTS).flatMap(({ portField }) => broker[portField] ?? []);
+}
+
+/** The port under which a broker speaks a transport, if it does. */
+export function portOf(broker: BrokerEntry, transport: Transport): number | undefined {
+  return broker[TRANSPORTS[transport].portField];
+}
+
+/** The part of a broker that may be shown: no credentials. */
+export function addressOf(broker: Broker): BrokerAddress {
+  const { family, host, port } = broker;
+  return port === undefined ? { family, host } : { family, host, port };
+}
+
+/** Whether this can be a host name or an address: printable ASCII without what separates parts of a URL. */
+export function isHost(host: unknown): host is string {
+  return typeof host === "string" && /^[!-~]{1,253}$/.test(host) && !/[/\\@?#[\]"]/.test(host);
+}
+
+export const aHost: Schema<string> = be("a host name or an address in ASCII", isHost);
+
+export const aPort: Schema<number> = whole(1, 65_535, "port");
+
+export const positive: Schema<number> = be(
+  "a positive number",
+  (value): value is number => typeof value === "number" && value > 0 && value < Number.POSITIVE_INFINITY,
+);
+
+const readEntry: Schema<BrokerEntry> = record<BrokerEntry>({
+  port: optional(aPort),
+  tls: optional(aPort),
+  ws: optional(aPort),
+  wss: optional(aPort),
+  path: optional(
+    be(
+      'a text that starts with "/"',
+      (value): value is string => typeof value === "string" && value.startsWith("/"),
+    ),
+  ),
+  weight: or(positive, 1),
+  username: optional(text),
+  password: optional(text),
+  rate: optional(record<BrokerRate>({ perSecond: positive, burst: number(1) })),
+});
+
+/** @param misplaced - tells addresses that belong to the other family */
+function readFamily(misplaced: RegExp): Schema<Readonly<Record<string, BrokerEntry>>> {
+  return (value, code, path) => {
+    check(isRecord(value), code, path, "an object of hosts");
+    const entries = Object.entries(value).map(([host, entry]) => {
+      const place = `${path}[${JSON.stringify(host)}]`;
+      aHost(host, code, place);
+      check(!misplaced.test(host), code, place, `an ${path} address or a name`);
+      return [host, readEntry(entry, code, place)];
+    });
+    return Object.fromEntries(entries);
+  };
+}
+
+const readPool: Schema<BrokerPool> = record<BrokerPool>(
+  {
+    updated: optional(text),
+    IPv4: or(readFamily(/:/), {}),
+    IPv6: or(readFamily(/^\d{1,3}(\.\d{1,3}){3}$/), {}),
+  },
+  "pool",
+);
+
+function parseJson(json: string): unknown {
+  try {
+    return JSON.parse(json);
+  } catch {
+    // The parser's own message quotes the text, which may hold credentials.
+    check(false, "INVALID_POOL", "pool", "JSON");
+  }
+}
+
+/** The public brokers that come with the package, with the date of their check. */
+export const defaultBrokers: BrokerPool = parseBrokerPool(bundled);

@@ -1,0 +1,151 @@
+import { bytesToHex, hexToBytes } from "@noble/hashes/utils.js";
+import { Point, utils } from "@noble/secp256k1";
+import { platform } from "#platform";
+import { check, got } from "../base/schema.js";
+import type { Ecdh, Sign } from "../platform/platform.js";
+
+/** Bytes of a compressed public key. */
+export const PUBLIC_KEY_BYTES = 33;
+
+/** Bytes of a signature: r then s. */
+export const SIGNATURE_BYTES = 64;
+
+/**
+ * Who a router is: a public key, and something that signs for it. {@link Keypair} is one; so is any
+ * object of this shape, for instance in front of a key that lives in an agent or a token.
+ */
+export interface Identity {
+  /** The compressed secp256k1 public key, 33 bytes. */
+  readonly publicKey: Uint8Array;
+  /**
+   * An ECDSA signature over the SHA-1 digest of `part`.
+   * @returns 64 bytes, r then s, big-endian
+   */
+  sign(part: Uint8Array): Uint8Array | Promise<Uint8Array>;
+  /**
+   * ECDH with another public key (33 bytes), needed to open sealed messages and for nothing else.
+   * May throw or reject for bytes that are no public key.
+   * @returns the x coordinate of the shared point, 32 bytes
+   */
+  sharedSecret?(publicKey: Uint8Array): Uint8Array | Promise<Uint8Array>;
+}
+
+/**
+ * A secp256k1 key pair held in memory. Printing or serialising it shows the public key only.
+ *
+ * @example
+ * ```ts
+ * const keys = Keypair.generate();
+ * const same = Keypair.fromSecretKey(keys.secretKey);
+ * console.log(same.publicKeyHex === keys.publicKeyHex); // true
+ * ```
+ */
+export class Keypair implements Identity {
+  /** The compressed public key, 33 bytes. */
+  readonly publicKey: Uint8Array;
+  /** The public key as 66 lower-case hex characters: this peer's address. */
+  readonly publicKeyHex: string;
+  readonly #secretKey: Uint8Array;
+  readonly #sign: Sign;
+  readonly #ecdh: Ecdh;
+
+  private constructor(secretKey: Uint8Array) {
+    this.#secretKey = secretKey;
+    this.#ecdh = platform.createEcdh(secretKey);
+    this.publicKey = this.#ecdh.publicKey;
+    this.publicKeyHex = bytesToHex(this.publicKey);
+    this.#sign = platform.createSign(secretKey);
+  }
+
+  /** A new random key pair. */
+  static generate(): Keypair {
+    return new Keypair(utils.randomSecretKey());
+  }
+
+  /**
+   * The key pair of an existing secret key.
+   * @param secretKey - 32 bytes, or 64 hex characters
+   * @throws {@link InvalidInputError} `INVALID_KEY` when it is not a number from 1 to n - 1
+   */
+  static fromSecretKey(secretKey: string | Uint8Array): Keypair {
+    const bytes = typeof secretKey === "string" ? bytesFromHex(secretKey) : secretKey;
+    // The value itself must not appear in the error: it may be a secret with a typo in it.
+    check(
+      bytes instanceof Uint8Array && utils.isValidSecretKey(bytes),
+      "INVALID_KEY",
+      "secretKey",
+      "32 bytes or 64 hex characters, 1 to n - 1",
+    );
+    // Not slice: a Buffer's shares the memory.
+    return new Keypair(Uint8Array.from(bytes));
+  }
+
+  /** The secret key, 32 bytes: a copy, to be kept safe. */
+  get secretKey(): Uint8Array {
+    return this.#secretKey.slice();
+  }
+
+  /** Signs the SHA-1 digest of `part`: 64 bytes, r then s. */
+  sign(part: Uint8Array): Uint8Array | Promise<Uint8Array> {
+    return this.#sign(part);
+  }
+
+  /** ECDH with another public key: the x coordinate of the shared point, 32 bytes. */
+  sharedSecret(publicKey: Uint8Array): Uint8Array {
+    return this.#ecdh.sharedSecret(publicKey);
+  }
+
+  /** The address alone. */
+  toJSON(): { publicKey: string } {
+    return { publicKey: this.publicKeyHex };
+  }
+}
+
+/**
+ * An address in its one spelling: 66 lower-case hex characters.
+ * @param path - what the address is called where it came from, for the error
+ * @throws {@link InvalidInputError} `INVALID_ADDRESS` when it is not a compressed key on the curve
+ */
+export function parseAddress(address: unknown, path = "address"): string {
+  const bytes = typeof address === "string" ? bytesFromHex(address) : undefined;
+  check(
+    isPublicKey(bytes),
+    "INVALID_ADDRESS",
+    path,
+    "66 hex characters of a compressed secp256k1 public key",
+    got(address),
+  );
+  return bytesToHex(bytes);
+}
+
+/**
+ * Checks what a caller passes as its identity.
+ * @returns the identity's address
+ * @throws {@link InvalidInputError} `INVALID_KEY`
+ */
+export function identityAddress(identity: Identity): string {
+  // Its public key was made from a secret one; looking for it on the curve takes a tenth of a millisecond.
+  if (identity instanceof Keypair) return identity.publicKeyHex;
+  const { publicKey, sign }: Partial<Identity> = Object(identity);
+  check(isPublicKey(publicKey), "INVALID_KEY", "identity.publicKey", "a compressed public key of 33 bytes");
+  check(typeof sign === "function", "INVALID_KEY", "identity.sign", "a function");
+  return bytesToHex(publicKey);
+}
+
+function isPublicKey(bytes: unknown): bytes is Uint8Array {
+  if (!(bytes instanceof Uint8Array) || bytes.length !== PUBLIC_KEY_BYTES) return false;
+  try {
+    Point.fromBytes(bytes);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+function bytesFromHex(text: string): Uint8Array | undefined {
+  try {
+    return hexToBytes(text);
+  } catch {
+    return undefined;
+  }
+}

@@ -1,0 +1,112 @@
+import { concatBytes, createView, hexToBytes, utf8ToBytes } from "@noble/hashes/utils.js";
+import { utils } from "@noble/secp256k1";
+import { platform } from "#platform";
+import type { Cipher } from "../platform/platform.js";
+import { type Identity, PUBLIC_KEY_BYTES } from "./identity.js";
+
+/**
+ * What a sealed message starts with: a byte that no UTF-8 text contains, "SW", and the format's version.
+ */
+const MARKER: Uint8Array = Uint8Array.of(0xff, 0x53, 0x57, 1);
+
+/** Binds the derived keys to this use of them. */
+const INFO: Uint8Array = utf8ToBytes("sidewire seal 1");
+
+const KEY_BYTES = 32;
+const NONCE_BYTES = 24;
+const TAG_BYTES = 16;
+const LENGTH_BYTES = 4;
+
+/** Everything shorter looks alike. */
+const MIN_PADDED = 256;
+
+const HEAD_BYTES: number = MARKER.length + PUBLIC_KEY_BYTES;
+
+/** Where a sealed message belongs: cut out and sent in another packet, it does not open. */
+export interface SealContext {
+  /** Addresses, 66 hex characters. */
+  readonly source: string;
+  readonly destination: string;
+  /** 64 hex characters. */
+  readonly queueId: string;
+  readonly sequence: number;
+}
+
+/** Whether these bytes are a sealed message, to be opened rather than read. */
+export function isSealed(message: Uint8Array): boolean {
+  return MARKER.every((byte, i) => message[i] === byte);
+}
+
+/** How long a message is once it is sealed. */
+export function sealedLength(length: number): number {
+  return HEAD_BYTES + padded(LENGTH_BYTES + length) + TAG_BYTES;
+}
+
+/**
+ * Encrypts a message so that only its destination can read it: ECDH between an ephemeral key and the
+ * destination's, HKDF-SHA-256, XChaCha20-Poly1305. `docs/protocol.md` has the format.
+ *
+ * @param ephemeralKey - a secret key never used before or again; random by default
+ */
+export function seal(
+  message: Uint8Array,
+  context: SealContext,
+  ephemeralKey: Uint8Array = utils.randomSecretKey(),
+): Uint8Array {
+  const destination = hexToBytes(context.destination);
+  const { publicKey, sharedSecret } = platform.createEcdh(ephemeralKey);
+  const plain = new Uint8Array(padded(LENGTH_BYTES + message.length));
+  createView(plain).setUint32(0, message.length);
+  plain.set(message, LENGTH_BYTES);
+  const shared = sharedSecret(destination);
+  return concatBytes(MARKER, publicKey, cipher(shared, publicKey, destination, context).encrypt(plain));
+}
+
+/**
+ * Opens what {@link seal} made.
+ * @returns the message; undefined when it was not sealed for this identity and this very packet, was
+ * changed on its way, or the identity cannot open anything
+ */
+export async function open(
+  sealed: Uint8Array,
+  context: SealContext,
+  identity: Identity,
+): Promise<Uint8Array | undefined> {
+  if (!isSealed(sealed) || sealed.length < sealedLength(0)) return undefined;
+  const ephemeral = sealed.subarray(MARKER.length, HEAD_BYTES);
+  try {
+    const shared = await identity.sharedSecret?.(ephemeral);
+    if (!shared) return undefined;
+    const plain = cipher(shared, ephemeral, identity.publicKey, context).decrypt(sealed.subarray(HEAD_BYTES));
+    const length = createView(plain).getUint32(0);
+    return length <= plain.length - LENGTH_BYTES
+      ? plain.slice(LENGTH_BYTES, LENGTH_BYTES + length)
+      : undefined;
+  } catch {
+    return undefined; // no point on the curve, or not what the tag vouches for
+  }
+}
+
+function cipher(
+  shared: Uint8Array,
+  ephemeral: Uint8Array,
+  destination: Uint8Array,
+  { source, queueId, sequence }: SealContext,
+): Cipher {
+  const derived = platform.hkdf(shared, concatBytes(ephemeral, destination), INFO, KEY_BYTES + NONCE_BYTES);
+  const place = new Uint8Array(4);
+  createView(place).setUint32(0, sequence);
+  const associated = concatBytes(hexToBytes(source), destination, hexToBytes(queueId), place);
+  return platform.createCipher(derived.subarray(0, KEY_BYTES), derived.subarray(KEY_BYTES), associated);
+}
+
+/**
+ * A length that tells little of the one that was there: Padmé (Nikitin et al., "Reducing Metadata
+ * Leakage from Encrypted Files and Communication with PURBs", 2019), at most 12 % longer.
+ */
+function padded(length: number): number {
+  if (length <= MIN_PADDED) return MIN_PADDED;
+  const exponent = Math.floor(Math.log2(length));
+  const step = 2 ** (exponent - Math.floor(Math.log2(exponent)) - 1);
+  return Math.ceil(length / step) * step;
+}
