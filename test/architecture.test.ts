@@ -10,6 +10,7 @@ const ORDER: readonly string[] = [
   "base/errors",
   "base/schema",
   "base/abort",
+  "base/timer",
   "base/alarm",
   "base/lifecycle",
   "base/bounded-map",

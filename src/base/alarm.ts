@@ -1,3 +1,5 @@
+import { startTimer } from "./timer.js";
+
 /**
  * One timer for many deadlines. Setting an earlier time moves it forward,
  * a later one leaves it alone: when it rings, the owner looks what is due and
@@ -8,7 +10,7 @@
 export class Alarm {
   readonly #ring: (now: number) => number;
   #at = NEVER;
-  #timer: ReturnType<typeof setTimeout> | undefined;
+  #stop: (() => void) | undefined;
 
   /** @param ring - called when a time has come; returns the next one, or {@link NEVER}. */
   constructor(ring: (now: number) => number) {
@@ -18,17 +20,17 @@ export class Alarm {
   /** Ring at this time or earlier. */
   set(at: number): void {
     if (at >= this.#at) return;
-    clearTimeout(this.#timer);
+    this.#stop?.();
     this.#at = at;
     // setTimeout counts whole milliseconds and treats more than 2^31 - 1 of them as none.
     const delay = Math.min(Math.max(Math.ceil(at - monotonicNow()), 0), MAX_DELAY_MS);
-    this.#timer = setTimeout(() => this.#fire(), delay);
+    this.#stop = startTimer(delay, () => this.#fire());
   }
 
   /** Forget the time; a later `set` starts it again. */
   clear(): void {
-    clearTimeout(this.#timer);
-    this.#timer = undefined;
+    this.#stop?.();
+    this.#stop = undefined;
     this.#at = NEVER;
   }
 
@@ -45,11 +47,11 @@ export const NEVER: number = Number.POSITIVE_INFINITY;
 
 /** A promise of so many milliseconds, and what stops its timer. */
 export function timer(ms: number): { readonly over: Promise<undefined>; readonly stop: () => void } {
-  let id: ReturnType<typeof setTimeout> | undefined;
+  let stop = (): void => {};
   const over = new Promise<undefined>((resolve) => {
-    id = setTimeout(resolve, ms, undefined);
+    stop = startTimer(ms, () => resolve(undefined));
   });
-  return { over, stop: () => clearTimeout(id) };
+  return { over, stop };
 }
 
 /** What some work comes to, or nothing if it takes longer than so many milliseconds. */

@@ -2,7 +2,8 @@ import { onAbort, throwIfAborted } from "../base/abort.js";
 import { monotonicNow } from "../base/alarm.js";
 import { SidewireError } from "../base/errors.js";
 import { aSignal, check, listOf, number, optional, or, readOptions } from "../base/schema.js";
-import { agree, distanceAt, MIN_POLL_MS, type Reading, TimeServer, timer } from "./time-server.js";
+import { startTimer } from "../base/timer.js";
+import { agree, distanceAt, MIN_POLL_MS, type Reading, TimeServer } from "./time-server.js";
 
 /** What {@link ntpClock} takes. */
 export interface NtpClockOptions {
@@ -206,14 +207,14 @@ class Clock implements NtpClock {
     this.#poll = poll;
     const end = (): void => poll.abort();
     const stopListening = onAbort(signal, end);
-    const timers = [timer(end, this.#timeoutMs, ref)];
+    const stopTimers = [startTimer(this.#timeoutMs, end, ref)];
     const readings: Reading[] = [];
     const reports = await Promise.all(
       this.#servers.map(async (server) => {
         try {
           const reading = await server.read(this.#timeoutMs / 2, this.#refreshMs, ref, poll.signal);
           readings.push(reading);
-          if (agree(readings, this.#servers.length)) timers.push(timer(end, GRACE_MS, ref));
+          if (agree(readings, this.#servers.length)) stopTimers.push(startTimer(GRACE_MS, end, ref));
           return `${server.name}: ${new Date(reading.epoch + monotonicNow()).toISOString()}`;
         } catch (error) {
           const reason = poll.signal.aborted ? `no answer within ${this.#timeoutMs} ms` : messageOf(error);
@@ -222,7 +223,7 @@ class Clock implements NtpClock {
       }),
     );
     end(); // for the slower addresses of those that have answered
-    for (const each of timers) clearTimeout(each);
+    for (const stop of stopTimers) stop();
     stopListening();
     throwIfAborted(signal);
     // What had come in by then is let go too: nobody counts on a correction after the end.

@@ -5,6 +5,7 @@ import { isIPv6 } from "node:net";
 import { abortable, onAbort, throwIfAborted } from "../base/abort.js";
 import { monotonicNow } from "../base/alarm.js";
 import { check, got } from "../base/schema.js";
+import { startTimer } from "../base/timer.js";
 
 export const MIN_POLL_MS = 16_000; // RFC 5905, MINPOLL; RFC 4330, section 10, forbids less than 15 s
 const MAX_PAUSE_MS = 86_400_000;
@@ -139,10 +140,10 @@ function exchange(
       sent.set(cookie.toString("hex"), monotonicNow());
       socket.send(packet);
     };
-    let repeat: NodeJS.Timeout | undefined;
+    let stopRepeat = (): void => {};
     const settle = (act: () => void): void => {
       stopListening();
-      clearTimeout(repeat);
+      stopRepeat();
       socket.close();
       act();
     };
@@ -164,7 +165,7 @@ function exchange(
     });
     socket.once("connect", () => {
       send();
-      repeat = timer(send, repeatMs, ref);
+      stopRepeat = startTimer(repeatMs, send, ref);
     });
     // A connected socket takes packets from this address alone, and tells when the port is closed.
     socket.connect(port, address);
@@ -193,10 +194,4 @@ function decodeTime(packet: Buffer, offset: number): number {
   if (seconds === 0 && fraction === 0) return Number.NaN; // not known
   const era = seconds < 2 ** 31 ? 2 ** 32 : 0;
   return (seconds + era - NTP_EPOCH_S) * 1000 + (fraction / 2 ** 32) * 1000;
-}
-
-/** Nobody waits for a refresh: its timers don't keep the process alive. */
-export function timer(act: () => void, ms: number, ref: boolean): NodeJS.Timeout {
-  const started = setTimeout(act, ms);
-  return ref ? started : started.unref();
 }
