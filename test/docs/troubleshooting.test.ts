@@ -21,14 +21,14 @@ function rowsBelow(heading: string): string[] {
 
 describe("troubleshooting", () => {
   it.each([
-    ["every error code", "src/errors.ts", "SidewireErrorCode", "Error codes"],
+    ["every error code", "src/base/errors.ts", "SidewireErrorCode", "Error codes"],
     [
       "every reason for a broker's failure",
-      "src/errors.ts",
+      "src/base/errors.ts",
       "BrokerFailure",
       "Reasons for a broker's failure",
     ],
-    ["every reason for a drop", "src/receiver.ts", "DropReason", "Reasons for a drop"],
+    ["every reason for a drop", "src/receiving/receiver.ts", "DropReason", "Reasons for a drop"],
   ])("has %s, and no other", (_, file, type, heading) => {
     const members = membersOf(file, type);
     expect(members.length).toBeGreaterThan(5);
