@@ -10,9 +10,6 @@ const DEPENDENCIES: readonly string[] = [
   "mqtt-packet/types/*.d.ts",
   "@noble/*/*.d.ts",
   "eventemitter3/*.d.ts",
-  "p-any/*.d.ts",
-  "p-some/*.d.ts",
-  "p-cancelable/*.d.ts",
 ];
 
 /**

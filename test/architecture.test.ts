@@ -244,10 +244,6 @@ describe("one file alone", () => {
     expect(importersOf("mqtt")).toEqual(["brokers/broker-link"]);
   });
 
-  it("knows p-any: delivery", () => {
-    expect(importersOf("p-any")).toEqual(["sending/delivery"]);
-  });
-
   it("knows the bundled pool: broker-pool", () => {
     expect(importersOf("/brokers.json")).toEqual(["wire/broker-pool"]);
   });

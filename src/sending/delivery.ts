@@ -1,4 +1,3 @@
-import pAny from "p-any";
 import { monotonicNow } from "../base/alarm.js";
 import type { AttemptReport } from "../base/errors.js";
 import type { LinkSet, LinkSlot } from "../brokers/link-set.js";
@@ -132,7 +131,7 @@ export class Delivery {
     const nextWave = new Promise<Acknowledgement>((start, giveUp) => {
       this.#nextWave = { start, giveUp };
     });
-    return pAny([...attempts.map((attempt) => attempt.answer), nextWave]);
+    return Promise.any([...attempts.map((attempt) => attempt.answer), nextWave]);
   }
 
   #published(): Attempt[] {
@@ -205,8 +204,8 @@ type Publish = (slot: LinkSlot) => string | undefined;
 /** One message and one broker. */
 class Attempt {
   readonly broker: Broker;
-  /** Ends with the ACK that came by this broker; can be cancelled, which p-any does to those that lost. */
-  readonly answer: Promise<Acknowledgement> & { cancel(): void };
+  /** Ends with the ACK that came by this broker. */
+  readonly answer: Promise<Acknowledgement>;
   resolve: (ack: Acknowledgement) => void = () => {};
   reject: (error: Error) => void = () => {};
   /** Stops watching the broker. */
@@ -225,11 +224,10 @@ class Attempt {
     this.problem = slot.state === "waiting" ? slot.lastError?.message : "not connected in time";
     this.#slot = slot;
     this.#publishOn = publishOn;
-    const answer = new Promise<Acknowledgement>((resolve, reject) => {
+    this.answer = new Promise<Acknowledgement>((resolve, reject) => {
       this.resolve = resolve;
       this.reject = reject;
     });
-    this.answer = Object.assign(answer, { cancel: () => this.cancel() });
   }
 
   /** Whether an ACK may come by this broker without anything more being done. */
