@@ -19,6 +19,7 @@ const ORDER: readonly string[] = [
   "platform/platform",
   "platform/private-address",
   "platform/xchacha",
+  "platform/thread-pool",
   "platform/node",
   "platform/browser",
   "wire/identity",

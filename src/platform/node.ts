@@ -18,6 +18,7 @@ import { BoundedMap } from "../base/bounded-map.js";
 import { be, check, optional, record, type Schema } from "../base/schema.js";
 import type { Family, Platform, SocketOptions, SocketTarget } from "./platform.js";
 import { isPrivateHost } from "./private-address.js";
+import { ThreadPool } from "./thread-pool.js";
 import { TRANSPORTS } from "./transports.js";
 import { xchacha } from "./xchacha.js";
 
@@ -71,18 +72,17 @@ export const platform: Platform = {
       type: "sec1",
     });
     const options = { key, dsaEncoding: "ieee-p1363" } as const;
+    const pool = new ThreadPool();
     let lastAt = Number.NEGATIVE_INFINITY;
     return (part) => {
       const now = monotonicNow();
       const isAlone = now - lastAt > ALONE_MS;
       lastAt = now;
       if (isAlone && part.length < LONG_BYTES) return sign("sha1", part, options);
-      return new Promise((resolve, reject) => {
-        sign("sha1", part, options, (error, signature) => {
-          if (error) reject(error);
-          else resolve(signature);
-        });
-      });
+      return pool.run<Uint8Array>(
+        (done) => sign("sha1", part, options, done),
+        () => sign("sha1", part, options),
+      );
     };
   },
 
@@ -108,17 +108,18 @@ export const platform: Platform = {
       keys.set(id, key);
       return key;
     };
-    return (signature, part, publicKey) =>
-      new Promise((resolve) => {
-        try {
-          const key = keyObject(publicKey);
-          verify("sha1", part, { key, dsaEncoding: "ieee-p1363" }, signature, (error, ok) =>
-            resolve(error === null && ok),
-          );
-        } catch {
-          resolve(false); // not a point on the curve
-        }
-      });
+    const pool = new ThreadPool();
+    return async (signature, part, publicKey) => {
+      try {
+        const key = { key: keyObject(publicKey), dsaEncoding: "ieee-p1363" } as const;
+        return await pool.run<boolean>(
+          (done) => verify("sha1", part, key, signature, done),
+          () => verify("sha1", part, key, signature),
+        );
+      } catch {
+        return false; // not a point on the curve
+      }
+    };
   },
 
   openSocket(target) {
