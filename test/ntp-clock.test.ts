@@ -8,8 +8,9 @@ import { type NtpClock, type NtpClockOptions, ntpClock } from "../src/node/ntp-c
 import { startEmbeddedBroker } from "./support/embedded-broker.js";
 import { poolOf, record, startPeer, use } from "./support/peers.js";
 
-/** A name with an address of each family, which the system's resolver has no reason to know. */
+/** Names with several addresses, which the system's resolver has no reason to know. */
 const TWO_FAMILIES = "two-families.test";
+const THREE_ADDRESSES = "three-addresses.test";
 vi.mock("node:dns/promises", async (importOriginal) => {
   const dns = await importOriginal<typeof import("node:dns/promises")>();
   const addresses = [
@@ -17,8 +18,11 @@ vi.mock("node:dns/promises", async (importOriginal) => {
     { address: "127.0.0.1", family: 4 },
     { address: "127.0.0.2", family: 4 },
   ];
-  const lookup = (host: string, options: { all: true }): Promise<unknown> =>
-    host === TWO_FAMILIES ? Promise.resolve(addresses) : dns.lookup(host, options);
+  const ofOneFamily = ["127.0.0.1", "127.0.0.2", "127.0.0.3"].map((address) => ({ address, family: 4 }));
+  const lookup = async (host: string, options: { all: true }): Promise<unknown> => {
+    if (host === TWO_FAMILIES) return addresses;
+    return host === THREE_ADDRESSES ? ofOneFamily : dns.lookup(host, options);
+  };
   return { ...dns, lookup };
 });
 
@@ -249,6 +253,39 @@ describe("ntpClock", () => {
     await one.asked(3);
     expect(other.requests.length).toBeLessThanOrEqual(3); // none a second time
     expect(second.requests).toEqual([]);
+  });
+
+  it.each([
+    ["is closed", undefined],
+    ["swallows the requests", silent],
+    ["gives no usable answer", (answer: Buffer, send: (packet: Buffer) => void) => send(answer.fill(0, 24))],
+    [
+      "asks to be left alone",
+      (answer: Buffer, send: (packet: Buffer) => void) => {
+        answer[1] = 0;
+        answer.write("DENY", 12);
+        send(answer);
+      },
+    ],
+  ])("goes on to a name's next address when the first %s", async (_, answering) => {
+    const second = await NtpServer.start({ host: "127.0.0.2", aheadMs: HOUR });
+    const { port } = second;
+    const first = answering && (await NtpServer.start({ port, answering }));
+    const third = await NtpServer.start({ host: "127.0.0.3", port });
+    expectAhead(await startClock([], { servers: [`${THREE_ADDRESSES}:${port}`] }), HOUR);
+    expect([first?.requests.length ?? 1, second.requests.length, third.requests.length]).toEqual([1, 1, 0]);
+  });
+
+  it("asks a name's further addresses one after the other, no faster than the network can answer", async () => {
+    const third = await NtpServer.start({ host: "127.0.0.3", aheadMs: HOUR });
+    const { port } = third;
+    const silentOnes = await Promise.all(
+      ["127.0.0.1", "127.0.0.2"].map((host) => NtpServer.start({ host, port, answering: silent })),
+    );
+    expectAhead(await startClock([], { servers: [`${THREE_ADDRESSES}:${port}`] }), HOUR);
+    const times = [...silentOnes, third].map(({ requests }) => requests[0]?.at ?? Number.NaN);
+    const pauses = times.slice(1).map((at, i) => at - (times[i] ?? Number.NaN));
+    for (const pause of pauses) expect(pause).toBeGreaterThan(150);
   });
 
   it("counts a server once, however often it is named", async () => {

@@ -96,7 +96,9 @@ export interface BrokerAddress {
 
 /** Why a connection to a broker failed or ended. */
 export type BrokerFailure =
-  /** The name did not resolve, or the connection was refused, reset or closed. */
+  /** The name did not resolve, or a hinted one leads to a private address. */
+  | "dns"
+  /** The connection was refused, reset or closed. */
   | "unreachable"
   /** No answer within the connect timeout. */
   | "timeout"

@@ -12,7 +12,8 @@ export interface NtpClockOptions {
    * `any.time.nl` and `ntp.se`: three operators that offer time to everyone and leave leap seconds as they
    * are. Don't mix them with servers that smear (Google, Amazon, Meta), and don't ship `pool.ntp.org` as a
    * default of your own: its rules ask a product for a zone of its own (https://www.ntppool.org/vendors.html).
-   * Three or more outvote one that lies; of two that contradict each other neither is believed.
+   * Three or more outvote one that lies; of two that contradict each other neither is believed. Of a name one
+   * address of each family is asked, a further one when that fails or says nothing for 250 ms.
    */
   servers?: readonly string[] | undefined;
   /** How long to wait for answers, ms; half-way, silent servers are asked again. Default: 4000; 10 to 60 000. */
@@ -208,11 +209,12 @@ class Clock implements NtpClock {
     const end = (): void => poll.abort();
     const stopListening = onAbort(signal, end);
     const stopTimers = [startTimer(this.#timeoutMs, end, ref)];
+    const manner = { repeatMs: this.#timeoutMs / 2, refreshMs: this.#refreshMs, ref };
     const readings: Reading[] = [];
     const reports = await Promise.all(
       this.#servers.map(async (server) => {
         try {
-          const reading = await server.read(this.#timeoutMs / 2, this.#refreshMs, ref, poll.signal);
+          const reading = await server.read(manner, poll.signal);
           readings.push(reading);
           if (agree(readings, this.#servers.length)) stopTimers.push(startTimer(GRACE_MS, end, ref));
           return `${server.name}: ${new Date(reading.epoch + monotonicNow()).toISOString()}`;

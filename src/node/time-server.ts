@@ -1,11 +1,14 @@
 import { randomBytes } from "node:crypto";
 import { createSocket } from "node:dgram";
+import type { LookupAddress } from "node:dns";
 import { lookup } from "node:dns/promises";
 import { isIPv6 } from "node:net";
 import { abortable, onAbort, throwIfAborted } from "../base/abort.js";
 import { monotonicNow } from "../base/alarm.js";
 import { check, got } from "../base/schema.js";
+import { type Attempt, staggered } from "../base/staggered.js";
 import { startTimer } from "../base/timer.js";
+import { ATTEMPT_DELAY_MS, MAX_ADDRESSES } from "../platform/dial.js";
 
 export const MIN_POLL_MS = 16_000; // RFC 5905, MINPOLL; RFC 4330, section 10, forbids less than 15 s
 const MAX_PAUSE_MS = 86_400_000;
@@ -45,6 +48,16 @@ export function agree(readings: readonly Reading[], voters: number): Reading | u
   return { epoch, distance, at };
 }
 
+/** How a server is asked. */
+export interface Manner {
+  /** After how long without an answer an address is asked again, ms. */
+  readonly repeatMs: number;
+  /** How often the server is asked, ms. */
+  readonly refreshMs: number;
+  /** Whether asking keeps the process alive. */
+  readonly ref: boolean;
+}
+
 /** A server, its best answer, and what it asked for. */
 export class TimeServer {
   #best: Reading | undefined;
@@ -81,31 +94,49 @@ export class TimeServer {
   }
 
   /** The most exact of its answers (RFC 5905, section 10), or the fresh one if they exclude each other. */
-  async read(repeatMs: number, refreshMs: number, ref: boolean, signal: AbortSignal): Promise<Reading> {
+  async read(manner: Manner, signal: AbortSignal): Promise<Reading> {
     const found = await abortable(lookup(this.host, { all: true }), signal);
-    const oneEach = found.filter((a, i) => found.findIndex((b) => b.family === a.family) === i);
-    // The quickest address is the most exact.
-    const fresh = await Promise.any(
-      oneEach.map(async ({ address, family }) => {
-        const pause = this.#pauses.get(address);
-        if (pause !== undefined && pause.until > monotonicNow()) throw new Error("asked to be left alone");
-        try {
-          return await exchange(family === 6 ? "udp6" : "udp4", address, this.port, repeatMs, ref, signal);
-        } catch (error) {
-          if (!(error instanceof KissOfDeath)) throw error;
-          let ms = Math.min(2 * (pause?.ms ?? Math.max(refreshMs, MIN_POLL_MS)), MAX_PAUSE_MS);
-          if (error.code === "DENY" || error.code === "RSTR") ms = Number.POSITIVE_INFINITY;
-          else if (error.code !== "RATE") throw error; // the others ask for nothing
-          this.#pauses.set(address, { ms, until: monotonicNow() + ms });
-          throw error;
-        }
-      }),
+    const ask =
+      ({ address }: LookupAddress): Attempt<Reading> =>
+      (given) =>
+        this.#ask(address, manner, given);
+    // The quicker family is the more exact one. The further addresses of each are for when the first is down.
+    const families = [4, 6].map((version) => found.filter(({ family }) => family === version));
+    const delayMs = Math.min(ATTEMPT_DELAY_MS, manner.repeatMs);
+    const isReferenced = manner.ref;
+    const fresh = await staggered(
+      families
+        .filter((addresses) => addresses.length > 0)
+        .map(
+          (addresses): Attempt<Reading> =>
+            (given) => {
+              const attempts = addresses.slice(0, MAX_ADDRESSES).map(ask);
+              return staggered(attempts, { delayMs, signal: given, isReferenced });
+            },
+        ),
+      { delayMs: 0, signal, isReferenced },
     );
     const best = this.#best;
     const distance = best === undefined ? 0 : distanceAt(best, fresh.at);
     const excluded = best === undefined || Math.abs(best.epoch - fresh.epoch) > distance + fresh.distance;
     this.#best = excluded || fresh.distance <= distance ? fresh : best;
     return this.#best;
+  }
+
+  /** Asks one address, unless it has asked to be left alone. */
+  async #ask(address: string, manner: Manner, signal: AbortSignal): Promise<Reading> {
+    const pause = this.#pauses.get(address);
+    if (pause !== undefined && pause.until > monotonicNow()) throw new Error("asked to be left alone");
+    try {
+      return await exchange(address, this.port, manner, signal);
+    } catch (error) {
+      if (!(error instanceof KissOfDeath)) throw error;
+      let ms = Math.min(2 * (pause?.ms ?? Math.max(manner.refreshMs, MIN_POLL_MS)), MAX_PAUSE_MS);
+      if (error.code === "DENY" || error.code === "RSTR") ms = Number.POSITIVE_INFINITY;
+      else if (error.code !== "RATE") throw error; // the others ask for nothing
+      this.#pauses.set(address, { ms, until: monotonicNow() + ms });
+      throw error;
+    }
   }
 }
 
@@ -118,16 +149,14 @@ class KissOfDeath extends Error {
 
 /** One request, and another if it stays without an answer, from a port of its own (RFC 9109). */
 function exchange(
-  type: "udp4" | "udp6",
   address: string,
   port: number,
-  repeatMs: number,
-  ref: boolean,
+  { repeatMs, ref }: Manner,
   signal: AbortSignal,
 ): Promise<Reading> {
   return new Promise((resolve, reject) => {
     throwIfAborted(signal);
-    const socket = createSocket(type);
+    const socket = createSocket(isIPv6(address) ? "udp6" : "udp4");
     if (!ref) socket.unref();
     const sent = new Map<string, number>();
     const send = (): void => {

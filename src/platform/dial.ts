@@ -1,0 +1,128 @@
+import { lookup } from "node:dns/promises";
+import { connect, isIP, type Socket } from "node:net";
+import { abortable, onAbort, throwIfAborted } from "../base/abort.js";
+import { BrokerError } from "../base/errors.js";
+import { type Attempt, staggered } from "../base/staggered.js";
+import { inWords } from "./failure-words.js";
+import type { SocketTarget } from "./platform.js";
+import { isPrivateHost } from "./private-address.js";
+
+/** Where a TCP connection goes, and how it leaves. */
+export interface DialTarget
+  extends Pick<SocketTarget, "family" | "host" | "port" | "localAddress" | "publicOnly"> {
+  /**
+   * With which of the name's addresses to begin, counted from the resolver's first. An address that takes
+   * connections and is of no use otherwise does not stand in the way of the others for ever.
+   */
+  readonly turn?: number;
+}
+
+/** The addresses of a name in one family, best first. */
+export type Resolve = (host: string, version: 4 | 6) => Promise<readonly string[]>;
+
+/** How long the next address waits for the one before (RFC 8305, section 8: Connection Attempt Delay). */
+export const ATTEMPT_DELAY_MS = 250;
+
+/** So many of a name's addresses are tried at most: whoever runs its name server says how many there are. */
+export const MAX_ADDRESSES = 8;
+
+/**
+ * A TCP connection to a host: to whichever of its addresses answers first (RFC 8305, within one family).
+ * The name is looked up once, and what was looked at is what is dialled.
+ *
+ * The socket has a listener for errors, so that one that comes before the caller's own ends nothing. The caller
+ * has to look whether it was destroyed, or the signal has fired, since.
+ *
+ * @throws {@link BrokerError} `dns`, `unreachable`; AbortError
+ */
+export async function dial(
+  target: DialTarget,
+  signal: AbortSignal,
+  resolve: Resolve = systemResolve,
+): Promise<Socket> {
+  throwIfAborted(signal);
+  const addresses = await addressesOf(target, signal, resolve);
+  const attempts = addresses.map(
+    (address): Attempt<Socket> =>
+      (given) =>
+        connectTo(address, target, given),
+  );
+  try {
+    return await staggered(attempts, {
+      delayMs: ATTEMPT_DELAY_MS,
+      signal,
+      discard: (socket) => socket.destroy(),
+    });
+  } catch (error) {
+    throw error instanceof AggregateError ? unreachable(addresses, error.errors) : error;
+  }
+}
+
+/** At least one, and no more than are tried. @throws BrokerError `dns` */
+async function addressesOf(
+  { host, family, publicOnly, turn = 0 }: DialTarget,
+  signal: AbortSignal,
+  resolve: Resolve,
+): Promise<readonly string[]> {
+  const version = family === "IPv6" ? 6 : 4;
+  const all = isIP(host) === 0 ? await lookUp(host, version, signal, resolve) : [host];
+  const addresses = all.filter((address) => isIP(address) === version);
+  if (addresses.length === 0) throw new BrokerError("dns", `it has no ${family} address`);
+  if (publicOnly && addresses.some(isPrivateHost)) {
+    throw new BrokerError("dns", "it leads to a private address, and is known from a hint alone");
+  }
+  const first = turn % addresses.length;
+  return [...addresses.slice(first), ...addresses.slice(0, first)].slice(0, MAX_ADDRESSES);
+}
+
+async function lookUp(
+  host: string,
+  version: 4 | 6,
+  signal: AbortSignal,
+  resolve: Resolve,
+): Promise<readonly string[]> {
+  try {
+    return await abortable(resolve(host, version), signal);
+  } catch (cause) {
+    throwIfAborted(signal);
+    throw new BrokerError("dns", inWords(cause), { cause });
+  }
+}
+
+async function systemResolve(host: string, version: 4 | 6): Promise<readonly string[]> {
+  return (await lookup(host, { family: version, all: true })).map(({ address }) => address);
+}
+
+function connectTo(
+  address: string,
+  { port, localAddress }: DialTarget,
+  signal: AbortSignal,
+): Promise<Socket> {
+  return new Promise((resolve, reject) => {
+    const socket = connect({
+      host: address,
+      port,
+      noDelay: true,
+      ...(localAddress === undefined ? {} : { localAddress }),
+    });
+    const stopListening = onAbort(signal, (error) => {
+      socket.destroy();
+      reject(error);
+    });
+    socket.on("error", (error) => {
+      stopListening();
+      reject(error);
+    });
+    socket.once("connect", () => {
+      stopListening();
+      resolve(socket);
+    });
+  });
+}
+
+function unreachable(addresses: readonly string[], errors: readonly unknown[]): BrokerError {
+  const [cause] = errors;
+  const each = errors.map((error, i) => `${inWords(error)} at ${addresses[i]}`).join("; ");
+  const problem = errors.length === 1 ? inWords(cause) : `none of ${errors.length} addresses: ${each}`;
+  return new BrokerError("unreachable", problem, { cause });
+}
