@@ -100,7 +100,11 @@ export class Router extends EventEmitter<RouterEvents> implements AsyncDisposabl
       onMessage: (slot, payload, topic) => this.#receive(slot, payload, topic),
       onState: (slot) => this.#reporter.brokerChanged(slot, () => this.#conclude()),
     });
-    this.#sleepDetector = new SleepDetector(wallNow, () => this.#links.check());
+    let wakes = 0;
+    this.#sleepDetector = new SleepDetector(wallNow, () => {
+      wakes++;
+      this.#links.check();
+    });
     this.#routes = new RoutingTable(settings, (broker) => this.#links.isUsable(broker));
     this.#inbound = new InboundSet(this.#links, {
       ...settings,
@@ -131,6 +135,7 @@ export class Router extends EventEmitter<RouterEvents> implements AsyncDisposabl
       routes: this.#routes,
       schedule: (at) => this.#outboxAlarm.set(at),
       lifecycle: this.#lifecycle,
+      wakes: () => wakes,
     };
   }
 

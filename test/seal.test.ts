@@ -314,6 +314,38 @@ describe("sealing", () => {
     expect(seen.size).toBe(20 * Math.floor((4 + 33 + 256 + 16 - 4) / 8));
   });
 
+  it.each(PLATFORMS)(
+    "has a key of its own for another message or place, where random bytes come twice, on the %s platform",
+    (name) => {
+      const { seal } = sideOf(name);
+      vi.spyOn(globalThis.crypto, "getRandomValues").mockImplementation((array) => {
+        if (array !== null) Buffer.from(array.buffer, array.byteOffset, array.byteLength).fill(7);
+        return array;
+      });
+      try {
+        const [vector] = vectors.good;
+        if (vector === undefined) throw new Error("no vector");
+        const context = contextOf(vector);
+        const keyOf = (message: string, place: Partial<SealContext>): string => {
+          const sealed = seal.seal(new TextEncoder().encode(message), { ...context, ...place });
+          return bytesToHex(sealed.subarray(4, HEAD_BYTES));
+        };
+        const keys = [
+          keyOf("yes", {}),
+          keyOf("no", {}),
+          keyOf("yes", { sequence: context.sequence + 1 }),
+          keyOf("yes", { queueId: "cd".repeat(32) }),
+          keyOf("yes", { source: `02${"cd".repeat(32)}` }),
+        ];
+        expect(new Set(keys).size).toBe(keys.length);
+        // The very same packet may look the same.
+        expect(keyOf("yes", {})).toBe(keys[0]);
+      } finally {
+        vi.restoreAllMocks();
+      }
+    },
+  );
+
   it("starts with what is not UTF-8", () => {
     const { seal } = sideOf("node");
     const fatal = new TextDecoder("utf-8", { fatal: true });

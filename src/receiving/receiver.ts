@@ -1,4 +1,4 @@
-import { utf8ToBytes } from "@noble/hashes/utils.js";
+import { bytesToHex, randomBytes, utf8ToBytes } from "@noble/hashes/utils.js";
 import { monotonicNow } from "../base/alarm.js";
 import { BoundedMap } from "../base/bounded-map.js";
 import type { LinkSet, LinkSlot } from "../brokers/link-set.js";
@@ -119,7 +119,12 @@ interface Ack {
   readonly by: Set<LinkSlot>;
 }
 
-const ACK_TEXT: Uint8Array = utf8ToBytes("ack");
+/** Whoever asks for an ACK chooses what else is signed in it. This part nobody can know beforehand, and nobody reads. */
+const ACK_RANDOM_BYTES = 16;
+
+function makeAckText(): Uint8Array {
+  return utf8ToBytes(`ack ${bytesToHex(randomBytes(ACK_RANDOM_BYTES))}`);
+}
 
 /**
  * What happens to bytes that come in, the cheapest check first: length, topic, `accept`, signature,
@@ -289,7 +294,7 @@ export class Receiver {
     if (ack === undefined) {
       const timestamp = Math.floor(wallNow() / 1000);
       const payload = AppPacket.pack(
-        { queueId, sequence, timestamp, type: MessageType.Ack, message: ACK_TEXT },
+        { queueId, sequence, timestamp, type: MessageType.Ack, message: makeAckText() },
         identity,
       );
       ack = { payload, by: new Set() };

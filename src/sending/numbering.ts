@@ -1,4 +1,5 @@
-import { bytesToHex, randomBytes } from "@noble/hashes/utils.js";
+import { concatBytes, randomBytes, utf8ToBytes } from "@noble/hashes/utils.js";
+import { platform } from "#platform";
 import { MAX_SEQUENCE, QUEUE_ID_BYTES } from "../wire/packet.js";
 
 /** Which message of whose queue: what tells it from all others of its sender. */
@@ -17,12 +18,21 @@ export class Numbering {
   #sequence = 0;
   /** Numbers below the next one that were given back. */
   readonly #free = new Set<number>();
+  /** Whether nothing is on its way. */
+  #isSettled = true;
+  #wakes = 0;
 
-  next(): Place {
-    if (this.#sequence > MAX_SEQUENCE) {
+  /**
+   * @param wakes - how often the machine has woken. A virtual machine that was set back to an earlier state would
+   * give the same numbers to other messages, which the receiver takes for copies: so the queue is a new one then.
+   */
+  next(wakes: number): Place {
+    if (this.#sequence > MAX_SEQUENCE || (this.#isSettled && wakes !== this.#wakes)) {
       this.#queueId = randomQueueId();
       this.#sequence = 0;
+      this.#wakes = wakes;
     }
+    this.#isSettled = false;
     return { queueId: this.#queueId, sequence: this.#sequence++ };
   }
 
@@ -36,9 +46,12 @@ export class Numbering {
   /** Nothing is on its way any more: a number given back that has a used one behind it stays empty. */
   settle(): void {
     this.#free.clear();
+    this.#isSettled = true;
   }
 }
 
+/** A queue id that nobody had before: the time is in it too, for where random bytes come twice. */
 export function randomQueueId(): string {
-  return bytesToHex(randomBytes(QUEUE_ID_BYTES));
+  const now = utf8ToBytes(`${Date.now()} ${performance.now()}`);
+  return platform.sha256(concatBytes(randomBytes(QUEUE_ID_BYTES), now));
 }

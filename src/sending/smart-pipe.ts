@@ -42,6 +42,8 @@ export interface PipeContext {
   /** Sets the router's alarm for the outbox. */
   readonly schedule: (at: number) => void;
   readonly lifecycle: Lifecycle;
+  /** How often the machine has woken from sleep, or from an earlier state of it. */
+  readonly wakes: () => number;
 }
 
 /** How long a probe goes on listening after the first answer: this, or twice the first round trip. */
@@ -148,7 +150,7 @@ export class SmartPipe {
     this.#checkOpen();
     await this.#turns.take(signal);
     try {
-      const place = this.#numbering.next();
+      const place = this.#numbering.next(this.#context.wakes());
       const context = { source: this.#context.address, destination: this.to, ...place };
       const sealed = this.encrypted ? seal(message, context) : message;
       const [delivery, ack] = await this.#transmit(MessageType.Message, place, sealed, timeoutMs, signal);

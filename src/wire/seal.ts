@@ -1,4 +1,4 @@
-import { concatBytes, createView, hexToBytes, utf8ToBytes } from "@noble/hashes/utils.js";
+import { concatBytes, createView, hexToBytes, randomBytes, utf8ToBytes } from "@noble/hashes/utils.js";
 import { utils } from "@noble/secp256k1";
 import { platform } from "#platform";
 import type { Cipher } from "../platform/platform.js";
@@ -11,8 +11,11 @@ const MARKER: Uint8Array = Uint8Array.of(0xff, 0x53, 0x57, 1);
 
 /** Binds the derived keys to this use of them. */
 const INFO: Uint8Array = utf8ToBytes("sidewire seal 1");
+const EPHEMERAL_INFO: Uint8Array = utf8ToBytes("sidewire ephemeral 1");
 
 const KEY_BYTES = 32;
+/** Half as many again as a key has: reduced to one, they leave no bias (FIPS 186-5, A.4.1). */
+const EPHEMERAL_SEED_BYTES = 48;
 const NONCE_BYTES = 24;
 const TAG_BYTES = 16;
 const LENGTH_BYTES = 4;
@@ -46,12 +49,12 @@ export function sealedLength(length: number): number {
  * Encrypts a message so that only its destination can read it: ECDH between an ephemeral key and the
  * destination's, HKDF-SHA-256, XChaCha20-Poly1305. `docs/protocol.md` has the format.
  *
- * @param ephemeralKey - a secret key never used before or again; random by default
+ * @param ephemeralKey - a secret key never used before or again; by default one of random bytes, message and context
  */
 export function seal(
   message: Uint8Array,
   context: SealContext,
-  ephemeralKey: Uint8Array = utils.randomSecretKey(),
+  ephemeralKey: Uint8Array = makeEphemeralKey(message, context),
 ): Uint8Array {
   const destination = hexToBytes(context.destination);
   const { publicKey, sharedSecret } = platform.createEcdh(ephemeralKey);
@@ -91,13 +94,31 @@ function cipher(
   shared: Uint8Array,
   ephemeral: Uint8Array,
   destination: Uint8Array,
-  { source, queueId, sequence }: SealContext,
+  context: SealContext,
 ): Cipher {
   const derived = platform.hkdf(shared, concatBytes(ephemeral, destination), INFO, KEY_BYTES + NONCE_BYTES);
+  return platform.createCipher(
+    derived.subarray(0, KEY_BYTES),
+    derived.subarray(KEY_BYTES),
+    associatedOf(destination, context),
+  );
+}
+
+/** What is authenticated with a message. */
+function associatedOf(destination: Uint8Array, { source, queueId, sequence }: SealContext): Uint8Array {
   const place = new Uint8Array(4);
   createView(place).setUint32(0, sequence);
-  const associated = concatBytes(hexToBytes(source), destination, hexToBytes(queueId), place);
-  return platform.createCipher(derived.subarray(0, KEY_BYTES), derived.subarray(KEY_BYTES), associated);
+  return concatBytes(hexToBytes(source), destination, hexToBytes(queueId), place);
+}
+
+/**
+ * A key that no other message gets, also where random bytes come twice, as after a virtual machine was set back to
+ * an earlier state: the message and its place are mixed in.
+ */
+function makeEphemeralKey(message: Uint8Array, context: SealContext): Uint8Array {
+  const secret = concatBytes(randomBytes(KEY_BYTES), message);
+  const place = associatedOf(hexToBytes(context.destination), context);
+  return utils.randomSecretKey(platform.hkdf(secret, place, EPHEMERAL_INFO, EPHEMERAL_SEED_BYTES));
 }
 
 /**

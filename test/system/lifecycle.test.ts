@@ -264,6 +264,30 @@ describe("a bad address", () => {
   );
 });
 
+describe("a machine that wakes, or was set back to an earlier state", () => {
+  it("numbers the messages of a pipe in a new queue: under the old numbers they would pass for copies", async () => {
+    const pool = poolOf([use(await startEmbeddedBroker())]);
+    let offset = 0;
+    const getTime = (): number => Date.now() + offset;
+    const [ann, ben] = [await startPeer(pool, { getTime }), await startPeer(pool, { getTime })];
+    const shown = record(ben);
+    const pipe = await ann.pipe(ben.address);
+    await pipe.deliver("before");
+    offset = 60_000;
+    await vi.waitFor(
+      async () => {
+        await pipe.deliver("after");
+        expect(shown.at(-1)?.queueId).not.toBe(shown[0]?.queueId);
+      },
+      { timeout: 10_000, interval: 100 },
+    );
+    expect(shown.at(-1)?.sequence).toBe(0);
+    const { length } = shown;
+    await pipe.deliver("and later");
+    expect(shown.slice(length - 1).map(({ sequence }) => sequence)).toEqual([0, 1]);
+  });
+});
+
 describe("a clock that fails", () => {
   it("is reported, and harms nothing else", async () => {
     const pool = poolOf([use(await startEmbeddedBroker())]);
