@@ -152,6 +152,20 @@ describe("a verifier", () => {
     expect(await other).toBe(true);
   });
 
+  it("lets copies wait with what waits already, up to 32, in no room of their own", async () => {
+    const oracle = new Oracle();
+    const verifier = new Verifier(oracle.verify);
+    // Three run, 256 wait; of each of these comes another copy.
+    const numbers = range(259).flatMap((number) => (number < 3 ? [number] : [number, number]));
+    const results = numbers.map((number) => check(verifier, 1, number));
+    const copies = range(31).map(() => check(verifier, 1, 258));
+    expect(await copies.at(-1)).toBe("full");
+    expect(await check(verifier, 1, 259)).toBe("full");
+    await oracle.answerAll();
+    expect(new Set(await Promise.all([...results, ...copies.slice(0, -1)]))).toEqual(new Set([true]));
+    expect(oracle.calls.length).toBe(259);
+  });
+
   it("is busy for everybody when too much waits in all", async () => {
     const oracle = new Oracle();
     const verifier = new Verifier(oracle.verify);

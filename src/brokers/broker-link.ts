@@ -4,6 +4,7 @@ import { platform } from "#platform";
 import { onAbort, throwIfAborted } from "../base/abort.js";
 import { atMost, timer } from "../base/alarm.js";
 import { BrokerError } from "../base/errors.js";
+import { startTimer } from "../base/timer.js";
 import type { SocketTarget } from "../platform/platform.js";
 import { TRANSPORTS } from "../platform/transports.js";
 import type { Broker } from "../wire/broker-pool.js";
@@ -90,7 +91,7 @@ class MqttLink implements BrokerLink {
   readonly #client: MqttClient;
   #closed = false;
   #connected = false;
-  #pingTimer: ReturnType<typeof setTimeout> | undefined;
+  #stopPing: (() => void) | undefined;
 
   constructor(client: MqttClient, { onMessage }: LinkOptions) {
     this.#client = client;
@@ -112,10 +113,9 @@ class MqttLink implements BrokerLink {
   }
 
   check(): void {
-    if (this.#closed || this.#pingTimer !== undefined || !this.#client.connected) return;
-    this.#pingTimer = setTimeout(
-      () => this.#end(new BrokerError("lost", `no answer to a ping within ${PING_MS} ms`)),
-      PING_MS,
+    if (this.#closed || this.#stopPing !== undefined || !this.#client.connected) return;
+    this.#stopPing = startTimer(PING_MS, () =>
+      this.#end(new BrokerError("lost", `no answer to a ping within ${PING_MS} ms`)),
     );
     this.#client.sendPing();
   }
@@ -139,8 +139,8 @@ class MqttLink implements BrokerLink {
   }
 
   #clearPing(): void {
-    clearTimeout(this.#pingTimer);
-    this.#pingTimer = undefined;
+    this.#stopPing?.();
+    this.#stopPing = undefined;
   }
 
   #end(cause: Error | undefined): void {

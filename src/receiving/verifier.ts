@@ -2,6 +2,7 @@ import { platform } from "#platform";
 import { Alarm, monotonicNow } from "../base/alarm.js";
 import { BoundedMap } from "../base/bounded-map.js";
 import type { Verify } from "../platform/platform.js";
+import { PUBLIC_KEY_BYTES } from "../wire/identity.js";
 import type { AppPacket } from "../wire/packet.js";
 
 /** Who comes before whom: what is waited for or goes on, then who is known, then strangers. */
@@ -11,7 +12,8 @@ interface Job {
   readonly packet: AppPacket;
   readonly payload: Uint8Array;
   readonly isFirst: boolean;
-  readonly done: (valid: boolean) => void;
+  /** What becomes of the packet and of its copies that came while it waited. */
+  readonly uses: ((valid: boolean) => void)[];
 }
 
 /** How many verifications run at once: the threads that Node has for them. All but the first rank leave one free. */
@@ -21,6 +23,9 @@ const CONCURRENT_OTHERS = 3;
 /** How many may wait in each rank, and of one source. */
 const MAX_WAITING = 1024;
 const MAX_WAITING_OF_SOURCE = 256;
+
+/** How many copies of a waiting packet wait with it: one for each broker, and then some. */
+const MAX_COPIES = 32;
 
 /** For how many payloads the result is kept: the copies of a message come by several brokers. */
 const KEPT_RESULTS = 512;
@@ -67,7 +72,7 @@ export class Verifier {
     return new Promise((resolve) => {
       const isFirst = rank === 0;
       if (isFirst) this.#contestedUntil = monotonicNow() + CONTESTED_MS;
-      const job = { packet, payload, isFirst, done: (valid: boolean) => resolve(use(valid)) };
+      const job = { packet, payload, isFirst, uses: [(valid: boolean) => resolve(use(valid))] };
       if (this.#lines[rank].add(job)) this.#next();
       else resolve("full");
     });
@@ -95,7 +100,7 @@ export class Verifier {
     }
   }
 
-  async #run({ packet, payload, isFirst, done }: Job): Promise<void> {
+  async #run({ packet, payload, isFirst, uses }: Job): Promise<void> {
     const startedAt = monotonicNow();
     const id = platform.sha256(payload);
     const known = this.#results.get(id);
@@ -108,7 +113,7 @@ export class Verifier {
     const valid = await result;
     this.#running -= threads;
     // What comes of it at once, such as opening a sealed message, is in the time that it took.
-    done(valid);
+    for (const use of uses) use(valid);
     if (!isFirst) {
       this.#others--;
       const now = monotonicNow();
@@ -137,6 +142,13 @@ class Line {
   add(job: Job): boolean {
     const { source } = job.packet;
     const jobs = this.#jobs.get(source) ?? [];
+    // After a pause the copies of many messages come at once: each message needs room, its copies none.
+    const same = jobs.find(({ payload }) => isSame(payload, job.payload));
+    if (same !== undefined) {
+      if (same.uses.length >= MAX_COPIES) return false;
+      same.uses.push(...job.uses);
+      return true;
+    }
     if (this.count >= MAX_WAITING || jobs.length >= MAX_WAITING_OF_SOURCE) return false;
     jobs.push(job);
     this.count++;
@@ -160,4 +172,11 @@ class Line {
     this.count--;
     return job;
   }
+}
+
+function isSame(a: Uint8Array, b: Uint8Array): boolean {
+  if (a.length !== b.length) return false;
+  // Behind the source, which is the same, stands the signature: other packets differ at once.
+  for (let i = PUBLIC_KEY_BYTES; i < a.length; i++) if (a[i] !== b[i]) return false;
+  return true;
 }
