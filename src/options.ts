@@ -29,7 +29,7 @@ export interface RouterOptions {
   getTime: () => number;
   /** The brokers to use. Default: {@link defaultBrokers}, public ones. */
   brokers?: BrokerPool | undefined;
-  /** Default: the families this machine has an address in, loopback included. */
+  /** Default: the families this machine has an address in, loopback included; both where it does not tell. */
   families?: readonly Family[] | undefined;
   /** The local address to leave by: one, for its own family, or one for each. Node only. Default: the system's choice. */
   nic?: string | Partial<Record<Family, string>> | undefined;

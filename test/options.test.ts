@@ -345,6 +345,35 @@ describe("the options of a call", () => {
   });
 });
 
+describe("where the system does not tell its addresses, as on Android and under Deno", () => {
+  afterAll(() => {
+    vi.doUnmock("node:os");
+    vi.resetModules();
+  });
+
+  it.each([
+    [
+      "refuses",
+      () => {
+        throw Object.assign(new Error("uv_interface_addresses returned Unknown system error 13"), {
+          errno: 13,
+        });
+      },
+      ["IPv4", "IPv6"],
+    ],
+    ["has none", () => ({}), ["IPv4"]],
+    ["has IPv6 alone", () => ({ lo: [{ family: "IPv6" }], eth0: undefined }), ["IPv6"]],
+  ])("a router starts: the system %s", async (_, networkInterfaces, families) => {
+    vi.resetModules();
+    vi.doMock("node:os", async (importOriginal) => ({
+      ...(await importOriginal<object>()),
+      networkInterfaces,
+    }));
+    const options = await import("../src/options.js");
+    expect(options.parseRouterOptions({ getTime }).families).toEqual(families);
+  });
+});
+
 describe("in a browser", () => {
   let options: typeof import("../src/options.js");
 

@@ -60,8 +60,24 @@ export interface Cipher {
   decrypt(sealed: Uint8Array): Uint8Array;
 }
 
+/** The cryptography that a message needs. */
+export interface Cryptography {
+  /** SHA-256, as hex. */
+  sha256(bytes: Uint8Array): string;
+  /** HKDF with SHA-256 (RFC 5869). */
+  hkdf(secret: Uint8Array, salt: Uint8Array, info: Uint8Array, length: number): Uint8Array;
+  /** A signer for a secret key of 32 valid bytes. */
+  createSign(secretKey: Uint8Array): Sign;
+  /** ECDH on secp256k1 with a secret key of 32 valid bytes. */
+  createEcdh(secretKey: Uint8Array): Ecdh;
+  /** XChaCha20-Poly1305: a key of 32 bytes, a nonce of 24, and what is authenticated besides. */
+  createCipher(key: Uint8Array, nonce: Uint8Array, associated: Uint8Array): Cipher;
+  /** A verifier with a bounded memory of the keys it has met. */
+  createVerify(): Verify;
+}
+
 /** What differs between Node and browsers; chosen by the package's export conditions. */
-export interface Platform {
+export interface Platform extends Cryptography {
   /** The transports it can speak, in the default order of preference. */
   readonly transports: readonly Transport[];
   /** True where the caller cannot choose the address family of a connection. */
@@ -78,18 +94,6 @@ export interface Platform {
    * @throws SidewireError `UNSUPPORTED` where there are none, InvalidInputError `INVALID_OPTION`
    */
   parseSocketOptions(nic: unknown, ca: unknown): SocketOptions;
-  /** SHA-256, as hex. */
-  sha256(bytes: Uint8Array): string;
-  /** HKDF with SHA-256 (RFC 5869). */
-  hkdf(secret: Uint8Array, salt: Uint8Array, info: Uint8Array, length: number): Uint8Array;
-  /** A signer for a secret key of 32 valid bytes. */
-  createSign(secretKey: Uint8Array): Sign;
-  /** ECDH on secp256k1 with a secret key of 32 valid bytes. */
-  createEcdh(secretKey: Uint8Array): Ecdh;
-  /** XChaCha20-Poly1305: a key of 32 bytes, a nonce of 24, and what is authenticated besides. */
-  createCipher(key: Uint8Array, nonce: Uint8Array, associated: Uint8Array): Cipher;
-  /** A verifier with a bounded memory of the keys it has met. */
-  createVerify(): Verify;
   /** A socket that is connecting, for `mqtt` and `mqtts`; MQTT.js opens WebSockets itself. */
   openSocket(target: SocketTarget): Duplex;
   /** What MQTT.js hands to its WebSocket so that family, local address and CA hold there too. */

@@ -33,11 +33,16 @@ export class ThreadPool {
         this.#usedUpUntil = performance.now() + USED_UP_MS;
         doHere();
       });
-      start((error, result) => {
+      try {
+        start((error, result) => {
+          stop();
+          if (error) reject(error);
+          else resolve(result);
+        });
+      } catch (error) {
         stop();
-        if (error) reject(error);
-        else resolve(result);
-      });
+        reject(error);
+      }
     });
   }
 }

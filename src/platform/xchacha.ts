@@ -1,5 +1,5 @@
 import { createCipheriv, createDecipheriv } from "node:crypto";
-import { hchacha } from "@noble/ciphers/chacha.js";
+import { hchacha, xchacha20poly1305 } from "@noble/ciphers/chacha.js";
 import { concatBytes, createView, utf8ToBytes } from "@noble/hashes/utils.js";
 import type { Cipher } from "./platform.js";
 
@@ -12,11 +12,13 @@ const SIGMA: Uint32Array = wordsOf(utf8ToBytes("expand 32-byte k"));
 
 /**
  * XChaCha20-Poly1305 (draft-irtf-cfrg-xchacha-03) over OpenSSL's ChaCha20-Poly1305, which takes a twentieth
- * of the time for a long message, and needs no warming up.
+ * of the time for a long message, and needs no warming up. Where that is not there, noble's.
  *
  * @param nonce - 24 bytes
  */
 export function xchacha(key: Uint8Array, nonce: Uint8Array, associated: Uint8Array): Cipher {
+  isThere ??= canMake();
+  if (!isThere) return xchacha20poly1305(key, nonce, associated);
   const words = new Uint32Array(8);
   hchacha(SIGMA, wordsOf(key), wordsOf(nonce.subarray(0, 16)), words);
   const subkey = new Uint8Array(32);
@@ -36,6 +38,17 @@ export function xchacha(key: Uint8Array, nonce: Uint8Array, associated: Uint8Arr
       return concatBytes(decipher.update(sealed.subarray(0, length)), decipher.final());
     },
   };
+}
+
+let isThere: boolean | undefined;
+
+function canMake(): boolean {
+  try {
+    createCipheriv(ALGORITHM, new Uint8Array(32), new Uint8Array(12), OPTIONS);
+    return true;
+  } catch {
+    return false;
+  }
 }
 
 /** The little-endian words of some bytes. */

@@ -1,0 +1,40 @@
+import { xchacha20poly1305 } from "@noble/ciphers/chacha.js";
+import { hkdf } from "@noble/hashes/hkdf.js";
+import { hmac } from "@noble/hashes/hmac.js";
+import { sha1 } from "@noble/hashes/legacy.js";
+import { sha256 } from "@noble/hashes/sha2.js";
+import { bytesToHex } from "@noble/hashes/utils.js";
+import { getPublicKey, getSharedSecret, hashes, sign, verify } from "@noble/secp256k1";
+import type { Cryptography } from "./platform.js";
+
+/** Cryptography in JavaScript: for browsers, and for what a platform's own lacks. */
+export const noble: Cryptography = {
+  sha256: (bytes) => bytesToHex(sha256(bytes)),
+
+  hkdf: (secret, salt, info, length) => hkdf(sha256, secret, salt, info, length),
+
+  createSign(secretKey) {
+    // RFC 6979 needs an HMAC; the slots are shared by every user of the module, so they are filled late
+    // and only where nobody else did.
+    hashes.sha256 ??= sha256;
+    hashes.hmacSha256 ??= (key, message) => hmac(sha256, key, message);
+    return (part) => sign(sha1(part), secretKey, { prehash: false });
+  },
+
+  createEcdh: (secretKey) => ({
+    publicKey: getPublicKey(secretKey, true),
+    sharedSecret: (publicKey) => getSharedSecret(secretKey, publicKey).slice(1),
+  }),
+
+  createCipher: xchacha20poly1305,
+
+  createVerify() {
+    return (signature, part, publicKey) => {
+      try {
+        return verify(signature, sha1(part), publicKey, { prehash: false, lowS: false });
+      } catch {
+        return false; // wrong length, r or s out of range, not a point on the curve
+      }
+    };
+  },
+};
