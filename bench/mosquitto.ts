@@ -3,7 +3,7 @@ import { once } from "node:events";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { freePort } from "../test/support/mosquitto.js";
+import { freePort } from "../test/support/free-port.js";
 
 /** A mosquitto of the benchmark's own. It does not log packets, which would cost it more than they do. */
 export interface Mosquitto {

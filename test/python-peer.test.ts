@@ -1,8 +1,9 @@
 import { describe, expect, it } from "vitest";
 import type { InboundMessage, Router } from "../src/index.js";
-import { hasMosquitto, type Mosquitto, startMosquitto } from "./support/mosquitto.js";
+import type { BrokerProcess } from "./support/broker-process.js";
+import { type Python, startBroker, withPython } from "./support/needs.js";
 import { poolOf, record, startPeer, untilBrokers, use } from "./support/peers.js";
-import { hasPythonPeer, PythonPeer, type PythonSent } from "./support/python.js";
+import type { PythonPeer, PythonSent } from "./support/python.js";
 
 const MESSAGES = 50;
 const HOSTS = ["127.0.0.1", "127.0.0.2", "127.0.0.3"];
@@ -33,16 +34,16 @@ interface Meeting {
   /** What the router showed. */
   readonly shown: readonly InboundMessage[];
   readonly peer: PythonPeer;
-  readonly brokers: readonly Mosquitto[];
+  readonly brokers: readonly BrokerProcess[];
 }
 
 /** A router and a Python peer that listen on the same brokers. */
-async function meet(brokerCount: number): Promise<Meeting> {
-  const brokers: Mosquitto[] = [];
-  for (const host of HOSTS.slice(0, brokerCount)) brokers.push(use(await startMosquitto(host)));
+async function meetOver(brokerCount: number, python: Python): Promise<Meeting> {
+  const brokers: BrokerProcess[] = [];
+  for (const host of HOSTS.slice(0, brokerCount)) brokers.push(use(await startBroker(host)));
   const router = await startPeer(poolOf(brokers));
   const shown = record(router);
-  const peer = use(await PythonPeer.start());
+  const peer = use(await python.startPeer());
   await peer.listen(brokers);
   await untilBrokers(router, () => router.hints().length === brokerCount);
   return { router, shown, peer, brokers };
@@ -88,7 +89,9 @@ const hexOf = (messages: readonly { readonly data: Uint8Array }[]): string[] =>
   messages.map(({ data }) => hex(data));
 const upTo = (count: number): number[] => Array.from({ length: count }, (_, i) => i);
 
-describe.skipIf(!hasMosquitto || !hasPythonPeer)("a Python peer", () => {
+withPython("a Python peer", (python) => {
+  const meet = (brokerCount: number): Promise<Meeting> => meetOver(brokerCount, python);
+
   describe.each([1, 3])("over brokers: %i", (brokerCount) => {
     it("exchanges messages, each in a queue of its own and none waiting", TIMEOUT, async () => {
       const meeting = await meet(brokerCount);

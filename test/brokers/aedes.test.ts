@@ -1,4 +1,5 @@
+import { describe } from "vitest";
 import { aedes } from "./candidates.js";
 import { conversationOver } from "./conversation.js";
 
-conversationOver(aedes);
+describe("over aedes", () => conversationOver(aedes));

@@ -5,11 +5,11 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import manifest from "../../package.json" with { type: "json" };
 import type { BrokerEntry, Transport } from "../../src/index.js";
+import { keepBroker } from "../support/broker-process.js";
 import { startEmbeddedBroker } from "../support/embedded-broker.js";
-import { freePort, hasMosquitto, startMosquitto } from "../support/mosquitto.js";
-import { hasNats, startNats } from "../support/nats.js";
-import { hasRabbitmq, startRabbitmq } from "../support/rabbitmq.js";
-import { retrying } from "../support/server-process.js";
+import { freePort } from "../support/free-port.js";
+import type { RunMosquitto, StartNats, StartRabbitmq } from "../support/needs.js";
+import { retrying, type ServerProcess } from "../support/server-process.js";
 
 /** A broker that runs, on 127.0.0.1, with all the transports it has. */
 export interface RunningBroker extends AsyncDisposable {
@@ -24,7 +24,6 @@ export interface RunningBroker extends AsyncDisposable {
 /** A kind of broker that the conversation is held over. */
 export interface Candidate {
   readonly name: string;
-  readonly installed: boolean;
   /** Where its WebSocket listens. */
   readonly path: string;
   /** Who may log in besides those who say no name. */
@@ -45,29 +44,32 @@ export const ca: string = readFileSync(files.ca, "utf8");
 
 const user = { username: "ann", password: "secret" };
 
-export const mosquitto: Candidate = {
+export const mosquitto = (run: RunMosquitto): Candidate => ({
   name: "mosquitto",
-  installed: hasMosquitto,
   path: "/mqtt",
   user,
   async start() {
     const folder = mkdtempSync(join(tmpdir(), "sidewire-users-"));
     const users = join(folder, "users");
     writeFileSync(users, mosquittoUser(user));
-    const [broker, web] = await retrying(async () => {
-      const [mqtts = 0, ws = 0, wss = 0] = await Promise.all([1, 2, 3].map(() => freePort("127.0.0.1")));
-      const certificate = [`certfile ${files.cert}`, `keyfile ${files.key}`];
-      const config = [
-        `password_file ${users}`,
-        ...[`listener ${mqtts} 127.0.0.1`, ...certificate],
-        ...[`listener ${ws} 127.0.0.1`, "protocol websockets"],
-        ...[`listener ${wss} 127.0.0.1`, "protocol websockets", ...certificate],
-      ];
-      return [await startMosquitto("127.0.0.1", config.join("\n")), { mqtts, ws, wss }] as const;
+    const certificate = [`certfile ${files.cert}`, `keyfile ${files.key}`];
+    const [broker, secure] = await retrying(async () => {
+      const [mqtts, wss] = [await freePort("127.0.0.1"), await freePort("127.0.0.1")];
+      const start = (mqtt: number, ws: number): Promise<ServerProcess> =>
+        run(
+          [
+            ...["allow_anonymous true", `password_file ${users}`, "set_tcp_nodelay true"],
+            `listener ${mqtt} 127.0.0.1`,
+            ...[`listener ${mqtts} 127.0.0.1`, ...certificate],
+            ...[`listener ${ws} 127.0.0.1`, "protocol websockets"],
+            ...[`listener ${wss} 127.0.0.1`, "protocol websockets", ...certificate],
+          ].join("\n"),
+        );
+      return [await keepBroker("127.0.0.1", start), { mqtts, wss }] as const;
     });
     return {
-      version: broker.version,
-      ports: { mqtt: broker.port, ...web },
+      version: /version (\S+)/.exec(broker.log)?.[1] ?? "unknown",
+      ports: { mqtt: broker.port, ws: broker.webPort, ...secure },
       kill: () => broker.kill(),
       restart: () => broker.restart(),
       [Symbol.asyncDispose]: async () => {
@@ -76,24 +78,22 @@ export const mosquitto: Candidate = {
       },
     };
   },
-};
+});
 
-export const rabbitmq: Candidate = {
+export const rabbitmq = (start: StartRabbitmq): Candidate => ({
   name: "RabbitMQ",
-  installed: hasRabbitmq,
   path: "/ws",
   user: { username: "guest", password: "guest" },
-  start: () => startRabbitmq({ tls: files }),
-};
+  start: () => start({ tls: files }),
+});
 
-export const nats: Candidate = {
+export const nats = (start: StartNats): Candidate => ({
   name: "NATS",
-  installed: hasNats,
   path: "/mqtt",
   user,
   async start() {
     // A server speaks either with TLS or without.
-    const [plain, secure] = [await startNats({ user }), await startNats({ user, tls: files })];
+    const [plain, secure] = [await start({ user }), await start({ user, tls: files })];
     const both = [plain, secure];
     return {
       version: plain.version,
@@ -105,11 +105,10 @@ export const nats: Candidate = {
       },
     };
   },
-};
+});
 
 export const aedes: Candidate = {
   name: "aedes",
-  installed: true,
   path: "/mqtt",
   user,
   async start() {

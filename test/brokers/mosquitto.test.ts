@@ -1,4 +1,5 @@
+import { withMosquitto } from "../support/needs.js";
 import { mosquitto } from "./candidates.js";
 import { conversationOver } from "./conversation.js";
 
-conversationOver(mosquitto);
+withMosquitto("over mosquitto", (run) => conversationOver(mosquitto(run)));

@@ -1,4 +1,5 @@
+import { withNats } from "../support/needs.js";
 import { nats } from "./candidates.js";
 import { conversationOver } from "./conversation.js";
 
-conversationOver(nats);
+withNats("over NATS", (start) => conversationOver(nats(start)));

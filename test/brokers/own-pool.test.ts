@@ -5,9 +5,10 @@ import mqtt, { type IClientOptions, type MqttClient } from "mqtt";
 import { describe, expect, it, onTestFinished } from "vitest";
 import { parse } from "yaml";
 import { parseBrokerPool } from "../../src/index.js";
-import { freePort, hasMosquitto, MOSQUITTO } from "../support/mosquitto.js";
+import { freePort } from "../support/free-port.js";
+import { type RunMosquitto, withMosquitto } from "../support/needs.js";
 import { record, startPeer, untilBrokers } from "../support/peers.js";
-import { launch, retrying } from "../support/server-process.js";
+import { retrying } from "../support/server-process.js";
 import { ca, files, mosquittoUser } from "./candidates.js";
 
 const FOLDER = join(import.meta.dirname, "../../examples/own-pool");
@@ -75,9 +76,11 @@ interface OwnBroker {
 }
 
 /** Runs mosquitto with the example's configuration, moved to other ports and folders. */
-async function run(host = "127.0.0.1", change = (config: string): string => config): Promise<OwnBroker> {
-  if (MOSQUITTO === undefined) throw new Error("mosquitto is not installed");
-  const command = MOSQUITTO;
+async function runOwn(
+  mosquitto: RunMosquitto,
+  host = "127.0.0.1",
+  change = (config: string): string => config,
+): Promise<OwnBroker> {
   const folder = mkdtempSync(join(tmpdir(), "sidewire-own-pool-"));
   onTestFinished(() => rmSync(folder, { recursive: true }));
   writeFileSync(join(folder, "passwords"), mosquittoUser(monitor));
@@ -90,10 +93,7 @@ async function run(host = "127.0.0.1", change = (config: string): string => conf
       .replaceAll("/mosquitto/certs/privkey.pem", files.key);
     for (const [i, port] of said("listener").entries())
       config = config.replace(`listener ${port}\n`, `listener ${ports[i]} ${host}\n`);
-    // As the user of the test, who may read its files; and saying when it runs.
-    writeFileSync(join(folder, "mosquitto.conf"), `${config}\nuser root\nlog_type information\n`);
-    const args = ["-c", join(folder, "mosquitto.conf")];
-    return { ports, server: await launch({ command, args, ready: /version \S+ running/ }) };
+    return { ports, server: await mosquitto(config) };
   });
   onTestFinished(() => server.kill());
   const [tcp = 0, tls = 0, web = 0] = ports;
@@ -124,7 +124,10 @@ function topicsUntil(client: MqttClient, end: string): Promise<string[]> {
   });
 }
 
-describe.skipIf(!hasMosquitto)("a broker of one's own pool", () => {
+withMosquitto("a broker of one's own pool", (mosquitto) => {
+  const run = (host?: string, change?: (config: string) => string): Promise<OwnBroker> =>
+    runOwn(mosquitto, host, change);
+
   it("brings peers together over TCP, TLS and WebSocket", async () => {
     const broker = await run();
     const entries = [{ port: broker.mqtt }, { tls: broker.mqtts }, { wss: broker.wss }];

@@ -1,4 +1,5 @@
+import { withRabbitmq } from "../support/needs.js";
 import { rabbitmq } from "./candidates.js";
 import { conversationOver } from "./conversation.js";
 
-conversationOver(rabbitmq);
+withRabbitmq("over RabbitMQ", (start) => conversationOver(rabbitmq(start)));

@@ -14,9 +14,10 @@ import { build as esbuild } from "esbuild";
 import type { Browser } from "playwright-core";
 import { build as vite } from "vite";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { hasChromium, launchChromium, openPage } from "../support/chromium.js";
-import { freePort, hasMosquitto, type Mosquitto, startMosquitto } from "../support/mosquitto.js";
+import type { BrokerProcess } from "../support/broker-process.js";
+import { startBroker, withChromium } from "../support/needs.js";
 import { startPeer, use } from "../support/peers.js";
+import { openPage } from "../support/watched-page.js";
 import { serveFolder } from "../support/web-server.js";
 
 const ROOT = join(import.meta.dirname, "../..");
@@ -55,17 +56,14 @@ const WAYS: Readonly<Record<string, (source: string, out: string) => Promise<unk
   },
 };
 
-describe.skipIf(!hasChromium || !hasMosquitto)("a page under a strict Content-Security-Policy", () => {
+withChromium("a page under a strict Content-Security-Policy", (launchChromium) => {
   let browser: Browser;
-  let broker: Mosquitto & AsyncDisposable;
-  let ws: number;
+  let broker: BrokerProcess & AsyncDisposable;
   let folder: string;
 
   beforeAll(async () => {
     folder = mkdtempSync(join(tmpdir(), "sidewire-bundles-"));
-    ws = await freePort("127.0.0.1");
-    const listener = `listener ${ws} 127.0.0.1\nprotocol websockets`;
-    [browser, broker] = await Promise.all([launchChromium(), startMosquitto("127.0.0.1", listener)]);
+    [browser, broker] = await Promise.all([launchChromium(), startBroker()]);
   });
 
   afterAll(async () => {
@@ -87,12 +85,13 @@ describe.skipIf(!hasChromium || !hasMosquitto)("a page under a strict Content-Se
     it(`gets a message and answers it, ${name}`, async () => {
       const out = mkdtempSync(join(folder, "out-"));
       await build(writeSource(), out);
-      const site = use(await serveFolder(out, `default-src 'self'; connect-src ws://127.0.0.1:${ws}`));
-      const { page, problems } = await openPage(await browser.newContext(), `${site.url}?port=${ws}`);
+      const { port, webPort } = broker;
+      const site = use(await serveFolder(out, `default-src 'self'; connect-src ws://127.0.0.1:${webPort}`));
+      const { page, problems } = await openPage(await browser.newContext(), `${site.url}?port=${webPort}`);
       await page.waitForFunction(() => document.title !== "");
 
       const peer = await startPeer(
-        { IPv4: { "127.0.0.1": { port: broker.port } } },
+        { IPv4: { "127.0.0.1": { port } } },
         { encrypt: true, requireEncryption: true },
       );
       const answers = peer.messages();

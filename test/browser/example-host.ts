@@ -1,7 +1,7 @@
 import type { Browser, BrowserContext } from "playwright-core";
 import { afterAll, afterEach, beforeAll, onTestFinished } from "vitest";
 import { type Example, serveExample } from "../../examples/webrtc/server.js";
-import { launchChromium } from "../support/chromium.js";
+import type { LaunchChromium } from "../support/needs.js";
 import { ExamplePage } from "./example-page.js";
 
 /** A name that leads to this machine, and that no browser takes for it: its pages are like those of a LAN address. */
@@ -20,7 +20,7 @@ export interface Host {
 }
 
 /** Serves the example to the tests of one file; every test finds all brokers running. */
-export function hostExample(): Host {
+export function hostExample(launchChromium: LaunchChromium): Host {
   let browser: Browser;
   let example: Example;
 

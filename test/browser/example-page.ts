@@ -1,5 +1,5 @@
 import type { BrowserContext, Page } from "playwright-core";
-import { openPage, type WatchedPage } from "../support/chromium.js";
+import { openPage, type WatchedPage } from "../support/watched-page.js";
 
 /** The page of examples/webrtc, as its user sees it. */
 export class ExamplePage {

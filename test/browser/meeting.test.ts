@@ -1,20 +1,18 @@
 import type { Browser } from "playwright-core";
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { afterAll, beforeAll, expect, it } from "vitest";
 import type { BrokerPool } from "../../src/index.js";
-import { hasChromium, launchChromium } from "../support/chromium.js";
 import { startEmbeddedBroker } from "../support/embedded-broker.js";
-import { freePort, hasMosquitto, startMosquitto } from "../support/mosquitto.js";
+import { startBroker, withChromium } from "../support/needs.js";
 import { record, startPeer, use } from "../support/peers.js";
 import { openRouterPage } from "./router-page.js";
 
 /** One broker with a port for TCP and one for WebSocket. */
 const BROKERS: Readonly<Record<string, () => Promise<BrokerPool>>> = {
-  async mosquitto() {
-    const ws = await freePort("127.0.0.1");
-    const { port } = use(await startMosquitto("127.0.0.1", `listener ${ws} 127.0.0.1\nprotocol websockets`));
-    return { IPv4: { "127.0.0.1": { port, ws } } };
+  async "in a process of its own"() {
+    const { port, webPort } = use(await startBroker());
+    return { IPv4: { "127.0.0.1": { port, ws: webPort } } };
   },
-  async aedes() {
+  async "in this process"() {
     const tcp = use(await startEmbeddedBroker());
     const webSocket = use(await startEmbeddedBroker("127.0.0.1", 0, { transport: "ws" }));
     webSocket.aedes.handle = tcp.aedes.handle;
@@ -22,7 +20,7 @@ const BROKERS: Readonly<Record<string, () => Promise<BrokerPool>>> = {
   },
 };
 
-describe.skipIf(!hasChromium || !hasMosquitto)("a page and a program in Node", () => {
+withChromium("a page and a program in Node", (launchChromium) => {
   let browser: Browser;
 
   beforeAll(async () => {
@@ -31,7 +29,7 @@ describe.skipIf(!hasChromium || !hasMosquitto)("a page and a program in Node", (
   afterAll(() => browser?.close());
 
   for (const [name, start] of Object.entries(BROKERS)) {
-    it(`meet at one ${name}, over WebSocket and over TCP`, async () => {
+    it(`meet at one broker ${name}, over WebSocket and over TCP`, async () => {
       const pool = await start();
       const node = await startPeer(pool, { transports: ["mqtt"] });
       const { page, address, problems, untilShown } = await openRouterPage(browser, pool);

@@ -4,8 +4,8 @@ import { join } from "node:path";
 import type { Browser, Page } from "playwright-core";
 import { onTestFinished } from "vitest";
 import type { BrokerPool, Router, SmartPipe } from "../../src/index.js";
-import { openPage } from "../support/chromium.js";
 import { use } from "../support/peers.js";
+import { openPage } from "../support/watched-page.js";
 import { serveFolder } from "../support/web-server.js";
 
 declare global {

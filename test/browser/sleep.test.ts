@@ -1,13 +1,13 @@
 import type { Browser } from "playwright-core";
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { afterAll, beforeAll, expect, it } from "vitest";
 import type { BrokerPool } from "../../src/index.js";
 import { openBarePage } from "../support/bare-page.js";
-import { hasChromium, launchChromium } from "../support/chromium.js";
 import { startEmbeddedBroker } from "../support/embedded-broker.js";
+import { withChromium } from "../support/needs.js";
 import { startPeer, use } from "../support/peers.js";
 import { openRouterPage, serveRouterPage } from "./router-page.js";
 
-describe.skipIf(!hasChromium)("a page that was away", { timeout: 40_000 }, () => {
+withChromium("a page that was away", { timeout: 40_000 }, (launchChromium) => {
   let browser: Browser;
 
   beforeAll(async () => {

@@ -1,10 +1,10 @@
-import { describe, expect, it } from "vitest";
-import { hasChromium } from "../support/chromium.js";
+import { expect, it } from "vitest";
+import { withChromium } from "../support/needs.js";
 import { hostExample } from "./example-host.js";
 import type { ExamplePage } from "./example-page.js";
 
-describe.skipIf(!hasChromium)("the WebRTC example's looks", { timeout: 60_000 }, () => {
-  const host = hostExample();
+withChromium("the WebRTC example's looks", { timeout: 60_000 }, (launchChromium) => {
+  const host = hostExample(launchChromium);
 
   /** Says many lines at once. */
   const sayAll = ({ page }: ExamplePage, lines: readonly string[]): Promise<void> =>

@@ -1,15 +1,15 @@
 import { randomBytes } from "node:crypto";
-import { describe, expect, it } from "vitest";
+import { expect, it } from "vitest";
 import { poolOf } from "../../examples/webrtc/brokers.js";
 import { MAX_PEERS } from "../../examples/webrtc/peers.js";
 import { Keypair, type Router } from "../../src/index.js";
-import { hasChromium } from "../support/chromium.js";
+import { withChromium } from "../support/needs.js";
 import { startPeer } from "../support/peers.js";
 import { hostExample } from "./example-host.js";
 import { ExamplePage } from "./example-page.js";
 
-describe.skipIf(!hasChromium)("the WebRTC example's peers", { timeout: 60_000 }, () => {
-  const host = hostExample();
+withChromium("the WebRTC example's peers", { timeout: 60_000 }, (launchChromium) => {
+  const host = hostExample(launchChromium);
 
   const nobody = (): string => Keypair.generate().publicKeyHex;
   const startStranger = (): Promise<Router> =>

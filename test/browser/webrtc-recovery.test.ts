@@ -1,10 +1,10 @@
-import { describe, expect, it, onTestFinished } from "vitest";
-import { hasChromium, launchChromium } from "../support/chromium.js";
+import { expect, it, onTestFinished } from "vitest";
+import { withChromium } from "../support/needs.js";
 import { hostExample } from "./example-host.js";
 import { ExamplePage, talk } from "./example-page.js";
 
-describe.skipIf(!hasChromium)("the WebRTC example recovers: it", { timeout: 60_000 }, () => {
-  const host = hostExample();
+withChromium("the WebRTC example recovers: it", { timeout: 60_000 }, (launchChromium) => {
+  const host = hostExample(launchChromium);
 
   it("goes on when a broker dies, lets a third one in, and takes the broker back", async () => {
     const [ann, ben] = await host.connected();

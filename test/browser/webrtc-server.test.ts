@@ -4,7 +4,7 @@ import { request } from "node:http";
 import { join } from "node:path";
 import { describe, expect, it, onTestFinished } from "vitest";
 import { serveExample } from "../../examples/webrtc/server.js";
-import { freePort } from "../support/mosquitto.js";
+import { freePort } from "../support/free-port.js";
 import { use } from "../support/peers.js";
 
 const ROOT = join(import.meta.dirname, "../..");

@@ -1,13 +1,13 @@
-import { describe, expect, it } from "vitest";
+import { expect, it } from "vitest";
 import { poolOf } from "../../examples/webrtc/brokers.js";
 import type { BrokerHint } from "../../src/index.js";
-import { hasChromium } from "../support/chromium.js";
+import { withChromium } from "../support/needs.js";
 import { startPeer } from "../support/peers.js";
 import { hostExample, LAN_NAME } from "./example-host.js";
 import { ExamplePage, talk } from "./example-page.js";
 
-describe.skipIf(!hasChromium)("the WebRTC example", { timeout: 60_000 }, () => {
-  const host = hostExample();
+withChromium("the WebRTC example", { timeout: 60_000 }, (launchChromium) => {
+  const host = hostExample(launchChromium);
 
   it("opens a channel to whoever opens the link, and carries text both ways", async () => {
     const [ann, ben] = await host.connected();

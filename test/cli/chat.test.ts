@@ -1,8 +1,8 @@
-import { execFileSync } from "node:child_process";
 import { beforeEach, describe, expect, it } from "vitest";
 import { Keypair } from "../../src/index.js";
 import { Home, objects } from "../support/command.js";
 import { type EmbeddedBroker, startEmbeddedBroker } from "../support/embedded-broker.js";
+import { withTerminal } from "../support/needs.js";
 import { poolOf, record, startPeer, use } from "../support/peers.js";
 
 let home: Home;
@@ -120,28 +120,15 @@ describe("chat in a pipe", () => {
   });
 });
 
-/** Whether a terminal can be had: Python's `pty`, which is not on Windows. */
-const hasTerminal = ((): boolean => {
-  try {
-    execFileSync("python3", ["-c", "import fcntl, pty"], { stdio: "ignore" });
-    return true;
-  } catch {
-    return false;
-  }
-})();
-
-// Left out where there is none, but not under CI, where everything must be tested.
-const inTerminal = hasTerminal || process.env.CI ? describe : describe.skip;
-
-inTerminal("chat at two terminals", () => {
+withTerminal("chat at two terminals", (terminals) => {
   it("shows lines with their marks, what the other one says, and who is there", async () => {
     const ann = home.makeKey();
     const other = new Home();
     other.write("pool.json", poolOf([broker]));
     const ben = other.makeKey();
-    const annsTerminal = home.startInTerminal(["chat", ...POOL, ben]);
+    const annsTerminal = home.startIn(terminals, ["chat", ...POOL, ben]);
     await annsTerminal.until(({ out }) => out.includes("Ctrl-D"));
-    const bensTerminal = other.startInTerminal(["chat", ...POOL, ann]);
+    const bensTerminal = other.startIn(terminals, ["chat", ...POOL, ann]);
     await bensTerminal.until(({ out }) => out.includes("is there"));
     annsTerminal.type("hello Ben\rhow are you?\r");
     await annsTerminal.until(({ out }) => /✓.*how are you\?/.test(out));
@@ -164,7 +151,7 @@ inTerminal("chat at two terminals", () => {
 
   it("says above what is typed that no broker is there any more", async () => {
     home.makeKey();
-    const terminal = home.startInTerminal(["chat", ...POOL, Keypair.generate().publicKeyHex]);
+    const terminal = home.startIn(terminals, ["chat", ...POOL, Keypair.generate().publicKeyHex]);
     await terminal.until(({ out }) => out.includes("Ctrl-D"));
     terminal.type("half typed");
     await terminal.until(({ out }) => out.includes("half typed"));
@@ -179,7 +166,7 @@ inTerminal("chat at two terminals", () => {
   it("keeps a stranger's control characters from the terminal", async () => {
     const own = home.makeKey();
     const ann = await startPeer(poolOf([broker]));
-    const terminal = home.startInTerminal(["chat", ...POOL, ann.address]);
+    const terminal = home.startIn(terminals, ["chat", ...POOL, ann.address]);
     await terminal.until(({ out }) => out.includes("is there"));
     await (await ann.pipe(own)).deliver("\x1b]0;title\x07\r\n\x9b2Jend");
     await terminal.until(({ out }) => out.includes("end"));
@@ -190,12 +177,12 @@ inTerminal("chat at two terminals", () => {
   });
 });
 
-inTerminal("listen at a terminal", () => {
+withTerminal("listen at a terminal", (terminals) => {
   it("has colours, unless NO_COLOR is set, and the whole address once", async () => {
     const own = home.makeKey();
     const ann = await startPeer(poolOf([broker]));
     for (const env of [{}, { NO_COLOR: "1" }]) {
-      const terminal = home.startInTerminal(["listen", ...POOL], env);
+      const terminal = home.startIn(terminals, ["listen", ...POOL], env);
       await terminal.until(({ out }) => out.includes("Ctrl-C"));
       const pipe = await ann.pipe(own);
       for (const text of ["one", "two"]) await pipe.deliver(text);

@@ -3,7 +3,7 @@ import { beforeEach, describe, expect, it } from "vitest";
 import { Keypair, type Router } from "../../src/index.js";
 import { Home, objects } from "../support/command.js";
 import { type EmbeddedBroker, startEmbeddedBroker } from "../support/embedded-broker.js";
-import { startMosquitto } from "../support/mosquitto.js";
+import { startBroker } from "../support/needs.js";
 import { poolOf, record, startPeer, use } from "../support/peers.js";
 
 let home: Home;
@@ -306,15 +306,15 @@ describe("listen", () => {
   });
 
   it("says when it cannot be reached any more, and is there again later", async () => {
-    await using mosquitto = await startMosquitto();
-    home.write("pool.json", poolOf([mosquitto]));
+    await using broker = await startBroker();
+    home.write("pool.json", poolOf([broker]));
     const address = home.makeKey();
     const listening = await home.listen([...POOL, "--json"]);
-    await mosquitto.kill();
+    await broker.kill();
     await listening.until(({ err }) => err.includes("no broker is connected"));
     expect(objects(listening.err)).toMatchObject([{ code: "NO_BROKER", warning: expect.any(String) }]);
-    await mosquitto.restart();
-    const ann = await startPeer(poolOf([mosquitto]));
+    await broker.restart();
+    const ann = await startPeer(poolOf([broker]));
     const pipe = await ann.pipe(address);
     while ((await pipe.send("back?")) === 0) expect(listening.child.exitCode).toBeNull();
     await listening.until(({ out }) => out.includes("back?"));

@@ -1,5 +1,5 @@
 import type { Router } from "../../src/index.js";
-import type { Mosquitto } from "../support/mosquitto.js";
+import type { BrokerProcess } from "../support/broker-process.js";
 import { pause } from "./ledger.js";
 
 /** What was done to brokers. */
@@ -12,7 +12,7 @@ export interface Chaos {
 }
 
 export interface ChaosOptions {
-  readonly brokers: readonly Mosquitto[];
+  readonly brokers: readonly BrokerProcess[];
   readonly peers: readonly Router[];
   readonly random: () => number;
   readonly forMs: number;
@@ -25,18 +25,18 @@ const LONGEST_FAULT_MS = 20_000;
 
 /** Kills, freezes and restarts brokers at random; at the end all of them work. */
 export async function unleash({ brokers, peers, random, forMs, spareOne }: ChaosOptions): Promise<Chaos> {
-  const faulty = new Set<Mosquitto>();
+  const faulty = new Set<BrokerProcess>();
   const running: Promise<void>[] = [];
   const until = performance.now() + forMs;
   const stop = new AbortController();
   const done = { killed: 0, frozen: 0, restarted: 0, spared: 0 };
 
-  const works = (broker: Mosquitto): boolean =>
+  const works = (broker: BrokerProcess): boolean =>
     !faulty.has(broker) &&
     peers.every((peer) =>
       peer.stats().brokers.some(({ host, state }) => host === broker.host && state === "open"),
     );
-  const inflict = async (broker: Mosquitto, kind: number, forMs: number): Promise<void> => {
+  const inflict = async (broker: BrokerProcess, kind: number, forMs: number): Promise<void> => {
     if (kind < 0.4) {
       done.frozen++;
       broker.freeze();

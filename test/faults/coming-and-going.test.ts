@@ -1,6 +1,7 @@
 import { describe, expect, it } from "vitest";
 import type { Router } from "../../src/index.js";
-import { hasMosquitto, type Mosquitto, startMosquitto } from "../support/mosquitto.js";
+import type { BrokerProcess } from "../support/broker-process.js";
+import { startBroker } from "../support/needs.js";
 import { poolOf, startPeer, untilBrokers, use } from "../support/peers.js";
 import { type Chaos, unleash } from "./chaos.js";
 import { type Counts, expectAllAcknowledged, expectNothingWrong, Flow, settle } from "./ledger.js";
@@ -12,15 +13,15 @@ const EVERY_MS = 25;
 const open = (router: Router): number =>
   router.stats().brokers.filter(({ state }) => state === "open").length;
 
-async function startBrokers(subnet: string, count: number): Promise<Mosquitto[]> {
+async function startBrokers(subnet: string, count: number): Promise<BrokerProcess[]> {
   return await Promise.all(
-    Array.from({ length: count }, async (_, i) => use(await startMosquitto(`${subnet}.${i + 1}`))),
+    Array.from({ length: count }, async (_, i) => use(await startBroker(`${subnet}.${i + 1}`))),
   );
 }
 
 /** Messages flow both ways while brokers are killed, frozen and restarted. */
 async function flowUnder(
-  brokers: readonly Mosquitto[],
+  brokers: readonly BrokerProcess[],
   spareOne: boolean,
   random: () => number,
 ): Promise<{ counts: Counts; chaos: Chaos }> {
@@ -42,7 +43,7 @@ async function flowUnder(
 const told = ({ frozen, killed, restarted }: Chaos): string =>
   `${seconds} s; frozen ${frozen}, killed ${killed}, restarted ${restarted} times`;
 
-describe.skipIf(!hasMosquitto)("brokers that come and go", () => {
+describe("brokers that come and go", () => {
   it("cost nothing that was acknowledged, and nothing at all while one of them works", {
     timeout: seconds * 1000 + 60_000,
   }, async () => {

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { hasMosquitto, startMosquitto } from "../support/mosquitto.js";
+import { startBroker } from "../support/needs.js";
 import { poolOf, startPeer, untilBrokers, use } from "../support/peers.js";
 import { startProxy, type TcpProxy } from "../support/proxy.js";
 import { type Counts, expectNothingWrong, Flow, pause, settle } from "./ledger.js";
@@ -36,7 +36,7 @@ interface Recovery {
  * has reached him: his router has to notice by itself.
  */
 async function sleepAndWake({ subnet, sleptMs, wake }: Sleep): Promise<Recovery> {
-  const brokers = await Promise.all([1, 2, 3].map(async (i) => use(await startMosquitto(`${subnet}.${i}`))));
+  const brokers = await Promise.all([1, 2, 3].map(async (i) => use(await startBroker(`${subnet}.${i}`))));
   // On the brokers' own addresses: both peers must rank the same hosts.
   const network = await Promise.all(
     brokers.map(async (broker) => use(await startProxy(broker.host, broker))),
@@ -76,7 +76,7 @@ async function sleepAndWake({ subnet, sleptMs, wake }: Sleep): Promise<Recovery>
   return { counts: await settle([toBen, toAnn]), recoveredMs };
 }
 
-describe.skipIf(!hasMosquitto)("a router that slept for an hour", () => {
+describe("a router that slept for an hour", () => {
   it("recovers by itself within 10 s of the network's return", { timeout: 90_000 }, async () => {
     const [reset, onWriting, silent, noSleep] = await Promise.all([
       sleepAndWake({ subnet: "127.14.1", sleptMs: HOUR_MS, wake: (proxy) => proxy.cut() }),

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { Keypair, Router } from "../../src/index.js";
-import { hasMosquitto, startMosquitto } from "../support/mosquitto.js";
+import { startBroker } from "../support/needs.js";
 import { poolOf, startPeer, untilBrokers, use } from "../support/peers.js";
 import { expectAllAcknowledged, Flow, settle, total } from "./ledger.js";
 import { report } from "./report.js";
@@ -8,9 +8,9 @@ import { report } from "./report.js";
 const MESSAGES = 100;
 const EVERY_MS = 10;
 
-describe.skipIf(!hasMosquitto)("two devices with one key", () => {
+describe("two devices with one key", () => {
   it("are both served, and neither throws the other out", { timeout: 60_000 }, async () => {
-    const brokers = await Promise.all([1, 2, 3].map(async (i) => use(await startMosquitto(`127.15.1.${i}`))));
+    const brokers = await Promise.all([1, 2, 3].map(async (i) => use(await startBroker(`127.15.1.${i}`))));
     const pool = poolOf(brokers);
     const keys = Keypair.generate();
     const devices = [1, 2].map(() =>

@@ -5,10 +5,10 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { onTestFinished, vi } from "vitest";
 import { Keypair } from "../../src/index.js";
+import type { Terminal } from "./needs.js";
 
 const ROOT = join(import.meta.dirname, "../..");
 const COMMAND = join(ROOT, "dist/cli.js");
-const TERMINAL = join(import.meta.dirname, "terminal.py");
 
 /** How long something may take to be said, ms. */
 const PATIENCE_MS = 40_000;
@@ -123,11 +123,10 @@ export class Home {
   }
 
   /** Starts it in a terminal of 80 columns, which gets everything that it says, and can be typed into. */
-  startInTerminal(args: readonly string[], env: NodeJS.ProcessEnv = {}): Running {
-    const terminal = { TERM: "xterm-256color", ...env };
-    return this.#spawn("python3", [TERMINAL, process.execPath, COMMAND, ...args], {
+  startIn([program, ...before]: Terminal, args: readonly string[], env: NodeJS.ProcessEnv = {}): Running {
+    return this.#spawn(program, [...before, process.execPath, COMMAND, ...args], {
       open: true,
-      env: terminal,
+      env: { TERM: "xterm-256color", ...env },
     });
   }
 

@@ -1,13 +1,8 @@
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { freePort } from "./mosquitto.js";
-import { findCommand, launch, retrying, type ServerProcess } from "./server-process.js";
-
-const BINARY = findCommand(["nats-server", "/usr/sbin/nats-server"], ["--version"]);
-
-/** Whether nats-server is installed here. */
-export const hasNats: boolean = BINARY !== undefined;
+import { freePort } from "./free-port.js";
+import { launch, retrying, type ServerProcess } from "./server-process.js";
 
 /** A nats-server process of the test's own that speaks MQTT. */
 export interface Nats {
@@ -31,14 +26,12 @@ export interface NatsOptions {
 }
 
 /** Starts NATS with MQTT, which needs a server name and JetStream, on free ports. */
-export async function startNats(options: NatsOptions = {}): Promise<Nats & AsyncDisposable> {
-  if (BINARY === undefined) throw new Error("nats-server is not installed");
-  const binary = BINARY;
+export async function startNats(command: string, options: NatsOptions = {}): Promise<Nats & AsyncDisposable> {
   const { host = "127.0.0.1" } = options;
   const folder = mkdtempSync(join(tmpdir(), "sidewire-nats-"));
   const path = join(folder, "nats.conf");
   const start = (): Promise<ServerProcess> =>
-    launch({ command: binary, args: ["-c", path], ready: /Server is ready/ });
+    launch({ command, args: ["-c", path], ready: /Server is ready/ });
 
   let ports = { port: 0, webPort: 0 };
   let server = await retrying(async () => {

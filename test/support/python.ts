@@ -1,17 +1,8 @@
-import { type ChildProcessWithoutNullStreams, execFileSync, spawn } from "node:child_process";
+import { type ChildProcessWithoutNullStreams, spawn } from "node:child_process";
 import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
 
 const SCRIPT: string = fileURLToPath(new URL("../python/peer.py", import.meta.url));
-
-/** The system's own first: that is where a distribution's packages are. */
-const INTERPRETERS: readonly string[] = ["/usr/bin/python3", "python3"];
-
-/** One with the packages `ecdsa` and `paho-mqtt`. */
-export const PYTHON: string | undefined = findPython();
-
-/** Whether there is a Python with the packages `ecdsa` and `paho-mqtt`. */
-export const hasPythonPeer: boolean = PYTHON !== undefined;
 
 /** How long it may take to start, and to leave, before it is killed, ms. */
 const START_MS = 15_000;
@@ -120,9 +111,8 @@ export class PythonPeer implements AsyncDisposable {
   }
 
   /** Starts one; disposing of it ends it. */
-  static async start(): Promise<PythonPeer> {
-    if (PYTHON === undefined) throw new Error("no Python with ecdsa and paho-mqtt is installed");
-    const peer = new PythonPeer(PYTHON);
+  static async start(python: string): Promise<PythonPeer> {
+    const peer = new PythonPeer(python);
     const timer = setTimeout(() => peer.#child.kill("SIGKILL"), START_MS);
     try {
       await peer.until(() => peer.address !== "");
@@ -253,15 +243,4 @@ export class PythonPeer implements AsyncDisposable {
       this.#waiting.delete(wait);
     }
   }
-}
-
-function findPython(): string | undefined {
-  return INTERPRETERS.find((path) => {
-    try {
-      execFileSync(path, ["-c", "import ecdsa, paho.mqtt.client"], { stdio: "ignore", timeout: 10_000 });
-      return true;
-    } catch {
-      return false;
-    }
-  });
 }

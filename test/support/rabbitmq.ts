@@ -1,15 +1,15 @@
-import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { freePort } from "./mosquitto.js";
+import { freePort } from "./free-port.js";
 import { launch, retrying, type ServerProcess } from "./server-process.js";
 
-/** Beside the one in the path, which changes the user and runs a single node for the whole machine. */
-const SERVER = "/usr/lib/rabbitmq/bin/rabbitmq-server";
-const EPMD = "/usr/bin/epmd";
-
-/** Whether RabbitMQ is installed here. */
-export const hasRabbitmq: boolean = existsSync(SERVER) && existsSync(EPMD);
+/** Where the programs of RabbitMQ are. */
+export interface RabbitmqPrograms {
+  readonly server: string;
+  /** Erlang's port mapper. */
+  readonly epmd: string;
+}
 
 /** Ports by transport. */
 export interface RabbitmqPorts {
@@ -39,8 +39,10 @@ export interface RabbitmqOptions {
  * Starts a RabbitMQ node on free ports, with a folder, a cookie and a port mapper of its own, so that it
  * meets no other node. Clients come in without a name, or as `guest` with the password `guest`.
  */
-export async function startRabbitmq(options: RabbitmqOptions): Promise<Rabbitmq & AsyncDisposable> {
-  if (!hasRabbitmq) throw new Error("RabbitMQ is not installed");
+export async function startRabbitmq(
+  programs: RabbitmqPrograms,
+  options: RabbitmqOptions,
+): Promise<Rabbitmq & AsyncDisposable> {
   const { host = "127.0.0.1", tls } = options;
   const folder = mkdtempSync(join(tmpdir(), "sidewire-rabbitmq-"));
   const node = `sidewire-${process.pid}@localhost`;
@@ -50,11 +52,14 @@ export async function startRabbitmq(options: RabbitmqOptions): Promise<Rabbitmq 
   const mapper = await retrying(async () => {
     const port = await freePort("127.0.0.1");
     const args = ["-port", `${port}`, "-address", "127.0.0.1", "-debug", "-debug"];
-    return { port, process: await launch({ command: EPMD, args, ready: /entering the main select/ }) };
+    return {
+      port,
+      process: await launch({ command: programs.epmd, args, ready: /entering the main select/ }),
+    };
   });
   const start = (distribution: number): Promise<ServerProcess> =>
     launch({
-      command: SERVER,
+      command: programs.server,
       args: [],
       ready: /Server startup complete/,
       env: {

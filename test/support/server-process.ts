@@ -1,10 +1,12 @@
-import { execFileSync, spawn } from "node:child_process";
+import { spawn } from "node:child_process";
 import { once } from "node:events";
 
 /** A server that was started as a child process. */
 export interface ServerProcess {
   /** The end of what it has written so far. */
   readonly log: string;
+  /** Sends it a signal. */
+  signal(name: NodeJS.Signals): void;
   /** Ends it at once; resolves when it is gone. */
   kill(): Promise<void>;
 }
@@ -55,6 +57,7 @@ export async function launch({ command, args, env, ready }: Launch): Promise<Ser
     get log() {
       return log;
     },
+    signal: (name) => void child.kill(name),
     async kill() {
       if (child.exitCode !== null || child.signalCode !== null) return;
       const gone = once(child, "exit");
@@ -76,16 +79,4 @@ export async function retrying<T>(start: () => Promise<T>): Promise<T> {
       if (attempt === 3) throw error;
     }
   }
-}
-
-/** The first of the commands that runs with these arguments; none, where it is not installed. */
-export function findCommand(commands: readonly string[], args: readonly string[]): string | undefined {
-  return commands.find((command) => {
-    try {
-      execFileSync(command, [...args], { stdio: "ignore" });
-      return true;
-    } catch {
-      return false;
-    }
-  });
 }

@@ -1,16 +1,16 @@
 import { describe, expect, it, vi } from "vitest";
 import { Keypair, NoAckError, Router, SidewireError } from "../../src/index.js";
 import { startEmbeddedBroker } from "../support/embedded-broker.js";
-import { hasMosquitto, startMosquitto } from "../support/mosquitto.js";
+import { startBroker } from "../support/needs.js";
 import { makePeer, poolOf, record, startPeer, untilBrokers, use } from "../support/peers.js";
 
 const brokers = [
-  { name: "aedes", start: startEmbeddedBroker, installed: true },
-  { name: "mosquitto", start: startMosquitto, installed: hasMosquitto },
+  { name: "a broker in this process", start: startEmbeddedBroker },
+  { name: "a broker in a process of its own", start: startBroker },
 ];
 
-for (const { name, start, installed } of brokers) {
-  describe.skipIf(!installed)(`a conversation over ${name}`, () => {
+for (const { name, start } of brokers) {
+  describe(`a conversation over ${name}`, () => {
     it("delivers a message, acknowledges it and tells how", async () => {
       const broker = use(await start());
       const pool = poolOf([broker]);

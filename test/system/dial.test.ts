@@ -4,7 +4,7 @@ import { describe, expect, it } from "vitest";
 import { AbortError, BrokerError } from "../../src/base/errors.js";
 import { ATTEMPT_DELAY_MS, type DialTarget, dial, MAX_ADDRESSES } from "../../src/platform/dial.js";
 import { openBlackHoles } from "../faults/black-holes.js";
-import { freePort } from "../support/mosquitto.js";
+import { freePort } from "../support/free-port.js";
 import { use } from "../support/peers.js";
 
 const NAME = "several-addresses.test";

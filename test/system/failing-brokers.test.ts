@@ -1,6 +1,7 @@
 import { describe, expect, it } from "vitest";
 import type { Router } from "../../src/index.js";
-import { freePort, hasMosquitto, startMosquitto } from "../support/mosquitto.js";
+import { freePort } from "../support/free-port.js";
+import { startBroker } from "../support/needs.js";
 import { makePeer, median, poolOf, record, startPeer, untilBrokers, use } from "../support/peers.js";
 
 const HOSTS = ["127.0.0.1", "127.0.0.2", "127.0.0.3"];
@@ -9,13 +10,13 @@ const open = (router: Router): number =>
   router.stats().brokers.filter(({ state }) => state === "open").length;
 const hosts = (router: Router): string[] => router.hints().map(({ host }) => host);
 
-describe.skipIf(!hasMosquitto)("brokers that fail", () => {
+describe("brokers that fail", () => {
   it("one frozen and one killed of three cost no message, no order and hardly any time", {
     timeout: 90_000,
   }, async () => {
     /** Two peers on three brokers of their own. */
     const world = async () => {
-      const brokers = await Promise.all(HOSTS.map(async (host) => use(await startMosquitto(host))));
+      const brokers = await Promise.all(HOSTS.map(async (host) => use(await startBroker(host))));
       const pool = poolOf(brokers);
       const [ann, ben] = await Promise.all([startPeer(pool), startPeer(pool)]);
       await Promise.all([untilBrokers(ann, () => open(ann) === 3), untilBrokers(ben, () => open(ben) === 3)]);
@@ -41,7 +42,7 @@ describe.skipIf(!hasMosquitto)("brokers that fail", () => {
     timeout: 60_000,
   }, async () => {
     const brokers = await Promise.all(
-      [...HOSTS, "127.0.0.4"].map(async (host) => use(await startMosquitto(host))),
+      [...HOSTS, "127.0.0.4"].map(async (host) => use(await startBroker(host))),
     );
     // Without a reserve, so that the substitute has to be dialled.
     const ann = await startPeer(poolOf(brokers), { reserveBrokers: 0 });
@@ -63,7 +64,7 @@ describe.skipIf(!hasMosquitto)("brokers that fail", () => {
 
   it("with a reserve, the next in rank takes over without a dial", async () => {
     const brokers = await Promise.all(
-      [...HOSTS, "127.0.0.4"].map(async (host) => use(await startMosquitto(host))),
+      [...HOSTS, "127.0.0.4"].map(async (host) => use(await startBroker(host))),
     );
     const ann = await startPeer(poolOf(brokers));
     await untilBrokers(ann, () => open(ann) === 4);
@@ -76,7 +77,7 @@ describe.skipIf(!hasMosquitto)("brokers that fail", () => {
   it("a router started while all are down is reachable within 10 s of their return", {
     timeout: 60_000,
   }, async () => {
-    const brokers = await Promise.all(HOSTS.map(async (host) => use(await startMosquitto(host))));
+    const brokers = await Promise.all(HOSTS.map(async (host) => use(await startBroker(host))));
     const pool = poolOf(brokers);
     await Promise.all(brokers.map((broker) => broker.kill()));
 
@@ -104,7 +105,7 @@ describe.skipIf(!hasMosquitto)("brokers that fail", () => {
   it("a send that finds every broker down is delivered when one returns in time", {
     timeout: 30_000,
   }, async () => {
-    const broker = use(await startMosquitto());
+    const broker = use(await startBroker());
     const pool = poolOf([broker]);
     const [ann, ben] = await Promise.all([startPeer(pool), startPeer(pool)]);
     const shown = record(ben);
@@ -121,7 +122,7 @@ describe.skipIf(!hasMosquitto)("brokers that fail", () => {
   it("one that hangs is found out by a send without an answer, long before its keep-alive", {
     timeout: 30_000,
   }, async () => {
-    const broker = use(await startMosquitto());
+    const broker = use(await startBroker());
     const [ann, ben] = await Promise.all([startPeer(poolOf([broker])), startPeer(poolOf([broker]))]);
     const pipe = await ann.pipe(ben.address);
     expect(await pipe.send("one")).toBe(3);
@@ -136,7 +137,7 @@ describe.skipIf(!hasMosquitto)("brokers that fail", () => {
   });
 
   it("a pool with dead entries tells each one's reason, and works by what is left", async () => {
-    const alive = use(await startMosquitto("127.0.0.1"));
+    const alive = use(await startBroker("127.0.0.1"));
     const dead = { host: "127.0.0.2", port: await freePort("127.0.0.2") };
     const ann = await startPeer(poolOf([alive, dead]));
     await untilBrokers(ann, () => ann.stats().brokers.some(({ state }) => state === "waiting"));

@@ -13,7 +13,7 @@ import {
 } from "../../src/index.js";
 import { FileHintStore } from "../../src/node.js";
 import { startEmbeddedBroker } from "../support/embedded-broker.js";
-import { freePort } from "../support/mosquitto.js";
+import { freePort } from "../support/free-port.js";
 import { makePeer, poolOf, record, startPeer, untilBrokers, use } from "../support/peers.js";
 import { connectRaw } from "../support/raw-client.js";
 

@@ -7,7 +7,7 @@ import { describe, expect, it, onTestFinished } from "vitest";
 import { type BrokerPool, Keypair } from "../../src/index.js";
 import { platform } from "../../src/platform/node.js";
 import { type EmbeddedBrokerOptions, startEmbeddedBroker } from "../support/embedded-broker.js";
-import { freePort } from "../support/mosquitto.js";
+import { freePort } from "../support/free-port.js";
 import { makePeer, median, record, startPeer, use } from "../support/peers.js";
 
 const pem = (name: string): string =>

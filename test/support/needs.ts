@@ -1,0 +1,138 @@
+/**
+ * What tests need besides Node, npm and what every Linux has. Who needs one of these programs asks for it here, and
+ * gets what starts it only inside of tests that are left out where it is missing.
+ */
+import { execFileSync } from "node:child_process";
+import { accessSync, constants } from "node:fs";
+import { delimiter, join } from "node:path";
+import { fileURLToPath } from "node:url";
+import type { Browser } from "playwright-core";
+import { describe, type SuiteOptions } from "vitest";
+import { type BrokerProcess, startAedes } from "./broker-process.js";
+import { launchChromium } from "./chromium.js";
+import { mosquittoAt, type RunMosquitto, startMosquitto } from "./mosquitto.js";
+import { type Nats, type NatsOptions, startNats } from "./nats.js";
+import { PythonPeer } from "./python.js";
+import { type Rabbitmq, type RabbitmqOptions, startRabbitmq } from "./rabbitmq.js";
+
+declare module "vitest" {
+  interface TaskMeta {
+    /** What a test is left out without. */
+    needs?: string;
+  }
+}
+
+/** Where programs are: in the `PATH`, and where distributions put what is not for everybody. */
+const PLACES: readonly string[] = (
+  process.env.TEST_PATH ?? `/usr/lib/rabbitmq/bin:/usr/sbin:/usr/local/sbin:${process.env.PATH}`
+).split(delimiter);
+
+/** The first program of this name that will do. */
+function find(name: string, willDo: (path: string) => boolean = () => true): string | undefined {
+  return PLACES.map((place) => join(place, name)).find((path) => isExecutable(path) && willDo(path));
+}
+
+function isExecutable(path: string): boolean {
+  try {
+    accessSync(path, constants.X_OK);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+/** A Python with these modules. */
+function findPython(...modules: readonly string[]): string | undefined {
+  const canImport = (python: string): boolean => {
+    try {
+      execFileSync(python, ["-c", `import ${modules.join(", ")}`], { stdio: "ignore", timeout: 10_000 });
+      return true;
+    } catch {
+      return false;
+    }
+  };
+  return find("python3", canImport);
+}
+
+type Tests<T> = (given: T) => void;
+
+/** Tests that need something, as `describe` has them; they are given what starts it. */
+type Asking<T> = (
+  name: string,
+  ...rest: [tests: Tests<T>] | [options: SuiteOptions, tests: Tests<T>]
+) => void;
+
+function asking<T>(needs: string, look: () => string | undefined, give: (program: string) => T): Asking<T> {
+  return (name, ...rest) => {
+    const [options, tests] = rest.length === 1 ? [{}, rest[0]] : rest;
+    const program = look();
+    // Vitest calls it in any case, to know what is left out.
+    describe.skipIf(program === undefined)(name, { ...options, meta: { needs } }, () =>
+      tests(give(program ?? "")),
+    );
+  };
+}
+
+export type { RunMosquitto };
+
+/** Those that are about mosquitto itself. */
+export const withMosquitto: Asking<RunMosquitto> = asking("mosquitto", () => find("mosquitto"), mosquittoAt);
+
+export type StartNats = (options: NatsOptions) => Promise<Nats & AsyncDisposable>;
+
+export const withNats: Asking<StartNats> = asking(
+  "NATS",
+  () => find("nats-server"),
+  (program) => (options) => startNats(program, options),
+);
+
+export type StartRabbitmq = (options: RabbitmqOptions) => Promise<Rabbitmq & AsyncDisposable>;
+
+export const withRabbitmq: Asking<StartRabbitmq> = asking(
+  "RabbitMQ",
+  () => find("epmd") && find("rabbitmq-server"),
+  (server) => (options) => startRabbitmq({ server, epmd: find("epmd") ?? "" }, options),
+);
+
+/** Starts a browser without a window, with these arguments. */
+export type LaunchChromium = (...args: readonly string[]) => Promise<Browser>;
+
+/** `CHROMIUM_PATH` says where it is, if it has another name. */
+export const withChromium: Asking<LaunchChromium> = asking(
+  "Chromium",
+  () => process.env.CHROMIUM_PATH ?? find("chromium"),
+  (program) =>
+    (...args) =>
+      launchChromium(program, args),
+);
+
+/** A Python that has what a peer needs. */
+export interface Python {
+  readonly path: string;
+  startPeer(): Promise<PythonPeer>;
+}
+
+export const withPython: Asking<Python> = asking(
+  "Python with ecdsa and paho-mqtt",
+  () => findPython("ecdsa", "paho.mqtt.client"),
+  (path) => ({ path, startPeer: () => PythonPeer.start(path) }),
+);
+
+/** What goes before a command, so that it runs in a terminal. */
+export type Terminal = readonly [program: string, ...args: string[]];
+
+export const withTerminal: Asking<Terminal> = asking(
+  "a terminal by Python",
+  () => findPython("fcntl", "pty"),
+  (python) => [python, fileURLToPath(new URL("./terminal.py", import.meta.url))],
+);
+
+/**
+ * Starts a broker in a process of its own, which can be killed, frozen and started again: mosquitto, or aedes where
+ * that is missing. No test that needs no more than this is left out.
+ */
+export const startBroker: (host?: string) => Promise<BrokerProcess & AsyncDisposable> = (() => {
+  const mosquitto = find("mosquitto");
+  if (mosquitto === undefined) return startAedes;
+  return (host) => startMosquitto(mosquittoAt(mosquitto), host);
+})();
