@@ -33,8 +33,17 @@ export interface RouterOptions {
   families?: readonly Family[] | undefined;
   /** The local address to leave by: one, for its own family, or one for each. Node only. Default: the system's choice. */
   nic?: string | Partial<Record<Family, string>> | undefined;
-  /** In order of preference. Default: mqtt, mqtts, wss, ws in Node; wss, ws in a browser. */
+  /**
+   * In order of preference. Default: mqtt, mqtts, wss, ws in Node; wss, ws in a browser. After one with TLS none
+   * without is tried, and a broker's login goes over TLS alone where its entry has `tls` or `wss`: see
+   * {@link allowInsecure}.
+   */
   transports?: readonly Transport[] | undefined;
+  /**
+   * Let a transport without TLS take the place of one with TLS that failed, and carry a broker's login although its
+   * entry has `tls` or `wss`. Whoever sits in between can make the one fail to see the other. Default: false.
+   */
+  allowInsecure?: boolean | undefined;
   /** PEM certificates to trust besides the usual ones, for brokers with a CA of their own. Node only. */
   ca?: string | undefined;
   /** Called with every message; further ones by `router.addMessageHandler`. */
@@ -79,6 +88,7 @@ export interface Settings {
   readonly families: readonly Family[];
   readonly nic: Partial<Record<Family, string>>;
   readonly transports: readonly Transport[];
+  readonly allowInsecure: boolean;
   readonly ca: SocketOptions["ca"];
   readonly onMessage: ((message: InboundMessage) => unknown) | undefined;
   readonly accept: ((from: string) => boolean) | undefined;
@@ -133,6 +143,7 @@ export function parseRouterOptions(options: RouterOptions): Settings {
     // Looked up only where it is needed: that takes as long as a tenth of a connection.
     families: (value = platform.localFamilies(), ...place) => someOf(FAMILIES)(value, ...place),
     transports: or(someOf(platform.transports), platform.transports),
+    allowInsecure: or(flag, false),
     onMessage: optional(aFunction<(message: InboundMessage) => unknown>()),
     accept: optional(aFunction<(from: string) => boolean>()),
     inboundBrokers: or(whole(1, 100), 3),

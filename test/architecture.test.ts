@@ -35,6 +35,7 @@ const ORDER: readonly string[] = [
   "brokers/token-bucket",
   "brokers/hints",
   "brokers/broker-link",
+  "brokers/transport-choice",
   "brokers/sleep-detector",
   "brokers/link-set",
   "brokers/inbound-set",

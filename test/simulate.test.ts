@@ -371,6 +371,7 @@ class RealPeer {
       openLink,
       topic: "",
       transports: ["mqtt"],
+      allowInsecure: false,
       familiesAreOne: false,
       nic: {},
       ca: undefined,

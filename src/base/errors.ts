@@ -100,6 +100,8 @@ export type BrokerFailure =
   | "dns"
   /** The connection was refused, reset or closed. */
   | "unreachable"
+  /** TLS failed: mostly a certificate that cannot be trusted. */
+  | "tls"
   /** No answer within the connect timeout. */
   | "timeout"
   /** The broker answered CONNECT with a refusal; see `returnCode`. */
@@ -119,7 +121,11 @@ export class BrokerError extends SidewireError {
   /** The CONNACK return code, when `reason` is `"refused"`. */
   readonly returnCode: number | undefined;
 
-  constructor(reason: BrokerFailure, message: string, options?: { cause?: unknown; returnCode?: number }) {
+  constructor(
+    reason: BrokerFailure,
+    message: string,
+    options?: { cause?: unknown; returnCode?: number | undefined },
+  ) {
     super("BROKER", message, options);
     this.reason = reason;
     this.returnCode = options?.returnCode;

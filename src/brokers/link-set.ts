@@ -5,6 +5,7 @@ import { TRANSPORTS, type Transport } from "../platform/transports.js";
 import { type Broker, portOf } from "../wire/broker-pool.js";
 import type { BrokerLink, OpenLink } from "./broker-link.js";
 import { TokenBucket } from "./token-bucket.js";
+import { isSecure, type TransportPolicy, waysTo } from "./transport-choice.js";
 
 /** What a broker is doing for us: nothing, connecting, connected, or waiting for its next try. */
 export type LinkState = "idle" | "connecting" | "open" | "waiting";
@@ -49,10 +50,9 @@ export interface LinkTraffic {
   roundTripMs: number | undefined;
 }
 
-export interface LinkSetOptions {
+export interface LinkSetOptions extends TransportPolicy {
   readonly openLink: OpenLink;
   readonly topic: string;
-  readonly transports: readonly Transport[];
   /** In browsers a host is one broker, whatever the family. */
   readonly familiesAreOne: boolean;
   readonly nic: Partial<Record<Family, string>>;
@@ -274,17 +274,17 @@ export class LinkSet {
     if (error && !this.#closed) this.#lost(slot, error);
   }
 
-  /** Tries the broker's transports one after the other; the first that works is the link. */
+  /** Tries the ways to a broker one after the other; the first that works is the link. */
   async #openFirst(slot: Slot, signal: AbortSignal): Promise<BrokerError | undefined> {
     const { broker } = slot;
-    const { topic, nic, ca } = this.#options;
-    let failure = new BrokerError(
-      "transport",
-      `no transport in common (${this.#options.transports.join(", ")})`,
-    );
-    for (const transport of new Set([slot.transport, ...this.#options.transports])) {
-      const port = transport && portOf(broker, transport);
-      if (transport === undefined || port === undefined) continue;
+    const { topic, nic, ca, transports, allowInsecure } = this.#options;
+    const ways = waysTo(broker, this.#options);
+    const failures = new Map<Transport, BrokerError>();
+    let failure = noWay(broker, transports);
+    let mayBeInsecure = true;
+    for (const way of new Set([...ways.filter(({ transport }) => transport === slot.transport), ...ways])) {
+      if (!mayBeInsecure && !isSecure(way)) continue;
+      const { transport, port } = way;
       const { family, host } = broker;
       try {
         const link = await this.#options.openLink(
@@ -317,11 +317,15 @@ export class LinkSet {
         return undefined;
       } catch (error) {
         if (signal.aborted) return undefined;
-        failure =
+        const reason =
           error instanceof BrokerError
             ? error
             : new BrokerError("unreachable", String(error), { cause: error });
-        // To be told of while the next transport is tried.
+        // It may have worked before, and come before what is preferred.
+        if (reason.reason === "tls") mayBeInsecure = allowInsecure;
+        failures.set(transport, reason);
+        failure = together(failures, reason);
+        // To be told of while the next way is tried.
         slot.lastError = failure;
       }
     }
@@ -385,6 +389,22 @@ export class LinkSet {
     }
     return this.#slots.size === 0 ? NEVER : now + this.#sweepEveryMs;
   }
+}
+
+/** Why there is no way to a broker at all. */
+function noWay(broker: Broker, transports: readonly Transport[]): BrokerError {
+  const hasOne = transports.some((transport) => portOf(broker, transport) !== undefined);
+  const problem = hasOne
+    ? "its login goes over TLS alone, and no transport with TLS may be used"
+    : "no transport in common";
+  return new BrokerError("transport", `${problem} (${transports.join(", ")})`);
+}
+
+/** What became of every transport that was tried. */
+function together(failures: ReadonlyMap<Transport, BrokerError>, last: BrokerError): BrokerError {
+  if (failures.size === 1) return last;
+  const each = [...failures].map(([transport, { message }]) => `${transport}: ${message}`);
+  return new BrokerError(last.reason, each.join("; "), { cause: last, returnCode: last.returnCode });
 }
 
 function isWanted(slot: Slot): boolean {

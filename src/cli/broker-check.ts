@@ -19,6 +19,8 @@ export interface Check {
   readonly transport: Transport;
   readonly port: number;
   readonly ok: boolean;
+  /** Not tried: the broker's login would go out in clear, and has a port with TLS. */
+  readonly skipped?: true;
   /** Until the subscription was granted. */
   readonly connectMs?: number;
   /** From the publish of a message to its arrival here. */
@@ -67,7 +69,7 @@ export async function checkPool(
   );
 }
 
-/** What of a pool works: the same entries with the ports that passed. */
+/** What of a pool works: the same entries with the ports that passed, or were not tried. */
 export function workingPool(pool: BrokerPool, checks: readonly Check[], today: Date): BrokerPool {
   const familyOf = (family: Family): Record<string, BrokerEntry> =>
     Object.fromEntries(
@@ -75,19 +77,26 @@ export function workingPool(pool: BrokerPool, checks: readonly Check[], today: D
         const ports = Object.fromEntries(
           Object.entries(TRANSPORTS).flatMap(([transport, { portField }]) =>
             checks
-              .filter(
-                (check) =>
-                  check.ok && check.family === family && check.host === host && check.transport === transport,
-              )
+              .filter((check) => (check.ok || check.skipped) && isOf(check, family, host))
+              .filter((check) => check.transport === transport)
               .map((check) => [portField, check.port]),
           ),
         );
-        return Object.keys(ports).length === 0
-          ? []
-          : [[host, { ...ports, ...(weight === 1 ? {} : { weight }), ...rest }]];
+        const works = checks.some((check) => check.ok && isOf(check, family, host));
+        return works ? [[host, { ...ports, ...(weight === 1 ? {} : { weight }), ...rest }]] : [];
       }),
     );
   return { updated: today.toISOString().slice(0, 10), IPv4: familyOf("IPv4"), IPv6: familyOf("IPv6") };
+}
+
+function isOf(check: Check, family: Family, host: string): boolean {
+  return check.family === family && check.host === host;
+}
+
+/** As the library sees it, which does not send a login in clear either. */
+function wouldShowLogin({ entry, transport }: Candidate): boolean {
+  const hasLogin = entry.username !== undefined || entry.password !== undefined;
+  return hasLogin && !TRANSPORTS[transport].isSecure && (entry.tls !== undefined || entry.wss !== undefined);
 }
 
 function candidatesOf(pool: BrokerPool): Candidate[] {
@@ -109,6 +118,9 @@ async function checkOne(
   timeout: number | undefined,
 ): Promise<Check> {
   const { family, host, entry, transport, port } = candidate;
+  const what = { family, host, transport, port };
+  if (wouldShowLogin(candidate))
+    return { ...what, ok: false, skipped: true, error: "not tried: its login would go out in clear" };
   const keys = Keypair.generate();
   const router = new Router(keys, {
     getTime: Date.now,
@@ -117,7 +129,6 @@ async function checkOne(
     transports: [transport],
     accept: (from) => from === keys.publicKeyHex,
   });
-  const what = { family, host, transport, port };
   const dialledAt = performance.now();
   let connectMs: number | undefined;
   try {

@@ -76,15 +76,15 @@ async function keep(
 }
 
 function tableOf(output: Output, checks: readonly Check[]): string {
-  const { green, red } = output.paint;
-  const rows = checks.map(({ family, host, transport, port, ok, connectMs, echoMs, error = "" }) => [
+  const { dim, green, red } = output.paint;
+  const rows = checks.map(({ family, host, transport, port, ok, skipped, connectMs, echoMs, error = "" }) => [
     family,
     host,
     transport,
     String(port),
     connectMs === undefined ? "" : milliseconds(connectMs),
     echoMs === undefined ? "" : milliseconds(echoMs),
-    ok ? green("✓") : `${red("✗")} ${inWords(error)}`,
+    ok ? green("✓") : `${skipped ? dim("–") : red("✗")} ${inWords(error)}`,
   ]);
   return output.table(["family", "broker", "by", ">port", ">connect", ">echo", "result"], rows);
 }
@@ -93,5 +93,6 @@ function summary(checks: readonly Check[]): string {
   const hosts = (some: readonly Check[]): number =>
     new Set(some.map(({ family, host }) => `${family} ${host}`)).size;
   const working = checks.filter(({ ok }) => ok);
-  return `${hosts(working)} of ${hosts(checks)} brokers can be used, ${working.length} of ${checks.length} ports`;
+  const tried = checks.filter(({ skipped }) => !skipped);
+  return `${hosts(working)} of ${hosts(checks)} brokers can be used, ${working.length} of ${tried.length} ports`;
 }

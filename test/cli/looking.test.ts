@@ -157,11 +157,14 @@ describe("brokers", () => {
     });
     expect([code, err]).toEqual([0, ""]);
     const good = { ok: true, connectMs: expect.any(Number), echoMs: expect.any(Number) };
+    // Its login would go out in clear there.
+    const skipped = { ok: false, skipped: true, error: expect.stringContaining("login") };
+    expect([broker.connections, ws?.connections]).toEqual([0, 0]);
     expect(objects(out)).toMatchObject([
-      { host: "127.0.0.1", transport: "mqtt", port: ports.port, ...good },
+      { host: "127.0.0.1", transport: "mqtt", port: ports.port, ...skipped },
       { host: "127.0.0.1", transport: "mqtts", port: ports.tls, ...good },
       { host: "127.0.0.1", transport: "wss", port: ports.wss, ...good },
-      { host: "127.0.0.1", transport: "ws", port: ports.ws, ...good },
+      { host: "127.0.0.1", transport: "ws", port: ports.ws, ...skipped },
       {
         host: "127.0.0.2",
         transport: "mqtt",

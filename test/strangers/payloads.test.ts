@@ -293,6 +293,7 @@ function waitingDelivery(): Delivery {
     openLink: () => Promise.reject(new Error("not here")),
     topic: address,
     transports: [],
+    allowInsecure: false,
     familiesAreOne: false,
     nic: {},
     ca: undefined,

@@ -47,6 +47,7 @@ function waiting(to: string): Delivery {
     openLink: () => Promise.reject(new Error("not here")),
     topic: to,
     transports: [],
+    allowInsecure: false,
     familiesAreOne: false,
     nic: {},
     ca: undefined,

@@ -66,6 +66,7 @@ export async function makeBench(identity: Identity, options: BenchOptions = {}):
     }),
     topic: bytesToHex(identity.publicKey),
     transports: ["mqtt"],
+    allowInsecure: false,
     familiesAreOne: false,
     nic: {},
     ca: undefined,
