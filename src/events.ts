@@ -33,7 +33,10 @@ export interface SkewEvent {
   readonly offsetMs: number;
 }
 
-/** The `handlerError` event: a handler threw or rejected. */
+/**
+ * The `handlerError` event: one of the application's own functions failed. A handler threw or rejected; or `accept`,
+ * `getTime` or a function of the identity did, which is told every 10 s at most.
+ */
 export interface HandlerErrorEvent {
   /** What it threw or rejected with. */
   readonly error: unknown;
@@ -61,6 +64,6 @@ export interface RouterEvents {
    * their way for a minute. One that is too old to be shown may be a replay, and is told of by `dropped` alone.
    */
   skew: (event: SkewEvent) => void;
-  /** A handler threw or rejected; without a listener it goes to `console.error`. */
+  /** One of the application's own functions failed; without a listener it goes to `console.error`. */
   handlerError: (event: HandlerErrorEvent) => void;
 }

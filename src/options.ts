@@ -48,7 +48,10 @@ export interface RouterOptions {
   ca?: string | undefined;
   /** Called with every message; further ones by `router.addMessageHandler`. */
   onMessage?: ((message: InboundMessage) => unknown) | undefined;
-  /** Whether to take packets from this address, asked before a signature is checked. Default: from everyone. */
+  /**
+   * Whether to take packets from this address, asked before a signature is checked. Anything but `true`, at once,
+   * counts as no, and so does an error. Default: from everyone.
+   */
   accept?: ((from: string) => boolean) | undefined;
   /** How many of the best-ranked reachable brokers to listen on, for each family. Default: 3; 1 to 100. */
   inboundBrokers?: number | undefined;

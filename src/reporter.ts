@@ -1,5 +1,5 @@
 import type { EventEmitter } from "eventemitter3";
-import { monotonicNow } from "./base/alarm.js";
+import { monotonicNow, NEVER } from "./base/alarm.js";
 import { BoundedMap } from "./base/bounded-map.js";
 import { SidewireError } from "./base/errors.js";
 import type { Lifecycle } from "./base/lifecycle.js";
@@ -15,6 +15,9 @@ const SKEW_PAUSE_MS = 60_000;
 /** Peers whose last `skew` event is remembered. */
 const SKEW_PEERS = 1000;
 
+/** The pause between two reports of one function that may fail with every packet, ms. */
+const FAILURE_PAUSE_MS = 10_000;
+
 /** What the receiver saw so far. */
 export interface Counts {
   received: number;
@@ -28,6 +31,7 @@ export class Reporter {
   readonly #emitter: EventEmitter<RouterEvents>;
   readonly #lifecycle: Lifecycle;
   readonly #skewTold = new BoundedMap<string, number>(SKEW_PEERS);
+  readonly #failureTold = new Map<string, number>();
   /** Changes of brokers that are to be told. */
   readonly #untold: BrokerEvent[] = [];
 
@@ -77,12 +81,22 @@ export class Reporter {
   }
 
   /** What one of the application's functions threw or rejected with. */
-  failed(error: unknown, message: InboundMessage | undefined): void {
+  failed(error: unknown, message: InboundMessage | undefined, name = "a handler"): void {
     // A handler that was still replying when its own router was closed has not failed.
     if (!this.#lifecycle.isRunning && error instanceof SidewireError && error.code === "CLOSED") return;
-    if (this.#emitter.listenerCount("handlerError") === 0)
-      console.error("sidewire: a handler failed:", error);
+    if (this.#emitter.listenerCount("handlerError") === 0) console.error(`sidewire: ${name} failed:`, error);
     this.#emit("handlerError", { error, message });
+  }
+
+  /**
+   * As {@link failed}, of a function that is called for every packet: told now and then, as strangers can send many.
+   * @param name - of the option
+   */
+  failedAgain(name: string, error: unknown): void {
+    const now = monotonicNow();
+    if (now - (this.#failureTold.get(name) ?? -NEVER) < FAILURE_PAUSE_MS) return;
+    this.#failureTold.set(name, now);
+    this.failed(error, undefined, name);
   }
 
   /** A listener that throws must not end what called it. */

@@ -128,6 +128,7 @@ export class Router extends EventEmitter<RouterEvents> implements AsyncDisposabl
       onDropped: (drop) => this.#reporter.dropped(drop),
       onDuplicate: () => this.#reporter.duplicate(),
       onSkew: (from, offsetMs) => this.#reporter.skew(from, offsetMs),
+      onFailed: (name, error) => this.#reporter.failedAgain(name, error),
       schedule: (at) => this.#inboxAlarm.set(at),
     });
     this.#context = {
@@ -300,10 +301,9 @@ export class Router extends EventEmitter<RouterEvents> implements AsyncDisposabl
 
   #receive(slot: LinkSlot, payload: Uint8Array, topic: string): void {
     if (this.#lifecycle.isClosed) return;
-    // Only a caller's own function can throw in there: its clock, its `accept`.
     this.#receiver
       .receive(slot, payload, topic)
-      .catch((error: unknown) => this.#reporter.failed(error, undefined));
+      .catch((error: unknown) => this.#reporter.failedAgain("getTime", error));
   }
 
   #handOver(messages: readonly Accepted[]): void {

@@ -9,6 +9,7 @@ const SRC = fileURLToPath(new URL("../src/", import.meta.url));
 const ORDER: readonly string[] = [
   "base/errors",
   "base/schema",
+  "base/guarded",
   "base/abort",
   "base/timer",
   "base/staggered",
@@ -57,6 +58,7 @@ const ORDER: readonly string[] = [
   "receiving/replay-window",
   "receiving/inbox",
   "receiving/mailbox",
+  "receiving/acks",
   "receiving/receiver",
   "events",
   "statistics",

@@ -1,14 +1,14 @@
-import { bytesToHex, randomBytes, utf8ToBytes } from "@noble/hashes/utils.js";
-import { monotonicNow } from "../base/alarm.js";
-import { BoundedMap } from "../base/bounded-map.js";
+import { atMost, monotonicNow } from "../base/alarm.js";
+import { callGuarded } from "../base/guarded.js";
+import { check, got } from "../base/schema.js";
 import type { LinkSet, LinkSlot } from "../brokers/link-set.js";
-import { Reserve } from "../brokers/token-bucket.js";
 import type { Settings } from "../options.js";
 import type { Delivery } from "../sending/delivery.js";
 import { Outbox } from "../sending/outbox.js";
 import type { Identity } from "../wire/identity.js";
 import { AppPacket, MessageType, PACKET_OVERHEAD } from "../wire/packet.js";
 import { isSealed, open, sealedLength } from "../wire/seal.js";
+import { Acks } from "./acks.js";
 import { Inbox } from "./inbox.js";
 import { FRESH_MS, ReplayWindow } from "./replay-window.js";
 import { type Rank, Verifier } from "./verifier.js";
@@ -76,6 +76,8 @@ export interface ReceiverOptions {
   readonly onDuplicate: () => void;
   /** A peer's clock differs, ms; positive when it is ahead. */
   readonly onSkew: (from: string, offsetMs: number) => void;
+  /** One of the application's own functions failed: its name, and how. */
+  readonly onFailed: (name: string, error: unknown) => void;
   /** Sets the router's alarm for what waits behind gaps. */
   readonly schedule: (at: number) => void;
 }
@@ -107,37 +109,36 @@ const CROWDED_MS = 3000;
 /** Queues that are followed: so many that the replay window is full before, which shares its room out. */
 const MAX_QUEUES: number = 2 * REPLAY_BLOCKS;
 
-/** ACKs kept for the copies of their messages. */
-const KEPT_ACKS = 1024;
+/** How many sealed messages may be opened at once, and for how long: the key may be in somebody else's hands. */
+const MAX_OPENING = 256;
+const OPENING_PATIENCE_MS = 5000;
 
 /** How often some of what is remembered is looked at: all of it within a quarter of a minute. */
 const PURGE_EVERY_MS = 100;
 
-/** An ACK of ours, and where it was given. */
-interface Ack {
-  readonly payload: Promise<Uint8Array>;
-  readonly by: Set<LinkSlot>;
-}
-
-/** Whoever asks for an ACK chooses what else is signed in it. This part nobody can know beforehand, and nobody reads. */
-const ACK_RANDOM_BYTES = 16;
-
-function makeAckText(): Uint8Array {
-  return utf8ToBytes(`ack ${bytesToHex(randomBytes(ACK_RANDOM_BYTES))}`);
+/** A packet on its way through the checks. */
+interface Arrival {
+  readonly packet: AppPacket;
+  readonly slot: LinkSlot;
+  /**
+   * The wall clock, ms: looked at once, before anything is done about a message or a probe. A clock that fails
+   * leaves no trace, and what it failed for comes again.
+   */
+  wall: number;
 }
 
 /**
  * What happens to bytes that come in, the cheapest check first: length, topic, `accept`, signature,
- * freshness, replay window, order, room. What passes is acknowledged, then handed over.
+ * freshness, replay window, order, room. What passes gets its place, is handed over if it is its turn, and is
+ * acknowledged last.
  */
 export class Receiver {
   readonly #options: ReceiverOptions;
   readonly #verifier: Verifier;
   readonly #window = new ReplayWindow(REPLAY_BLOCKS, KEPT_BLOCKS);
   readonly #inbox: Inbox<Accepted>;
-  /** Signed once for each message; its copies are answered with the same bytes. */
-  readonly #acks = new BoundedMap<string, Ack>(KEPT_ACKS);
-  readonly #pending = new Set<Promise<void>>();
+  readonly #acks: Acks;
+  #opening = 0;
   #purgeAt = 0;
   #crowdedUntil = 0;
   #isOver = false;
@@ -145,6 +146,7 @@ export class Receiver {
   constructor(options: ReceiverOptions) {
     this.#options = options;
     this.#verifier = new Verifier(options.settings.verify);
+    this.#acks = new Acks({ ...options, onFailed: (error) => options.onFailed("identity.sign", error) });
     this.#inbox = new Inbox({
       gapTimeoutMs: options.settings.gapTimeoutMs,
       maxHeldBytes: MAX_HELD_BYTES,
@@ -152,16 +154,21 @@ export class Receiver {
     });
   }
 
-  /** Takes a publish. Never throws for any bytes. */
+  /** Takes a publish. Never throws for any bytes, but rejects where the wall clock fails. */
   async receive(slot: LinkSlot, payload: Uint8Array, topic: string): Promise<void> {
-    const read = this.#read(payload, topic);
-    const packet = typeof read === "string" ? undefined : read;
-    const reason = typeof read === "string" ? read : await this.#take(read, payload, slot);
+    const { onDropped } = this.#options;
+    const packet = this.#read(payload, topic);
+    if (typeof packet === "string") {
+      onDropped({ reason: packet, from: undefined, ageMs: undefined, slot });
+      return;
+    }
+    const arrival: Arrival = { packet, slot, wall: Number.NaN };
+    const reason = await this.#take(arrival, payload);
     if (reason === undefined) return;
     if (reason === "full") this.#crowdedUntil = monotonicNow() + CROWDED_MS;
     const isAge = reason === "too-old" || reason === "too-new";
-    const ageMs = packet && isAge ? this.#options.wallNow() - packet.timestamp * 1000 : undefined;
-    this.#options.onDropped({ reason, from: packet?.source, ageMs, slot });
+    const ageMs = isAge ? arrival.wall - packet.timestamp * 1000 : undefined;
+    onDropped({ reason, from: packet.source, ageMs, slot });
   }
 
   /** Hands over what has waited long enough behind a gap; returns when to call again. */
@@ -179,7 +186,7 @@ export class Receiver {
     this.#isOver = true;
     this.#options.onAccepted(this.#inbox.flush());
     this.#verifier.close();
-    await Promise.allSettled(this.#pending);
+    await this.#acks.end();
   }
 
   /** The checks that cost next to nothing. */
@@ -196,20 +203,45 @@ export class Receiver {
   }
 
   /** Checks whether it is wanted, then the signature, and does what it asks for. */
-  async #take(packet: AppPacket, payload: Uint8Array, slot: LinkSlot): Promise<DropReason | undefined> {
-    const { settings, outbox } = this.#options;
+  async #take(arrival: Arrival, payload: Uint8Array): Promise<DropReason | undefined> {
+    const { outbox, wallNow } = this.#options;
+    const { packet, slot } = arrival;
     const { source, queueId, sequence, type } = packet;
     if (type === MessageType.Ack) {
       const key = Outbox.keyOf(source, queueId, sequence);
       if (!outbox.has(key)) return outbox.isDone(key) ? undefined : "unexpected-ack";
-    } else if (settings.accept && !settings.accept(source)) return "not-accepted";
+    } else if (!this.#isAccepted(source)) return "not-accepted";
     return await this.#verifier.verify(packet, payload, this.#rankOf(packet), async (valid) => {
       if (!valid) return "bad-signature";
-      if (type === MessageType.Message) return await this.#message(packet, slot);
-      if (type === MessageType.Ack) this.#acknowledged(packet, slot);
-      else this.#acknowledge(packet, slot);
+      if (type === MessageType.Ack) {
+        this.#acknowledged(packet, slot);
+        return undefined;
+      }
+      arrival.wall = wallNow();
+      if (type === MessageType.Message) return await this.#message(arrival);
+      this.#acks.give(packet, slot, arrival.wall);
       return undefined;
     });
+  }
+
+  /** Asks the application, whose only answer that lets anybody in is `true`. */
+  #isAccepted(source: string): boolean {
+    const { settings, onFailed } = this.#options;
+    if (!settings.accept) return true;
+    try {
+      // A caller without types may answer anything.
+      const answer: unknown = settings.accept(source);
+      if (answer === true) return true;
+      // Such as a promise, which is not waited for, and may reject.
+      callGuarded(
+        () => answer,
+        () => {},
+      );
+      check(!answer, "INVALID_OPTION", "accept", "true or false at once", got(answer));
+    } catch (error) {
+      onFailed("accept", error);
+    }
+    return false;
   }
 
   /** The source is only claimed; whoever claims it has to name a queue that goes on as well, to come first. */
@@ -221,33 +253,51 @@ export class Receiver {
   }
 
   #acknowledged(packet: AppPacket, slot: LinkSlot): void {
-    const { outbox, wallNow, onSkew } = this.#options;
+    const { outbox, wallNow, onSkew, onFailed } = this.#options;
     const delivery = outbox.get(Outbox.keyOf(packet.source, packet.queueId, packet.sequence));
     delivery?.acknowledge({ slot, timestamp: packet.timestamp, at: monotonicNow() });
-    const offsetMs = packet.timestamp * 1000 + 500 - wallNow();
-    if (Math.abs(offsetMs) > SKEW_MS) onSkew(packet.source, offsetMs);
+    try {
+      const offsetMs = packet.timestamp * 1000 + 500 - wallNow();
+      if (Math.abs(offsetMs) > SKEW_MS) onSkew(packet.source, offsetMs);
+    } catch (error) {
+      onFailed("getTime", error);
+    }
   }
 
   /** Opens a message that is sealed, and takes it. */
-  async #message(packet: AppPacket, slot: LinkSlot): Promise<DropReason | undefined> {
-    const { address, identity, settings } = this.#options;
-    const { message } = packet;
+  async #message(arrival: Arrival): Promise<DropReason | undefined> {
+    const { message } = arrival.packet;
     const sealed = isSealed(message);
-    if (!sealed && settings.requireEncryption) return "not-sealed";
-    const verdict = this.#judge(packet);
-    if (verdict !== "new" || !sealed) return this.#settle(verdict, { packet, data: message, sealed, slot });
+    if (!sealed && this.#options.settings.requireEncryption) return "not-sealed";
+    const verdict = this.#judge(arrival);
+    if (verdict !== "new" || !sealed) return this.#settle(verdict, arrival, message, sealed);
 
-    const data = await open(message, { ...packet, destination: address }, identity);
-    if (data === undefined) return "not-opened";
+    const data = await this.#open(arrival.packet);
+    if (typeof data === "string") return data;
     // A copy may have been opened meanwhile.
-    return this.#settle(this.#judge(packet), { packet, data, sealed, slot });
+    return this.#settle(this.#judge(arrival), arrival, data, sealed);
+  }
+
+  async #open(packet: AppPacket): Promise<Uint8Array | DropReason> {
+    const { address, identity, onFailed } = this.#options;
+    if (this.#opening >= MAX_OPENING) return "full";
+    this.#opening++;
+    const opened = open(packet.message, { ...packet, destination: address }, identity);
+    const result = await atMost(
+      OPENING_PATIENCE_MS,
+      opened.then((data) => ({ data })),
+    );
+    this.#opening--;
+    if (result !== undefined) return result.data ?? "not-opened";
+    onFailed("identity.sharedSecret", new Error(`no answer within ${OPENING_PATIENCE_MS} ms`));
+    return "full";
   }
 
   /** Freshness, replay, order and room. */
-  #judge({ source, queueId, sequence, timestamp }: AppPacket): "new" | "seen" | DropReason {
-    const { wallNow, hasRoom, isKnown, onSkew } = this.#options;
+  #judge({ packet, wall }: Arrival): "new" | "seen" | DropReason {
+    const { source, queueId, sequence, timestamp } = packet;
+    const { hasRoom, isKnown, onSkew } = this.#options;
     const now = monotonicNow();
-    const wall = wallNow();
     const sentAt = timestamp * 1000;
     const ageMs = wall - sentAt;
     this.#purge(wall, now);
@@ -260,59 +310,33 @@ export class Receiver {
     if (seen === "seen") return seen;
     const turn = this.#inbox.check(source + queueId, sequence, known);
     if (turn === "late") return "out-of-order";
-    return seen === "new" && turn === "accepted" && hasRoom() ? "new" : "full";
+    const isRoom = hasRoom() && this.#acks.hasRoom(now);
+    return seen === "new" && turn === "accepted" && isRoom ? "new" : "full";
   }
 
-  /** What is new is remembered, acknowledged, and handed over when it is next in order. */
-  #settle(verdict: "new" | "seen" | DropReason, accepted: Accepted): DropReason | undefined {
-    const { settings, wallNow, schedule, onAccepted, onDuplicate } = this.#options;
-    const { packet, data, slot } = accepted;
+  /** What is new gets its place, is handed over when it is next in order, and is acknowledged then. */
+  #settle(
+    verdict: "new" | "seen" | DropReason,
+    { packet, slot, wall }: Arrival,
+    data: Uint8Array,
+    sealed: boolean,
+  ): DropReason | undefined {
+    const { settings, schedule, onAccepted, onDuplicate } = this.#options;
     const { source: from, queueId, sequence, timestamp } = packet;
     // Its signature was still being checked, or it was being opened: nobody is left to be handed it.
     if (this.#isOver) return undefined;
-    if (verdict === "seen") {
-      onDuplicate();
-      // The ACK before may have been lost.
-      this.#acknowledge(packet, slot);
-      return undefined;
-    }
-    if (verdict !== "new") return verdict;
-    if (data.length > settings.maxMessageBytes) return "too-large";
-    const now = monotonicNow();
-    this.#window.add(from, queueId, sequence, timestamp * 1000, wallNow(), now);
-    this.#acknowledge(packet, slot);
-    onAccepted(this.#inbox.offer(from + queueId, sequence, packet.message.length, accepted, now));
-    if (this.#inbox.held > 0) schedule(now + settings.gapTimeoutMs);
+    if (verdict !== "new" && verdict !== "seen") return verdict;
+    if (verdict === "new") {
+      if (data.length > settings.maxMessageBytes) return "too-large";
+      const now = monotonicNow();
+      this.#window.add(from, queueId, sequence, timestamp * 1000, wall, now);
+      const accepted = { packet, data, sealed, slot };
+      onAccepted(this.#inbox.offer(from + queueId, sequence, packet.message.length, accepted, now));
+      if (this.#inbox.held > 0) schedule(now + settings.gapTimeoutMs);
+    } else onDuplicate();
+    // Of a copy as well: the ACK before may have been lost.
+    this.#acks.give(packet, slot, wall);
     return undefined;
-  }
-
-  /** Answers by the broker that the packet came by. */
-  #acknowledge({ source, queueId, sequence, type }: AppPacket, slot: LinkSlot): void {
-    const { identity, isKnown, links, wallNow } = this.#options;
-    const key = Outbox.keyOf(source, queueId, sequence);
-    let ack = this.#acks.get(key);
-    if (ack === undefined) {
-      const timestamp = Math.floor(wallNow() / 1000);
-      const payload = AppPacket.pack(
-        { queueId, sequence, timestamp, type: MessageType.Ack, message: makeAckText() },
-        identity,
-      );
-      ack = { payload, by: new Set() };
-      this.#acks.set(key, ack);
-    }
-    const isRepeat = type !== MessageType.Message || ack.by.has(slot);
-    const forWhom = isKnown(source) ? Reserve.None : Reserve.Stranger;
-    ack.by.add(slot);
-    const done = ack.payload
-      .then((payload) => {
-        const now = monotonicNow();
-        if (slot.bucket.take(now, isRepeat ? Reserve.Repeat : forWhom))
-          links.publish(slot, source, payload, now);
-      })
-      // A signer that failed leaves the message without an ACK; the next copy asks it again.
-      .catch(() => void this.#acks.delete(key))
-      .finally(() => this.#pending.delete(done));
-    this.#pending.add(done);
   }
 
   #purge(wall: number, now: number): void {

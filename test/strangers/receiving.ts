@@ -36,6 +36,9 @@ export interface BenchOptions extends Partial<RouterOptions> {
   readonly isKnown?: (address: string) => boolean;
   readonly hasRoom?: () => boolean;
   readonly onAccepted?: (messages: readonly Accepted[]) => void;
+  readonly onFailed?: (name: string, error: unknown) => void;
+  /** Instead of a clock that shows `wall`. */
+  readonly wallNow?: () => number;
   /** Told of each ACK that is published. */
   readonly onPublish?: (topic: string, payload: Uint8Array) => void;
   readonly broker?: Partial<Broker>;
@@ -49,6 +52,8 @@ export async function makeBench(identity: Identity, options: BenchOptions = {}):
     isKnown = () => false,
     hasRoom = () => true,
     onAccepted,
+    onFailed = () => {},
+    wallNow = () => bench.wall,
     onPublish,
     broker,
     ...routerOptions
@@ -86,7 +91,7 @@ export async function makeBench(identity: Identity, options: BenchOptions = {}):
       settings: parseRouterOptions({ getTime: () => bench.wall, ...routerOptions }),
       links,
       outbox,
-      wallNow: () => bench.wall,
+      wallNow,
       isKnown,
       hasRoom,
       onAccepted: (messages) => {
@@ -99,6 +104,7 @@ export async function makeBench(identity: Identity, options: BenchOptions = {}):
       },
       onDuplicate: () => void counts.duplicates++,
       onSkew: () => void counts.skews++,
+      onFailed,
       schedule: (at) => {
         bench.nextAt = Math.min(bench.nextAt, at);
       },

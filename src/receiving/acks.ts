@@ -1,0 +1,133 @@
+import { bytesToHex, randomBytes, utf8ToBytes } from "@noble/hashes/utils.js";
+import { atMost, monotonicNow } from "../base/alarm.js";
+import { BoundedMap } from "../base/bounded-map.js";
+import type { LinkSet, LinkSlot } from "../brokers/link-set.js";
+import { Reserve } from "../brokers/token-bucket.js";
+import { Outbox } from "../sending/outbox.js";
+import type { Identity } from "../wire/identity.js";
+import { AppPacket, MessageType } from "../wire/packet.js";
+
+export interface AcksOptions {
+  readonly identity: Identity;
+  readonly links: LinkSet;
+  /** Whether this is a peer whose ACKs come before those for strangers. */
+  readonly isKnown: (address: string) => boolean;
+  /** The identity gave no signature. */
+  readonly onFailed: (error: unknown) => void;
+}
+
+/** ACKs kept for the copies of their messages. */
+const KEPT_ACKS = 1024;
+
+/** How many signatures may be waited for at once; while there are more, nothing is taken that wants another. */
+const MAX_UNSIGNED = 1024;
+
+/** A signature that takes longer is not counted on any more: a copy of the message asks for another. */
+const SIGNING_PATIENCE_MS = 5000;
+
+/** How long the end waits for the signatures that were asked for. */
+const LAST_SIGNATURES_MS = 1000;
+
+/** Whoever asks for an ACK chooses what else is signed in it. This part nobody can know beforehand, and nobody reads. */
+const ACK_RANDOM_BYTES = 16;
+
+function makeAckText(): Uint8Array {
+  return utf8ToBytes(`ack ${bytesToHex(randomBytes(ACK_RANDOM_BYTES))}`);
+}
+
+/** An ACK of ours, and where it was given. */
+interface Ack {
+  readonly payload: Promise<Uint8Array>;
+  readonly by: Set<LinkSlot>;
+  readonly askedAt: number;
+  isSigned: boolean;
+}
+
+/**
+ * Acknowledges: an ACK is signed once for each message, and its copies are answered with the same bytes, by the
+ * broker that each came by. The signer may be somebody else's: one that fails or hangs costs the ACKs that it owes.
+ */
+export class Acks {
+  readonly #options: AcksOptions;
+  readonly #acks = new BoundedMap<string, Ack>(KEPT_ACKS);
+  /** Those that the signer owes, the oldest first. */
+  readonly #unsigned = new Set<Ack>();
+
+  constructor(options: AcksOptions) {
+    this.#options = options;
+  }
+
+  /** Whether one more can be asked for: what is accepted is to be acknowledged. */
+  hasRoom(now: number): boolean {
+    for (const ack of this.#unsigned) {
+      if (!isOverdue(ack, now)) break;
+      this.#unsigned.delete(ack);
+    }
+    return this.#unsigned.size < MAX_UNSIGNED;
+  }
+
+  /**
+   * Answers a message or a probe, by the broker that it came by.
+   * @param wall - the wall clock, ms
+   */
+  give(packet: AppPacket, slot: LinkSlot, wall: number): void {
+    const { links, isKnown } = this.#options;
+    const { source, type } = packet;
+    const ack = this.#ackOf(packet, wall);
+    const isRepeat = type !== MessageType.Message || ack?.by.has(slot);
+    // It goes out with the signature that is waited for.
+    if (ack === undefined || (!ack.isSigned && ack.by.has(slot))) return;
+    ack.by.add(slot);
+    const forWhom = isKnown(source) ? Reserve.None : Reserve.Stranger;
+    const publish = (payload: Uint8Array): void => {
+      const now = monotonicNow();
+      if (slot.bucket.take(now, isRepeat ? Reserve.Repeat : forWhom))
+        links.publish(slot, source, payload, now);
+    };
+    ack.payload.then(publish).catch(() => {});
+  }
+
+  /** Resolves when the last ACK is on its way, or the signer is not waited for any more. */
+  async end(): Promise<void> {
+    await atMost(LAST_SIGNATURES_MS, Promise.allSettled([...this.#unsigned].map(({ payload }) => payload)));
+  }
+
+  /** The ACK of a message; undefined where the signer owes too many. */
+  #ackOf({ source, queueId, sequence }: AppPacket, wall: number): Ack | undefined {
+    const now = monotonicNow();
+    const key = Outbox.keyOf(source, queueId, sequence);
+    const kept = this.#acks.get(key);
+    if (kept && (kept.isSigned || !isOverdue(kept, now))) return kept;
+    if (!this.hasRoom(now)) return undefined;
+    const payload = AppPacket.pack(
+      {
+        queueId,
+        sequence,
+        timestamp: Math.floor(wall / 1000),
+        type: MessageType.Ack,
+        message: makeAckText(),
+      },
+      this.#options.identity,
+    );
+    const ack: Ack = { payload, by: new Set(), askedAt: now, isSigned: false };
+    this.#acks.set(key, ack);
+    this.#unsigned.add(ack);
+    payload.then(
+      () => {
+        ack.isSigned = true;
+        this.#unsigned.delete(ack);
+      },
+      (error: unknown) => {
+        this.#unsigned.delete(ack);
+        // The next copy asks the signer again.
+        if (this.#acks.get(key) === ack) this.#acks.delete(key);
+        this.#options.onFailed(error);
+      },
+    );
+    return ack;
+  }
+}
+
+function isOverdue({ askedAt }: Ack, now: number): boolean {
+  return now - askedAt > SIGNING_PATIENCE_MS;
+}

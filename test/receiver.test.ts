@@ -1,0 +1,303 @@
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import { type Identity, Keypair } from "../src/index.js";
+import { AppPacket, MessageType } from "../src/wire/packet.js";
+import { seal } from "../src/wire/seal.js";
+import { type Bench, type BenchOptions, makeBench, START } from "./strangers/receiving.js";
+
+const ann = Keypair.generate();
+const ben = Keypair.generate();
+const QUEUE = "ab".repeat(32);
+
+/** Ben, with signatures that nobody looks at here, made at once. */
+const cheapBen: Identity = {
+  publicKey: ben.publicKey,
+  sign: () => new Uint8Array(64),
+  sharedSecret: (publicKey) => ben.sharedSecret(publicKey),
+};
+
+/** A receiver whose application's functions are the test's, and what was told of them. */
+async function benchOf(options: BenchOptions = {}): Promise<{ bench: Bench; failed: [string, unknown][] }> {
+  const failed: [string, unknown][] = [];
+  const bench = await makeBench(cheapBen, {
+    verify: () => true,
+    onFailed: (name, error) => failed.push([name, error]),
+    ...options,
+  });
+  return { bench, failed };
+}
+
+interface What {
+  readonly type?: MessageType;
+  readonly sealed?: boolean;
+}
+
+function payloadOf(sequence: number, { type = MessageType.Message, sealed }: What = {}): Promise<Uint8Array> {
+  const text = new TextEncoder().encode(`message ${sequence}`);
+  const context = { source: ann.publicKeyHex, destination: ben.publicKeyHex, queueId: QUEUE, sequence };
+  const message = sealed ? seal(text, context) : text;
+  return AppPacket.pack({ queueId: QUEUE, sequence, timestamp: START / 1000, type, message }, ann);
+}
+
+async function receive(bench: Bench, sequence: number, what?: What): Promise<void> {
+  await bench.receiver.receive(bench.slot, await payloadOf(sequence, what), ben.publicKeyHex);
+}
+
+/** Lets everything happen that waits for nothing else. */
+function turn(): Promise<void> {
+  return new Promise((resolve) => setImmediate(resolve));
+}
+
+describe("a wall clock that fails once", () => {
+  const ways: [string, () => number][] = [
+    [
+      "throws",
+      () => {
+        throw new Error("no time");
+      },
+    ],
+  ];
+
+  it.each(ways)("(%s) loses nothing that was acknowledged, whichever look it is", async (_, fail) => {
+    for (const sealed of [false, true]) {
+      for (let bad = 0; bad < 6; bad++) {
+        let looks = 0;
+        const shown: number[] = [];
+        const acknowledged: number[] = [];
+        const { bench } = await benchOf({
+          wallNow: () => (looks++ === bad ? fail() : START),
+          onAccepted: (messages) => shown.push(...messages.map(({ packet }) => packet.sequence)),
+          onPublish: (_topic, payload) => acknowledged.push(new DataView(payload.buffer).getUint32(129)),
+        });
+        let failures = 0;
+        for (const sequence of [0, 1, 2]) {
+          const receiving = (): Promise<void> =>
+            receive(bench, sequence, { sealed }).catch(() => void failures++);
+          await receiving();
+          await turn();
+          // Its sender has no ACK, and sends it again.
+          if (!acknowledged.includes(sequence)) await receiving();
+          await turn();
+        }
+        expect([shown, acknowledged], `look ${bad}, sealed ${sealed}`).toEqual([
+          [0, 1, 2],
+          [0, 1, 2],
+        ]);
+        expect(failures).toBe(bad < looks ? 1 : 0);
+      }
+    }
+  });
+
+  it("is looked at once for a message or a probe", async () => {
+    let looks = 0;
+    const wallNow = (): number => {
+      looks++;
+      return START;
+    };
+    const { bench } = await benchOf({ wallNow });
+    for (const [sequence, what] of [{}, { sealed: true }, { type: MessageType.Probe }].entries()) {
+      await receive(bench, sequence, what);
+      await turn();
+      expect([looks, bench.counts.published]).toEqual([sequence + 1, sequence + 1]);
+    }
+  });
+});
+
+describe("an ACK", () => {
+  it("goes out after the message was handed over", async () => {
+    const order: string[] = [];
+    const identity = {
+      publicKey: ben.publicKey,
+      sign: (part: Uint8Array) => {
+        order.push("signed");
+        return cheapBen.sign(part);
+      },
+    };
+    const bench = await makeBench(identity, {
+      verify: () => true,
+      onAccepted: () => order.push("handed over"),
+      onPublish: () => order.push("published"),
+    });
+    await receive(bench, 0);
+    await turn();
+    expect(order).toEqual(["handed over", "signed", "published"]);
+  });
+});
+
+describe("accept", () => {
+  it.each<[string, unknown, boolean]>([
+    ["true", true, false],
+    ["false", false, false],
+    ["nothing", undefined, false],
+    ["a promise of true", Promise.resolve(true), true],
+    ["1", 1, true],
+    ["a text", "yes", true],
+    ["an object", {}, true],
+  ])("that answers %s lets in only with true", async (_, answer, isTold) => {
+    // A caller without types may answer anything.
+    const { bench, failed } = await benchOf({ accept: () => answer as boolean });
+    await receive(bench, 0);
+    expect(bench.counts.accepted).toBe(answer === true ? 1 : 0);
+    expect(bench.lastDrop).toBe(answer === true ? undefined : "not-accepted");
+    expect(failed).toEqual(
+      isTold ? [["accept", expect.objectContaining({ code: "INVALID_OPTION", path: "accept" })]] : [],
+    );
+  });
+
+  it("that gives a promise which rejects leaves no rejection behind", async () => {
+    // The test runner reports what nobody handled.
+    const accept = (): boolean => Promise.reject(new Error("no list")) as unknown as boolean;
+    const { bench, failed } = await benchOf({ accept });
+    await receive(bench, 0);
+    await turn();
+    expect(bench.lastDrop).toBe("not-accepted");
+    expect(failed).toHaveLength(1);
+  });
+
+  it("that throws lets nobody in, and is told", async () => {
+    const broken = new Error("no list");
+    const accept = (): boolean => {
+      throw broken;
+    };
+    const { bench, failed } = await benchOf({ accept });
+    await receive(bench, 0);
+    expect([bench.counts.accepted, bench.lastDrop, failed]).toEqual([
+      0,
+      "not-accepted",
+      [["accept", broken]],
+    ]);
+  });
+});
+
+describe("a signer that hangs", () => {
+  beforeEach(() => {
+    vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout", "performance"] });
+  });
+
+  afterEach(() => {
+    vi.useRealTimers();
+  });
+
+  /** An identity whose signatures come by hand. */
+  function agent(): {
+    sign: () => Promise<Uint8Array>;
+    asked: number;
+    answer: (signature: Uint8Array) => void;
+  } {
+    const waiting: ((signature: Uint8Array) => void)[] = [];
+    return {
+      get asked() {
+        return waiting.length;
+      },
+      sign: () => new Promise((resolve) => waiting.push(resolve)),
+      answer: (signature) => {
+        for (const resolve of waiting) resolve(signature);
+      },
+    };
+  }
+
+  it("is owed at most 1024 signatures: the rest is refused, and taken when it is back", async () => {
+    const signer = agent();
+    const bench = await makeBench({ publicKey: ben.publicKey, sign: signer.sign }, { verify: () => true });
+    for (let sequence = 0; sequence < 1030; sequence++) await receive(bench, sequence);
+    expect([signer.asked, bench.counts.accepted]).toEqual([1024, 1024]);
+    expect(bench.counts.dropped).toEqual({ full: 6 });
+    // A probe and a copy ask for nothing more, nor are they refused for good.
+    await receive(bench, 0, { type: MessageType.Probe });
+    await receive(bench, 0);
+    expect(signer.asked).toBe(1024);
+    signer.answer(new Uint8Array(64));
+    await turn();
+    await receive(bench, 1024);
+    expect(bench.counts.accepted).toBe(1025);
+    // Each of the messages; the copy of the first came by the same broker.
+    expect(bench.counts.published).toBe(1024);
+  });
+
+  it("is asked again by a copy of the message after a while", async () => {
+    const signer = agent();
+    const bench = await makeBench({ publicKey: ben.publicKey, sign: signer.sign }, { verify: () => true });
+    await receive(bench, 0);
+    await receive(bench, 0);
+    expect(signer.asked).toBe(1);
+    vi.advanceTimersByTime(5001);
+    await receive(bench, 0);
+    expect([signer.asked, bench.counts.accepted, bench.counts.duplicates]).toEqual([2, 1, 2]);
+  });
+
+  it("holds up the end for a second", async () => {
+    const signer = agent();
+    const bench = await makeBench({ publicKey: ben.publicKey, sign: signer.sign }, { verify: () => true });
+    await receive(bench, 0);
+    const timers = vi.getTimerCount();
+    let ended = false;
+    const end = bench.receiver.end().then(() => {
+      ended = true;
+    });
+    await vi.advanceTimersByTimeAsync(999);
+    expect(ended).toBe(false);
+    await vi.advanceTimersByTimeAsync(1);
+    await end;
+    expect(vi.getTimerCount()).toBe(timers);
+  });
+
+  it("that fails is told, and asked again by a copy", async () => {
+    const broken = new Error("the token is gone");
+    let isThere = false;
+    const sign = (part: Uint8Array): Uint8Array | Promise<Uint8Array> => {
+      if (!isThere) throw broken;
+      return cheapBen.sign(part);
+    };
+    const failed: [string, unknown][] = [];
+    const bench = await makeBench(
+      { publicKey: ben.publicKey, sign },
+      { verify: () => true, onFailed: (name, error) => failed.push([name, error]) },
+    );
+    await receive(bench, 0);
+    await turn();
+    isThere = true;
+    await receive(bench, 0);
+    await turn();
+    expect(failed).toEqual([["identity.sign", broken]]);
+    expect([bench.counts.accepted, bench.counts.published]).toEqual([1, 1]);
+  });
+});
+
+describe("a key for sealed messages that hangs", () => {
+  beforeEach(() => {
+    vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout", "performance"] });
+  });
+
+  afterEach(() => {
+    vi.useRealTimers();
+  });
+
+  it("is waited for by 256 messages for five seconds, the rest is refused", async () => {
+    let asked = 0;
+    const sharedSecret = (): Promise<Uint8Array> => {
+      asked++;
+      return new Promise(() => {});
+    };
+    const failed: [string, unknown][] = [];
+    const bench = await makeBench(
+      { ...cheapBen, sharedSecret },
+      { verify: () => true, onFailed: (name, error) => failed.push([name, error]) },
+    );
+    const payloads = await Promise.all(
+      [...Array(260).keys()].map((sequence) => payloadOf(sequence, { sealed: true })),
+    );
+    const received = payloads.map((payload) => bench.receiver.receive(bench.slot, payload, ben.publicKeyHex));
+    await turn();
+    expect([asked, bench.counts.dropped]).toEqual([256, { full: 4 }]);
+    await vi.advanceTimersByTimeAsync(5000);
+    await Promise.all(received);
+    expect([bench.counts.accepted, bench.counts.dropped]).toEqual([0, { full: 260 }]);
+    expect(failed[0]).toEqual(["identity.sharedSecret", expect.any(Error)]);
+    // An open one goes on meanwhile and after.
+    await receive(bench, 0);
+    expect(bench.counts.accepted).toBe(1);
+    const another = await payloadOf(1, { sealed: true });
+    void bench.receiver.receive(bench.slot, another, ben.publicKeyHex);
+    await turn();
+    expect(asked).toBe(257);
+  });
+});
