@@ -33,6 +33,8 @@ import { type PipeContext, type ProbeResult, SmartPipe } from "./sending/smart-p
 import { brokerStats, type RouterStats } from "./statistics.js";
 import { addressOf } from "./wire/broker-pool.js";
 import { type Identity, identityAddress, parseAddress } from "./wire/identity.js";
+import { PACKET_OVERHEAD } from "./wire/packet.js";
+import { sealedLength } from "./wire/seal.js";
 
 /** How long a graceful close waits for what is in flight, ms. */
 const CLOSE_GRACE_MS = 5000;
@@ -97,7 +99,10 @@ export class Router extends EventEmitter<RouterEvents> implements AsyncDisposabl
       openLink,
       topic: this.address,
       familiesAreOne: platform.familiesAreOne,
-      onMessage: (slot, payload, topic) => this.#receive(slot, payload, topic),
+      maxPayloadBytes: PACKET_OVERHEAD + sealedLength(settings.maxMessageBytes),
+      onMessage: (slot, payload) => this.#receive(slot, payload),
+      onTooLarge: (slot) =>
+        this.#reporter.dropped({ reason: "too-large", from: undefined, ageMs: undefined, slot }),
       onState: (slot) => this.#reporter.brokerChanged(slot, () => this.#conclude()),
     });
     let wakes = 0;
@@ -299,10 +304,10 @@ export class Router extends EventEmitter<RouterEvents> implements AsyncDisposabl
     }
   }
 
-  #receive(slot: LinkSlot, payload: Uint8Array, topic: string): void {
+  #receive(slot: LinkSlot, payload: Uint8Array): void {
     if (this.#lifecycle.isClosed) return;
     this.#receiver
-      .receive(slot, payload, topic)
+      .receive(slot, payload)
       .catch((error: unknown) => this.#reporter.failedAgain("getTime", error));
   }
 

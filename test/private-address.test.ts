@@ -6,6 +6,7 @@ import { brokerOfHint, MAX_HINTS, parseHints } from "../src/brokers/hints.js";
 import { platform as browser } from "../src/platform/browser.js";
 import { platform as node } from "../src/platform/node.js";
 import { isPrivateHost } from "../src/platform/private-address.js";
+import { openSocket } from "../src/platform/socket.js";
 import { type BrokerPool, parseBrokerPool } from "../src/wire/broker-pool.js";
 
 /** IPv4 networks that are nobody's on the internet, in the notation of RFC 6890. */
@@ -213,17 +214,18 @@ describe("a name", () => {
       // What any name is that a resolver answers with loopback.
       host: "localhost",
       port,
+      path: "/",
       localAddress: undefined,
       ca: undefined,
     } as const;
 
-    const refused = node.openSocket({ ...target, publicOnly: true });
-    const [error] = await once(refused ?? server, "error");
-    expect(String(error)).toContain("private address");
+    const { signal } = new AbortController();
+    const refused = openSocket({ ...target, publicOnly: true }, signal);
+    await expect(refused).rejects.toThrow("private address");
     const connected = once(server, "connection");
-    const taken = node.openSocket({ ...target, publicOnly: false });
+    const taken = await openSocket({ ...target, publicOnly: false }, signal);
     await connected;
-    taken?.destroy();
+    taken.destroy();
     expect(connections).toBe(1);
   });
 });

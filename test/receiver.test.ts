@@ -39,7 +39,7 @@ function payloadOf(sequence: number, { type = MessageType.Message, sealed }: Wha
 }
 
 async function receive(bench: Bench, sequence: number, what?: What): Promise<void> {
-  await bench.receiver.receive(bench.slot, await payloadOf(sequence, what), ben.publicKeyHex);
+  await bench.receiver.receive(bench.slot, await payloadOf(sequence, what));
 }
 
 /** Lets everything happen that waits for nothing else. */
@@ -285,7 +285,7 @@ describe("a key for sealed messages that hangs", () => {
     const payloads = await Promise.all(
       [...Array(260).keys()].map((sequence) => payloadOf(sequence, { sealed: true })),
     );
-    const received = payloads.map((payload) => bench.receiver.receive(bench.slot, payload, ben.publicKeyHex));
+    const received = payloads.map((payload) => bench.receiver.receive(bench.slot, payload));
     await turn();
     expect([asked, bench.counts.dropped]).toEqual([256, { full: 4 }]);
     await vi.advanceTimersByTimeAsync(5000);
@@ -296,7 +296,7 @@ describe("a key for sealed messages that hangs", () => {
     await receive(bench, 0);
     expect(bench.counts.accepted).toBe(1);
     const another = await payloadOf(1, { sealed: true });
-    void bench.receiver.receive(bench.slot, another, ben.publicKeyHex);
+    void bench.receiver.receive(bench.slot, another);
     await turn();
     expect(asked).toBe(257);
   });

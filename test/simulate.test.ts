@@ -376,7 +376,9 @@ class RealPeer {
       nic: {},
       ca: undefined,
       idleTimeoutMs: 600_000,
+      maxPayloadBytes: 0,
       onMessage: () => {},
+      onTooLarge: () => {},
       onState: () => this.#inbound.changed(),
     });
     const { inboundBrokers, reserveBrokers } = RULES;

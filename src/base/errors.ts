@@ -110,6 +110,10 @@ export type BrokerFailure =
   | "subscription"
   /** An established session ended. */
   | "lost"
+  /** What came is not what MQTT 3.1.1 lets a broker send here. */
+  | "protocol"
+  /** It sent more than could be read. */
+  | "flood"
   /** The broker speaks no transport this platform may use. */
   | "transport";
 

@@ -1,13 +1,20 @@
-import { bytesToHex, randomBytes } from "@noble/hashes/utils.js";
-import mqtt, { type IClientOptions, type MqttClient } from "mqtt";
+import { bytesToHex, concatBytes, randomBytes } from "@noble/hashes/utils.js";
 import { platform } from "#platform";
 import { onAbort, throwIfAborted } from "../base/abort.js";
-import { atMost, timer } from "../base/alarm.js";
+import { Alarm, atMost, monotonicNow, NEVER } from "../base/alarm.js";
 import { BrokerError } from "../base/errors.js";
-import { startTimer } from "../base/timer.js";
-import type { SocketTarget } from "../platform/platform.js";
-import { TRANSPORTS } from "../platform/transports.js";
+import type { Connection, SocketTarget } from "../platform/platform.js";
 import type { Broker } from "../wire/broker-pool.js";
+import { Guard, type Incoming } from "./guard.js";
+import {
+  connectPacket,
+  DISCONNECT,
+  PINGREQ,
+  pubackPacket,
+  publishPacket,
+  subscribePacket,
+} from "./mqtt-packets.js";
+import type { Reader, ReadScheduler } from "./read-scheduler.js";
 
 /** What a link is opened with. */
 export interface LinkOptions {
@@ -16,8 +23,15 @@ export interface LinkOptions {
   /** The own address: the topic that is subscribed. */
   readonly topic: string;
   readonly connectTimeoutMs: number;
-  /** Called with every publish on the own topic, and with how it ended once the session is over. */
-  readonly onMessage: (payload: Uint8Array, topic: string) => void;
+  /** The longest payload that is of use. */
+  readonly maxPayloadBytes: number;
+  /** Says when what came in is read. */
+  readonly scheduler: ReadScheduler;
+  /** Called with every publish on the own topic. */
+  readonly onMessage: (payload: Uint8Array) => void;
+  /** Called for a publish that was longer than {@link maxPayloadBytes}, and not kept. */
+  readonly onTooLarge: () => void;
+  /** Called with how it ended, once the session is over. */
   readonly onClose: (error: BrokerError) => void;
 }
 
@@ -37,17 +51,38 @@ export interface BrokerLink {
 /** The seam between links and what manages them. */
 export type OpenLink = (options: LinkOptions, signal: AbortSignal) => Promise<BrokerLink>;
 
-/** The protocol's keep-alive. MQTT.js gives a silent broker 1.5 times as long. */
+/** The protocol's keep-alive, s. A broker that is silent for 1.5 times as long is lost. */
 const KEEP_ALIVE_S = 10;
+const PING_AFTER_MS = KEEP_ALIVE_S * 1000;
+const SILENT_MS = 1.5 * PING_AFTER_MS;
 
 /** Unsent bytes at which a broker counts as stuck. */
 const MAX_UNSENT_BYTES = 1 << 20;
+
+/** What may wait to be read, bytes: more comes only where reading cannot be paused, in a browser. */
+const MAX_UNREAD_BYTES = 4 << 20;
+
+/** A broker that sends more than can be read for so much of such a time is left, ms. */
+const FLOOD_MS = 10_000;
+const FLOODED_SHARE = 0.95;
 
 /** How long a broker may take to answer a ping that is sent on suspicion. */
 const PING_MS = 3000;
 
 /** How long a graceful end may take. */
 const GOODBYE_MS = 500;
+
+/** The one SUBSCRIBE of a session. */
+const SUBSCRIPTION = 1;
+
+/** What CONNACK says no with (MQTT 3.1.1, section 3.2.2.3). */
+const REFUSALS: Readonly<Record<number, string>> = {
+  1: "unacceptable protocol version",
+  2: "identifier rejected",
+  3: "server unavailable",
+  4: "bad username or password",
+  5: "not authorized",
+};
 
 /**
  * Connects, subscribes to the own address at QoS 1, and resolves once the broker granted that.
@@ -56,131 +91,265 @@ const GOODBYE_MS = 500;
 export const openLink: OpenLink = (options, signal) => {
   throwIfAborted(signal);
   return new Promise((resolve, reject) => {
-    const client = createClient(options);
-    const link = new MqttLink(client, options);
-    const settle = (finish: () => void): void => {
-      stop();
+    const session = new Session(options, (error) => {
       stopListening();
-      finish();
-    };
-    const fail = (error: Error): void => {
-      settle(() => reject(error));
-      void link.close(false);
-    };
-    const { over, stop } = timer(options.connectTimeoutMs);
-    void over.then(() => fail(new BrokerError("timeout", `no answer within ${options.connectTimeoutMs} ms`)));
-    const stopListening = onAbort(signal, fail);
-
-    link.onEnd = fail;
-    client.once("connect", () => {
-      client.subscribe(options.topic, { qos: 1 }, (error, granted) => {
-        const qos = granted?.[0]?.qos;
-        if (!error && qos === 1) {
-          link.onEnd = options.onClose;
-          settle(() => resolve(link));
-        } else
-          fail(new BrokerError("subscription", `wanted QoS 1, ${error ? "refused" : `granted QoS ${qos}`}`));
-      });
+      if (error) reject(error);
+      else resolve(session);
     });
+    const stopListening = onAbort(signal, (error) => session.fail(error));
+    session.open();
   });
 };
 
-class MqttLink implements BrokerLink {
-  /** Told once how the session ended, unless {@link close} ended it. */
-  onEnd: ((error: BrokerError) => void) | undefined;
-  readonly #client: MqttClient;
-  #closed = false;
-  #connected = false;
-  #stopPing: (() => void) | undefined;
+/** What a session waits for. */
+type State = "connection" | "connack" | "suback" | "messages" | "nothing";
 
-  constructor(client: MqttClient, { onMessage }: LinkOptions) {
-    this.#client = client;
-    client.on("connect", () => {
-      this.#connected = true;
-    });
-    client.on("message", (messageTopic, payload) => onMessage(payload, messageTopic));
-    client.on("packetreceive", () => this.#clearPing());
-    client.on("error", (error) => this.#end(error));
-    client.on("close", () => this.#end(undefined));
+class Session implements BrokerLink, Reader {
+  readonly #options: LinkOptions;
+  readonly #guard: Guard;
+  readonly #alarm: Alarm = new Alarm((now) => this.#ring(now));
+  /** Told once how it began, and then how it ended, unless {@link close} ended it. */
+  #onChange: (error: Error | undefined) => void;
+  #connection: Connection | undefined;
+  #onGone: (() => void) | undefined;
+  #state: State = "connection";
+  #openBy = 0;
+  #receivedAt = 0;
+  #sentAt = 0;
+  #pingedAt = 0;
+  /** When a ping on suspicion must be answered. */
+  #answerBy = NEVER;
+  /** Since when there is more to read than was read, and for how long there was before, since it was last looked. */
+  #behindSince = NEVER;
+  #behindMs = 0;
+  #lookedAt = 0;
+
+  /** @param onOpened - told once, of the subscription or of what came in its place */
+  constructor(options: LinkOptions, onOpened: (error: Error | undefined) => void) {
+    this.#options = options;
+    this.#guard = new Guard(options.topic, options.maxPayloadBytes);
+    this.#onChange = onOpened;
+  }
+
+  open(): void {
+    const { target, connectTimeoutMs } = this.#options;
+    this.#openBy = monotonicNow() + connectTimeoutMs;
+    this.#alarm.set(this.#openBy);
+    try {
+      this.#connection = platform.openConnection(target, {
+        onOpen: () => this.#greet(),
+        onData: (bytes) => this.#take(bytes),
+        onClose: (error) => this.#gone(error),
+      });
+    } catch (error) {
+      this.#gone(error);
+    }
   }
 
   publish(topic: string, payload: Uint8Array): boolean {
-    if (this.#closed || !this.#client.connected) return false;
-    if (this.#client.stream.writableLength > MAX_UNSENT_BYTES) return false;
-    // MQTT.js writes out any bytes; its types know Buffer alone.
-    this.#client.publish(topic, payload as Buffer, PUBLISH_OPTIONS);
+    if (this.#state !== "messages" || this.#isStuck) return false;
+    this.#send(publishPacket(topic, payload));
     return true;
   }
 
   check(): void {
-    if (this.#closed || this.#stopPing !== undefined || !this.#client.connected) return;
-    this.#stopPing = startTimer(PING_MS, () =>
-      this.#end(new BrokerError("lost", `no answer to a ping within ${PING_MS} ms`)),
-    );
-    this.#client.sendPing();
+    // What has come in and waits to be read is a sign of life.
+    if (this.#state !== "messages" || this.#answerBy < NEVER || this.#behindSince < NEVER) return;
+    this.#ping(monotonicNow());
+    this.#answerBy = this.#pingedAt + PING_MS;
+    this.#alarm.set(this.#answerBy);
   }
 
   async close(graceful: boolean): Promise<void> {
-    this.#closed = true;
-    this.#clearPing();
-    this.onEnd = undefined;
-    const client = this.#client;
-    if (graceful && client.connected) {
+    const connection = this.#connection;
+    const isOpen = this.#state === "messages";
+    this.#over();
+    if (graceful && isOpen && connection !== undefined) {
       const gone = new Promise<void>((resolve) => {
-        client.stream.once("close", resolve);
-        client.end(false);
+        this.#onGone = resolve;
       });
+      connection.write(DISCONNECT);
+      connection.end();
       await atMost(GOODBYE_MS, gone);
     }
-    // A second `end` is ignored while the first still waits, hence the stream itself.
-    client.end(true);
-    client.stream.destroy();
-    client.stream.on("error", () => {});
+    connection?.destroy();
   }
 
-  #clearPing(): void {
-    this.#stopPing?.();
-    this.#stopPing = undefined;
+  /** Ends it, and says why. */
+  fail(error: Error): void {
+    if (this.#state === "nothing") return;
+    const onChange = this.#onChange;
+    this.#over();
+    this.#connection?.destroy();
+    onChange(error);
   }
 
-  #end(cause: Error | undefined): void {
-    if (this.#closed) return;
-    const error = brokerError(cause, this.#connected);
-    const { onEnd } = this;
-    void this.close(false);
-    onEnd?.(error);
+  read(goOn: (bytes: number) => boolean): boolean {
+    const acknowledgements: Uint8Array[] = [];
+    let hasMore = true;
+    try {
+      for (let mayGoOn = true; mayGoOn && hasMore; ) {
+        const packet = this.#hasEnded ? undefined : this.#guard.next();
+        if (packet === undefined) hasMore = false;
+        else {
+          if (packet.type === "publish" && packet.id > 0) acknowledgements.push(pubackPacket(packet.id));
+          this.#handle(packet);
+          mayGoOn = goOn(this.#guard.lastBytes);
+        }
+      }
+    } catch (error) {
+      if (!(error instanceof BrokerError)) throw error;
+      this.fail(error);
+      return false;
+    }
+    if (acknowledgements.length > 0 && !this.#isStuck) this.#send(concatBytes(...acknowledgements));
+    if (!hasMore) this.#caughtUp(monotonicNow());
+    return hasMore;
   }
-}
 
-const PUBLISH_OPTIONS = { qos: 0 } as const;
+  get #isStuck(): boolean {
+    return this.#connection === undefined || this.#connection.unsentBytes > MAX_UNSENT_BYTES;
+  }
 
-function createClient({ broker, target, connectTimeoutMs }: LinkOptions): MqttClient {
-  const options: IClientOptions = {
-    protocolVersion: 4,
-    clean: true,
-    clientId: randomClientId(),
-    keepalive: KEEP_ALIVE_S,
-    reconnectPeriod: 0,
-    resubscribe: false,
-    queueQoSZero: false,
-    // Only a net below our own timeout, which covers the subscription too.
-    connectTimeout: 2 * connectTimeoutMs,
-    // The worker timers that MQTT.js prefers in browsers need blob: workers, which a Content-Security-Policy denies.
-    timerVariant: "native",
-    ...(broker.username === undefined ? {} : { username: broker.username }),
-    ...(broker.password === undefined ? {} : { password: broker.password }),
-  };
-  const { transport } = target;
-  if (TRANSPORTS[transport].isWebSocket)
-    return mqtt.connect({
-      ...options,
-      protocol: transport,
-      hostname: target.host.includes(":") ? `[${target.host}]` : target.host,
-      port: target.port,
-      path: broker.path ?? "/mqtt",
-      wsOptions: platform.webSocketOptions(target),
-    });
-  return new mqtt.MqttClient(() => platform.openSocket(target), options);
+  #greet(): void {
+    const { username, password } = this.#options.broker;
+    this.#state = "connack";
+    this.#send(connectPacket({ clientId: randomClientId(), keepAliveS: KEEP_ALIVE_S, username, password }));
+  }
+
+  #take(bytes: Uint8Array): void {
+    if (this.#state === "nothing") return;
+    const now = monotonicNow();
+    this.#receivedAt = now;
+    this.#answerBy = NEVER;
+    this.#guard.push(bytes);
+    if (this.#options.scheduler.serve(this) || this.#hasEnded) return;
+    if (this.#behindSince === NEVER) {
+      this.#behindSince = now;
+      this.#connection?.pause();
+    }
+    if (this.#guard.waitingBytes > MAX_UNREAD_BYTES)
+      this.fail(new BrokerError("flood", "sent more than could be read"));
+  }
+
+  /** What is called may have ended it. */
+  get #hasEnded(): boolean {
+    return this.#state === "nothing";
+  }
+
+  #caughtUp(now: number): void {
+    if (this.#behindSince === NEVER || this.#hasEnded) return;
+    this.#behindMs += now - this.#behindSince;
+    this.#behindSince = NEVER;
+    this.#connection?.resume();
+  }
+
+  /** Whether it was behind for nearly all of the time since it was last asked. */
+  #isFlooded(now: number): boolean {
+    const behindMs = this.#behindMs + Math.max(0, now - this.#behindSince);
+    const isFlooded = behindMs > FLOODED_SHARE * (now - this.#lookedAt);
+    this.#lookedAt = now;
+    this.#behindMs = 0;
+    if (this.#behindSince < NEVER) this.#behindSince = now;
+    return isFlooded;
+  }
+
+  #handle(packet: Incoming): void {
+    switch (packet.type) {
+      case "connack":
+        this.#connected(packet.code);
+        break;
+      case "suback":
+        this.#subscribed(packet.code);
+        break;
+      case "publish":
+        if (packet.payload === undefined) this.#options.onTooLarge();
+        else this.#options.onMessage(packet.payload);
+    }
+  }
+
+  #connected(code: number): void {
+    if (code !== 0) {
+      const problem = `refused with code ${code}: ${REFUSALS[code] ?? "unknown"}`;
+      this.fail(new BrokerError("refused", problem, { returnCode: code }));
+      return;
+    }
+    this.#state = "suback";
+    this.#guard.expectSuback(SUBSCRIPTION);
+    this.#send(subscribePacket(SUBSCRIPTION, this.#options.topic));
+  }
+
+  #subscribed(qos: number): void {
+    if (qos !== 1) {
+      const answer = qos === 0x80 ? "refused" : `granted QoS ${qos}`;
+      this.fail(new BrokerError("subscription", `wanted QoS 1, ${answer}`));
+      return;
+    }
+    this.#state = "messages";
+    this.#lookedAt = monotonicNow();
+    this.#alarm.set(this.#lookedAt + PING_AFTER_MS);
+    const onOpened = this.#onChange;
+    this.#onChange = (error) => {
+      // What ends a session that was open is a broker error.
+      if (error instanceof BrokerError) this.#options.onClose(error);
+    };
+    onOpened(undefined);
+  }
+
+  #send(bytes: Uint8Array): void {
+    this.#sentAt = monotonicNow();
+    this.#connection?.write(bytes);
+  }
+
+  #ping(now: number): void {
+    this.#pingedAt = now;
+    this.#guard.expectPingresp();
+    this.#send(PINGREQ);
+  }
+
+  /** Looks what is due; returns when to look again. */
+  #ring(now: number): number {
+    if (this.#state === "nothing") return NEVER;
+    if (this.#state !== "messages") {
+      if (now < this.#openBy) return this.#openBy;
+      this.fail(new BrokerError("timeout", `no answer within ${this.#options.connectTimeoutMs} ms`));
+      return NEVER;
+    }
+    const reason = this.#whyOver(now);
+    if (reason !== undefined) {
+      this.fail(reason);
+      return NEVER;
+    }
+    if (now >= this.#pingAt) this.#ping(now);
+    return Math.min(this.#lookedAt + FLOOD_MS, this.#silentAt, this.#answerBy, this.#pingAt);
+  }
+
+  get #silentAt(): number {
+    return this.#receivedAt + SILENT_MS;
+  }
+
+  get #pingAt(): number {
+    return PING_AFTER_MS + Math.min(this.#sentAt, Math.max(this.#receivedAt, this.#pingedAt));
+  }
+
+  #whyOver(now: number): BrokerError | undefined {
+    if (now >= this.#lookedAt + FLOOD_MS && this.#isFlooded(now))
+      return new BrokerError("flood", `sent more than could be read for ${FLOOD_MS / 1000} s`);
+    if (now >= this.#answerBy) return new BrokerError("lost", `no answer to a ping within ${PING_MS} ms`);
+    if (now >= this.#silentAt) return new BrokerError("lost", `silent for ${SILENT_MS / 1000} s`);
+    return undefined;
+  }
+
+  #gone(cause: unknown): void {
+    this.#onGone?.();
+    this.fail(brokerError(cause, this.#state === "messages"));
+  }
+
+  #over(): void {
+    this.#state = "nothing";
+    this.#alarm.clear();
+    this.#options.scheduler.forget(this);
+  }
 }
 
 /** Random each time, and within the 23 characters that every broker must take (MQTT 3.1.1, 3.1.3.1). */
@@ -188,15 +357,14 @@ function randomClientId(): string {
   return `sw${bytesToHex(randomBytes(10))}`;
 }
 
-function brokerError(cause: (Error & { code?: unknown }) | undefined, connected: boolean): BrokerError {
+function brokerError(cause: unknown, connected: boolean): BrokerError {
   if (cause instanceof BrokerError) return cause;
-  const code = cause?.code;
-  // MQTT.js puts the CONNACK return code there, sockets a text such as ECONNREFUSED.
-  if (typeof code === "number" && !connected) {
-    // Of "Connection refused: Not authorized".
-    const problem = String(cause?.message).replace("Connection refused", `refused with code ${code}`);
-    return new BrokerError("refused", problem, { cause, returnCode: code });
-  }
-  const why = cause ? cause.message || String(code) : "closed by the broker";
+  const why = cause === undefined ? "closed by the broker" : wordsOf(cause);
   return new BrokerError(connected ? "lost" : "unreachable", why, { cause });
+}
+
+/** An AggregateError has no words of its own. */
+function wordsOf(cause: unknown): string {
+  if (!(cause instanceof Error)) return String(cause);
+  return cause.message || String("code" in cause ? cause.code : cause.name);
 }

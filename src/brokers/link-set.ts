@@ -4,6 +4,7 @@ import type { Family, SocketOptions } from "../platform/platform.js";
 import { TRANSPORTS, type Transport } from "../platform/transports.js";
 import { type Broker, portOf } from "../wire/broker-pool.js";
 import type { BrokerLink, OpenLink } from "./broker-link.js";
+import { ReadScheduler } from "./read-scheduler.js";
 import { TokenBucket } from "./token-bucket.js";
 import { isSecure, type TransportPolicy, waysTo } from "./transport-choice.js";
 
@@ -58,7 +59,11 @@ export interface LinkSetOptions extends TransportPolicy {
   readonly nic: Partial<Record<Family, string>>;
   readonly ca: SocketOptions["ca"];
   readonly idleTimeoutMs: number;
-  readonly onMessage: (slot: LinkSlot, payload: Uint8Array, topic: string) => void;
+  /** The longest payload that is of use. */
+  readonly maxPayloadBytes: number;
+  readonly onMessage: (slot: LinkSlot, payload: Uint8Array) => void;
+  /** A payload was longer than that. */
+  readonly onTooLarge: (slot: LinkSlot) => void;
   readonly onState: (slot: LinkSlot) => void;
 }
 
@@ -108,6 +113,7 @@ export class LinkSet {
   readonly #slots = new Map<string, Slot>();
   readonly #retry: Alarm = new Alarm((now) => this.#redial(now));
   readonly #sweep: Alarm = new Alarm((now) => this.#closeIdle(now));
+  readonly #scheduler = new ReadScheduler();
   readonly #sweepEveryMs: number;
   /** Sessions that are saying goodbye. */
   readonly #leaving = new Set<Promise<void>>();
@@ -295,13 +301,18 @@ export class LinkSet {
               family,
               host,
               port,
+              path: broker.path ?? "/mqtt",
               localAddress: nic[family],
               publicOnly: broker.publicOnly === true,
+              turn: slot.failures,
               ca,
             },
             topic,
             connectTimeoutMs: CONNECT_TIMEOUT_MS,
-            onMessage: (payload, messageTopic) => this.#options.onMessage(slot, payload, messageTopic),
+            maxPayloadBytes: this.#options.maxPayloadBytes,
+            scheduler: this.#scheduler,
+            onMessage: (payload) => this.#options.onMessage(slot, payload),
+            onTooLarge: () => this.#options.onTooLarge(slot),
             onClose: (error) => {
               if (slot.link === link) this.#lost(slot, error);
             },

@@ -1,6 +1,9 @@
 import { SidewireError } from "../base/errors.js";
+import { BrowserConnection } from "./browser-connection.js";
+import { nextTurn } from "./next-turn.js";
 import { noble } from "./noble.js";
 import type { Platform } from "./platform.js";
+import { webSocketUrl } from "./web-socket-url.js";
 
 /** Browsers: noble's cryptography, WebSockets only. */
 export const platform: Platform = {
@@ -23,11 +26,7 @@ export const platform: Platform = {
     return { nic: {}, ca: undefined };
   },
 
-  openSocket() {
-    throw new SidewireError("UNSUPPORTED", "no TCP in a browser");
-  },
+  openConnection: (target, events) => new BrowserConnection(webSocketUrl(target), events),
 
-  webSocketOptions() {
-    return {};
-  },
+  nextTurn,
 };

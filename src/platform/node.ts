@@ -1,13 +1,16 @@
 import { X509Certificate } from "node:crypto";
-import { lookup } from "node:dns";
-import { connect as connectTcp, isIP, type LookupFunction } from "node:net";
+import { isIP } from "node:net";
 import { networkInterfaces } from "node:os";
-import { connect as connectTls, createSecureContext, rootCertificates, type SecureContext } from "node:tls";
+import { createSecureContext, rootCertificates, type SecureContext } from "node:tls";
 import { be, check, optional, record, type Schema } from "../base/schema.js";
 import { openssl } from "./openssl.js";
-import type { Family, Platform, SocketOptions, SocketTarget } from "./platform.js";
+import type { Connection, ConnectionEvents, Family, Platform, SocketOptions } from "./platform.js";
 import { isPrivateHost } from "./private-address.js";
+import { openSocket, SECURE_OPTIONS } from "./socket.js";
+import { SocketConnection } from "./socket-connection.js";
 import { TRANSPORTS } from "./transports.js";
+import { WebSocketConnection } from "./web-socket-connection.js";
+import { webSocketUrl } from "./web-socket-url.js";
 
 /** Node, and what is like it: OpenSSL's cryptography, sockets bound to a family and a local address. */
 export const platform: Platform = {
@@ -37,20 +40,14 @@ export const platform: Platform = {
     return { nic: parseNic(nic), ca: readCa(ca, "INVALID_OPTION", "ca") };
   },
 
-  openSocket(target) {
-    const options = { host: target.host, port: target.port, noDelay: true, ...routeOptions(target) };
-    // tls.connect ignores `noDelay`, and Nagle's algorithm costs 40 ms a message.
-    return TRANSPORTS[target.transport].isSecure
-      ? connectTls({ ...options, ...tlsOptions(target) }).setNoDelay(true)
-      : connectTcp(options);
+  openConnection(target, events) {
+    const open = (own: ConnectionEvents): Connection =>
+      new SocketConnection((signal) => openSocket(target, signal), own);
+    if (!TRANSPORTS[target.transport].isWebSocket) return open(events);
+    return new WebSocketConnection(webSocketUrl(target), open, events);
   },
 
-  webSocketOptions(target) {
-    return {
-      ...routeOptions(target),
-      ...(TRANSPORTS[target.transport].isSecure ? tlsOptions(target) : {}),
-    };
-  },
+  nextTurn: setImmediate,
 };
 
 const NIC = { IPv4: optional(localAddress(4)), IPv6: optional(localAddress(6)) };
@@ -75,7 +72,7 @@ function localAddress(version: 4 | 6): Schema<string> {
 /** Made once for a router: reading all the usual certificates takes 20 ms. */
 const readCa: Schema<SecureContext | undefined> = optional((value, code, path) => {
   check(typeof value === "string" && isCertificate(value), code, path, "certificates in PEM");
-  return createSecureContext({ ca: [...rootCertificates, value] });
+  return createSecureContext({ ca: [...rootCertificates, value], secureOptions: SECURE_OPTIONS });
 });
 
 /** A secure context leaves out what is no certificate, without a word. */
@@ -85,40 +82,4 @@ function isCertificate(pem: string): boolean {
   } catch {
     return false;
   }
-}
-
-/** How a connection leaves and where its name may lead. */
-function routeOptions({ family, localAddress, publicOnly }: SocketTarget): RouteOptions {
-  return {
-    family: family === "IPv6" ? 6 : 4,
-    ...(localAddress === undefined ? {} : { localAddress }),
-    ...(publicOnly ? { lookup: lookupPublic } : {}),
-  };
-}
-
-interface RouteOptions {
-  family: 4 | 6;
-  localAddress?: string;
-  lookup?: LookupFunction;
-}
-
-/** Resolves names as usual, and refuses what they hide. */
-const lookupPublic: LookupFunction = (hostname, options, callback) => {
-  lookup(hostname, { ...options, all: true }, (error, addresses) => {
-    if (error !== null) return callback(error, []);
-    const [first] = addresses;
-    if (first === undefined || addresses.some(({ address }) => isPrivateHost(address))) {
-      return callback(new Error(`${hostname} leads to a private address`), []);
-    }
-    if (options.all === true) callback(null, addresses);
-    else callback(null, first.address, first.family);
-  });
-};
-
-function tlsOptions(target: SocketTarget): { servername?: string; secureContext?: SecureContext } {
-  return {
-    // SNI takes names only (RFC 6066); certificates for addresses are checked all the same.
-    ...(isIP(target.host) === 0 ? { servername: target.host } : {}),
-    ...(target.ca === undefined ? {} : { secureContext: target.ca }),
-  };
 }

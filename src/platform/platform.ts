@@ -1,4 +1,3 @@
-import type { Duplex } from "node:stream";
 import type { SecureContext } from "node:tls";
 import type { Transport } from "./transports.js";
 
@@ -33,12 +32,41 @@ export interface SocketTarget {
   readonly family: Family;
   readonly host: string;
   readonly port: number;
+  /** Of the WebSocket, for `ws` and `wss`; starts with a slash. */
+  readonly path: string;
   /** Local address to leave by. */
   readonly localAddress: string | undefined;
   /** Whether a name may lead to public addresses only: it is a stranger's word. */
   readonly publicOnly: boolean;
+  /** With which of a name's addresses to begin, counted on from one attempt to the next. */
+  readonly turn?: number;
   /** For `mqtts` and `wss`, if others are trusted than the usual certificates. */
   readonly ca: SecureContext | undefined;
+}
+
+/** The way of bytes to a broker and back: the same over TCP, TLS and WebSocket, in Node and in a browser. */
+export interface Connection {
+  /** Bytes that were written and have not left the process, as far as it can tell. */
+  readonly unsentBytes: number;
+  /** Writes bytes, which must not change any more. Does nothing unless the connection is open. */
+  write(bytes: Uint8Array): void;
+  /** Reads no more for now, where that can be: a browser's WebSocket goes on. */
+  pause(): void;
+  resume(): void;
+  /** Sends what was written, then closes. */
+  end(): void;
+  /** Closes at once. No event comes any more. */
+  destroy(): void;
+}
+
+/** Who is told of what happens to a connection. What it is told in may end the connection. */
+export interface ConnectionEvents {
+  /** It is there: may be written to. Once, before any bytes. */
+  onOpen(): void;
+  /** Bytes came in, at least one. They belong to who is told. */
+  onData(bytes: Uint8Array): void;
+  /** It could not be opened, or is over: once, and the last event. */
+  onClose(error: Error | undefined): void;
 }
 
 /** A secret key's part in ECDH. */
@@ -94,8 +122,11 @@ export interface Platform extends Cryptography {
    * @throws SidewireError `UNSUPPORTED` where there are none, InvalidInputError `INVALID_OPTION`
    */
   parseSocketOptions(nic: unknown, ca: unknown): SocketOptions;
-  /** A socket that is connecting, for `mqtt` and `mqtts`; MQTT.js opens WebSockets itself. */
-  openSocket(target: SocketTarget): Duplex;
-  /** What MQTT.js hands to its WebSocket so that family, local address and CA hold there too. */
-  webSocketOptions(target: SocketTarget): Record<string, unknown>;
+  /**
+   * Connects, without a time limit. No event comes before this returns.
+   * @throws where that cannot be begun: a host or a path that no URL can have, a page that may not
+   */
+  openConnection(target: SocketTarget, events: ConnectionEvents): Connection;
+  /** Calls back at a later turn of the event loop, as soon as everything else had one; no timer, which may be slow. */
+  nextTurn(run: () => void): void;
 }

@@ -19,8 +19,6 @@ export type DropReason =
   | "malformed"
   /** Longer than `maxMessageBytes` allows. */
   | "too-large"
-  /** Published on a topic that is not the own address. */
-  | "foreign-topic"
   /** `accept` said no. */
   | "not-accepted"
   /** An ACK for something that is not waited for: late, a copy, or somebody else's. */
@@ -128,7 +126,7 @@ interface Arrival {
 }
 
 /**
- * What happens to bytes that come in, the cheapest check first: length, topic, `accept`, signature,
+ * What happens to bytes that come in, the cheapest check first: length, `accept`, signature,
  * freshness, replay window, order, room. What passes gets its place, is handed over if it is its turn, and is
  * acknowledged last.
  */
@@ -155,9 +153,9 @@ export class Receiver {
   }
 
   /** Takes a publish. Never throws for any bytes, but rejects where the wall clock fails. */
-  async receive(slot: LinkSlot, payload: Uint8Array, topic: string): Promise<void> {
+  async receive(slot: LinkSlot, payload: Uint8Array): Promise<void> {
     const { onDropped } = this.#options;
-    const packet = this.#read(payload, topic);
+    const packet = this.#read(payload);
     if (typeof packet === "string") {
       onDropped({ reason: packet, from: undefined, ageMs: undefined, slot });
       return;
@@ -190,10 +188,8 @@ export class Receiver {
   }
 
   /** The checks that cost next to nothing. */
-  #read(payload: Uint8Array, topic: string): AppPacket | DropReason {
-    const { address, settings } = this.#options;
-    if (topic !== address) return "foreign-topic";
-    const { maxMessageBytes } = settings;
+  #read(payload: Uint8Array): AppPacket | DropReason {
+    const { maxMessageBytes } = this.#options.settings;
     const longestSealed = sealedLength(maxMessageBytes);
     if (payload.length > PACKET_OVERHEAD + longestSealed) return "too-large";
     const packet = AppPacket.parse(payload);

@@ -77,7 +77,7 @@ export class MemoryNetwork {
         if (!isOpen()) return false;
         for (const receiver of broker.byTopic.get(topic) ?? []) {
           this.#later(() => {
-            if (broker.byTopic.get(topic)?.has(receiver)) receiver.options.onMessage(payload, topic);
+            if (broker.byTopic.get(topic)?.has(receiver)) receiver.options.onMessage(payload);
           });
         }
         return true;

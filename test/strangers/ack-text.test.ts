@@ -15,7 +15,7 @@ describe("an ACK", () => {
     for (const type of [MessageType.Message, MessageType.Probe, MessageType.Message, MessageType.Probe]) {
       const queueId = randomBytes(32).toString("hex");
       const fields = { queueId, sequence: 0, timestamp, type, message: new Uint8Array() };
-      await receiver.receive(slot, await AppPacket.pack(fields, stranger), keys.publicKeyHex);
+      await receiver.receive(slot, await AppPacket.pack(fields, stranger));
     }
     await receiver.end();
     expect(texts).toHaveLength(4);

@@ -31,7 +31,7 @@ async function scene(known: Keypair): Promise<Scene> {
     outbox,
     receive(source, type, queueId = randomBytes(32), sequence = 0) {
       const fields = { source, queueId, sequence, type, timestamp: START / 1000, message: randomBytes(1) };
-      void receiver.receive(slot, layOut(fields), keys.publicKeyHex);
+      void receiver.receive(slot, layOut(fields));
     },
   };
 }
@@ -52,7 +52,9 @@ function waiting(to: string): Delivery {
     nic: {},
     ca: undefined,
     idleTimeoutMs: 1,
+    maxPayloadBytes: 0,
     onMessage: () => {},
+    onTooLarge: () => {},
     onState: () => {},
   });
   return new Delivery({ links, to, payload: new Uint8Array(), route: [], fanOut: 1 });

@@ -77,7 +77,9 @@ export async function makeBench(identity: Identity, options: BenchOptions = {}):
     ca: undefined,
     // Beyond what a timer can count: nothing is swept.
     idleTimeoutMs: Number.MAX_SAFE_INTEGER,
+    maxPayloadBytes: 0,
     onMessage: () => {},
+    onTooLarge: () => {},
     onState: () => {},
   });
   const slot = links.dial({ family: "IPv4", host: "192.0.2.1", port: 1883, weight: 1, ...broker });

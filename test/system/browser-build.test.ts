@@ -1,10 +1,14 @@
 import { describe, expect, it, vi } from "vitest";
+import { WebSocket } from "ws";
 import * as node from "../../src/index.js";
 import { startEmbeddedBroker } from "../support/embedded-broker.js";
 import { use } from "../support/peers.js";
 import vectors from "../vectors/protocol.json" with { type: "json" };
 
-// The bundle as a browser gets it; `npm test` builds it first. Its MQTT.js finds Node's WebSocket here.
+// What a page has and Node 20 has not.
+vi.stubGlobal("WebSocket", WebSocket);
+
+// The bundle as a browser gets it; `npm test` builds it first.
 const bundle = "../../dist/browser.js";
 const browser: typeof node = await import(/* @vite-ignore */ bundle);
 

@@ -6,6 +6,7 @@ import { createServer as createTlsServer } from "node:tls";
 import { describe, expect, it, onTestFinished } from "vitest";
 import { type BrokerPool, Keypair } from "../../src/index.js";
 import { platform } from "../../src/platform/node.js";
+import { openSocket } from "../../src/platform/socket.js";
 import { type EmbeddedBrokerOptions, startEmbeddedBroker } from "../support/embedded-broker.js";
 import { freePort } from "../support/free-port.js";
 import { makePeer, median, record, startPeer, use } from "../support/peers.js";
@@ -67,9 +68,16 @@ async function answeredAfter(socket: Duplex): Promise<number> {
 describe("a socket", () => {
   it.each(["mqtt", "mqtts"] as const)("sends small packets at once over %s", async (transport) => {
     const { ca: trusted } = platform.parseSocketOptions(undefined, ca);
-    const target = { family: "IPv4", host: "127.0.0.1", localAddress: undefined, publicOnly: false } as const;
+    const target = {
+      family: "IPv4",
+      host: "127.0.0.1",
+      path: "/",
+      localAddress: undefined,
+      publicOnly: false,
+    } as const;
     const port = await answeringWholes(transport);
-    const own = await answeredAfter(platform.openSocket({ ...target, transport, port, ca: trusted }));
+    const { signal } = new AbortController();
+    const own = await answeredAfter(await openSocket({ ...target, transport, port, ca: trusted }, signal));
     // What Nagle's algorithm does to them here: the second half waits until the first is acknowledged, which
     // the other side puts off until it has something to say, or for 40 ms on Linux.
     const plain = await answeringWholes("mqtt");

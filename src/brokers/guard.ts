@@ -1,0 +1,349 @@
+import { utf8ToBytes } from "@noble/hashes/utils.js";
+import { BrokerError } from "../base/errors.js";
+import { PacketType } from "./mqtt-packets.js";
+
+/** What a broker may send to one who subscribed to one topic at QoS 1. */
+export type Incoming =
+  | { readonly type: "connack" | "suback"; readonly code: number }
+  | { readonly type: "pingresp" }
+  | Publish;
+
+/** A message on the own topic. */
+export interface Publish {
+  readonly type: "publish";
+  /** To be acknowledged with, where it came at QoS 1; 0 else. */
+  readonly id: number;
+  /** Nothing where it was too long, and passed over. */
+  readonly payload: Uint8Array | undefined;
+}
+
+/**
+ * A message that is too long is passed over, byte by byte, up to this size: it may be a stranger's, and the broker an
+ * honest one. A connection that is to carry more is of no use.
+ */
+const MAX_PASSED_OVER_BYTES: number = 16 << 20;
+
+/** What the object of a small array costs besides its bytes. */
+const CHUNK_OVERHEAD = 256;
+
+/** A payload is handed on within the chunk it came in, unless that keeps more than so many times its size. */
+const MAX_KEPT_RATIO = 2;
+
+/** The first a buffer for a long packet gets: what is announced may never come. */
+const FIRST_BUFFER_BYTES = 4096;
+
+/** The most bytes that tell a packet's length (MQTT 3.1.1, section 2.2.3). */
+const MAX_LENGTH_BYTES = 4;
+
+const NAMES: Readonly<Record<number, string>> = {
+  1: "CONNECT",
+  2: "CONNACK",
+  3: "PUBLISH",
+  4: "PUBACK",
+  5: "PUBREC",
+  6: "PUBREL",
+  7: "PUBCOMP",
+  8: "SUBSCRIBE",
+  9: "SUBACK",
+  10: "UNSUBSCRIBE",
+  11: "UNSUBACK",
+  12: "PINGREQ",
+  13: "PINGRESP",
+  14: "DISCONNECT",
+};
+
+/**
+ * Reads what a broker sends, as the bytes come, and lets nothing through but what may come now: CONNACK first and
+ * once, SUBACK for the one subscription, PINGRESP where it was asked for, messages on the own topic at QoS 0 or 1.
+ * Whatever else is refused at its first byte that tells. The work is linear in the bytes, however they are cut.
+ */
+export class Guard {
+  readonly #topic: Uint8Array;
+  readonly #maxPayloadBytes: number;
+  /** What was not read yet: chunks from the one at `#first` on, that one from `#at` on. */
+  readonly #chunks: Uint8Array[] = [];
+  #first = 0;
+  #at = 0;
+  #waitingBytes = 0;
+  /** The first byte of the packet that is being read; 0 between packets. */
+  #kind = 0;
+  /** Its length, as far as it was read. */
+  #length = 0;
+  #lengthBytes = 0;
+  /** What comes before the payload: everything, but for a PUBLISH. */
+  readonly #head: Uint8Array;
+  #headFilled = 0;
+  #headLength = -1;
+  /** What there is of a payload that comes in pieces. */
+  #payload = NOTHING;
+  #payloadFilled = 0;
+
+  #lastBytes = 0;
+  #isConnected = false;
+  #subscription: number | undefined;
+  #isSubscribed = false;
+  #pings = 0;
+
+  /** @param maxPayloadBytes - longer messages are passed over */
+  constructor(topic: string, maxPayloadBytes: number) {
+    this.#topic = utf8ToBytes(topic);
+    this.#maxPayloadBytes = maxPayloadBytes;
+    this.#head = new Uint8Array(2 + this.#topic.length + 2);
+  }
+
+  /** What waits to be read takes so much memory. */
+  get waitingBytes(): number {
+    return this.#waitingBytes;
+  }
+
+  /** How long the packet was that came last. */
+  get lastBytes(): number {
+    return this.#lastBytes;
+  }
+
+  /** A SUBSCRIBE was sent. */
+  expectSuback(id: number): void {
+    this.#subscription = id;
+  }
+
+  /** A PINGREQ was sent. */
+  expectPingresp(): void {
+    this.#pings++;
+  }
+
+  /** @param chunk - the next bytes, which must not change any more */
+  push(chunk: Uint8Array): void {
+    if (chunk.length === 0) return;
+    this.#chunks.push(chunk);
+    this.#waitingBytes += chunk.length + CHUNK_OVERHEAD;
+  }
+
+  /**
+   * The next packet, or nothing until more bytes have come.
+   * @throws {BrokerError} `protocol`; the guard is of no use any more then
+   */
+  next(): Incoming | undefined {
+    if (this.#headLength < 0 && !this.#readLength()) return undefined;
+    if (!this.#readHead()) return undefined;
+    const type = this.#kind >> 4;
+    if (type !== PacketType.Publish) {
+      this.#between();
+      return this.#control(type);
+    }
+    const payloadLength = this.#length - this.#headLength;
+    const isTooLong = payloadLength > this.#maxPayloadBytes;
+    const payload = isTooLong ? this.#passOver(payloadLength) : this.#readPayload(payloadLength);
+    if (payload === undefined) return undefined;
+    const id = this.#messageId();
+    this.#between();
+    return { type: "publish", id, payload: isTooLong ? undefined : payload };
+  }
+
+  #between(): void {
+    this.#lastBytes = this.#length;
+    this.#kind = 0;
+    this.#length = 0;
+    this.#lengthBytes = 0;
+    this.#headFilled = 0;
+    this.#headLength = -1;
+    this.#payload = NOTHING;
+    this.#payloadFilled = 0;
+  }
+
+  /** Reads a packet's first byte and its length; returns whether they are there. */
+  #readLength(): boolean {
+    for (;;) {
+      const chunk = this.#chunk();
+      if (chunk === undefined) return false;
+      const byte = chunk[this.#at] ?? 0;
+      this.#consume(1);
+      if (this.#kind === 0) {
+        this.#checkKind(byte);
+        this.#kind = byte;
+        continue;
+      }
+      this.#length += (byte & 127) * 128 ** this.#lengthBytes++;
+      if (byte < 128) break;
+      if (this.#lengthBytes === MAX_LENGTH_BYTES) throw broken("a packet with a length of five bytes");
+    }
+    this.#headLength = this.#checkLength();
+    return true;
+  }
+
+  #checkKind(byte: number): void {
+    const type = byte >> 4;
+    const name = NAMES[type] ?? `a packet of the unknown type ${type}`;
+    if (!this.#isConnected && byte !== PacketType.Connack << 4)
+      throw new BrokerError("protocol", "what answered does not speak MQTT 3.1.1");
+    switch (type) {
+      case PacketType.Connack:
+        if (this.#isConnected) throw broken("a second CONNACK");
+        break;
+      case PacketType.Publish:
+        if (this.#subscription === undefined) throw broken("a PUBLISH before the subscription");
+        if ((byte & 0x06) > 0x02)
+          throw broken(`a PUBLISH at QoS ${(byte >> 1) & 3}, where 1 is the highest granted`);
+        // Whether it is a copy or was kept says nothing here.
+        return;
+      case PacketType.Suback:
+        if (this.#subscription === undefined || this.#isSubscribed) throw broken("a SUBACK for no SUBSCRIBE");
+        break;
+      case PacketType.Pingresp:
+        if (this.#pings === 0) throw broken("a PINGRESP for no PINGREQ");
+        break;
+      default:
+        throw broken(`${name}, which has no place here`);
+    }
+    if ((byte & 0x0f) !== 0) throw broken(`${name} with flags`);
+  }
+
+  /** Returns how long the part before the payload is. */
+  #checkLength(): number {
+    const type = this.#kind >> 4;
+    if (type === PacketType.Publish) {
+      const head = 2 + this.#topic.length + (this.#isNumbered ? 2 : 0);
+      if (this.#length < head) throw broken("a PUBLISH on a topic that was not subscribed");
+      const longest = head + Math.max(this.#maxPayloadBytes, MAX_PASSED_OVER_BYTES);
+      if (this.#length > longest) throw broken(`a PUBLISH of ${this.#length} bytes`);
+      return head;
+    }
+    const wanted = type === PacketType.Connack ? 2 : type === PacketType.Suback ? 3 : 0;
+    if (this.#length !== wanted)
+      throw broken(`${NAMES[type]} of ${this.#length} bytes in the place of ${wanted}`);
+    return wanted;
+  }
+
+  get #isNumbered(): boolean {
+    return (this.#kind & 0x06) !== 0;
+  }
+
+  /** Reads up to the payload; returns whether it is there, and as it should be. */
+  #readHead(): boolean {
+    if (this.#headFilled === this.#headLength) return true;
+    this.#headFilled = this.#copy(this.#head, this.#headFilled, this.#headLength);
+    if (this.#headFilled < this.#headLength) return false;
+    if (this.#kind >> 4 === PacketType.Publish) this.#checkTopic();
+    return true;
+  }
+
+  #checkTopic(): void {
+    const head = this.#head;
+    const topic = this.#topic;
+    let isOwn = uint16(head, 0) === topic.length;
+    for (let i = 0; isOwn && i < topic.length; i++) isOwn = head[2 + i] === topic[i];
+    if (!isOwn) throw broken("a PUBLISH on a topic that was not subscribed");
+    if (this.#isNumbered && this.#messageId() === 0) throw broken("a PUBLISH at QoS 1 without an id");
+  }
+
+  #messageId(): number {
+    return this.#isNumbered ? uint16(this.#head, this.#headLength - 2) : 0;
+  }
+
+  #control(type: number): Incoming {
+    const [first = 0, second = 0, third = 0] = this.#head;
+    if (type === PacketType.Connack) {
+      this.#isConnected = true;
+      return { type: "connack", code: second };
+    }
+    if (type === PacketType.Suback) {
+      if (first * 256 + second !== this.#subscription) throw broken("a SUBACK for no SUBSCRIBE");
+      this.#isSubscribed = true;
+      return { type: "suback", code: third };
+    }
+    this.#pings--;
+    return { type: "pingresp" };
+  }
+
+  /** Returns the payload once all of it is there. */
+  #readPayload(length: number): Uint8Array | undefined {
+    if (length === 0) return NOTHING;
+    const chunk = this.#chunk();
+    if (chunk === undefined) return undefined;
+    const end = this.#at + length;
+    if (this.#payloadFilled === 0 && end <= chunk.length) {
+      const isMost = chunk.length <= MAX_KEPT_RATIO * length;
+      const payload = isMost ? chunk.subarray(this.#at, end) : chunk.slice(this.#at, end);
+      this.#consume(length);
+      return payload;
+    }
+    while (this.#payloadFilled < length) {
+      this.#makeRoom(length);
+      const before = this.#payloadFilled;
+      this.#payloadFilled = this.#copy(this.#payload, before, this.#payload.length);
+      if (this.#payloadFilled === before) return undefined;
+    }
+    return this.#payload;
+  }
+
+  /** Twice as much each time, so that it costs no more than the bytes that came. */
+  #makeRoom(length: number): void {
+    if (this.#payloadFilled < this.#payload.length) return;
+    const size = Math.max(
+      FIRST_BUFFER_BYTES,
+      2 * this.#payloadFilled,
+      this.#payloadFilled + this.#available(),
+    );
+    const larger = new Uint8Array(Math.min(length, size));
+    larger.set(this.#payload);
+    this.#payload = larger;
+  }
+
+  /** Takes a payload and keeps nothing of it; returns an empty one at its end. */
+  #passOver(length: number): Uint8Array | undefined {
+    while (this.#payloadFilled < length) {
+      if (this.#chunk() === undefined) return undefined;
+      const count = Math.min(length - this.#payloadFilled, this.#available());
+      this.#consume(count);
+      this.#payloadFilled += count;
+    }
+    return NOTHING;
+  }
+
+  /** Copies what there is, up to an end; returns how far it came. */
+  #copy(target: Uint8Array, filled: number, end: number): number {
+    let at = filled;
+    while (at < end) {
+      const chunk = this.#chunk();
+      if (chunk === undefined) break;
+      const count = Math.min(end - at, this.#available());
+      target.set(chunk.subarray(this.#at, this.#at + count), at);
+      this.#consume(count);
+      at += count;
+    }
+    return at;
+  }
+
+  /** The chunk that is being read. */
+  #chunk(): Uint8Array | undefined {
+    return this.#chunks[this.#first];
+  }
+
+  /** How much of it is left. */
+  #available(): number {
+    return (this.#chunk()?.length ?? 0) - this.#at;
+  }
+
+  /** Goes on, within the chunk. */
+  #consume(count: number): void {
+    this.#at += count;
+    this.#waitingBytes -= count;
+    if (this.#available() > 0) return;
+    this.#at = 0;
+    this.#waitingBytes -= CHUNK_OVERHEAD;
+    this.#chunks[this.#first++] = NOTHING;
+    // Taking the first element off an array moves all others, so it is done for many at once.
+    if (2 * this.#first < this.#chunks.length) return;
+    this.#chunks.splice(0, this.#first);
+    this.#first = 0;
+  }
+}
+
+const NOTHING: Uint8Array = new Uint8Array();
+
+function uint16(bytes: Uint8Array, at: number): number {
+  return (bytes[at] ?? 0) * 256 + (bytes[at + 1] ?? 0);
+}
+
+function broken(what: string): BrokerError {
+  return new BrokerError("protocol", `broke the MQTT protocol: ${what}`);
+}

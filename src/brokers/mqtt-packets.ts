@@ -1,0 +1,80 @@
+import { concatBytes, utf8ToBytes } from "@noble/hashes/utils.js";
+
+/** What a session says to its broker, as bytes of MQTT 3.1.1. */
+
+/** The types of packets (MQTT 3.1.1, section 2.2.1). */
+export const PacketType = {
+  Connect: 1,
+  Connack: 2,
+  Publish: 3,
+  Puback: 4,
+  Subscribe: 8,
+  Suback: 9,
+  Pingreq: 12,
+  Pingresp: 13,
+  Disconnect: 14,
+} as const;
+
+/** Who connects, and how. */
+export interface Greeting {
+  readonly clientId: string;
+  /** After so long without a packet from here the broker may end the session, s. */
+  readonly keepAliveS: number;
+  readonly username?: string | undefined;
+  readonly password?: string | undefined;
+}
+
+/** The protocol's name and level: 3.1.1. */
+const PROTOCOL = Uint8Array.of(0, 4, 0x4d, 0x51, 0x54, 0x54, 4);
+
+const CLEAN_SESSION = 0x02;
+const HAS_PASSWORD = 0x40;
+const HAS_USERNAME = 0x80;
+
+export function connectPacket({ clientId, keepAliveS, username, password }: Greeting): Uint8Array {
+  const flags =
+    CLEAN_SESSION | (username === undefined ? 0 : HAS_USERNAME) | (password === undefined ? 0 : HAS_PASSWORD);
+  const login = [username, password].flatMap((text) => (text === undefined ? [] : [string(text)]));
+  const body = [PROTOCOL, Uint8Array.of(flags), uint16(keepAliveS), string(clientId), ...login];
+  return packet(PacketType.Connect << 4, ...body);
+}
+
+/** Asks for a topic at QoS 1. */
+export function subscribePacket(id: number, topic: string): Uint8Array {
+  return packet((PacketType.Subscribe << 4) | 2, uint16(id), string(topic), Uint8Array.of(1));
+}
+
+/** A message at QoS 0. */
+export function publishPacket(topic: string, payload: Uint8Array): Uint8Array {
+  return packet(PacketType.Publish << 4, string(topic), payload);
+}
+
+/** Tells that a message at QoS 1 came in. */
+export function pubackPacket(id: number): Uint8Array {
+  return packet(PacketType.Puback << 4, uint16(id));
+}
+
+export const PINGREQ: Uint8Array = packet(PacketType.Pingreq << 4);
+
+export const DISCONNECT: Uint8Array = packet(PacketType.Disconnect << 4);
+
+function packet(first: number, ...body: readonly Uint8Array[]): Uint8Array {
+  let left = 0;
+  for (const part of body) left += part.length;
+  const head = [first];
+  do {
+    const digit = left % 128;
+    left = (left - digit) / 128;
+    head.push(left > 0 ? digit + 128 : digit);
+  } while (left > 0);
+  return concatBytes(Uint8Array.from(head), ...body);
+}
+
+function string(text: string): Uint8Array {
+  const bytes = utf8ToBytes(text);
+  return concatBytes(uint16(bytes.length), bytes);
+}
+
+function uint16(value: number): Uint8Array {
+  return Uint8Array.of(value >> 8, value & 255);
+}

@@ -1,0 +1,75 @@
+import type { Socket } from "node:net";
+import type { Connection, ConnectionEvents } from "./platform.js";
+
+/** A connection over a socket that is being opened. */
+export class SocketConnection implements Connection {
+  readonly #opening = new AbortController();
+  readonly #events: ConnectionEvents;
+  #socket: Socket | undefined;
+  #isOver = false;
+
+  /** @param open - resolves with a socket that may be written to, and has a listener for errors */
+  constructor(open: (signal: AbortSignal) => Promise<Socket>, events: ConnectionEvents) {
+    this.#events = events;
+    open(this.#opening.signal).then(
+      (socket) => this.#opened(socket),
+      (error) => this.#close(error),
+    );
+  }
+
+  get unsentBytes(): number {
+    return this.#socket?.writableLength ?? 0;
+  }
+
+  write(bytes: Uint8Array): void {
+    if (this.#socket?.writable) this.#socket.write(bytes);
+  }
+
+  pause(): void {
+    this.#socket?.pause();
+  }
+
+  resume(): void {
+    this.#socket?.resume();
+  }
+
+  end(): void {
+    if (this.#socket === undefined) this.#opening.abort();
+    else this.#socket.end();
+  }
+
+  destroy(): void {
+    this.#isOver = true;
+    this.#opening.abort();
+    this.#socket?.destroy();
+  }
+
+  #opened(socket: Socket): void {
+    if (this.#isOver) {
+      socket.destroy();
+      return;
+    }
+    if (socket.destroyed) {
+      this.#close(undefined);
+      return;
+    }
+    this.#socket = socket;
+    let error: Error | undefined;
+    socket.on("error", (cause) => {
+      error ??= cause;
+    });
+    // Half open is over: who sends no more would not answer a ping either.
+    socket.on("end", () => socket.destroy());
+    socket.once("close", () => this.#close(error));
+    this.#events.onOpen();
+    socket.on("data", (bytes) => {
+      if (!this.#isOver) this.#events.onData(bytes);
+    });
+  }
+
+  #close(error: Error | undefined): void {
+    if (this.#isOver) return;
+    this.#isOver = true;
+    this.#events.onClose(error);
+  }
+}

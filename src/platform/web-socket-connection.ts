@@ -1,0 +1,148 @@
+import { createHash, randomBytes } from "node:crypto";
+import type { Connection, ConnectionEvents } from "./platform.js";
+import { binaryFrame, closeFrame, FrameReader, pongFrame } from "./web-socket-frames.js";
+import { SUBPROTOCOL } from "./web-socket-url.js";
+
+/** What proves that a server has read the request (RFC 6455, section 1.3). */
+const GUID = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
+
+/** The longest head of an answer that is read: some times what any server sends. */
+const MAX_HEAD_BYTES = 8192;
+
+/** A server that takes nothing is not answered pings: the answers would pile up. */
+const MAX_UNSENT_BYTES = 16_384;
+
+/**
+ * A client's WebSocket for Node, over a connection that is opened as for plain MQTT: the same way out, the same
+ * certificates, and what comes in can be paused. It is handed on as it comes, never collected.
+ */
+export class WebSocketConnection implements Connection {
+  readonly #lower: Connection;
+  readonly #events: ConnectionEvents;
+  readonly #key: string = randomBytes(16).toString("base64");
+  readonly #frames = new FrameReader();
+  #head: Buffer | undefined = Buffer.alloc(MAX_HEAD_BYTES);
+  #headFilled = 0;
+  #isOver = false;
+
+  /**
+   * @param url - of the server; the connection below is there already
+   * @param open - opens that connection
+   */
+  constructor(url: URL, open: (events: ConnectionEvents) => Connection, events: ConnectionEvents) {
+    this.#events = events;
+    this.#lower = open({
+      onOpen: () => this.#lower.write(Buffer.from(this.#request(url))),
+      onData: (bytes) => this.#read(bytes),
+      onClose: (error) => this.#close(error),
+    });
+  }
+
+  get unsentBytes(): number {
+    return this.#lower.unsentBytes;
+  }
+
+  write(bytes: Uint8Array): void {
+    if (this.#head === undefined) this.#lower.write(binaryFrame(bytes));
+  }
+
+  pause(): void {
+    this.#lower.pause();
+  }
+
+  resume(): void {
+    this.#lower.resume();
+  }
+
+  end(): void {
+    if (this.#head === undefined) this.#lower.write(closeFrame());
+    this.#lower.end();
+  }
+
+  destroy(): void {
+    this.#isOver = true;
+    this.#lower.destroy();
+  }
+
+  #request(url: URL): string {
+    return [
+      `GET ${url.pathname}${url.search} HTTP/1.1`,
+      `Host: ${url.host}`,
+      "Connection: Upgrade",
+      "Upgrade: websocket",
+      "Sec-WebSocket-Version: 13",
+      `Sec-WebSocket-Key: ${this.#key}`,
+      `Sec-WebSocket-Protocol: ${SUBPROTOCOL}`,
+      "\r\n",
+    ].join("\r\n");
+  }
+
+  #read(bytes: Uint8Array): void {
+    try {
+      const rest = this.#head === undefined ? bytes : this.#readHead(this.#head, bytes);
+      const data = this.#frames.read(rest);
+      // Whom the bytes are handed to may end it.
+      if (data.length > 0) this.#events.onData(data);
+      const ping = this.#frames.takePing();
+      if (ping !== undefined && this.#lower.unsentBytes < MAX_UNSENT_BYTES)
+        this.#lower.write(pongFrame(ping));
+      if (this.#frames.isClosed) this.end();
+    } catch (error) {
+      // Nothing above throws anything but errors.
+      this.#close(error as Error);
+      this.#lower.destroy();
+    }
+  }
+
+  /** Collects the head of the answer; returns what comes after it. */
+  #readHead(head: Buffer, bytes: Uint8Array): Uint8Array {
+    const before = this.#headFilled;
+    const count = Math.min(bytes.length, head.length - before);
+    head.set(bytes.subarray(0, count), before);
+    this.#headFilled += count;
+    const text = head.toString("latin1", Math.max(0, before - 3), this.#headFilled);
+    const end = text.indexOf("\r\n\r\n");
+    if (end < 0) {
+      if (this.#headFilled === head.length)
+        throw new Error("an answer to the WebSocket's request without end");
+      return bytes.subarray(bytes.length);
+    }
+    const length = Math.max(0, before - 3) + end + 4;
+    this.#check(head.toString("latin1", 0, length));
+    this.#head = undefined;
+    this.#events.onOpen();
+    return bytes.subarray(length - before);
+  }
+
+  /** @throws {Error} unless the server agrees to just what was asked for */
+  #check(answer: string): void {
+    const [status = "", ...lines] = answer.split("\r\n");
+    const [, code] = /^HTTP\/1\.1 (\d{3})(?: |$)/.exec(status) ?? [];
+    if (code === undefined) throw new Error("what answered is not a web server");
+    if (code !== "101") throw new Error(`the web server answered with status ${code}`);
+    const fields = new Map<string, string>();
+    for (const line of lines) {
+      const [, name = "", value = ""] = /^([^:]+):[ \t]*(.*?)[ \t]*$/.exec(line) ?? [];
+      const known = fields.get(name.toLowerCase());
+      fields.set(name.toLowerCase(), known === undefined ? value : `${known}, ${value}`);
+    }
+    const proof = createHash("sha1")
+      .update(this.#key + GUID)
+      .digest("base64");
+    if (
+      fields.get("upgrade")?.toLowerCase() !== "websocket" ||
+      !/(^|[,\s])upgrade($|[,\s])/i.test(fields.get("connection") ?? "") ||
+      fields.get("sec-websocket-accept") !== proof ||
+      fields.has("sec-websocket-extensions")
+    )
+      throw new Error("the web server did not agree to a WebSocket");
+    if (fields.get("sec-websocket-protocol") !== SUBPROTOCOL)
+      throw new Error("the web server does not speak MQTT over its WebSocket");
+  }
+
+  #close(error: Error | undefined): void {
+    if (this.#isOver) return;
+    this.#isOver = true;
+    this.#events.onClose(error);
+  }
+}

@@ -1,0 +1,157 @@
+import { randomBytes } from "node:crypto";
+
+/** What a frame is (RFC 6455, section 5.2). */
+const Opcode = { Continuation: 0, Text: 1, Binary: 2, Close: 8, Ping: 9, Pong: 10 } as const;
+
+/** The longest content of a ping, a pong or a close. */
+const MAX_CONTROL_BYTES = 125;
+
+/** The head of a server's frame: two bytes, and a length of up to eight. */
+const MAX_HEAD_BYTES = 10;
+
+/** Random bytes fetched at a time for masks: a call for four bytes costs as much. */
+const MASK_POOL_BYTES = 4096;
+
+/**
+ * Takes the frames of a server apart as the bytes come: what they carry is passed on at once, so that neither a
+ * long message nor one in many pieces has to be kept. Compression is never asked for, so there is none.
+ */
+export class FrameReader {
+  readonly #head = new Uint8Array(MAX_HEAD_BYTES);
+  #headFilled = 0;
+  /** Bytes of the present frame that are still to come. */
+  #left = 0;
+  #opcode: number = Opcode.Continuation;
+  /** Whether the last frame of a message is still to come. */
+  #isFragmented = false;
+  readonly #control = new Uint8Array(MAX_CONTROL_BYTES);
+  #controlFilled = 0;
+  #ping: Uint8Array | undefined;
+  #isClosed = false;
+
+  /** The server has said goodbye; nothing after that counts. */
+  get isClosed(): boolean {
+    return this.#isClosed;
+  }
+
+  /** What the latest ping said, if it was not asked for yet: nobody has to answer those before it. */
+  takePing(): Uint8Array | undefined {
+    const ping = this.#ping;
+    this.#ping = undefined;
+    return ping;
+  }
+
+  /**
+   * @param chunk - the next bytes; they are moved together in place
+   * @returns those of them that messages carry
+   * @throws {Error} for what no server may send
+   */
+  read(chunk: Uint8Array): Uint8Array {
+    let at = 0;
+    let from = 0;
+    let to = 0;
+    while (at < chunk.length && !this.#isClosed) {
+      if (this.#left === 0 && !this.#readHead(chunk[at++])) continue;
+      const count = Math.min(this.#left, chunk.length - at);
+      this.#left -= count;
+      if (this.#opcode > Opcode.Binary) {
+        this.#readControl(chunk.subarray(at, at + count));
+      } else if (count > 0) {
+        if (to === from) from = to = at;
+        if (to < at) chunk.copyWithin(to, at, at + count);
+        to += count;
+      }
+      at += count;
+    }
+    return chunk.subarray(from, to);
+  }
+
+  /** Takes one byte of a frame's head; returns whether that was the last one. */
+  #readHead(byte = 0): boolean {
+    const head = this.#head;
+    head[this.#headFilled++] = byte;
+    if (this.#headFilled === 1) this.#checkKind(byte);
+    if (this.#headFilled === 1) return false;
+    const [, short = 0] = head;
+    if (short > 127) throw new Error("a masked WebSocket frame, which only clients send");
+    const extra = short === 127 ? 8 : short === 126 ? 2 : 0;
+    if (this.#headFilled < 2 + extra) return false;
+    this.#headFilled = 0;
+    let length = extra === 0 ? short : 0;
+    for (const next of head.subarray(2, 2 + extra)) length = length * 256 + next;
+    if (!Number.isSafeInteger(length)) throw new Error("a WebSocket frame without end");
+    if (this.#opcode > Opcode.Binary && length > MAX_CONTROL_BYTES)
+      throw new Error("a WebSocket ping, pong or close that is too long");
+    this.#left = length;
+    this.#controlFilled = 0;
+    return true;
+  }
+
+  #checkKind(byte: number): void {
+    const opcode = byte & 0x0f;
+    const isLast = byte >= 0x80;
+    if ((byte & 0x70) !== 0) throw new Error("a WebSocket frame of an extension that was not agreed on");
+    if (opcode >= Opcode.Close && opcode <= Opcode.Pong) {
+      if (!isLast) throw new Error("a WebSocket ping, pong or close in pieces");
+    } else if (opcode === Opcode.Text) {
+      throw new Error("text over the WebSocket");
+    } else if (opcode !== (this.#isFragmented ? Opcode.Continuation : Opcode.Binary)) {
+      throw new Error("a WebSocket frame out of turn");
+    } else {
+      this.#isFragmented = !isLast;
+    }
+    this.#opcode = opcode;
+  }
+
+  #readControl(bytes: Uint8Array): void {
+    this.#control.set(bytes, this.#controlFilled);
+    this.#controlFilled += bytes.length;
+    if (this.#left > 0) return;
+    if (this.#opcode === Opcode.Close) this.#isClosed = true;
+    if (this.#opcode === Opcode.Ping) this.#ping = this.#control.slice(0, this.#controlFilled);
+  }
+}
+
+/** A message of bytes, in one frame. */
+export function binaryFrame(bytes: Uint8Array): Uint8Array {
+  return frame(Opcode.Binary, bytes);
+}
+
+/** The answer to a ping. */
+export function pongFrame(ping: Uint8Array): Uint8Array {
+  return frame(Opcode.Pong, ping);
+}
+
+/** Goodbye, for the usual reason (1000). */
+export function closeFrame(): Uint8Array {
+  return frame(Opcode.Close, Uint8Array.of(1000 >> 8, 1000 & 255));
+}
+
+let masks = new Uint8Array();
+
+/** A client's frames are masked with bytes that nobody can foresee, so that no proxy takes them for HTTP. */
+function frame(opcode: number, content: Uint8Array): Uint8Array {
+  const { length } = content;
+  const extra = length > 0xffff ? 8 : length > MAX_CONTROL_BYTES ? 2 : 0;
+  const start = 2 + extra + 4;
+  const bytes = new Uint8Array(start + length);
+  bytes[0] = 0x80 | opcode;
+  bytes[1] = 0x80 | (extra === 8 ? 127 : extra === 2 ? 126 : length);
+  for (let i = 0, rest = length; i < extra; i++, rest = Math.floor(rest / 256))
+    bytes[1 + extra - i] = rest % 256;
+  if (masks.length === 0) masks = randomBytes(MASK_POOL_BYTES);
+  const mask = masks.subarray(0, 4);
+  masks = masks.subarray(4);
+  bytes.set(mask, start - 4);
+  const [a = 0, b = 0, c = 0, d = 0] = mask;
+  bytes.set(content, start);
+  const whole = start + length - (length % 4);
+  for (let i = start; i < whole; i += 4) {
+    bytes[i] = (bytes[i] ?? 0) ^ a;
+    bytes[i + 1] = (bytes[i + 1] ?? 0) ^ b;
+    bytes[i + 2] = (bytes[i + 2] ?? 0) ^ c;
+    bytes[i + 3] = (bytes[i + 3] ?? 0) ^ d;
+  }
+  for (let i = whole; i < bytes.length; i++) bytes[i] = (bytes[i] ?? 0) ^ (mask[i - whole] ?? 0);
+  return bytes;
+}
