@@ -1,19 +1,38 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { parseRouterOptions } from "../src/options.js";
-import { Outbox, type OutboxAction, REPEAT_AFTER_MS } from "../src/sending/outbox.js";
+import { Outbox, type OutboxAction, type OutboxPlan, REPEAT_PAUSES_MS } from "../src/sending/outbox.js";
 
-const TIMES = { widenAfterMs: 400, timeoutMs: 4000 };
+const TIMES: OutboxPlan = {
+  to: "ben",
+  sequence: 0,
+  newestFirst: false,
+  widenAfterMs: 400,
+  answerMs: 0,
+  timeoutMs: 4000,
+};
+
+/** A plan in which nothing is ever widened. */
+const NARROW: OutboxPlan = { ...TIMES, widenAfterMs: 1e9, timeoutMs: 1e6 };
 
 /** Everything an outbox asks for when it is called exactly when it wants to be. */
 function scheduleOf(outbox: Outbox<string>): [number, string, OutboxAction][] {
   const log: [number, string, OutboxAction][] = [];
   for (let at = outbox.nextAt(); Number.isFinite(at); at = outbox.nextAt()) {
     const due = outbox.due(at);
-    if (due.length === 0 || log.length > 1000) throw new Error(`it comes to no end at ${at}`);
+    if (due.length === 0 || log.length > 10_000) throw new Error(`it comes to no end at ${at}`);
     for (const { item, action } of due) log.push([at, item, action]);
   }
   return log;
+}
+
+/** When a message is repeated, ms after it was sent. */
+function repeatsOf(plan: Partial<OutboxPlan>): number[] {
+  const outbox = new Outbox<string>();
+  outbox.add("k", "m", { ...NARROW, ...plan }, 0);
+  return scheduleOf(outbox)
+    .filter(([, , action]) => action === "repeat")
+    .map(([at]) => at);
 }
 
 describe("the schedule of a message", () => {
@@ -30,15 +49,29 @@ describe("the schedule of a message", () => {
     expect(outbox.size).toBe(0);
   });
 
+  it("repeats until the time is over, ever more rarely, and then every half minute", () => {
+    expect(repeatsOf({ timeoutMs: 20_000 })).toEqual([900, 2000, 4000, 7000, 11_000, 17_000]);
+    const long = repeatsOf({ timeoutMs: 600_000 });
+    expect(long.slice(6, 12)).toEqual([26_000, 39_000, 59_000, 89_000, 119_000, 149_000]);
+    expect(long.at(-1)).toBe(599_000);
+    const pauses = long.map((at, i) => at - (long[i - 1] ?? 0));
+    expect(pauses).toEqual(pauses.toSorted((a, b) => a - b));
+    expect(Math.max(...pauses)).toBe(30_000);
+  });
+
+  it("leaves the peer time to answer", () => {
+    expect(repeatsOf({ timeoutMs: 12_000, answerMs: 2500 })).toEqual([2500, 5000, 7500, 10_500]);
+  });
+
   it("is over with the timeout, however short", () => {
     const outbox = new Outbox<string>();
-    expect(outbox.add("k", "m", { widenAfterMs: 400, timeoutMs: 50 }, 0)).toBe(50);
+    expect(outbox.add("k", "m", { ...TIMES, timeoutMs: 50 }, 0)).toBe(50);
     expect(scheduleOf(outbox)).toEqual([[50, "m", "expire"]]);
   });
 
   it("repeats before the first widening where that is far away", () => {
     const outbox = new Outbox<string>();
-    expect(outbox.add("k", "m", { widenAfterMs: 60_000, timeoutMs: 3000 }, 0)).toBe(900);
+    expect(outbox.add("k", "m", { ...TIMES, widenAfterMs: 60_000, timeoutMs: 3000 }, 0)).toBe(900);
     expect(scheduleOf(outbox).map(([at, , action]) => [at, action])).toEqual([
       [900, "repeat"],
       [2000, "repeat"],
@@ -48,9 +81,9 @@ describe("the schedule of a message", () => {
 
   it("is not made up for when it was slept through", () => {
     const outbox = new Outbox<string>();
-    outbox.add("k", "m", { widenAfterMs: 400, timeoutMs: 10_000 }, 0);
+    outbox.add("k", "m", { ...TIMES, timeoutMs: 10_000 }, 0);
     const actions = outbox.due(5000).map(({ action }) => action);
-    expect(actions.toSorted()).toEqual(["repeat", "widen"]);
+    expect(actions).toEqual(["repeat", "widen"]);
     expect(outbox.due(5000)).toEqual([]);
     expect(outbox.nextAt()).toBe(5400);
   });
@@ -77,6 +110,86 @@ describe("the schedule of a message", () => {
   });
 });
 
+describe("messages to one peer", () => {
+  const toBen = (outbox: Outbox<string>, count: number, plan: OutboxPlan, apartMs: number): void => {
+    for (let i = 0; i < count; i++) outbox.add(`k${i}`, `${i}`, { ...plan, sequence: i }, i * apartMs);
+  };
+  const at = (outbox: Outbox<string>, now: number): string[] =>
+    outbox.due(now).map(({ item, action }) => `${action} ${item}`);
+
+  it("are repeated together, so that their order can be restored", () => {
+    const outbox = new Outbox<string>();
+    toBen(outbox, 4, NARROW, 150);
+    expect(at(outbox, 900)).toEqual(["repeat 0", "repeat 1", "repeat 2", "repeat 3"]);
+    expect(outbox.nextAt()).toBe(2000);
+  });
+
+  it("are repeated and widened newest first, where the peer needs it", () => {
+    const outbox = new Outbox<string>();
+    toBen(outbox, 4, { ...TIMES, newestFirst: true }, 10);
+    expect(at(outbox, 400)).toEqual(["widen 3", "widen 2", "widen 1", "widen 0"]);
+    expect(at(outbox, 900)).toEqual([
+      ...["repeat 3", "repeat 2", "repeat 1", "repeat 0"],
+      ...["widen 3", "widen 2", "widen 1", "widen 0"],
+    ]);
+  });
+
+  it("are widened each in its time, where the peer does not need it", () => {
+    const outbox = new Outbox<string>();
+    toBen(outbox, 3, TIMES, 10);
+    expect(at(outbox, 400)).toEqual(["widen 0"]);
+    expect(at(outbox, 420)).toEqual(["widen 1", "widen 2"]);
+  });
+
+  it("do not go along when they were sent a moment ago, and none is repeated later than alone", () => {
+    const outbox = new Outbox<string>();
+    outbox.add("old", "old", NARROW, 0);
+    outbox.add("new", "new", { ...NARROW, sequence: 1 }, 600);
+    expect(at(outbox, 900)).toEqual(["repeat old"]);
+    expect(outbox.nextAt()).toBe(1500);
+  });
+
+  it("do not go along with those to another peer", () => {
+    const outbox = new Outbox<string>();
+    outbox.add("ben", "to ben", NARROW, 0);
+    outbox.add("eve", "to eve", { ...NARROW, to: "eve" }, 100);
+    expect(at(outbox, 900)).toEqual(["repeat to ben"]);
+  });
+
+  it("are repeated at once when the peer is back, and then as from the beginning", () => {
+    const outbox = new Outbox<string>();
+    toBen(outbox, 3, NARROW, 0);
+    outbox.add("eve", "to eve", { ...NARROW, to: "eve" }, 0);
+    for (const now of [900, 2000, 4000, 7000, 11_000]) outbox.due(now);
+    outbox.add("new", "new", { ...NARROW, sequence: 9 }, 13_000);
+    expect(outbox.nextAt()).toBe(13_900);
+    expect(outbox.heard("ben", 13_100)).toBeLessThanOrEqual(13_100);
+    outbox.take("new");
+    expect(at(outbox, 13_100)).toEqual(["repeat 0", "repeat 1", "repeat 2"]);
+    expect(at(outbox, 14_200)).toEqual(["repeat 0", "repeat 1", "repeat 2"]);
+  });
+
+  it("keep their pauses while the peer answers others: it may have refused them", () => {
+    const outbox = new Outbox<string>();
+    outbox.add("refused", "refused", { ...NARROW, timeoutMs: 60_000 }, 0);
+    const repeatedAt: number[] = [];
+    for (let now = 0; now <= 60_000; now += 100) {
+      outbox.heard("ben", now);
+      if (outbox.due(now).some(({ action }) => action === "repeat")) repeatedAt.push(now);
+    }
+    expect(repeatedAt).toEqual([900, 2000, 4000, 7000, 11_000, 17_000, 26_000, 39_000, 59_000]);
+  });
+
+  it("are looked at without spreading them: 130 000 wait at once", () => {
+    const outbox = new Outbox<string>();
+    toBen(outbox, 130_000, TIMES, 0);
+    expect(outbox.nextAt()).toBe(400);
+    expect(outbox.due(900)).toHaveLength(260_000);
+    expect(outbox.due(9000)).toHaveLength(130_000);
+    expect(outbox.nextAt()).toBe(Number.POSITIVE_INFINITY);
+  });
+});
+
 describe("an outbox", () => {
   it("finds a message by its key, until it is taken", () => {
     const outbox = new Outbox<string>();
@@ -98,7 +211,7 @@ describe("an outbox", () => {
     const outbox = new Outbox<string>();
     outbox.add("taken", "m", TIMES, 0);
     outbox.add("expired", "m", TIMES, 0);
-    outbox.add("waiting", "m", { widenAfterMs: 400, timeoutMs: 1e6 }, 0);
+    outbox.add("waiting", "m", { ...TIMES, timeoutMs: 1e6 }, 0);
     outbox.take("taken");
     outbox.take("never in");
     outbox.due(4000);
@@ -137,61 +250,78 @@ describe("an outbox", () => {
 
   it("asks for what has come due since it was last called, at any times", () => {
     const anyMessage = fc.record({
+      to: fc.constantFrom("ben", "eve"),
+      newestFirst: fc.boolean(),
       startAt: fc.nat(5000),
       widenAfterMs: fc.integer({ min: 10, max: 3000 }),
-      timeoutMs: fc.integer({ min: 1, max: 6000 }),
-      takeAt: fc.option(fc.nat(9000), { nil: Number.POSITIVE_INFINITY }),
+      answerMs: fc.nat(2000),
+      timeoutMs: fc.integer({ min: 1, max: 30_000 }),
+      takeAt: fc.option(fc.nat(40_000), { nil: Number.POSITIVE_INFINITY }),
     });
-    const anyCalls = fc.array(fc.nat(13_000), { maxLength: 60 }).map((times) => times.sort((a, b) => a - b));
+    const anyCalls = fc.array(fc.nat(40_000), { maxLength: 60 }).map((times) => times.sort((a, b) => a - b));
     fc.assert(
       fc.property(fc.array(anyMessage, { minLength: 1, maxLength: 5 }), anyCalls, (messages, calls) => {
         const outbox = new Outbox<number>();
         const model = messages.map((message) => ({
           ...message,
           state: "before",
-          called: message.startAt,
           widened: message.startAt,
+          published: message.startAt,
+          repeats: 0,
         }));
+        type Entry = (typeof model)[number];
+        const pauseOf = ({ repeats, answerMs }: Entry): number =>
+          Math.max(answerMs, REPEAT_PAUSES_MS[Math.min(repeats, REPEAT_PAUSES_MS.length - 1)] ?? 0);
         for (const now of calls) {
           const expected: string[] = [];
           for (const [i, entry] of model.entries()) {
             if (entry.state === "before" && entry.startAt <= now) {
               entry.state = "waiting";
-              outbox.add(`k${i}`, i, entry, entry.startAt);
+              outbox.add(`k${i}`, i, { ...entry, sequence: i }, entry.startAt);
             }
             if (entry.state === "waiting" && entry.takeAt <= now) {
               entry.state = "gone";
               expect(outbox.take(`k${i}`)).toBe(i);
             }
-            if (entry.state !== "waiting") continue;
-            if (now >= entry.startAt + entry.timeoutMs) {
+            if (entry.state === "waiting" && now >= entry.startAt + entry.timeoutMs) {
               entry.state = "gone";
               expected.push(`${i} expire`);
-              continue;
             }
-            const repeatDue = REPEAT_AFTER_MS.map((pause) => entry.startAt + pause);
-            if (repeatDue.some((at) => entry.called < at && at <= now)) expected.push(`${i} repeat`);
-            if (now >= entry.widened + entry.widenAfterMs) {
+          }
+          const waiting = [...model.entries()].filter(([, { state }]) => state === "waiting");
+          const isDue = {
+            repeat: (entry: Entry, share: number): boolean => now >= entry.published + share * pauseOf(entry),
+            widen: (entry: Entry, share: number): boolean =>
+              now >= entry.widened + share * entry.widenAfterMs,
+          };
+          const groups = { repeat: new Set<string>(), widen: new Set<string>() };
+          for (const [, entry] of waiting) {
+            for (const action of ["repeat", "widen"] as const)
+              if (isDue[action](entry, 1)) groups[action].add(entry.to);
+          }
+          for (const [i, entry] of waiting) {
+            if (groups.repeat.has(entry.to) && isDue.repeat(entry, 0.4)) {
+              expected.push(`${i} repeat`);
+              Object.assign(entry, { published: now, repeats: entry.repeats + 1 });
+            }
+            if (groups.widen.has(entry.to) && isDue.widen(entry, entry.newestFirst ? 0.4 : 1)) {
               expected.push(`${i} widen`);
               entry.widened = now;
             }
-            entry.called = now;
           }
           const wanted = outbox.nextAt() <= now;
           const due = outbox.due(now).map(({ item, action }) => `${item} ${action}`);
           expect(due.toSorted()).toEqual(expected.toSorted());
           expect(wanted).toBe(expected.length > 0);
           expect(outbox.nextAt()).toBeGreaterThan(now);
-          expect(outbox.items().toSorted()).toEqual(
-            [...model.keys()].filter((i) => model[i]?.state === "waiting"),
-          );
+          expect(outbox.items().toSorted()).toEqual(waiting.map(([i]) => i));
         }
       }),
       { numRuns: 500 },
     );
   });
 
-  it("repeats a message twice at most and expires it once, however it is called", () => {
+  it("repeats a message no more often than planned and expires it once, however it is called", () => {
     fc.assert(
       fc.property(fc.array(fc.nat(900), { minLength: 10, maxLength: 100 }), (pauses) => {
         const outbox = new Outbox<string>();
@@ -210,9 +340,8 @@ describe("an outbox", () => {
   });
 });
 
-it("repeats at 900 and 2000 ms: once before a receiver goes on without the message", () => {
-  expect(REPEAT_AFTER_MS).toEqual([900, 2000]);
+it("repeats after 900 ms: before a receiver goes on without the message", () => {
   const { gapTimeoutMs } = parseRouterOptions({ getTime: Date.now });
   // What is left is for networks whose delay varies.
-  expect(gapTimeoutMs - (REPEAT_AFTER_MS[0] ?? 0)).toBeGreaterThanOrEqual(100);
+  expect(gapTimeoutMs - (REPEAT_PAUSES_MS[0] ?? 0)).toBeGreaterThanOrEqual(100);
 });

@@ -6,6 +6,8 @@ import { poolOf, record, startPeer, untilBrokers, use } from "./support/peers.js
 import type { PythonPeer, PythonSent } from "./support/python.js";
 
 const MESSAGES = 50;
+/** As many one after the other take half a second each: all kinds of them are among the first 20. */
+const ONE_BY_ONE = 20;
 const HOSTS = ["127.0.0.1", "127.0.0.2", "127.0.0.3"];
 
 /** Ample: what is measured is whether everything arrives, also on a machine that is busy. */
@@ -62,9 +64,9 @@ async function sendFromPython(
   return sent;
 }
 
-/** Sends them all, at once or each after the ACK of the one before; resolves when each copy is answered. */
+/** Sends them all, at once or each after the ACK of the one before; resolves when each is acknowledged. */
 async function sendFromRouter(
-  { peer, router, brokers }: Meeting,
+  { peer, router }: Meeting,
   messages: readonly Uint8Array[],
   oneByOne: boolean,
 ): Promise<void> {
@@ -76,7 +78,7 @@ async function sendFromRouter(
   }
   const receipts = await Promise.all(sending);
   expect(receipts.map((receipt) => receipt.bytes)).toEqual(messages.map(({ length }) => length));
-  await peer.until(() => peer.answers >= messages.length * brokers.length);
+  await peer.until(() => peer.messages.length >= messages.length);
 }
 
 /** What the router dropped, apart from the ACKs that came after the first one. */
@@ -127,7 +129,7 @@ withPython("a Python peer", (python) => {
         const { router, shown, peer } = meeting;
         const [sent] = await Promise.all([
           sendFromPython(meeting, texts, "counted"),
-          sendFromRouter(meeting, bytes, true),
+          sendFromRouter(meeting, bytes.slice(0, ONE_BY_ONE), true),
         ]);
         await router.close(); // shows whatever it holds
 
@@ -138,8 +140,8 @@ withPython("a Python peer", (python) => {
           new Set([`${peer.address} ${sent[0]?.queueId}`]),
         );
 
-        expect(hexOf(peer.messages)).toEqual(bytes.map(hex));
-        expect(peer.messages.map(({ sequence }) => sequence)).toEqual(upTo(MESSAGES));
+        expect(hexOf(peer.messages)).toEqual(bytes.slice(0, ONE_BY_ONE).map(hex));
+        expect(peer.messages.map(({ sequence }) => sequence)).toEqual(upTo(ONE_BY_ONE));
 
         expect(peer.dropped).toEqual([]);
         expect(droppedBy(router)).toEqual([]);
@@ -167,7 +169,7 @@ withPython("a Python peer", (python) => {
     const found = await router.probe(peer.address, PATIENT);
     expect(found.reachable).toBe(true);
     expect(Math.abs(found.remoteClockOffsetMs ?? Number.NaN)).toBeLessThan(2000);
-    await peer.until(() => peer.answers === 3);
+    await peer.until(() => peer.answers >= 3);
     for (const broker of brokers) {
       const { acknowledgedBy } = await peer.probe(router.address, broker);
       expect([...acknowledgedBy]).toEqual([broker.host]);

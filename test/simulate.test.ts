@@ -429,7 +429,9 @@ class RealPeer {
         if (slot !== undefined) delivery.acknowledge({ slot, timestamp: 0, at: monotonicNow() });
       });
     };
-    alarm.set(outbox.add("", delivery, RULES, startedAt));
+    alarm.set(
+      outbox.add("", delivery, { to: "", sequence: 0, newestFirst: false, answerMs: 0, ...RULES }, startedAt),
+    );
     const acknowledged = delivery.run().then(
       ({ slot, at }) => ({
         arrivedAfterMs: Math.round(at - startedAt) - PASSAGE_MS,

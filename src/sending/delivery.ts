@@ -18,10 +18,18 @@ export interface DeliveryOptions {
   readonly links: LinkSet;
   readonly to: string;
   readonly payload: Uint8Array;
+  /**
+   * Packs the message anew once its timestamp has become old; undefined while it is fresh. Absent where nobody
+   * looks at the timestamp.
+   */
+  readonly renew?: () => Promise<Uint8Array | undefined>;
   /** Where to try, in order; may name a broker twice. */
   readonly route: readonly Broker[];
   readonly fanOut: number;
 }
+
+/** Why something is not published that will be as soon as the rate allows. */
+const OVER_RATE = "over the broker's rate";
 
 /** An attempt to connect that has no answer after this long is not counted on any more, ms. */
 const HOPEFUL_MS = 250;
@@ -39,11 +47,14 @@ export class Delivery {
   readonly #acks: Acknowledgement[] = [];
   #nextWave: { start: (wave: Promise<Acknowledgement>) => void; giveUp: (error: Error) => void } | undefined;
   #failure: Error | undefined;
+  #payload: Uint8Array;
+  #isRenewing = false;
   /** When it was first published; monotonic ms. */
   startedAt: number | undefined;
 
   constructor(options: DeliveryOptions) {
     this.#options = options;
+    this.#payload = options.payload;
   }
 
   /** Every ACK that came so far, one for each broker. */
@@ -87,8 +98,18 @@ export class Delivery {
 
   /** Publishes again on the brokers already used. */
   repeat(): void {
-    if (!this.#nextWave) return;
-    for (const attempt of this.#attempts.values()) attempt.publish();
+    void this.#repeat([...this.#attempts.values()]);
+  }
+
+  async #repeat(attempts: readonly Attempt[]): Promise<void> {
+    const { renew } = this.#options;
+    if (renew && !this.#isRenewing) {
+      this.#isRenewing = true;
+      // A signer or a clock that fails leaves the packet as it is.
+      this.#payload = (await renew().catch(() => undefined)) ?? this.#payload;
+      this.#isRenewing = false;
+    }
+    if (this.#nextWave) for (const attempt of attempts) attempt.publish();
   }
 
   /** Takes an ACK whose signature is the destination's. */
@@ -174,11 +195,11 @@ export class Delivery {
   }
 
   #attempt(broker: Broker): Attempt {
-    const { links, to, payload } = this.#options;
+    const { links, to } = this.#options;
     const publish: Publish = (slot) => {
       const now = monotonicNow();
-      if (!slot.bucket.take(now, Reserve.Message)) return "over the broker's rate";
-      if (!links.publish(slot, to, payload, now)) return "the broker takes nothing any more";
+      if (!slot.bucket.take(now, Reserve.Message)) return OVER_RATE;
+      if (!links.publish(slot, to, this.#payload, now)) return "the broker takes nothing any more";
       this.startedAt ??= now;
       return undefined;
     };
@@ -258,7 +279,7 @@ class Attempt {
 
   /** Publishes if that was not possible before; else the broker owes a sign of life, once. */
   insist(): void {
-    if (this.publishes === 0) this.publish();
+    if (this.publishes === 0 || this.problem === OVER_RATE) this.publish();
     else if (!this.#isChecked) this.#slot.link?.check();
     this.#isChecked = this.publishes > 0;
   }

@@ -2,42 +2,74 @@ import { NEVER } from "../base/alarm.js";
 import { BoundedMap } from "../base/bounded-map.js";
 
 /**
- * Pauses before a message is published again on the brokers already used: QoS 0 may lose. The first is
- * shorter than a receiver waits at a gap (1000 ms), so that a message that was lost once still has its place.
+ * Pauses between the publishes of a message on the brokers already used, until its time is over; the last one goes
+ * on. QoS 0 may lose, a receiver may be away for a while. The first is shorter than a receiver waits at a gap
+ * (1000 ms), so that a message that was lost once still has its place.
  */
-export const REPEAT_AFTER_MS: readonly number[] = [900, 2000];
+export const REPEAT_PAUSES_MS: readonly number[] = [
+  900, 1100, 2000, 3000, 4000, 6000, 9000, 13_000, 20_000, 30_000,
+];
+
+/**
+ * The share of its own pause after which a message goes along with another one to the same peer. What comes together
+ * can be put in order: by the receiver, whose patience at gaps is short, or for one that acknowledges as the Python
+ * original does, by us.
+ */
+const GOES_ALONG_AFTER = 0.4;
+
+/** A peer that was silent for so long and answers was away: what waits for it need not wait any longer. */
+const AWAY_MS = 2000;
 
 /** For how many messages it is remembered that they were in. */
 const DONE_KEPT = 1024;
 
+/** Of how many peers it is remembered when they answered last. */
+const PEERS_KEPT = 1024;
+
 /** What is to be done about a message that has no ACK yet. */
 export type OutboxAction = "widen" | "repeat" | "expire";
 
-/** When to do what for one message; monotonic milliseconds. */
-export interface OutboxTimes {
-  /** Until the next brokers join in. */
+/** How one message is to be treated. */
+export interface OutboxPlan {
+  /** The destination. */
+  readonly to: string;
+  /** Its number among the messages of its queue. */
+  readonly sequence: number;
+  /**
+   * Whether what comes due together is done in descending order, which the Python original needs: a message of a
+   * queue makes it forget the ACKs that it still owes for those before.
+   */
+  readonly newestFirst: boolean;
+  /** Until the next brokers join in, ms. */
   readonly widenAfterMs: number;
-  /** Until it is given up. */
+  /** No repeat comes sooner after a publish than this, ms: the answer cannot be there. */
+  readonly answerMs: number;
+  /** Until it is given up, ms. */
   readonly timeoutMs: number;
 }
 
-interface Entry<T> {
+interface Entry<T> extends OutboxPlan {
   readonly item: T;
-  readonly startedAt: number;
-  readonly widenAfterMs: number;
   readonly expireAt: number;
   widenAt: number;
+  /** How many of the pauses are over. */
   repeats: number;
+  /** The one that goes on now, and when it ends. */
+  pauseMs: number;
+  repeatAt: number;
 }
 
 /**
- * The messages that wait for an ACK, and when each is to be widened, repeated or given up.
+ * The messages that wait for an ACK, and when each is to be widened, repeated or given up. Times are monotonic
+ * milliseconds.
  *
  * An ACK is told from others by who signed it, queue id and sequence number: {@link keyOf}.
  */
 export class Outbox<T> {
   readonly #entries = new Map<string, Entry<T>>();
   readonly #done = new BoundedMap<string, true>(DONE_KEPT);
+  /** When each peer answered last. */
+  readonly #heardAt = new BoundedMap<string, number>(PEERS_KEPT);
 
   /** How many messages wait. */
   get size(): number {
@@ -50,14 +82,15 @@ export class Outbox<T> {
   }
 
   /** @returns when {@link due} has to be called for this message at the latest */
-  add(key: string, item: T, times: OutboxTimes, now: number): number {
+  add(key: string, item: T, plan: OutboxPlan, now: number): number {
     const entry: Entry<T> = {
+      ...plan,
       item,
-      startedAt: now,
-      widenAfterMs: times.widenAfterMs,
-      widenAt: now + times.widenAfterMs,
-      expireAt: now + times.timeoutMs,
+      widenAt: now + plan.widenAfterMs,
+      expireAt: now + plan.timeoutMs,
       repeats: 0,
+      pauseMs: pauseOf(plan, 0),
+      repeatAt: now + pauseOf(plan, 0),
     };
     this.#entries.set(key, entry);
     return nextOf(entry);
@@ -88,39 +121,105 @@ export class Outbox<T> {
     return [...this.#entries.values()].map(({ item }) => item);
   }
 
-  /** What is due by now, at most one action a message and kind; an expired message is taken out. */
+  /**
+   * A peer has answered. If it was away, what waits for it is repeated as soon as it may be.
+   * @returns when {@link due} has to be called because of that, or Infinity
+   */
+  heard(from: string, now: number): number {
+    const silentMs = now - (this.#heardAt.get(from) ?? -NEVER);
+    this.#heardAt.set(from, now);
+    let next = NEVER;
+    if (silentMs < AWAY_MS) return next;
+    for (const entry of this.#entries.values()) {
+      if (entry.to !== from) continue;
+      const pauseMs = pauseOf(entry, 0);
+      entry.repeatAt += pauseMs - entry.pauseMs;
+      entry.pauseMs = pauseMs;
+      entry.repeats = 0;
+      next = Math.min(next, nextOf(entry));
+    }
+    return next;
+  }
+
+  /**
+   * What is due by now, at most one action a message and kind, in the order in which it is to be done; an expired
+   * message is taken out.
+   */
   due(now: number): { readonly item: T; readonly action: OutboxAction }[] {
-    const actions: { item: T; action: OutboxAction }[] = [];
+    const expired: Entry<T>[] = [];
+    /** To whom something is due. */
+    const repeating = new Set<string>();
+    const widening = new Set<string>();
     for (const [key, entry] of this.#entries) {
-      const { item } = entry;
       if (entry.expireAt <= now) {
         this.take(key);
-        actions.push({ item, action: "expire" });
+        expired.push(entry);
         continue;
       }
-      if (repeatAt(entry) <= now) {
-        // A pause that was slept through is not made up for.
-        while (repeatAt(entry) <= now) entry.repeats++;
-        actions.push({ item, action: "repeat" });
-      }
-      if (entry.widenAt <= now) {
-        entry.widenAt = now + entry.widenAfterMs;
-        actions.push({ item, action: "widen" });
+      if (entry.repeatAt <= now) repeating.add(entry.to);
+      if (entry.widenAt <= now) widening.add(entry.to);
+    }
+    const repeated: Entry<T>[] = [];
+    const widened: Entry<T>[] = [];
+    if (repeating.size > 0 || widening.size > 0) {
+      for (const entry of this.#entries.values()) {
+        if (repeating.has(entry.to) && goesAlong(entry.repeatAt, entry.pauseMs, now)) {
+          // A pause that was slept through is not made up for.
+          entry.repeats++;
+          entry.pauseMs = pauseOf(entry, entry.repeats);
+          entry.repeatAt = now + entry.pauseMs;
+          repeated.push(entry);
+        }
+        const { widenAt, widenAfterMs, newestFirst } = entry;
+        const widensToo = newestFirst ? goesAlong(widenAt, widenAfterMs, now) : widenAt <= now;
+        if (widening.has(entry.to) && widensToo) {
+          entry.widenAt = now + widenAfterMs;
+          widened.push(entry);
+        }
       }
     }
-    return actions;
+    return [
+      ...asActions(expired, "expire"),
+      // Before others join in, which need no repeat.
+      ...asActions(repeated.sort(byTurn), "repeat"),
+      ...asActions(widened.sort(byTurn), "widen"),
+    ];
   }
 
   /** When {@link due} has something to do next, or Infinity. */
   nextAt(): number {
-    return Math.min(NEVER, ...Array.from(this.#entries.values(), nextOf));
+    let next = NEVER;
+    for (const entry of this.#entries.values()) next = Math.min(next, nextOf(entry));
+    return next;
   }
 }
 
-function repeatAt(entry: Entry<unknown>): number {
-  return entry.startedAt + (REPEAT_AFTER_MS[entry.repeats] ?? NEVER);
+function asActions<T>(
+  entries: readonly Entry<T>[],
+  action: OutboxAction,
+): { readonly item: T; readonly action: OutboxAction }[] {
+  return entries.map(({ item }) => ({ item, action }));
 }
 
-function nextOf(entry: Entry<unknown>): number {
-  return Math.min(entry.widenAt, repeatAt(entry), entry.expireAt);
+/** Whether something that is due then may be done now, because something of its kind is. */
+function goesAlong(at: number, pauseMs: number, now: number): boolean {
+  return now >= at - (1 - GOES_ALONG_AFTER) * pauseMs;
+}
+
+/** Ascending by number, except where the newest has to come first. */
+function byTurn(a: OutboxPlan, b: OutboxPlan): number {
+  return turnOf(a) - turnOf(b);
+}
+
+function turnOf({ newestFirst, sequence }: OutboxPlan): number {
+  return newestFirst ? -sequence : sequence;
+}
+
+/** From a publish to the next one. */
+function pauseOf({ answerMs }: OutboxPlan, repeats: number): number {
+  return Math.max(answerMs, REPEAT_PAUSES_MS[Math.min(repeats, REPEAT_PAUSES_MS.length - 1)] ?? 0);
+}
+
+function nextOf({ widenAt, repeatAt, expireAt }: Entry<unknown>): number {
+  return Math.min(widenAt, repeatAt, expireAt);
 }

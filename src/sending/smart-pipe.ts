@@ -46,6 +46,15 @@ export interface PipeContext {
   readonly wakes: () => number;
 }
 
+/**
+ * A message is packed anew when it is repeated after so long: a receiver drops what is twice as old. So does the
+ * Python original, which repeats for no longer than this.
+ */
+const RENEW_AFTER_MS = 60_000;
+
+/** No repeat comes within so many usual round trips of a publish: the answer may be on its way. */
+const ANSWER_ROUND_TRIPS = 1.5;
+
 /** How long a probe goes on listening after the first answer: this, or twice the first round trip. */
 const PROBE_LISTEN_MS = 150;
 
@@ -255,15 +264,37 @@ export class SmartPipe {
       isPublished = true;
     };
     try {
-      const timestamp = Math.floor(wallNow() / 1000);
-      const payload = await AppPacket.pack({ ...place, timestamp, type, message }, identity);
+      let packedAt = 0;
+      const pack = async (): Promise<Uint8Array> => {
+        packedAt = wallNow();
+        const timestamp = Math.floor(packedAt / 1000);
+        return await AppPacket.pack({ ...place, timestamp, type, message }, identity);
+      };
+      const renew = async (): Promise<Uint8Array | undefined> =>
+        Math.abs(wallNow() - packedAt) < RENEW_AFTER_MS ? undefined : await pack();
+      const payload = await pack();
       throwIfAborted(signal);
       // Signing takes its time.
       if (lifecycle.isClosed) throw closedError();
-      delivery = new Delivery({ links, to: this.to, payload, route: this.#route(), fanOut: settings.fanOut });
+      delivery = new Delivery({
+        links,
+        to: this.to,
+        payload,
+        ...(type === MessageType.Message ? { renew } : {}),
+        route: this.#route(),
+        fanOut: settings.fanOut,
+      });
       stop = onAbort(signal, (error) => delivery?.stop(error));
-      const widenAfterMs = Math.max(settings.widenAfterMs, 2 * (routes.peers.roundTripMs(this.to) ?? 0));
-      schedule(outbox.add(key, delivery, { widenAfterMs, timeoutMs }, monotonicNow()));
+      const roundTripMs = routes.peers.roundTripMs(this.to) ?? 0;
+      const plan = {
+        to: this.to,
+        sequence: place.sequence,
+        newestFirst: true,
+        widenAfterMs: Math.max(settings.widenAfterMs, 2 * roundTripMs),
+        answerMs: ANSWER_ROUND_TRIPS * roundTripMs,
+        timeoutMs,
+      };
+      schedule(outbox.add(key, delivery, plan, monotonicNow()));
       const acknowledged = delivery.run();
       published();
       const ack = await acknowledged;
@@ -282,7 +313,8 @@ export class SmartPipe {
   }
 
   #learn(delivery: Delivery, { slot }: Acknowledgement): void {
-    const { routes } = this.#context;
+    const { routes, outbox, schedule } = this.#context;
+    schedule(outbox.heard(this.to, monotonicNow()));
     const roundTripMs = delivery.roundTripBy(slot);
     slot.traffic.acknowledged++;
     if (roundTripMs !== undefined) {

@@ -286,6 +286,8 @@ function sealedFields(): RawFields[] {
   });
 }
 
+const WAITING = { to: "", sequence: 0, newestFirst: true, answerMs: 0, widenAfterMs: 1e9, timeoutMs: 1e9 };
+
 /** A message that waits for its ACK, in somebody's outbox. */
 function waitingDelivery(): Delivery {
   const links = new LinkSet({
@@ -351,7 +353,7 @@ describe(`${PAYLOADS} random and mutated payloads`, () => {
         acknowledged.add(delivery);
         original(ack);
       };
-      bench.outbox.add(key, delivery, { widenAfterMs: 1e9, timeoutMs: 1e9 }, now);
+      bench.outbox.add(key, delivery, WAITING, now);
     };
     for (let number = 0; number < 100; number++) expect_(number);
 

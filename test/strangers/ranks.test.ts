@@ -70,7 +70,8 @@ describe("while strangers take all the checks that are theirs", () => {
     const queueId = randomBytes(32);
     const to = Keypair.generate();
     const key = Outbox.keyOf(to.publicKeyHex, queueId.toString("hex"), 0);
-    here.outbox.add(key, waiting(to.publicKeyHex), { widenAfterMs: 1e6, timeoutMs: 1e6 }, 0);
+    const plan = { sequence: 0, newestFirst: true, answerMs: 0, widenAfterMs: 1e6, timeoutMs: 1e6 };
+    here.outbox.add(key, waiting(to.publicKeyHex), { to: to.publicKeyHex, ...plan }, 0);
     expect(here.checks).toHaveLength(STRANGERS_AT_ONCE);
     here.receive(to.publicKey, MessageType.Ack, queueId);
     await vi.waitFor(() => expect(here.checks.at(STRANGERS_AT_ONCE)?.source).toBe(to.publicKeyHex));

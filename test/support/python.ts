@@ -19,6 +19,8 @@ export interface PythonMessage {
   readonly queueId: string;
   readonly sequence: number;
   readonly data: Uint8Array;
+  /** What its application would be handed: bytes that are not UTF-8 have vanished. */
+  readonly text: string;
 }
 
 /** A message or probe that the peer sent. */
@@ -47,7 +49,7 @@ type PeerEvent =
   | { event: "sent"; id: number; queueId: string; sequence: number; signatures: string[] }
   | { event: "acknowledged"; id: number; broker: string }
   | { event: "unacknowledged"; id: number }
-  | { event: "message"; from: string; queueId: string; sequence: number; data: string }
+  | { event: "message"; from: string; queueId: string; sequence: number; data: string; text: string }
   | { event: "answered" }
   | { event: "dropped"; reason: string }
   | { event: "failed"; error: string };
@@ -208,8 +210,8 @@ export class PythonPeer implements AsyncDisposable {
         this.#sent(event.id).gaveUp = true;
         break;
       case "message": {
-        const { from, queueId, sequence, data } = event;
-        this.messages.push({ from, queueId, sequence, data: Uint8Array.from(Buffer.from(data, "hex")) });
+        const { data, ...message } = event;
+        this.messages.push({ ...message, data: Uint8Array.from(Buffer.from(data, "hex")) });
         break;
       }
       case "answered":
