@@ -5,8 +5,18 @@ import { AppPacket, type Identity, Keypair, MessageType } from "../../src/index.
 const TICK_MS = 500;
 
 /** A broker, to publish by. */
-export interface OriginalLink {
+interface OriginalLink {
   publish(topic: string, payload: Uint8Array): unknown;
+}
+
+/** A message that it showed. */
+interface OriginalMessage {
+  readonly from: string;
+  readonly queueId: string;
+  readonly sequence: number;
+  /** Unix seconds. */
+  readonly timestamp: number;
+  readonly data: Uint8Array;
 }
 
 /** A message or probe that is to be acknowledged, by the brokers that brought it. */
@@ -23,7 +33,7 @@ export class Original implements AsyncDisposable {
   /** 66 hex characters. */
   readonly address: string;
   /** What it showed, each message once. */
-  readonly messages: AppPacket[] = [];
+  readonly messages: OriginalMessage[] = [];
   /** How many copies came in, and how many ACKs left. */
   copies = 0;
   answers = 0;
@@ -33,7 +43,7 @@ export class Original implements AsyncDisposable {
   readonly #ends: (() => void)[] = [];
   #timer: ReturnType<typeof setTimeout>;
 
-  constructor(address: string, identity: Identity) {
+  private constructor(address: string, identity: Identity) {
     this.address = address;
     this.#identity = identity;
     this.#timer = setTimeout(() => this.#tick(), TICK_MS);
@@ -59,7 +69,7 @@ export class Original implements AsyncDisposable {
         client.on("message", (_topic, payload) => {
           checked = checked.then(async () => {
             const packet = await AppPacket.unpack(payload);
-            if (packet !== null) this.take(packet, link);
+            if (packet !== null) this.#take(packet, link);
           });
         });
         await new Promise<void>((resolve, reject) => {
@@ -71,14 +81,14 @@ export class Original implements AsyncDisposable {
   }
 
   /** Takes what a broker delivered. */
-  take(packet: AppPacket, link: OriginalLink): void {
-    const { source, queueId, sequence, type } = packet;
+  #take(packet: AppPacket, link: OriginalLink): void {
+    const { source, queueId, sequence, type, timestamp } = packet;
     if (type === MessageType.Ack) return;
     this.copies++;
     const key = `${source} ${queueId} ${sequence}`;
     if (type === MessageType.Message && !this.#seen.has(key)) {
       this.#seen.add(key);
-      this.messages.push(packet);
+      this.messages.push({ from: source, queueId, sequence, timestamp, data: packet.message });
     }
     for (const [before, { packet: owed }] of this.#owed) {
       if (owed.source === source && owed.queueId === queueId && owed.sequence < sequence)

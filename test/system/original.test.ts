@@ -1,61 +1,64 @@
-import { describe, expect, it } from "vitest";
-import { type EmbeddedBroker, startEmbeddedBroker } from "../support/embedded-broker.js";
-import { hasMosquitto, type Mosquitto, startMosquitto } from "../support/mosquitto.js";
+import { describe, expect, it, vi } from "vitest";
+import { startBroker, withPython } from "../support/needs.js";
 import { Original } from "../support/original.js";
 import { poolOf, startPeer, untilBrokers, use } from "../support/peers.js";
-import { hasPythonPeer, PythonPeer } from "../support/python.js";
+import type { PythonPeer } from "../support/python.js";
 
-type Start = (host: string) => Promise<(EmbeddedBroker | Mosquitto) & AsyncDisposable>;
-
-const kinds = [
-  { name: "a twin of it", start: Original.start, startBroker: startEmbeddedBroker as Start, isThere: true },
-  {
-    name: "a Python peer",
-    start: () => PythonPeer.start(),
-    startBroker: startMosquitto as Start,
-    isThere: hasMosquitto && hasPythonPeer,
-  },
-];
-
-/** As many in any order, each once. */
 const upTo = (count: number): number[] => Array.from({ length: count }, (_, i) => i);
 
-for (const { name, start, startBroker, isThere } of kinds) {
-  describe.skipIf(!isThere)(`who acknowledges as the Python original does: ${name}`, () => {
-    async function meet(subnet: string, brokerCount: number) {
-      const brokers = await Promise.all(
-        upTo(brokerCount).map(async (i) => use(await startBroker(`${subnet}.${i + 1}`))),
-      );
-      const router = await startPeer(poolOf(brokers));
-      const peer = use(await start());
-      // It keeps the three that answered first.
-      await peer.listen(brokers.slice(-3));
-      await untilBrokers(router, () => router.hints().length === Math.min(3, brokerCount));
-      return { router, peer, brokers };
-    }
+/** Sends to one that acknowledges on a tick of half a second, and forgets what it owes for messages before others. */
+function sendingTo(start: () => Promise<Original | PythonPeer>): void {
+  /** A router on all of the brokers, and a peer on the last three: it keeps those that answered first. */
+  async function meet(brokerCount: number) {
+    const brokers = await Promise.all(
+      upTo(brokerCount).map(async (i) => use(await startBroker(`127.16.1.${i + 1}`))),
+    );
+    const router = await startPeer(poolOf(brokers));
+    const peer = use(await start());
+    await untilBrokers(
+      router,
+      () => router.stats().brokers.filter(({ state }) => state === "open").length === brokerCount,
+    );
+    return { router, peer, listen: () => peer.listen(brokers.slice(-3)) };
+  }
 
-    const shownBy = (peer: { messages: readonly object[] }): string[] =>
-      peer.messages.map((shown) => {
-        // A packet of ours, or what Python tells.
-        const { data, message } = shown as { data?: Uint8Array; message?: Uint8Array };
-        return Buffer.from(data ?? message ?? []).toString();
-      });
+  const shownBy = ({ messages }: Original | PythonPeer): string[] =>
+    messages.map(({ data }) => Buffer.from(data).toString());
 
-    it.each([
-      [10, 1],
-      [60, 1],
-      [60, 3],
-      [60, 9],
-    ])("acknowledges %i messages sent at once over %i brokers, within 4 s", async (count, brokerCount) => {
-      const { router, peer } = await meet("127.16.1", brokerCount);
+  it.each([
+    [10, 1],
+    [60, 1],
+    [60, 3],
+    [60, 9],
+  ])(
+    "brings %i messages at once, over %i brokers, and an ACK for each within 4 s",
+    async (count, brokers) => {
+      const { router, peer, listen } = await meet(brokers);
+      await listen();
       const pipe = await router.pipe(peer.address);
-      const sent = await Promise.all(upTo(count).map((i) => pipe.send(`message ${i}`)));
-      expect(sent.filter((bytes) => bytes === 0)).toEqual([]);
-      expect(shownBy(peer).toSorted()).toEqual(
-        upTo(count)
-          .map((i) => `message ${i}`)
-          .toSorted(),
-      );
-    });
+      const texts = upTo(count).map((i) => `message ${i}`);
+      const sent = await Promise.all(texts.map((text) => pipe.send(text)));
+      expect(sent).toEqual(texts.map(({ length }) => length));
+      expect(shownBy(peer).toSorted()).toEqual(texts.toSorted());
+    },
+  );
+
+  it("brings everything that waits for it when it comes, and an ACK for each", {
+    timeout: 30_000,
+  }, async () => {
+    const { router, peer, listen } = await meet(3);
+    const pipe = await router.pipe(peer.address);
+    const texts = upTo(60).map((i) => `message ${i}`);
+    const sending = Promise.all(texts.map((text) => pipe.send(text, { timeoutMs: 20_000 })));
+    // Each has been published three times on each broker: for two seconds nobody was there.
+    const published = (): boolean => router.stats().brokers.every(({ sent }) => sent === 3 * texts.length);
+    await vi.waitUntil(published, { timeout: 10_000 });
+    await listen();
+    expect(await sending).toEqual(texts.map(({ length }) => length));
+    expect(shownBy(peer).toSorted()).toEqual(texts.toSorted());
   });
 }
+
+describe("to who acknowledges as the Python original does", () => sendingTo(() => Original.start()));
+
+withPython("to a Python peer", (python) => sendingTo(() => python.startPeer()));
