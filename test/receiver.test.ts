@@ -15,6 +15,9 @@ const cheapBen: Identity = {
   sharedSecret: (publicKey) => ben.sharedSecret(publicKey),
 };
 
+/** Ann, likewise. */
+const cheapAnn: Identity = { publicKey: ann.publicKey, sign: () => new Uint8Array(64) };
+
 /** A receiver whose application's functions are the test's, and what was told of them. */
 async function benchOf(options: BenchOptions = {}): Promise<{ bench: Bench; failed: [string, unknown][] }> {
   const failed: [string, unknown][] = [];
@@ -29,13 +32,21 @@ async function benchOf(options: BenchOptions = {}): Promise<{ bench: Bench; fail
 interface What {
   readonly type?: MessageType;
   readonly sealed?: boolean;
+  /** When it was signed, ms. */
+  readonly at?: number;
+  /** Another queue. */
+  readonly queue?: number;
 }
 
-function payloadOf(sequence: number, { type = MessageType.Message, sealed }: What = {}): Promise<Uint8Array> {
+function payloadOf(
+  sequence: number,
+  { type = MessageType.Message, sealed, at = START, queue }: What = {},
+): Promise<Uint8Array> {
+  const queueId = queue === undefined ? QUEUE : queue.toString(16).padStart(64, "0");
   const text = new TextEncoder().encode(`message ${sequence}`);
-  const context = { source: ann.publicKeyHex, destination: ben.publicKeyHex, queueId: QUEUE, sequence };
+  const context = { source: ann.publicKeyHex, destination: ben.publicKeyHex, queueId, sequence };
   const message = sealed ? seal(text, context) : text;
-  return AppPacket.pack({ queueId: QUEUE, sequence, timestamp: START / 1000, type, message }, ann);
+  return AppPacket.pack({ queueId, sequence, timestamp: Math.floor(at / 1000), type, message }, cheapAnn);
 }
 
 async function receive(bench: Bench, sequence: number, what?: What): Promise<void> {
@@ -120,6 +131,52 @@ describe("an ACK", () => {
     await receive(bench, 0);
     await turn();
     expect(order).toEqual(["handed over", "signed", "published"]);
+  });
+});
+
+describe("a copy that comes late", () => {
+  beforeEach(() => {
+    vi.useFakeTimers({ toFake: ["performance"] });
+  });
+
+  afterEach(() => {
+    vi.useRealTimers();
+  });
+
+  function pass(bench: Bench, ms: number): void {
+    vi.advanceTimersByTime(ms);
+    bench.wall += ms;
+  }
+
+  it("is answered with the time of then, by which its sender reads the clock", async () => {
+    const timestamps: number[] = [];
+    const { bench } = await benchOf({
+      onPublish: (_topic, payload) => timestamps.push(Number(new DataView(payload.buffer).getBigUint64(133))),
+    });
+    for (const waitMs of [0, 500, 3000, 40_000]) {
+      pass(bench, waitMs);
+      await receive(bench, 0);
+      await turn();
+    }
+    expect(timestamps.map((timestamp) => timestamp - START / 1000)).toEqual([0, 0, 3, 43]);
+    expect(bench.counts).toMatchObject({ accepted: 1, duplicates: 3 });
+  });
+
+  it("prolongs what is known of its message, where its sender signed it anew", async () => {
+    const { bench } = await benchOf();
+    // More than are kept for longer than they must be.
+    const queues = 6000;
+    for (let queue = 0; queue < queues; queue++) await receive(bench, 0, { queue });
+    for (let minute = 1; minute <= 5; minute++) {
+      pass(bench, 60_000);
+      for (let queue = 0; queue < queues; queue += 300) await receive(bench, 0, { queue, at: bench.wall });
+      // Whatever comes makes it look at some of what it remembers.
+      for (let i = 0; i < 20; i++) {
+        pass(bench, 100);
+        await receive(bench, 1, { queue: 0, at: bench.wall });
+      }
+    }
+    expect(bench.counts).toMatchObject({ accepted: queues + 1, duplicates: 5 * 20 + 99, dropped: {} });
   });
 });
 

@@ -25,6 +25,9 @@ const MAX_UNSIGNED = 1024;
 /** A signature that takes longer is not counted on any more: a copy of the message asks for another. */
 const SIGNING_PATIENCE_MS = 5000;
 
+/** A copy that comes later gets an ACK with the time of then: senders read our clock from it. */
+const TIMELY_MS = 2000;
+
 /** How long the end waits for the signatures that were asked for. */
 const LAST_SIGNATURES_MS = 1000;
 
@@ -40,12 +43,14 @@ interface Ack {
   readonly payload: Promise<Uint8Array>;
   readonly by: Set<LinkSlot>;
   readonly askedAt: number;
+  /** Whether there was one before, of which this is what is sent again. */
+  readonly isAnother: boolean;
   isSigned: boolean;
 }
 
 /**
- * Acknowledges: an ACK is signed once for each message, and its copies are answered with the same bytes, by the
- * broker that each came by. The signer may be somebody else's: one that fails or hangs costs the ACKs that it owes.
+ * Acknowledges: an ACK is signed once for each message and the copies that come with it, which are answered with the
+ * same bytes, by the broker that each came by. The signer may be somebody else's: one that fails or hangs costs the ACKs that it owes.
  */
 export class Acks {
   readonly #options: AcksOptions;
@@ -74,7 +79,7 @@ export class Acks {
     const { links, isKnown } = this.#options;
     const { source, type } = packet;
     const ack = this.#ackOf(packet, wall);
-    const isRepeat = type !== MessageType.Message || ack?.by.has(slot);
+    const isRepeat = type !== MessageType.Message || ack?.isAnother || ack?.by.has(slot);
     // It goes out with the signature that is waited for.
     if (ack === undefined || (!ack.isSigned && ack.by.has(slot))) return;
     ack.by.add(slot);
@@ -97,7 +102,7 @@ export class Acks {
     const now = monotonicNow();
     const key = Outbox.keyOf(source, queueId, sequence);
     const kept = this.#acks.get(key);
-    if (kept && (kept.isSigned || !isOverdue(kept, now))) return kept;
+    if (kept && now - kept.askedAt <= (kept.isSigned ? TIMELY_MS : SIGNING_PATIENCE_MS)) return kept;
     if (!this.hasRoom(now)) return undefined;
     const payload = AppPacket.pack(
       {
@@ -109,7 +114,7 @@ export class Acks {
       },
       this.#options.identity,
     );
-    const ack: Ack = { payload, by: new Set(), askedAt: now, isSigned: false };
+    const ack: Ack = { payload, by: new Set(), askedAt: now, isAnother: kept !== undefined, isSigned: false };
     this.#acks.set(key, ack);
     this.#unsigned.add(ack);
     payload.then(

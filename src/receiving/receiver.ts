@@ -322,10 +322,11 @@ export class Receiver {
     // Its signature was still being checked, or it was being opened: nobody is left to be handed it.
     if (this.#isOver) return undefined;
     if (verdict !== "new" && verdict !== "seen") return verdict;
+    if (verdict === "new" && data.length > settings.maxMessageBytes) return "too-large";
+    const now = monotonicNow();
+    // A copy as well: its sender may have signed it anew, so that it stays fresh for longer.
+    this.#window.add(from, queueId, sequence, timestamp * 1000, wall, now);
     if (verdict === "new") {
-      if (data.length > settings.maxMessageBytes) return "too-large";
-      const now = monotonicNow();
-      this.#window.add(from, queueId, sequence, timestamp * 1000, wall, now);
       const accepted = { packet, data, sealed, slot };
       onAccepted(this.#inbox.offer(from + queueId, sequence, packet.message.length, accepted, now));
       if (this.#inbox.held > 0) schedule(now + settings.gapTimeoutMs);
