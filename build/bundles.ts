@@ -51,6 +51,16 @@ const config: Config = defineConfig([
   },
   {
     ...common,
+    // The same for `require`, as in Jest's jsdom: with the packages in it that are ES modules alone.
+    entry: { browser: "src/index.ts" },
+    format: ["cjs"],
+    sourcemap: true,
+    noExternal: [/^@noble\//],
+    inject: ["build/text-codecs.ts"],
+    esbuildPlugins: [reachablePool, licensesOfBundled("dist/cjs.licenses.txt")],
+  },
+  {
+    ...common,
     // With everything in it, for a page that is not bundled.
     entry: { "sidewire.min": "src/index.ts" },
     noExternal: [/./],

@@ -1,20 +1,39 @@
-import { defineConfig } from "tsup";
+import { rmSync } from "node:fs";
+import { defineConfig, type Options } from "tsup";
+import { licensesOfBundled } from "./licenses.js";
 
 type Config = ReturnType<typeof defineConfig>;
 
-/** The library for Node in both module systems, and the types. What `bundles.ts` makes builds on these. */
-const config: Config = defineConfig({
+const common: Options = {
   entry: { index: "src/index.ts", node: "src/node.ts" },
   platform: "node",
   target: "es2022",
-  format: ["esm", "cjs"],
-  // For `AsyncDisposable`, which a program without Node's types knows of by this alone.
-  dts: { banner: '/// <reference lib="esnext.disposable" />' },
-  clean: true,
-  sourcemap: true,
   treeshake: true,
+  sourcemap: true,
   // One copy of the classes, whichever entry a program imports first.
   splitting: true,
-});
+  removeNodeProtocol: false,
+};
+
+// Not by `clean`: what runs side by side would clean away what the others made.
+rmSync("dist", { recursive: true, force: true });
+
+/** The library for Node in both module systems, and the types. What `bundles.ts` makes builds on these. */
+const config: Config = defineConfig([
+  { ...common, format: ["esm"] },
+  {
+    ...common,
+    format: ["cjs"],
+    // These are ES modules, which `require` takes in recent Nodes alone, and not in Jest.
+    noExternal: [/^@noble\//],
+    esbuildPlugins: [licensesOfBundled("dist/cjs.licenses.txt")],
+  },
+  {
+    ...common,
+    format: ["esm", "cjs"],
+    // For `AsyncDisposable`, which a program without Node's types knows of by this alone.
+    dts: { only: true, banner: '/// <reference lib="esnext.disposable" />' },
+  },
+]);
 
 export default config;

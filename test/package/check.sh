@@ -18,7 +18,8 @@ cd "$folder"
 echo '{ "name": "consumer", "private": true, "type": "module" }' >package.json
 npm install --no-audit --no-fund --silent "$tarball" aedes@1.2.0
 node consumer.mjs
-node consumer.cjs
+# As in Jest and in older Nodes, where nothing that is required may be an ES module.
+node --no-experimental-require-module consumer.cjs
 "$tsc" --project .
 "$tsc" --project . --module esnext --moduleResolution bundler
 echo "packed, types: hold in a page's program"
