@@ -7,8 +7,8 @@ const FOLDER = import.meta.dirname;
 /** The files that know how to start what may be missing; `support/needs.ts` lets them. */
 const STARTERS = ["chromium", "mosquitto", "nats", "python", "rabbitmq"];
 
-/** What a test may start without asking: it comes with Node, npm, git or every Linux. */
-const EVERYWHERE = ["bash", "git", "mkfifo", "npm"];
+/** What a test may start without asking: it comes with Node or every Linux. */
+const EVERYWHERE = ["bash", "mkfifo", "npm"];
 
 const files = readdirSync(FOLDER, { recursive: true, encoding: "utf8" })
   .filter((name) => name.endsWith(".ts"))

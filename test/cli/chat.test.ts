@@ -120,15 +120,15 @@ describe("chat in a pipe", () => {
   });
 });
 
-withTerminal("chat at two terminals", (terminals) => {
+withTerminal("chat at two terminals", (inTerminal) => {
   it("shows lines with their marks, what the other one says, and who is there", async () => {
     const ann = home.makeKey();
     const other = new Home();
     other.write("pool.json", poolOf([broker]));
     const ben = other.makeKey();
-    const annsTerminal = home.startIn(terminals, ["chat", ...POOL, ben]);
+    const annsTerminal = home.startIn(inTerminal, ["chat", ...POOL, ben]);
     await annsTerminal.until(({ out }) => out.includes("Ctrl-D"));
-    const bensTerminal = other.startIn(terminals, ["chat", ...POOL, ann]);
+    const bensTerminal = other.startIn(inTerminal, ["chat", ...POOL, ann]);
     await bensTerminal.until(({ out }) => out.includes("is there"));
     annsTerminal.type("hello Ben\rhow are you?\r");
     await annsTerminal.until(({ out }) => /✓.*how are you\?/.test(out));
@@ -151,7 +151,7 @@ withTerminal("chat at two terminals", (terminals) => {
 
   it("says above what is typed that no broker is there any more", async () => {
     home.makeKey();
-    const terminal = home.startIn(terminals, ["chat", ...POOL, Keypair.generate().publicKeyHex]);
+    const terminal = home.startIn(inTerminal, ["chat", ...POOL, Keypair.generate().publicKeyHex]);
     await terminal.until(({ out }) => out.includes("Ctrl-D"));
     terminal.type("half typed");
     await terminal.until(({ out }) => out.includes("half typed"));
@@ -166,7 +166,7 @@ withTerminal("chat at two terminals", (terminals) => {
   it("keeps a stranger's control characters from the terminal", async () => {
     const own = home.makeKey();
     const ann = await startPeer(poolOf([broker]));
-    const terminal = home.startIn(terminals, ["chat", ...POOL, ann.address]);
+    const terminal = home.startIn(inTerminal, ["chat", ...POOL, ann.address]);
     await terminal.until(({ out }) => out.includes("is there"));
     await (await ann.pipe(own)).deliver("\x1b]0;title\x07\r\n\x9b2Jend");
     await terminal.until(({ out }) => out.includes("end"));
@@ -177,12 +177,12 @@ withTerminal("chat at two terminals", (terminals) => {
   });
 });
 
-withTerminal("listen at a terminal", (terminals) => {
+withTerminal("listen at a terminal", (inTerminal) => {
   it("has colours, unless NO_COLOR is set, and the whole address once", async () => {
     const own = home.makeKey();
     const ann = await startPeer(poolOf([broker]));
     for (const env of [{}, { NO_COLOR: "1" }]) {
-      const terminal = home.startIn(terminals, ["listen", ...POOL], env);
+      const terminal = home.startIn(inTerminal, ["listen", ...POOL], env);
       await terminal.until(({ out }) => out.includes("Ctrl-C"));
       const pipe = await ann.pipe(own);
       for (const text of ["one", "two"]) await pipe.deliver(text);

@@ -1,5 +1,4 @@
-import { execFileSync } from "node:child_process";
-import { readFileSync } from "node:fs";
+import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import GithubSlugger from "github-slugger";
 import type { Nodes, Parents } from "mdast";
@@ -33,9 +32,22 @@ export interface Page {
 
 /** Every Markdown file that is, or may become, part of the project. */
 export function readPages(): Page[] {
-  const args = ["ls-files", "--cached", "--others", "--exclude-standard", "--deduplicate", "*.md"];
-  const files = execFileSync("git", args, { cwd: ROOT, encoding: "utf8" }).split("\n").filter(Boolean);
-  return files.map((path) => parsePage(path, readFileSync(join(ROOT, path), "utf8")));
+  return pathsIn("")
+    .filter((path) => path.endsWith(".md"))
+    .toSorted()
+    .map((path) => parsePage(path, readFileSync(join(ROOT, path), "utf8")));
+}
+
+/** Folders that are not part of it, from its root. */
+const IGNORED: readonly string[] = [".git/", ...readFileSync(join(ROOT, ".gitignore"), "utf8").split("\n")];
+
+/** Every file below a folder, whose name ends with `/` if it has one. */
+function pathsIn(folder: string): string[] {
+  return readdirSync(join(ROOT, folder), { withFileTypes: true }).flatMap((entry) => {
+    const path = folder + entry.name;
+    if (!entry.isDirectory()) return [path];
+    return IGNORED.includes(`${path}/`) ? [] : pathsIn(`${path}/`);
+  });
 }
 
 /** Where a block stands, for people. */

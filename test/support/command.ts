@@ -5,7 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { onTestFinished, vi } from "vitest";
 import { Keypair } from "../../src/index.js";
-import type { Terminal } from "./needs.js";
+import type { InTerminal } from "./needs.js";
 
 const ROOT = join(import.meta.dirname, "../..");
 const COMMAND = join(ROOT, "dist/cli.js");
@@ -123,8 +123,9 @@ export class Home {
   }
 
   /** Starts it in a terminal of 80 columns, which gets everything that it says, and can be typed into. */
-  startIn([program, ...before]: Terminal, args: readonly string[], env: NodeJS.ProcessEnv = {}): Running {
-    return this.#spawn(program, [...before, process.execPath, COMMAND, ...args], {
+  startIn(terminal: InTerminal, args: readonly string[], env: NodeJS.ProcessEnv = {}): Running {
+    const [program = "", ...rest] = terminal([process.execPath, COMMAND, ...args]);
+    return this.#spawn(program, rest, {
       open: true,
       env: { TERM: "xterm-256color", ...env },
     });

@@ -3,9 +3,8 @@
  * gets what starts it only inside of tests that are left out where it is missing.
  */
 import { execFileSync } from "node:child_process";
-import { accessSync, constants } from "node:fs";
+import { accessSync, constants, statSync } from "node:fs";
 import { delimiter, join } from "node:path";
-import { fileURLToPath } from "node:url";
 import type { Browser } from "playwright-core";
 import { describe, type SuiteOptions } from "vitest";
 import { type BrokerProcess, startAedes } from "./broker-process.js";
@@ -35,23 +34,19 @@ function find(name: string, willDo: (path: string) => boolean = () => true): str
 function isExecutable(path: string): boolean {
   try {
     accessSync(path, constants.X_OK);
-    return true;
+    return statSync(path).isFile();
   } catch {
     return false;
   }
 }
 
-/** A Python with these modules. */
-function findPython(...modules: readonly string[]): string | undefined {
-  const canImport = (python: string): boolean => {
-    try {
-      execFileSync(python, ["-c", `import ${modules.join(", ")}`], { stdio: "ignore", timeout: 10_000 });
-      return true;
-    } catch {
-      return false;
-    }
-  };
-  return find("python3", canImport);
+function runs(program: string, ...args: readonly string[]): boolean {
+  try {
+    execFileSync(program, [...args], { stdio: "ignore", timeout: 10_000 });
+    return true;
+  } catch {
+    return false;
+  }
 }
 
 type Tests<T> = (given: T) => void;
@@ -114,17 +109,20 @@ export interface Python {
 
 export const withPython: Asking<Python> = asking(
   "Python with ecdsa and paho-mqtt",
-  () => findPython("ecdsa", "paho.mqtt.client"),
+  () => find("python3", (path) => runs(path, "-c", "import ecdsa, paho.mqtt.client")),
   (path) => ({ path, startPeer: () => PythonPeer.start(path) }),
 );
 
-/** What goes before a command, so that it runs in a terminal. */
-export type Terminal = readonly [program: string, ...args: string[]];
+/** The command that runs another in a terminal. */
+export type InTerminal = (command: readonly string[]) => string[];
 
-export const withTerminal: Asking<Terminal> = asking(
-  "a terminal by Python",
-  () => findPython("fcntl", "pty"),
-  (python) => [python, fileURLToPath(new URL("./terminal.py", import.meta.url))],
+export const withTerminal: Asking<InTerminal> = asking(
+  "the `script` of util-linux",
+  () => find("script", (path) => runs(path, "--version")),
+  (script) => (command) => {
+    const quoted = command.map((word) => `'${word.replaceAll("'", "'\\''")}'`).join(" ");
+    return [script, "-qefc", `stty rows 24 cols 80; exec ${quoted}`, "/dev/null"];
+  },
 );
 
 /**
