@@ -1,6 +1,7 @@
 import { type FileHandle, open, readFile, rm, writeFile } from "node:fs/promises";
 import { availableParallelism } from "node:os";
 import { fileURLToPath } from "node:url";
+import { brokerName } from "../support/needs.js";
 import { type Counts, pause } from "./ledger.js";
 import { seed } from "./random.js";
 
@@ -22,9 +23,9 @@ const COLUMNS = [
 
 const HEAD = `# What faults do to messages
 
-Made by \`FAULTS_WRITE=1 npm run test:faults\`: real mosquitto processes on loopback addresses, where
-needed a proxy in front of them that stalls, cuts, delays, drops, duplicates and reorders; the day in
-simulated time runs on brokers in memory. Without \`FAULTS_WRITE\` the same runs and writes nothing.
+Made by \`FAULTS_WRITE=1 npm run test:faults\`: real broker processes on loopback addresses, mosquitto or,
+where that is missing, aedes, where needed with a proxy in front of them that stalls, cuts, delays, drops, duplicates
+and reorders; the day in simulated time runs on brokers in memory. Without \`FAULTS_WRITE\` the same runs and writes nothing.
 \`FAULTS_SECONDS\` sets how long brokers come and go (case 1; 60 s, in \`npm test\` too), \`FAULTS_SEED\` repeats the random choices
 of a row; what the processes make of them is never quite the same.
 
@@ -58,7 +59,7 @@ export async function report(
     rows.push(row);
     rows.sort(([a = ""], [b = ""]) => a.localeCompare(b, "en", { numeric: true }));
     const table = [COLUMNS, COLUMNS.map(() => "---"), ...rows].map((cells) => `| ${cells.join(" | ")} |`);
-    const machine = `Node ${process.version}, ${process.platform} ${process.arch}, ${availableParallelism()} cores.`;
+    const machine = `Node ${process.version}, ${process.platform} ${process.arch}, ${availableParallelism()} cores, ${brokerName}.`;
     await writeFile(FILE, `${HEAD}\n${machine}\n\n${table.join("\n")}\n`);
   });
 }

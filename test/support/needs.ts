@@ -125,12 +125,15 @@ export const withTerminal: Asking<InTerminal> = asking(
   },
 );
 
+const mosquitto = find("mosquitto");
+
+/** What {@link startBroker} starts. */
+export const brokerName: string = mosquitto === undefined ? "aedes" : "mosquitto";
+
 /**
  * Starts a broker in a process of its own, which can be killed, frozen and started again: mosquitto, or aedes where
  * that is missing. No test that needs no more than this is left out.
  */
-export const startBroker: (host?: string) => Promise<BrokerProcess & AsyncDisposable> = (() => {
-  const mosquitto = find("mosquitto");
-  if (mosquitto === undefined) return startAedes;
-  return (host) => startMosquitto(mosquittoAt(mosquitto), host);
-})();
+export async function startBroker(host?: string): Promise<BrokerProcess & AsyncDisposable> {
+  return await (mosquitto === undefined ? startAedes(host) : startMosquitto(mosquittoAt(mosquitto), host));
+}
