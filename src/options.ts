@@ -3,6 +3,7 @@ import {
   aSignal,
   be,
   check,
+  type Fields,
   flag,
   listOf,
   number,
@@ -13,6 +14,7 @@ import {
   type Schema,
   whole,
 } from "./base/schema.js";
+import { checkClock } from "./base/wall-clock.js";
 import { type BrokerHint, type HintStore, MemoryHintStore, parseHints } from "./brokers/hints.js";
 import type { InboundMessage, SendOptions } from "./message.js";
 import type { Family, SocketOptions, Verify } from "./platform/platform.js";
@@ -24,7 +26,8 @@ export interface RouterOptions {
   /**
    * The time, in Unix milliseconds. Required: a wrong clock makes peers drop each other's messages,
    * and must not pass for a signaling fault. `Date.now` is right on one host; elsewhere a corrected
-   * clock is better.
+   * clock is better. One in seconds is refused. What comes in while it fails is not taken, and what is
+   * sent then rejects with `INVALID_OPTION`.
    */
   getTime: () => number;
   /** The brokers to use. Default: {@link defaultBrokers}, public ones. */
@@ -140,8 +143,10 @@ export interface PipeOptions {
  * @throws {@link InvalidInputError} `INVALID_OPTION`, `INVALID_POOL`; {@link SidewireError} `UNSUPPORTED`
  */
 export function parseRouterOptions(options: RouterOptions): Settings {
-  const read = readOptions<Omit<Settings, keyof SocketOptions>>(options, {
-    getTime: aFunction<RouterOptions["getTime"]>(),
+  const { nic, ca, ...read } = readOptions<
+    Omit<Settings, keyof SocketOptions> & { nic: unknown; ca: unknown }
+  >(options, {
+    getTime: aClock,
     brokers: or(parseBrokerPool, defaultBrokers),
     // Looked up only where it is needed: that takes as long as a tenth of a connection.
     families: (value = platform.localFamilies(), ...place) => someOf(FAMILIES)(value, ...place),
@@ -162,8 +167,11 @@ export function parseRouterOptions(options: RouterOptions): Settings {
     allowPrivateHints: or(flag, false),
     hintStore: or(aHintStore, new MemoryHintStore()),
     verify: or(aFunction<Verify>(), platform.createVerify()),
+    // Looked at by the platform.
+    nic: (value) => value,
+    ca: (value) => value,
   });
-  return { ...read, ...platform.parseSocketOptions(options.nic, options.ca) };
+  return { ...read, ...platform.parseSocketOptions(nic, ca) };
 }
 
 /** What a wait is given, checked. */
@@ -188,12 +196,17 @@ export interface PipeSettings {
 
 /** @throws {@link InvalidInputError} */
 export function parsePipeOptions(options: PipeOptions, encryptByDefault: boolean): PipeSettings {
-  return readOptions<PipeSettings>(options, {
-    useCache: or(flag, false),
-    encrypt: or(flag, encryptByDefault),
-    expiryMs: or(number(0, MAX_MS), 3_600_000),
-    hintBrokers: or(parseHints, []),
-    signal: aSignal,
+  return readOptions<PipeSettings>(options, pipeFields(encryptByDefault));
+}
+
+/** @throws {@link InvalidInputError} */
+export function parseProbeOptions(
+  options: SendOptions & PipeOptions,
+  encryptByDefault: boolean,
+): PipeSettings & Wait {
+  return readOptions<PipeSettings & Wait>(options, {
+    ...pipeFields(encryptByDefault),
+    ...waitFields(4000, 600_000),
   });
 }
 
@@ -203,7 +216,21 @@ export function parseSendOptions(options: SendOptions): Wait {
 }
 
 function parseWait(options: SendOptions, usualMs: number, maxMs: number): Wait {
-  return readOptions<Wait>(options, { signal: aSignal, timeoutMs: or(number(1, maxMs), usualMs) });
+  return readOptions<Wait>(options, waitFields(usualMs, maxMs));
+}
+
+function waitFields(usualMs: number, maxMs: number): Fields<Wait> {
+  return { signal: aSignal, timeoutMs: or(number(1, maxMs), usualMs) };
+}
+
+function pipeFields(encryptByDefault: boolean): Fields<PipeSettings> {
+  return {
+    useCache: or(flag, false),
+    encrypt: or(flag, encryptByDefault),
+    expiryMs: or(number(0, MAX_MS), 3_600_000),
+    hintBrokers: or(parseHints, []),
+    signal: aSignal,
+  };
 }
 
 /** @throws {@link InvalidInputError} */
@@ -217,6 +244,12 @@ const MAX_MS = 2 ** 31 - 1;
 function aFunction<T>(): Schema<T> {
   return be("a function", (value): value is T => typeof value === "function");
 }
+
+const aClock: Schema<RouterOptions["getTime"]> = (value, code, path) => {
+  const getTime = aFunction<RouterOptions["getTime"]>()(value, code, path);
+  checkClock(getTime);
+  return getTime;
+};
 
 /** At least one of the choices, each once. */
 function someOf<T>(choices: readonly T[]): Schema<readonly T[]> {

@@ -1,10 +1,11 @@
 import { EventEmitter } from "eventemitter3";
 import { platform } from "#platform";
 import { abortable, throwIfAborted } from "./base/abort.js";
-import { Alarm, monotonicNow, NEVER, timer } from "./base/alarm.js";
+import { Alarm, atMost, monotonicNow, NEVER, timer } from "./base/alarm.js";
 import { SidewireError } from "./base/errors.js";
 import { closedError, Lifecycle } from "./base/lifecycle.js";
-import { check, got } from "./base/schema.js";
+import { check } from "./base/schema.js";
+import { readClock } from "./base/wall-clock.js";
 import { openLink } from "./brokers/broker-link.js";
 import { type BrokerHint, hintOfBroker } from "./brokers/hints.js";
 import { InboundSet } from "./brokers/inbound-set.js";
@@ -14,13 +15,17 @@ import type { RouterEvents } from "./events.js";
 import type { InboundMessage, SendOptions } from "./message.js";
 import {
   type PipeOptions,
+  type PipeSettings,
   parsePipeOptions,
+  parseProbeOptions,
   parseRouterOptions,
+  parseSendOptions,
   parseSignal,
   parseStartOptions,
   type RouterOptions,
   type Settings,
   type StartOptions,
+  type Wait,
 } from "./options.js";
 import { Mailbox, type MessageHandler } from "./receiving/mailbox.js";
 import { type Accepted, Receiver } from "./receiving/receiver.js";
@@ -29,15 +34,24 @@ import type { Delivery } from "./sending/delivery.js";
 import { Outbox } from "./sending/outbox.js";
 import { PipeCache } from "./sending/pipe-cache.js";
 import { interleave, RoutingTable } from "./sending/routing-table.js";
-import { type PipeContext, type ProbeResult, SmartPipe } from "./sending/smart-pipe.js";
+import {
+  bytesOrZero,
+  messageOf,
+  type PipeContext,
+  type ProbeResult,
+  SmartPipe,
+} from "./sending/smart-pipe.js";
 import { brokerStats, type RouterStats } from "./statistics.js";
-import { addressOf } from "./wire/broker-pool.js";
+import { addressOf, type Broker } from "./wire/broker-pool.js";
 import { type Identity, identityAddress, parseAddress } from "./wire/identity.js";
 import { PACKET_OVERHEAD } from "./wire/packet.js";
 import { sealedLength } from "./wire/seal.js";
 
 /** How long a graceful close waits for what is in flight, ms. */
 const CLOSE_GRACE_MS = 5000;
+
+/** How long an immediate one waits for the ACKs of what was handed over, ms: as long as a busy machine takes to sign. */
+const LAST_MOMENT_MS = 100;
 
 const textDecoder: TextDecoder = new TextDecoder("utf-8", { ignoreBOM: true });
 
@@ -172,12 +186,16 @@ export class Router extends EventEmitter<RouterEvents> implements AsyncDisposabl
    */
   async pipe(destination: string, options: PipeOptions = {}): Promise<SmartPipe> {
     const to = parseAddress(destination, "destination");
-    const { useCache, encrypt, expiryMs, hintBrokers, signal } = parsePipeOptions(
-      options,
-      this.#settings.encrypt,
-    );
-    throwIfAborted(signal);
+    const settings = parsePipeOptions(options, this.#settings.encrypt);
+    throwIfAborted(settings.signal);
     this.#lifecycle.checkRunning();
+    return await this.#takePipe(to, settings);
+  }
+
+  async #takePipe(
+    to: string,
+    { useCache, encrypt, expiryMs, hintBrokers, signal }: PipeSettings,
+  ): Promise<SmartPipe> {
     if (!useCache) return await this.#openPipe(to, encrypt, hintBrokers, signal);
     // None of those who share it can abort it for the others.
     const make = (): Promise<SmartPipe> => this.#openPipe(to, encrypt, hintBrokers, undefined);
@@ -191,11 +209,19 @@ export class Router extends EventEmitter<RouterEvents> implements AsyncDisposabl
    * @throws as {@link pipe}
    */
   async probe(destination: string, options: SendOptions & PipeOptions = {}): Promise<ProbeResult> {
-    const pipe = await this.pipe(destination, options);
+    const to = parseAddress(destination, "destination");
+    const settings = parseProbeOptions(options, this.#settings.encrypt);
+    throwIfAborted(settings.signal);
+    this.#lifecycle.checkRunning();
+    return await this.#lifecycle.track(this.#probe(to, settings));
+  }
+
+  async #probe(to: string, settings: PipeSettings & Wait): Promise<ProbeResult> {
+    const pipe = await this.#takePipe(to, settings);
     try {
-      return await pipe.probe(options);
+      return await pipe.ask(settings);
     } finally {
-      if (options.useCache !== true) pipe.close();
+      if (!settings.useCache) pipe.close();
     }
   }
 
@@ -233,8 +259,8 @@ export class Router extends EventEmitter<RouterEvents> implements AsyncDisposabl
   }
 
   /**
-   * Takes no more to send, lets what is in flight and the hint store end (at most 5 s), hands over what was
-   * acknowledged, and leaves. Afterwards no timer, socket or listener is left. Twice is once.
+   * Takes no more to send, lets what was begun (sends, replies, probes, the hint store) end in at most 5 s, hands
+   * over what was acknowledged, and leaves. Afterwards no timer, socket or listener is left. Twice is once.
    *
    * @param options - `signal`: leave at once when it fires; one that has fired already is an immediate end
    */
@@ -264,7 +290,7 @@ export class Router extends EventEmitter<RouterEvents> implements AsyncDisposabl
     signal: AbortSignal | undefined,
   ): Promise<SmartPipe> {
     await abortable(this.#routes.recall(to), signal);
-    this.#lifecycle.checkRunning();
+    this.#lifecycle.checkNotOver();
     const hinted = this.#routes.brokersOfHints(hints);
     const ranked = interleave(this.#routes.rankings(to));
     const route = [...hinted, ...this.#routes.foundAt(to), ...ranked];
@@ -275,7 +301,7 @@ export class Router extends EventEmitter<RouterEvents> implements AsyncDisposabl
       const since = hinted.length > 0 ? NEVER : -NEVER;
       await abortable(this.#inbound.firstOpen(since, CONNECT_PATIENCE_MS, isOpen), signal);
     }
-    this.#lifecycle.checkRunning();
+    this.#lifecycle.checkNotOver();
     return new SmartPipe(this.#context, to, encrypt, hinted, ranked);
   }
 
@@ -288,10 +314,10 @@ export class Router extends EventEmitter<RouterEvents> implements AsyncDisposabl
       if (isRunning && !signal?.aborted) await this.#lifecycle.drain(graceOver, signal);
       this.#lifecycle.close();
       for (const delivery of this.#outbox.items()) delivery.stop(closed);
-      await Promise.race([
-        Promise.all([this.#receiver.end(), signal?.aborted || this.#routes.keeping]),
-        graceOver,
-      ]);
+      const acknowledged = this.#receiver.end();
+      const kept = Promise.all([acknowledged, this.#routes.settled()]);
+      await abortable(Promise.race([kept, graceOver]), signal).catch(() => {});
+      if (signal?.aborted) await atMost(LAST_MOMENT_MS, acknowledged);
     } finally {
       stop();
       this.#mailbox.close();
@@ -322,7 +348,16 @@ export class Router extends EventEmitter<RouterEvents> implements AsyncDisposabl
         sentAt: packet.timestamp * 1000,
         broker: addressOf(slot.broker),
         sealed,
-        reply: (answer, options) => this.#reply(packet.source, slot, sealed, answer, options),
+        reply: async (answer, options = {}) => {
+          // Before anything is waited for: the router may be closed next.
+          const bytes = messageOf(answer, this.#settings);
+          const wait = parseSendOptions(options);
+          throwIfAborted(wait.signal);
+          this.#lifecycle.checkRunning();
+          // Who can seal can open.
+          const encrypt = sealed || this.#settings.encrypt;
+          return await this.#lifecycle.track(this.#reply(packet.source, slot.broker, encrypt, bytes, wait));
+        },
       };
       this.#mailbox.put(message, this.listenerCount("message") > 0);
       this.#reporter.message(message);
@@ -331,21 +366,16 @@ export class Router extends EventEmitter<RouterEvents> implements AsyncDisposabl
 
   async #reply(
     to: string,
-    slot: LinkSlot,
-    sealed: boolean,
-    data: string | Uint8Array,
-    options?: SendOptions,
+    broker: Broker,
+    encrypt: boolean,
+    message: Uint8Array,
+    wait: Wait,
   ): Promise<number> {
     // It was there a moment ago.
-    this.#routes.found(to, slot.broker);
-    // Who can seal can open.
-    const encrypt = sealed || this.#settings.encrypt;
-    const pipe = await this.pipe(to, {
-      ...options,
-      useCache: true,
-      encrypt,
-    });
-    return await pipe.send(data, options);
+    this.#routes.found(to, broker);
+    const { signal } = wait;
+    const pipe = await this.#takePipe(to, parsePipeOptions({ useCache: true, signal }, encrypt));
+    return await bytesOrZero(pipe.goOn(message, wait));
   }
 
   #workOutbox(now: number): number {
@@ -368,9 +398,3 @@ export class Router extends EventEmitter<RouterEvents> implements AsyncDisposabl
 
 /** How long `pipe` waits for the first broker, ms. */
 const CONNECT_PATIENCE_MS = 10_000;
-
-function readClock(getTime: () => number): number {
-  const now = getTime();
-  check(Number.isFinite(now) && now >= 0, "INVALID_OPTION", "getTime", "Unix milliseconds", got(now));
-  return now;
-}

@@ -9,6 +9,7 @@ const SRC = fileURLToPath(new URL("../src/", import.meta.url));
 const ORDER: readonly string[] = [
   "base/errors",
   "base/schema",
+  "base/wall-clock",
   "base/guarded",
   "base/abort",
   "base/timer",
@@ -60,6 +61,7 @@ const ORDER: readonly string[] = [
   "sending/routing-table",
   "sending/outbox",
   "sending/delivery",
+  "sending/signing",
   "sending/numbering",
   "sending/turns",
   "sending/smart-pipe",

@@ -4,6 +4,7 @@ import { platform } from "#platform";
 import { MemoryHintStore } from "../src/brokers/hints.js";
 import {
   parsePipeOptions,
+  parseProbeOptions,
   parseRouterOptions,
   parseSendOptions,
   parseSignal,
@@ -18,6 +19,8 @@ type Untyped = (options: unknown) => unknown;
 
 // A caller without types may pass anything.
 const parsePipe: Untyped = (options) => (parsePipeOptions as (...args: unknown[]) => unknown)(options, false);
+const parseProbe: Untyped = (options) =>
+  (parseProbeOptions as (...args: unknown[]) => unknown)(options, false);
 
 const getTime = (): number => 0;
 const NEVER: unknown[] = [
@@ -37,6 +40,15 @@ const MAX_MS = 2 ** 31 - 1;
 function router(options: Record<string, unknown>): Settings {
   // A caller without types may pass anything.
   return parseRouterOptions({ getTime, ...options } as unknown as RouterOptions);
+}
+
+function errorOf(run: () => unknown): Error {
+  try {
+    run();
+  } catch (error) {
+    if (error instanceof Error) return error;
+  }
+  throw new Error("no error");
 }
 
 /** The error for a bad value: its path is the option, or a place in it. */
@@ -123,6 +135,78 @@ describe("a router's options", () => {
       expect(() => (parseRouterOptions as Untyped)({})).toThrow(naming("getTime"));
     },
   );
+
+  it.each([
+    ["seconds", 1e-3],
+    ["microseconds", 1e3],
+    ["nanoseconds", 1e6],
+  ])("say of a clock that it counts %s", (unit, factor) => {
+    expect(() => router({ getTime: () => Math.floor(Date.now() * factor) })).toThrow(
+      expect.objectContaining({
+        code: "INVALID_OPTION",
+        path: "getTime",
+        message: expect.stringMatching(
+          new RegExp(`^getTime: expected Unix milliseconds, got \\d+: these are ${unit}$`),
+        ),
+      }),
+    );
+  });
+
+  it.each([
+    ["a promise", async () => Date.now()],
+    ["a Date", () => new Date()],
+    ["a text", () => `${Date.now()}`],
+    ["a bigint", () => BigInt(Date.now())],
+    ["nothing", () => {}],
+  ])("refuse a clock that gives %s", (_, clock) => {
+    expect(() => router({ getTime: clock })).toThrow(naming("getTime"));
+  });
+
+  it.each<[string, () => number]>([
+    ["NaN", () => Number.NaN],
+    ["a time before 1970", () => -1],
+    [
+      "an error",
+      () => {
+        throw new Error("not set yet");
+      },
+    ],
+  ])("take a clock that gives %s: it may be set later", (_, clock) => {
+    expect(router({ getTime: clock }).getTime).toBe(clock);
+  });
+
+  it.each([
+    ["onMesage", "onMessage"],
+    ["onmessage", "onMessage"],
+    ["getime", "getTime"],
+    ["broker", "brokers"],
+    ["transport", "transports"],
+    ["fanout", "fanOut"],
+    ["maxMessageSize", "maxMessageBytes"],
+    ["hintsStore", "hintStore"],
+    ["encryption", "encrypt"],
+    ["toString", "getTime"],
+    ["timeout", "gapTimeoutMs"],
+  ])("refuse %s, and name what is nearest to it", (name, nearest) => {
+    expect(() => router({ [name]: 1 })).toThrow(
+      expect.objectContaining({
+        code: "INVALID_OPTION",
+        path: name,
+        message: `${name}: no such option, the nearest is "${nearest}"`,
+      }),
+    );
+    expect(() => router({ [name]: undefined })).not.toThrow();
+  });
+
+  it("are not repeated at length in an error", () => {
+    const { message } = errorOf(() => router({ ["x".repeat(1e6)]: 1 }));
+    expect(message.length).toBeLessThan(200);
+  });
+
+  it("leave what a newer pool has in its entries", () => {
+    const brokers = { IPv4: { "a.example": { port: 1883, quic: 1884 } }, IPv8: {} };
+    expect(router({ brokers }).brokers).toMatchObject({ IPv4: { "a.example": { port: 1883 } } });
+  });
 
   it.each([
     ["inboundBrokers", 1, 100],
@@ -316,6 +400,33 @@ describe("the options of a call", () => {
     for (const bad of [null, {}, "abort", new AbortController()]) {
       expect(() => parse({ signal: bad })).toThrow(naming("signal"));
     }
+  });
+
+  it.each<[string, Untyped, string, string]>([
+    // A caller without types may pass anything.
+    ["start", parseStartOptions as Untyped, "timeout", "timeoutMs"],
+    ["send", parseSendOptions as Untyped, "timeoutms", "timeoutMs"],
+    ["pipe", parsePipe, "cache", "useCache"],
+    ["pipe", parsePipe, "timeoutMs", "expiryMs"],
+    ["messages and close", parseSignal as Untyped, "signals", "signal"],
+    ["probe", parseProbe, "hints", "hintBrokers"],
+  ])("refuse for %s what is none", (_, parse, name, nearest) => {
+    expect(() => parse({ [name]: 7 })).toThrow(
+      expect.objectContaining({
+        path: name,
+        message: `${name}: no such option, the nearest is "${nearest}"`,
+      }),
+    );
+    expect(() => parse({ [name]: undefined })).not.toThrow();
+  });
+
+  it("are for a probe those of a pipe and of a send", () => {
+    expect(parseProbe({ timeoutMs: 7, useCache: true, signal })).toMatchObject({
+      timeoutMs: 7,
+      useCache: true,
+      encrypt: false,
+      signal,
+    });
   });
 
   it("seal or don't as the router does, unless the pipe says otherwise", () => {

@@ -8,12 +8,43 @@ export function throwIfAborted(signal: AbortSignal | undefined): void {
 /**
  * Calls `listener` with an {@link AbortError} when the signal fires; returns
  * the function that takes the listener off again.
+ *
+ * A signal has one listener of ours at most, whatever is done under it: a thousand sends under one signal are
+ * meant, and Node takes more than ten listeners for a leak.
  */
 export function onAbort(signal: AbortSignal | undefined, listener: (error: AbortError) => void): () => void {
   if (!signal) return () => {};
-  const fire = (): void => listener(new AbortError(signal.reason));
-  signal.addEventListener("abort", fire, { once: true });
-  return () => signal.removeEventListener("abort", fire);
+  const watch = watches.get(signal) ?? new Watch(signal);
+  watches.set(signal, watch);
+  return watch.add(() => listener(new AbortError(signal.reason)));
+}
+
+/** Nothing is shared by it: who waits is found by the signal, which is the caller's. */
+const watches = new WeakMap<AbortSignal, Watch>();
+
+/** Everybody who waits for one signal. */
+class Watch {
+  readonly #signal: AbortSignal;
+  readonly #waiting = new Set<() => void>();
+
+  constructor(signal: AbortSignal) {
+    this.#signal = signal;
+  }
+
+  add(fire: () => void): () => void {
+    if (this.#waiting.size === 0) this.#signal.addEventListener("abort", this.#fire);
+    this.#waiting.add(fire);
+    return () => {
+      if (this.#waiting.delete(fire) && this.#waiting.size === 0)
+        this.#signal.removeEventListener("abort", this.#fire);
+    };
+  }
+
+  readonly #fire = (): void => {
+    this.#signal.removeEventListener("abort", this.#fire);
+    const waiting = [...this.#waiting];
+    for (const fire of waiting) if (this.#waiting.delete(fire)) fire();
+  };
 }
 
 /**

@@ -69,8 +69,8 @@ export class InvalidInputError extends SidewireError {
   /** Where the value stood, such as `IPv4["broker.example.com"].port`. */
   readonly path: string;
 
-  constructor(code: InvalidInputCode, path: string, problem: string) {
-    super(code, `${path}: ${problem}`);
+  constructor(code: InvalidInputCode, path: string, problem: string, options?: { cause?: unknown }) {
+    super(code, `${path}: ${problem}`, options);
     this.path = path;
   }
 }
@@ -171,11 +171,16 @@ export class NoAckError extends SidewireError {
   /** What each broker did, in the order of their turn. */
   readonly brokers: readonly AttemptReport[];
 
-  constructor(to: string, timeoutMs: number, brokers: readonly AttemptReport[]) {
+  constructor(
+    to: string,
+    timeoutMs: number,
+    brokers: readonly AttemptReport[],
+    untried = "no broker to try",
+  ) {
     const tried = brokers.map(
       (b) => `${b.family} ${b.host}: ${b.error ?? `published ${b.publishes}×, no ACK`}`,
     );
-    super("NO_ACK", `no ACK from ${to} within ${timeoutMs} ms (${tried.join("; ") || "no broker to try"})`);
+    super("NO_ACK", `no ACK from ${to} within ${timeoutMs} ms (${tried.join("; ") || untried})`);
     this.to = to;
     this.brokers = brokers;
   }

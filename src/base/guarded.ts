@@ -10,11 +10,14 @@ export function callGuarded(
 ): Promise<void> | undefined {
   try {
     const result = call();
-    // Of any make.
-    const { then } = Object(result);
-    if (typeof then === "function") return Promise.resolve(result).then(() => {}, onError);
+    if (isPromise(result)) return Promise.resolve(result).then(() => {}, onError);
   } catch (error) {
     onError(error);
   }
   return undefined;
+}
+
+/** Whether it is a promise, of any make and realm. */
+export function isPromise(value: unknown): value is PromiseLike<unknown> {
+  return typeof Object(value).then === "function";
 }

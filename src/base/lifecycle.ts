@@ -31,6 +31,14 @@ export class Lifecycle {
     if (this.#phase === "new") throw new SidewireError("NOT_STARTED", "call start() first");
   }
 
+  /**
+   * For what was begun before it was closing, and may end.
+   * @throws SidewireError `CLOSED`
+   */
+  checkNotOver(): void {
+    if (this.isClosed) throw closedError();
+  }
+
   begin(): void {
     this.#phase = "running";
   }

@@ -72,9 +72,40 @@ export function record<T extends object>(fields: Fields<T>, root = ""): Schema<T
   };
 }
 
-/** @throws {@link InvalidInputError} `INVALID_OPTION` */
+/**
+ * What a caller chose. A name that means nothing is an error: it is a known one, misspelled.
+ * @throws {@link InvalidInputError} `INVALID_OPTION`
+ */
 export function readOptions<T extends object>(options: unknown, fields: Fields<T>): T {
-  return record(fields, "options")(options, "INVALID_OPTION", "");
+  const read = record(fields, "options")(options, "INVALID_OPTION", "");
+  for (const [name, value] of Object.entries(Object(options))) {
+    if (value === undefined || Object.hasOwn(fields, name)) continue;
+    // Nobody misspells at greater length.
+    const unknown = name.slice(0, 64);
+    const nearest = nearestTo(unknown, Object.keys(fields));
+    throw new InvalidInputError("INVALID_OPTION", unknown, `no such option, the nearest is "${nearest}"`);
+  }
+  return read;
+}
+
+/** The name that takes the fewest letters to change. */
+function nearestTo(name: string, names: readonly string[]): string {
+  const edits = names.map((known) => editsBetween(name.toLowerCase(), known.toLowerCase()));
+  return names[edits.indexOf(Math.min(...edits))] ?? "";
+}
+
+/** How many letters have to be added or taken away. */
+function editsBetween(from: string, to: string): number {
+  let row = Array.from({ length: to.length + 1 }, (_, i) => i);
+  for (const [i, letter] of [...from].entries()) {
+    let left = i + 1;
+    row = row.map((above, j) => {
+      const isSame = j > 0 && letter === to[j - 1];
+      if (j > 0) left = isSame ? (row[j - 1] ?? i) : Math.min(above, left) + 1;
+      return left;
+    });
+  }
+  return row.at(-1) ?? 0;
 }
 
 export const text: Schema<string> = be("text", (value) => typeof value === "string");
@@ -99,6 +130,34 @@ export function isRecord(value: unknown): value is Record<string, unknown> {
   return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
+/** Of any realm. */
 export const aSignal: Schema<AbortSignal | undefined> = optional(
-  be("an AbortSignal", (value) => value instanceof AbortSignal),
+  be("an AbortSignal", (value): value is AbortSignal => {
+    if (!isRecord(value)) return false;
+    const { aborted, addEventListener, removeEventListener } = value;
+    const isTarget = typeof addEventListener === "function" && typeof removeEventListener === "function";
+    return isTarget && typeof aborted === "boolean";
+  }),
 );
+
+/**
+ * A plain view of a Uint8Array of any realm: `instanceof` knows its own realm alone, not that of an iframe, of a
+ * `vm` context or of a test runner. Buffers are some as well.
+ * @returns undefined for anything else, and for one whose memory was given away
+ */
+export function viewOf(value: unknown): Uint8Array | undefined {
+  if (!ArrayBuffer.isView(value) || Object.prototype.toString.call(value) !== "[object Uint8Array]")
+    return undefined;
+  try {
+    return new Uint8Array(value.buffer, value.byteOffset, value.byteLength);
+  } catch {
+    return undefined;
+  }
+}
+
+/** As {@link viewOf}. */
+export const bytes: Schema<Uint8Array> = (value, code, path) => {
+  const view = viewOf(value);
+  check(view !== undefined, code, path, "a Uint8Array", got(value));
+  return view;
+};

@@ -1,3 +1,4 @@
+import { onAbort } from "../base/abort.js";
 import type { InboundMessage } from "../message.js";
 
 /** A function that is called with every message. */
@@ -43,7 +44,7 @@ export class Mailbox {
   read(signal: AbortSignal | undefined): AsyncIterableIterator<InboundMessage> {
     const reader: Reader = { queue: this.#unread.splice(0), wake: () => {}, ended: this.#closed };
     const leave = (): undefined => {
-      signal?.removeEventListener("abort", leave);
+      stopListening();
       if (this.#readers.delete(reader) && !this.#hasReceivers) this.#unread.unshift(...reader.queue);
       reader.queue.length = 0;
       reader.ended = true;
@@ -58,8 +59,8 @@ export class Mailbox {
       }
     })();
     this.#readers.add(reader);
+    const stopListening = onAbort(signal, leave);
     if (signal?.aborted) leave();
-    else signal?.addEventListener("abort", leave, { once: true });
     return {
       [Symbol.asyncIterator]() {
         return this;

@@ -1,4 +1,5 @@
 import { atMost } from "../base/alarm.js";
+import { BoundedMap } from "../base/bounded-map.js";
 import { type BrokerHint, brokerOfHint, hintOfBroker, parseHints } from "../brokers/hints.js";
 import type { Settings } from "../options.js";
 import { type Broker, FAMILIES } from "../wire/broker-pool.js";
@@ -12,8 +13,8 @@ import { PeerHistory } from "./peer-history.js";
 export class RoutingTable {
   readonly #settings: Settings;
   readonly #isUsable: (broker: Broker) => boolean;
-  /** Ends when the store has taken what it was given last. */
-  keeping: Promise<void> | undefined;
+  /** What the store has not taken yet, the latest of each address. */
+  readonly #keeping = new BoundedMap<string, Promise<void>>(MAX_KEEPING);
   /** What is known from this run. */
   readonly peers: PeerHistory = new PeerHistory();
 
@@ -70,9 +71,22 @@ export class RoutingTable {
   /** Stores the brokers of an address. */
   keep(address: string, brokers: readonly Broker[]): void {
     const hints = brokers.map(hintOfBroker);
-    this.keeping = (async () => this.#settings.hintStore.set(address, hints))().catch(() => {});
+    const keeping = (async () => this.#settings.hintStore.set(address, hints))()
+      .catch(() => {})
+      .then(() => {
+        if (this.#keeping.get(address) === keeping) this.#keeping.delete(address);
+      });
+    this.#keeping.set(address, keeping);
+  }
+
+  /** Ends when the store has taken everything that it was given. */
+  async settled(): Promise<void> {
+    await Promise.all(this.#keeping.values());
   }
 }
+
+/** For how many addresses a store that hangs may owe an answer. */
+const MAX_KEEPING = 1000;
 
 /** How long a store may take to say what it kept, ms. */
 const STORE_PATIENCE_MS = 1000;

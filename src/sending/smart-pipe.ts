@@ -2,12 +2,12 @@ import { utf8ToBytes } from "@noble/hashes/utils.js";
 import { abortable, onAbort, throwIfAborted } from "../base/abort.js";
 import { monotonicNow, NEVER, timer } from "../base/alarm.js";
 import { type BrokerAddress, NoAckError, SidewireError } from "../base/errors.js";
-import { closedError, type Lifecycle } from "../base/lifecycle.js";
-import { check } from "../base/schema.js";
+import type { Lifecycle } from "../base/lifecycle.js";
+import { check, got, viewOf } from "../base/schema.js";
 import type { LinkSet } from "../brokers/link-set.js";
 import { Reserve } from "../brokers/token-bucket.js";
 import type { Receipt, SendOptions } from "../message.js";
-import { parseSendOptions, type Settings } from "../options.js";
+import { parseSendOptions, type Settings, type Wait } from "../options.js";
 import { addressOf, type Broker } from "../wire/broker-pool.js";
 import type { Identity } from "../wire/identity.js";
 import { AppPacket, MessageType } from "../wire/packet.js";
@@ -16,6 +16,7 @@ import { type Acknowledgement, Delivery, TimeoutReached } from "./delivery.js";
 import { Numbering, type Place, randomQueueId } from "./numbering.js";
 import { Outbox } from "./outbox.js";
 import type { RoutingTable } from "./routing-table.js";
+import { withPatience } from "./signing.js";
 import { Turns } from "./turns.js";
 
 /** What a probe found. */
@@ -114,13 +115,8 @@ export class SmartPipe {
    * (an empty message gives 0 either way; {@link deliver} tells)
    * @throws {@link SidewireError} `CLOSED`, `MESSAGE_TOO_LARGE`, `ABORTED`, `INVALID_OPTION`
    */
-  async send(data: string | Uint8Array, options: SendOptions = {}): Promise<number> {
-    try {
-      return (await this.deliver(data, options)).bytes;
-    } catch (error) {
-      if (error instanceof NoAckError) return 0;
-      throw error;
-    }
+  send(data: string | Uint8Array, options: SendOptions = {}): Promise<number> {
+    return bytesOrZero(this.deliver(data, options));
   }
 
   /**
@@ -136,35 +132,33 @@ export class SmartPipe {
    * ```
    */
   deliver(data: string | Uint8Array, options: SendOptions = {}): Promise<Receipt> {
-    return this.#context.lifecycle.track(this.#deliver(data, options));
+    return this.#context.lifecycle.track(this.#begin(data, options));
   }
 
-  async #deliver(data: string | Uint8Array, options: SendOptions): Promise<Receipt> {
-    const message = toBytes(data);
-    const { maxMessageBytes } = this.#context.settings;
-    if (message.length > maxMessageBytes) {
-      throw new SidewireError(
-        "MESSAGE_TOO_LARGE",
-        `${message.length} bytes, at most ${maxMessageBytes} can be sent`,
-      );
-    }
+  async #begin(data: string | Uint8Array, options: SendOptions): Promise<Receipt> {
+    const message = messageOf(data, this.#context.settings);
+    const wait = parseSendOptions(options);
+    throwIfAborted(wait.signal);
+    this.#checkOpen();
+    return await this.goOn(message, wait);
+  }
+
+  /** Delivers what was begun, also while the router is closing. @internal */
+  async goOn(message: Uint8Array, { signal, timeoutMs }: Wait): Promise<Receipt> {
     check(
       this.encrypted || !isSealed(message),
       "INVALID_OPTION",
       "data",
       "no marker of sealed messages at the start, or to encrypt it",
     );
-    const { signal, timeoutMs } = parseSendOptions(options);
-    throwIfAborted(signal);
-    this.#checkOpen();
     await this.#turns.take(signal);
     try {
       const place = this.#numbering.next(this.#context.wakes());
       const context = { source: this.#context.address, destination: this.to, ...place };
-      const sealed = this.encrypted ? seal(message, context) : message;
-      const [delivery, ack] = await this.#transmit(MessageType.Message, place, sealed, timeoutMs, signal);
+      const make = (): Uint8Array => (this.encrypted ? seal(message, context) : message);
+      const sent = await this.#transmit(MessageType.Message, place, make, timeoutMs, signal);
       this.#context.outbox.take(this.#keyOf(place));
-      return this.#receipt(message.length, delivery, ack);
+      return receiptOf(message.length, sent);
     } finally {
       this.#endTurn();
     }
@@ -176,18 +170,25 @@ export class SmartPipe {
    * @throws {@link SidewireError} `CLOSED`, `ABORTED`, `INVALID_OPTION`
    */
   probe(options: SendOptions = {}): Promise<ProbeResult> {
-    return this.#context.lifecycle.track(this.#probe(options));
+    return this.#context.lifecycle.track(this.#beginProbe(options));
   }
 
-  async #probe(options: SendOptions): Promise<ProbeResult> {
-    const { signal, timeoutMs } = parseSendOptions(options);
-    throwIfAborted(signal);
+  async #beginProbe(options: SendOptions): Promise<ProbeResult> {
+    const wait = parseSendOptions(options);
+    throwIfAborted(wait.signal);
     this.#checkOpen();
+    return await this.ask(wait);
+  }
+
+  /** Probes, also while the router is closing. @internal */
+  async ask({ signal, timeoutMs }: Wait): Promise<ProbeResult> {
     // A queue of its own, so that no message waits for a gap that a probe left.
     const place = { queueId: randomQueueId(), sequence: 0 };
     this.#turns.begin();
     try {
-      const [delivery, ack] = await this.#transmit(MessageType.Probe, place, EMPTY, timeoutMs, signal);
+      const make = (): Uint8Array => EMPTY;
+      const sent = await this.#transmit(MessageType.Probe, place, make, timeoutMs, signal);
+      const { delivery, ack, remoteClockOffsetMs } = sent;
       const roundTripMs = ack.at - (delivery.startedAt ?? ack.at);
       await pause(Math.min(Math.max(PROBE_LISTEN_MS, 2 * roundTripMs), timeoutMs), signal);
       const brokers = delivery.acks.map(({ slot, at }) => ({
@@ -195,7 +196,7 @@ export class SmartPipe {
         roundTripMs: delivery.roundTripBy(slot) ?? at - (delivery.startedAt ?? at),
       }));
       brokers.sort((a, b) => a.roundTripMs - b.roundTripMs);
-      return { reachable: true, brokers, remoteClockOffsetMs: this.#clockOffsetMs(ack) };
+      return { reachable: true, brokers, remoteClockOffsetMs };
     } catch (error) {
       if (error instanceof NoAckError) return { reachable: false, brokers: [] };
       throw error;
@@ -250,11 +251,12 @@ export class SmartPipe {
   async #transmit(
     type: MessageType,
     place: Place,
-    message: Uint8Array,
+    make: () => Uint8Array,
     timeoutMs: number,
     signal: AbortSignal | undefined,
-  ): Promise<[Delivery, Acknowledgement]> {
+  ): Promise<Sent> {
     const { identity, settings, links, outbox, routes, lifecycle, wallNow, schedule } = this.#context;
+    const startedAt = monotonicNow();
     const key = this.#keyOf(place);
     let delivery: Delivery | undefined;
     let stop: (() => void) | undefined;
@@ -264,18 +266,24 @@ export class SmartPipe {
       isPublished = true;
     };
     try {
-      let packedAt = 0;
+      const message = make();
+      // Looked at once for each time it is packed: a clock that fails later on makes no failure of what was delivered.
+      let wall = { at: startedAt, time: wallNow() };
+      const signer = withPatience(identity, { timeoutMs, signal }, lifecycle);
       const pack = async (): Promise<Uint8Array> => {
-        packedAt = wallNow();
-        const timestamp = Math.floor(packedAt / 1000);
-        return await AppPacket.pack({ ...place, timestamp, type, message }, identity);
+        const timestamp = Math.floor(wall.time / 1000);
+        return await AppPacket.pack({ ...place, timestamp, type, message }, signer);
       };
-      const renew = async (): Promise<Uint8Array | undefined> =>
-        Math.abs(wallNow() - packedAt) < RENEW_AFTER_MS ? undefined : await pack();
+      const renew = async (): Promise<Uint8Array | undefined> => {
+        const now = { at: monotonicNow(), time: wallNow() };
+        if (Math.abs(now.time - wall.time) < RENEW_AFTER_MS) return undefined;
+        wall = now;
+        return await pack();
+      };
       const payload = await pack();
       throwIfAborted(signal);
       // Signing takes its time.
-      if (lifecycle.isClosed) throw closedError();
+      lifecycle.checkNotOver();
       delivery = new Delivery({
         links,
         to: this.to,
@@ -286,25 +294,28 @@ export class SmartPipe {
       });
       stop = onAbort(signal, (error) => delivery?.stop(error));
       const roundTripMs = routes.peers.roundTripMs(this.to) ?? 0;
+      const now = monotonicNow();
       const plan = {
         to: this.to,
         sequence: place.sequence,
         newestFirst: true,
         widenAfterMs: Math.max(settings.widenAfterMs, 2 * roundTripMs),
         answerMs: ANSWER_ROUND_TRIPS * roundTripMs,
-        timeoutMs,
+        timeoutMs: timeoutMs - (now - startedAt),
       };
-      schedule(outbox.add(key, delivery, plan, monotonicNow()));
+      schedule(outbox.add(key, delivery, plan, now));
       const acknowledged = delivery.run();
       published();
       const ack = await acknowledged;
       this.#learn(delivery, ack);
-      return [delivery, ack];
+      // The middle of the ACK's second against our clock when it came.
+      const remoteClockOffsetMs = ack.timestamp * 1000 + 500 - (wall.time + ack.at - wall.at);
+      return { delivery, ack, remoteClockOffsetMs };
     } catch (error) {
       outbox.take(key);
       if ((delivery?.publishes ?? 0) === 0) this.#numbering.giveBack(place);
       throw error instanceof TimeoutReached
-        ? new NoAckError(this.to, timeoutMs, delivery?.report() ?? [])
+        ? new NoAckError(this.to, timeoutMs, delivery?.report() ?? [], "not signed in time")
         : error;
     } finally {
       published();
@@ -323,31 +334,52 @@ export class SmartPipe {
     }
     routes.found(this.to, slot.broker);
   }
-
-  #receipt(bytes: number, delivery: Delivery, ack: Acknowledgement): Receipt {
-    return {
-      bytes,
-      broker: addressOf(ack.slot.broker),
-      roundTripMs: ack.at - (delivery.startedAt ?? ack.at),
-      attempts: delivery.publishes,
-      brokersTried: delivery.brokersTried.map(addressOf),
-      remoteClockOffsetMs: this.#clockOffsetMs(ack),
-    };
-  }
-
-  /** The middle of the ACK's second against our clock now. */
-  #clockOffsetMs(ack: Acknowledgement): number {
-    return ack.timestamp * 1000 + 500 - this.#context.wallNow();
-  }
 }
 
 const EMPTY: Uint8Array = new Uint8Array();
 
-/** A copy: the caller may go on using its array while the message waits. */
-function toBytes(data: unknown): Uint8Array {
-  if (typeof data === "string") return utf8ToBytes(data);
-  check(data instanceof Uint8Array, "INVALID_OPTION", "data", "a string or a Uint8Array");
-  return Uint8Array.from(data);
+/** What came of a message that was acknowledged. */
+interface Sent {
+  readonly delivery: Delivery;
+  readonly ack: Acknowledgement;
+  readonly remoteClockOffsetMs: number;
+}
+
+function receiptOf(bytes: number, { delivery, ack, remoteClockOffsetMs }: Sent): Receipt {
+  return {
+    bytes,
+    broker: addressOf(ack.slot.broker),
+    roundTripMs: ack.at - (delivery.startedAt ?? ack.at),
+    attempts: delivery.publishes,
+    brokersTried: delivery.brokersTried.map(addressOf),
+    remoteClockOffsetMs,
+  };
+}
+
+/** The bytes that were acknowledged, or 0. */
+export async function bytesOrZero(delivering: Promise<Receipt>): Promise<number> {
+  try {
+    return (await delivering).bytes;
+  } catch (error) {
+    if (error instanceof NoAckError) return 0;
+    throw error;
+  }
+}
+
+/**
+ * The bytes of a message. A copy: the caller may go on using its array while the message waits.
+ * @throws {@link InvalidInputError} `INVALID_OPTION`; {@link SidewireError} `MESSAGE_TOO_LARGE`
+ */
+export function messageOf(data: unknown, { maxMessageBytes }: Settings): Uint8Array {
+  const bytes = typeof data === "string" ? utf8ToBytes(data) : viewOf(data);
+  check(bytes !== undefined, "INVALID_OPTION", "data", "a string or a Uint8Array", got(data));
+  if (bytes.length > maxMessageBytes) {
+    throw new SidewireError(
+      "MESSAGE_TOO_LARGE",
+      `${bytes.length} bytes, at most ${maxMessageBytes} can be sent`,
+    );
+  }
+  return bytes.slice();
 }
 
 async function pause(ms: number, signal: AbortSignal | undefined): Promise<void> {

@@ -1,7 +1,7 @@
 import { bytesToHex, hexToBytes } from "@noble/hashes/utils.js";
 import { Point, utils } from "@noble/secp256k1";
 import { platform } from "#platform";
-import { check, got } from "../base/schema.js";
+import { check, got, viewOf } from "../base/schema.js";
 import type { Ecdh, Sign } from "../platform/platform.js";
 
 /** Bytes of a compressed public key. */
@@ -68,16 +68,15 @@ export class Keypair implements Identity {
    * @throws {@link InvalidInputError} `INVALID_KEY` when it is not a number from 1 to n - 1
    */
   static fromSecretKey(secretKey: string | Uint8Array): Keypair {
-    const bytes = typeof secretKey === "string" ? bytesFromHex(secretKey) : secretKey;
+    const bytes = typeof secretKey === "string" ? bytesFromHex(secretKey) : viewOf(secretKey)?.slice();
     // The value itself must not appear in the error: it may be a secret with a typo in it.
     check(
-      bytes instanceof Uint8Array && utils.isValidSecretKey(bytes),
+      bytes !== undefined && utils.isValidSecretKey(bytes),
       "INVALID_KEY",
       "secretKey",
       "32 bytes or 64 hex characters, 1 to n - 1",
     );
-    // Not slice: a Buffer's shares the memory.
-    return new Keypair(Uint8Array.from(bytes));
+    return new Keypair(bytes);
   }
 
   /** The secret key, 32 bytes: a copy, to be kept safe. */
@@ -87,12 +86,12 @@ export class Keypair implements Identity {
 
   /** Signs the SHA-1 digest of `part`: 64 bytes, r then s. */
   sign(part: Uint8Array): Uint8Array | Promise<Uint8Array> {
-    return this.#sign(part);
+    return this.#sign(viewOf(part) ?? part);
   }
 
   /** ECDH with another public key: the x coordinate of the shared point, 32 bytes. */
   sharedSecret(publicKey: Uint8Array): Uint8Array {
-    return this.#ecdh.sharedSecret(publicKey);
+    return this.#ecdh.sharedSecret(viewOf(publicKey) ?? publicKey);
   }
 
   /** The address alone. */
@@ -109,7 +108,7 @@ export class Keypair implements Identity {
 export function parseAddress(address: unknown, path = "address"): string {
   const bytes = typeof address === "string" ? bytesFromHex(address) : undefined;
   check(
-    isPublicKey(bytes),
+    bytes !== undefined && isPublicKey(bytes),
     "INVALID_ADDRESS",
     path,
     "66 hex characters of a compressed secp256k1 public key",
@@ -127,13 +126,19 @@ export function identityAddress(identity: Identity): string {
   // Its public key was made from a secret one; looking for it on the curve takes a tenth of a millisecond.
   if (identity instanceof Keypair) return identity.publicKeyHex;
   const { publicKey, sign }: Partial<Identity> = Object(identity);
-  check(isPublicKey(publicKey), "INVALID_KEY", "identity.publicKey", "a compressed public key of 33 bytes");
+  const bytes = viewOf(publicKey);
+  check(
+    bytes !== undefined && isPublicKey(bytes),
+    "INVALID_KEY",
+    "identity.publicKey",
+    "a compressed public key of 33 bytes",
+  );
   check(typeof sign === "function", "INVALID_KEY", "identity.sign", "a function");
-  return bytesToHex(publicKey);
+  return bytesToHex(bytes);
 }
 
-function isPublicKey(bytes: unknown): bytes is Uint8Array {
-  if (!(bytes instanceof Uint8Array) || bytes.length !== PUBLIC_KEY_BYTES) return false;
+function isPublicKey(bytes: Uint8Array): boolean {
+  if (bytes.length !== PUBLIC_KEY_BYTES) return false;
   try {
     Point.fromBytes(bytes);
     return true;

@@ -1,6 +1,6 @@
 import { bytesToHex, createView, hexToBytes } from "@noble/hashes/utils.js";
 import { platform } from "#platform";
-import { be, check, record, type Schema, whole } from "../base/schema.js";
+import { be, bytes, check, record, type Schema, viewOf, whole } from "../base/schema.js";
 import type { Verify } from "../platform/platform.js";
 import { type Identity, PUBLIC_KEY_BYTES, SIGNATURE_BYTES } from "./identity.js";
 
@@ -76,8 +76,8 @@ export class AppPacket implements PacketFields {
     this.sequence = view.getUint32(SEQUENCE_AT);
     this.timestamp = view.getUint32(TIMESTAMP_AT) * 2 ** 32 + view.getUint32(TIMESTAMP_AT + 4);
     this.type = type;
-    // A plain array of its own: in Node what came in is a Buffer, and a view into a larger one.
-    this.message = new Uint8Array(payload.subarray(PACKET_OVERHEAD));
+    // Bytes of its own: what came in may be a view into something larger.
+    this.message = payload.slice(PACKET_OVERHEAD);
     this.#payload = payload;
   }
 
@@ -89,8 +89,9 @@ export class AppPacket implements PacketFields {
   static async pack(fields: PacketFields, identity: Identity): Promise<Uint8Array> {
     const { queueId, sequence, timestamp, type, message } = readFields(fields, "INVALID_PACKET", "");
     const { publicKey, sign } = Object(identity);
+    const source = viewOf(publicKey);
     check(
-      publicKey?.length === PUBLIC_KEY_BYTES,
+      source?.length === PUBLIC_KEY_BYTES,
       "INVALID_PACKET",
       "identity.publicKey",
       `${PUBLIC_KEY_BYTES} bytes`,
@@ -99,16 +100,16 @@ export class AppPacket implements PacketFields {
 
     const payload = new Uint8Array(PACKET_OVERHEAD + message.length);
     const view = createView(payload);
-    payload.set(publicKey, 0);
+    payload.set(source, 0);
     payload.set(hexToBytes(queueId), QUEUE_ID_AT);
     view.setUint32(SEQUENCE_AT, sequence);
     view.setBigUint64(TIMESTAMP_AT, BigInt(timestamp));
     payload[TYPE_AT] = type;
     payload.set(message, PACKET_OVERHEAD);
 
-    const signature = await identity.sign(payload.subarray(QUEUE_ID_AT));
+    const signature = viewOf(await identity.sign(payload.subarray(QUEUE_ID_AT)));
     check(
-      signature instanceof Uint8Array && signature.length === SIGNATURE_BYTES,
+      signature?.length === SIGNATURE_BYTES,
       "INVALID_PACKET",
       "identity.sign",
       `a signature of ${SIGNATURE_BYTES} bytes`,
@@ -132,11 +133,12 @@ export class AppPacket implements PacketFields {
    * @internal
    */
   static parse(payload: Uint8Array): AppPacket | null {
-    if (!(payload instanceof Uint8Array) || payload.length < PACKET_OVERHEAD) return null;
-    const prefix = payload[0];
-    const type = payload[TYPE_AT];
+    const view = viewOf(payload);
+    if (view === undefined || view.length < PACKET_OVERHEAD) return null;
+    const prefix = view[0];
+    const type = view[TYPE_AT];
     if ((prefix !== 2 && prefix !== 3) || !isMessageType(type)) return null;
-    return new AppPacket(payload, type);
+    return new AppPacket(view, type);
   }
 
   /** Whether the source signed it. @internal */
@@ -163,7 +165,7 @@ const readFields: Schema<PacketFields> = record<PacketFields>(
     sequence: whole(0, MAX_SEQUENCE),
     timestamp: whole(0, Number.MAX_SAFE_INTEGER),
     type: be("a MessageType", isMessageType),
-    message: be("a Uint8Array", (value) => value instanceof Uint8Array),
+    message: bytes,
   },
   "fields",
 );

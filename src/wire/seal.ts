@@ -1,6 +1,7 @@
 import { concatBytes, createView, hexToBytes, randomBytes, utf8ToBytes } from "@noble/hashes/utils.js";
 import { utils } from "@noble/secp256k1";
 import { platform } from "#platform";
+import { viewOf } from "../base/schema.js";
 import type { Cipher } from "../platform/platform.js";
 import { type Identity, PUBLIC_KEY_BYTES } from "./identity.js";
 
@@ -78,9 +79,10 @@ export async function open(
   if (!isSealed(sealed) || sealed.length < sealedLength(0)) return undefined;
   const ephemeral = sealed.subarray(MARKER.length, HEAD_BYTES);
   try {
-    const shared = await identity.sharedSecret?.(ephemeral);
+    const shared = viewOf(await identity.sharedSecret?.(ephemeral));
     if (!shared) return undefined;
-    const plain = cipher(shared, ephemeral, identity.publicKey, context).decrypt(sealed.subarray(HEAD_BYTES));
+    const destination = hexToBytes(context.destination);
+    const plain = cipher(shared, ephemeral, destination, context).decrypt(sealed.subarray(HEAD_BYTES));
     const length = createView(plain).getUint32(0);
     return length <= plain.length - LENGTH_BYTES
       ? plain.slice(LENGTH_BYTES, LENGTH_BYTES + length)
