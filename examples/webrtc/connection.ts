@@ -1,5 +1,5 @@
-import { Negotiation } from "./negotiation.js";
-import { isFirst, type Signal, type SignalContent } from "./signal.js";
+import { Negotiation, type SignalContent } from "./negotiation.js";
+import { judge, LifeNames, type Pair, type Signal } from "./pairing.js";
 
 /** Where a connection stands. */
 export type Phase =
@@ -33,12 +33,19 @@ const RESTART_MS = 8000;
 const FIRST_PAUSE_MS = 500;
 const LONGEST_PAUSE_MS = 15_000;
 const MAX_FAILURES = 8;
+/** The other side can make this one begin so many lives at once, and one more in a while, ms. */
+const MAX_PROMPTED = 10;
+const PROMPTED_EVERY_MS = 1000;
+/** Signals that came before the call they belong to. The oldest gives way. */
+const MAX_EARLY = 32;
 
 /** One RTCPeerConnection, from its offer to its end. */
-interface Life {
-  readonly id: string;
-  /** The other side's life, once it is known. */
+interface Life extends Pair {
   remote: string | undefined;
+  /** The call, if it is this side's. */
+  call: Signal | undefined;
+  /** The life of the other side that the call was sent to again. */
+  insistedTo: string | undefined;
   readonly pc: RTCPeerConnection;
   readonly negotiation: Negotiation;
 }
@@ -50,11 +57,15 @@ interface Life {
 export class Connection {
   readonly #polite: boolean;
   readonly #handlers: ConnectionHandlers;
+  readonly #names = new LifeNames();
   #life: Life | undefined;
   #failures = 0;
+  #prompted = 0;
+  #promptedAt = 0;
+  #early: Signal[] = [];
   #timer: ReturnType<typeof setTimeout> | undefined;
 
-  /** @param polite - whether this side gives way when two offers cross; the other must not */
+  /** @param polite - whether this side gives way when both call or offer at once; the other must not */
   constructor(polite: boolean, handlers: ConnectionHandlers) {
     this.#polite = polite;
     this.#handlers = handlers;
@@ -76,14 +87,27 @@ export class Connection {
   }
 
   /** Takes a signal of the other side. */
-  async receive(signal: Signal): Promise<void> {
-    const life = this.#lifeFor(signal);
-    if (life === undefined) return;
-    this.#handlers.onSignal("in", signal.content);
-    try {
-      await life.negotiation.take(signal.content);
-    } catch (error) {
-      if (this.#life === life) this.#lost(`the other side's signal was refused: ${String(error)}`);
+  receive(signal: Signal): void {
+    const life = this.#life;
+    switch (judge(signal, life, this.#polite)) {
+      case "take":
+        if (life !== undefined) this.#take(life, signal);
+        break;
+      case "answer":
+        if (this.#mayBegin()) this.#answer(signal);
+        break;
+      case "insist":
+        if (life !== undefined) this.#insist(life, signal.from);
+        break;
+      case "keep":
+        this.#early.push(signal);
+        if (this.#early.length > MAX_EARLY) this.#early.shift();
+        break;
+      case "renew":
+        if (this.#mayBegin()) this.#callNow("the other side has begun anew");
+        break;
+      case "drop":
+        break;
     }
   }
 
@@ -99,26 +123,49 @@ export class Connection {
     this.#handlers.onPhase("calling", why);
   }
 
-  /** The life that a signal is for; a first offer from a new life of the other side begins one of ours. */
-  #lifeFor(signal: Signal): Life | undefined {
-    const { from, to, content } = signal;
-    const life = this.#life;
-    if (to !== undefined && to !== life?.id) return undefined;
-    // The first one hears of is an offer that crosses one's own, or the answer to that.
-    if (life !== undefined && life.remote === undefined && "description" in content) life.remote = from;
-    if (life?.remote === from) return life;
-    if (!isFirst(signal)) return undefined;
-    const answering = this.#begin(from);
+  #answer(call: Signal): void {
+    const life = this.#begin(call.from);
     this.#handlers.onPhase("calling", "the other side calls");
-    return answering;
+    this.#take(life, call);
+    const early = this.#early;
+    this.#early = [];
+    for (const signal of early) if (signal.from === call.from) this.#take(life, signal);
+  }
+
+  #insist(life: Life, to: string): void {
+    if (life.call === undefined || life.insistedTo === to) return;
+    life.insistedTo = to;
+    void this.#carry(life, life.call);
+  }
+
+  #take(life: Life, { from, content }: Signal): void {
+    life.remote = from;
+    this.#handlers.onSignal("in", content);
+    life.negotiation.take(content);
+  }
+
+  /** Whether one more life may be begun because the other side says so. */
+  #mayBegin(): boolean {
+    const now = performance.now();
+    const regained = Math.floor((now - this.#promptedAt) / PROMPTED_EVERY_MS);
+    if (regained > 0) {
+      this.#prompted = Math.max(0, this.#prompted - regained);
+      this.#promptedAt = now;
+    }
+    return this.#prompted++ < MAX_PROMPTED;
   }
 
   #begin(remote: string | undefined): Life {
     this.close();
     const pc = new RTCPeerConnection();
-    const id = randomId();
-    const negotiation = new Negotiation(pc, this.#polite, (content) => void this.#send(life, content));
-    const life: Life = { id, remote, pc, negotiation };
+    const negotiation = new Negotiation(pc, this.#polite, {
+      send: (content) => this.#send(life, content),
+      onFailure: (error) => {
+        if (this.#life === life) this.#lost(`the other side's signal was refused: ${String(error)}`);
+      },
+    });
+    const id = this.#names.next();
+    const life: Life = { id, remote, call: undefined, insistedTo: undefined, pc, negotiation };
     this.#life = life;
     pc.onconnectionstatechange = () => this.#connectionChanged(life);
     // The same number on both sides: neither has to wait to be told of it.
@@ -135,16 +182,22 @@ export class Connection {
     return life;
   }
 
-  async #send(life: Life, content: SignalContent): Promise<void> {
+  #send(life: Life, content: SignalContent): void {
     if (this.#life !== life) return;
-    this.#handlers.onSignal("out", content);
     const { id, remote } = life;
+    const signal = { from: id, ...(remote === undefined ? {} : { to: remote }), content };
+    if (remote === undefined && "description" in content) life.call = signal;
+    void this.#carry(life, signal);
+  }
+
+  async #carry(life: Life, signal: Signal): Promise<void> {
+    this.#handlers.onSignal("out", signal.content);
     try {
-      await this.#handlers.send({ from: id, ...(remote === undefined ? {} : { to: remote }), content });
+      await this.#handlers.send(signal);
     } catch (error) {
-      // A candidate more or less matters little once there is a channel.
-      const isOpen = life.pc.connectionState === "connected";
-      if (this.#life === life && !isOpen) this.#lost(error instanceof Error ? error.message : String(error));
+      // A candidate more or less matters little, and nothing does once there is a channel.
+      const isVital = "description" in signal.content && life.pc.connectionState !== "connected";
+      if (this.#life === life && isVital) this.#lost(error instanceof Error ? error.message : String(error));
     }
   }
 
@@ -184,9 +237,4 @@ export class Connection {
     this.#handlers.onPhase("waiting", why);
     this.#timer = setTimeout(() => this.#callNow("calling again"), pauseMs);
   }
-}
-
-function randomId(): string {
-  const bytes = crypto.getRandomValues(new Uint8Array(8));
-  return Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
 }

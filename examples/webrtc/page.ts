@@ -1,10 +1,11 @@
 import { InvalidInputError, NoBrokerError, Router } from "sidewire";
 import { shortOf } from "./badge.js";
 import { LocalStorageHintStore } from "./hint-store.js";
+import { isCall } from "./pairing.js";
 import { Peer, type PeerHandlers } from "./peer.js";
 import { MAX_PEERS, Peers } from "./peers.js";
 import { fetchSetup, type Setup } from "./setup.js";
-import { isFirst, Signaling } from "./signal.js";
+import { Signaling } from "./signal.js";
 import { Tab } from "./tab.js";
 import { type BrokerRow, View } from "./view.js";
 
@@ -69,7 +70,7 @@ async function main(): Promise<void> {
     control: (port, action) => void control(port, action),
   });
   signaling.listen((from, signal) => {
-    const peer = isFirst(signal) ? admit(from) : peers.get(from);
+    const peer = isCall(signal) ? admit(from) : peers.get(from);
     peer?.receive(signal);
   });
   const showBrokers = (): void => view.showBrokers(brokerRows(setup, router));

@@ -2,8 +2,9 @@ import { NoAckError } from "sidewire";
 import { Connection, type Phase } from "./connection.js";
 import { Conversation } from "./conversation.js";
 import type { Fate } from "./mark.js";
+import type { Signal } from "./pairing.js";
 import { Progress } from "./progress.js";
-import type { Signal, Signaling } from "./signal.js";
+import type { Signaling } from "./signal.js";
 import { timeText } from "./time-text.js";
 
 /** What one peer tells the page. */
@@ -104,6 +105,6 @@ export class Peer {
   }
 
   receive(signal: Signal): void {
-    void this.#connection.receive(signal);
+    this.#connection.receive(signal);
   }
 }

@@ -1,4 +1,4 @@
-import type { SignalContent } from "./signal.js";
+import type { SignalContent } from "./negotiation.js";
 
 /** How far a connection has come, and when, in ms since it was begun. */
 export interface Milestones {

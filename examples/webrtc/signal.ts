@@ -1,21 +1,6 @@
 import type { Receipt, Router, SmartPipe } from "sidewire";
-
-/**
- * What two pages tell each other before they have a channel. A page that is loaded again, or that gives
- * a connection up, starts a new life under a new id, so that what belongs to an old one is recognised.
- */
-export interface Signal {
-  /** The sender's present life. */
-  readonly from: string;
-  /** The receiver's life that this is for; absent in a first offer, whose sender knows of none yet. */
-  readonly to?: string;
-  readonly content: SignalContent;
-}
-
-/** An offer, an answer, or one more way to be reached. */
-export type SignalContent =
-  | { readonly description: { readonly type: "offer" | "answer"; readonly sdp: string } }
-  | { readonly candidate: RTCIceCandidateInit };
+import type { SignalContent } from "./negotiation.js";
+import type { Signal } from "./pairing.js";
 
 /** What nobody has acknowledged for so long went nowhere, ms. */
 const TIMEOUT_MS = 3000;
@@ -69,31 +54,45 @@ export class Signaling {
   }
 }
 
+/** What the names of lives look like. */
+const LIFE = /^[0-9a-z-]{1,40}$/;
+/** No candidate is longer. */
+const MAX_CANDIDATE_LENGTH = 1000;
+
 /** A signal from its text; undefined for anything else. */
 export function parseSignal(text: string): Signal | undefined {
   const { from, to, content } = fieldsOf(parseJson(text));
-  if (typeof from !== "string" || (to !== undefined && typeof to !== "string")) return undefined;
+  if (!isLife(from) || (to !== undefined && !isLife(to))) return undefined;
   const parsed = parseContent(fieldsOf(content));
   if (parsed === undefined) return undefined;
   return { from, ...(to === undefined ? {} : { to }), content: parsed };
 }
 
-function parseContent({ description, candidate }: Fields): SignalContent | undefined {
+function isLife(value: unknown): value is string {
+  return typeof value === "string" && LIFE.test(value);
+}
+
+function parseContent({ number, description, candidate }: Fields): SignalContent | undefined {
   if (description !== undefined) {
     const { type, sdp } = fieldsOf(description);
+    if (typeof number !== "number" || !Number.isSafeInteger(number) || number < 0) return undefined;
     const isKnown = (type === "offer" || type === "answer") && typeof sdp === "string";
-    return isKnown ? { description: { type, sdp } } : undefined;
+    return isKnown ? { number, description: { type, sdp } } : undefined;
   }
   const { candidate: line, sdpMid, sdpMLineIndex, usernameFragment } = fieldsOf(candidate);
-  if (typeof line !== "string" || typeof sdpMid !== "string") return undefined;
+  if (!isShort(line) || !isShort(sdpMid)) return undefined;
   return {
     candidate: {
       candidate: line,
       sdpMid,
       ...(typeof sdpMLineIndex === "number" ? { sdpMLineIndex } : {}),
-      ...(typeof usernameFragment === "string" ? { usernameFragment } : {}),
+      ...(isShort(usernameFragment) ? { usernameFragment } : {}),
     },
   };
+}
+
+function isShort(value: unknown): value is string {
+  return typeof value === "string" && value.length <= MAX_CANDIDATE_LENGTH;
 }
 
 type Fields = Readonly<Record<string, unknown>>;
@@ -108,9 +107,4 @@ function parseJson(text: string): unknown {
   } catch {
     return undefined;
   }
-}
-
-/** Whether a signal may come from somebody not heard of before. */
-export function isFirst({ to, content }: Signal): boolean {
-  return to === undefined && "description" in content && content.description.type === "offer";
 }

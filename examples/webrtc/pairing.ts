@@ -1,0 +1,73 @@
+import type { SignalContent } from "./negotiation.js";
+
+/**
+ * What two pages tell each other before they have a channel. Every connection that a page begins is a life of
+ * its own: it calls or answers, once. So a signal of an old one is recognised, however late it comes.
+ */
+export interface Signal {
+  /** The sender's present life. Of two lives of one page, the id of the later one is the greater text. */
+  readonly from: string;
+  /** The receiver's life that this is for; absent while the sender calls and has no answer. */
+  readonly to?: string;
+  readonly content: SignalContent;
+}
+
+/** A life of one's own, and the one of the other side that it is for. */
+export interface Pair {
+  readonly id: string;
+  /** Absent while this one calls and has no answer. */
+  readonly remote?: string | undefined;
+}
+
+/** What is to be done with a signal. */
+export type Verdict =
+  /** It is for the present life. */
+  | "take"
+  /** It is a call that counts. A new life answers it, and the present one is over. */
+  | "answer"
+  /** Both call, and one's own call counts. It is sent again, in case the other page was loaded after it arrived. */
+  | "insist"
+  /** It came before the call that it belongs to. */
+  | "keep"
+  /** The other side has begun anew, and doesn't know of the present life. Only another call helps. */
+  | "renew"
+  /** It belongs to a life that is over. */
+  | "drop";
+
+/**
+ * Decides which life a signal is for, from what is known when it arrives.
+ * @param mine - the present life, if there is one
+ * @param polite - whether this side's call is withdrawn when two calls cross; the other's must not be
+ */
+export function judge(signal: Signal, mine: Pair | undefined, polite: boolean): Verdict {
+  const { from, to } = signal;
+  const remote = mine?.remote;
+  if (remote !== undefined && from < remote) return "drop";
+  if (to === undefined) {
+    if (from === remote) return "take";
+    if (!isCall(signal)) return "keep";
+    const isCalling = mine !== undefined && remote === undefined;
+    return isCalling && !polite ? "insist" : "answer";
+  }
+  if (to === mine?.id && (remote === undefined || from === remote)) return "take";
+  return remote !== undefined && from > remote ? "renew" : "drop";
+}
+
+/** Whether a signal may come from somebody not heard of before. */
+export function isCall({ to, content }: Signal): boolean {
+  if (to !== undefined || !("description" in content)) return false;
+  return content.number === 0 && content.description.type === "offer";
+}
+
+/** Names lives, so that their order is that of their beginnings, also over a reload of the page. */
+export class LifeNames {
+  #latest = 0;
+
+  next(): string {
+    // The clock may be set back while the page is there.
+    this.#latest = Math.max(Date.now(), this.#latest + 1);
+    const random = crypto.getRandomValues(new Uint8Array(6));
+    const suffix = Array.from(random, (byte) => byte.toString(16).padStart(2, "0")).join("");
+    return `${this.#latest.toString(36).padStart(9, "0")}-${suffix}`;
+  }
+}
