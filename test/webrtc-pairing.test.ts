@@ -117,7 +117,7 @@ describe("two pages that call, give up and are loaded again, by signals that com
     const schedule = fc.record({
       steps: fc.array(step, { maxLength: 40 }),
       /** Who calls when all that is over. */
-      callers: fc.constantFrom([0], [1], [0, 1]),
+      callers: fc.constantFrom<readonly number[]>([0], [1], [0, 1]),
       picks: fc.infiniteStream(fc.nat()),
     });
     fc.assert(

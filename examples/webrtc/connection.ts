@@ -35,7 +35,7 @@ const LONGEST_PAUSE_MS = 15_000;
 const MAX_FAILURES = 8;
 /** The other side can make this one begin so many lives at once, and one more in a while, ms. */
 const MAX_PROMPTED = 10;
-const PROMPTED_EVERY_MS = 1000;
+const PROMPTED_EVERY_MS = 5000;
 /** Signals that came before the call they belong to. The oldest gives way. */
 const MAX_EARLY = 32;
 
@@ -63,6 +63,7 @@ export class Connection {
   #prompted = 0;
   #promptedAt = 0;
   #early: Signal[] = [];
+  #isClosed = false;
   #timer: ReturnType<typeof setTimeout> | undefined;
 
   /** @param polite - whether this side gives way when both call or offer at once; the other must not */
@@ -71,10 +72,10 @@ export class Connection {
     this.#handlers = handlers;
   }
 
-  /** Calls the other side, and goes on until it answers or is gone. */
+  /** Calls the other side, if there is nothing between the two, and goes on until it answers or is gone. */
   call(): void {
     this.#failures = 0;
-    this.#callNow("calling");
+    if (this.#life === undefined && !this.#isClosed) this.#callNow("calling");
   }
 
   /** Looks for other ways between the two if the present one is interrupted, for instance in a new network. */
@@ -88,6 +89,7 @@ export class Connection {
 
   /** Takes a signal of the other side. */
   receive(signal: Signal): void {
+    if (this.#isClosed) return;
     const life = this.#life;
     switch (judge(signal, life, this.#polite)) {
       case "take":
@@ -111,7 +113,13 @@ export class Connection {
     }
   }
 
+  /** Ends it for good. */
   close(): void {
+    this.#isClosed = true;
+    this.#end();
+  }
+
+  #end(): void {
     clearTimeout(this.#timer);
     const { pc } = this.#life ?? {};
     this.#life = undefined;
@@ -119,12 +127,12 @@ export class Connection {
   }
 
   #callNow(why: string): void {
-    this.#begin(undefined);
-    this.#handlers.onPhase("calling", why);
+    if (this.#begin(undefined) !== undefined) this.#handlers.onPhase("calling", why);
   }
 
   #answer(call: Signal): void {
     const life = this.#begin(call.from);
+    if (life === undefined) return;
     this.#handlers.onPhase("calling", "the other side calls");
     this.#take(life, call);
     const early = this.#early;
@@ -155,9 +163,10 @@ export class Connection {
     return this.#prompted++ < MAX_PROMPTED;
   }
 
-  #begin(remote: string | undefined): Life {
-    this.close();
-    const pc = new RTCPeerConnection();
+  #begin(remote: string | undefined): Life | undefined {
+    this.#end();
+    const pc = this.#newPeerConnection();
+    if (pc === undefined) return undefined;
     const negotiation = new Negotiation(pc, this.#polite, {
       send: (content) => this.#send(life, content),
       onFailure: (error) => {
@@ -180,6 +189,16 @@ export class Connection {
     };
     this.#lostAfter(CALL_MS, "no connection came about");
     return life;
+  }
+
+  /** A browser has so many and no more. Closed ones count until it has cleared them away. */
+  #newPeerConnection(): RTCPeerConnection | undefined {
+    try {
+      return new RTCPeerConnection();
+    } catch (error) {
+      this.#lost(`the browser makes no connection: ${String(error)}`);
+      return undefined;
+    }
   }
 
   #send(life: Life, content: SignalContent): void {
@@ -226,7 +245,7 @@ export class Connection {
 
   /** Nothing more is to be had from the present connection. */
   #lost(why: string): void {
-    this.close();
+    this.#end();
     this.#failures++;
     if (this.#failures > MAX_FAILURES) {
       this.#handlers.onPhase("gone", why);

@@ -70,7 +70,7 @@ withChromium("the WebRTC example's peers", { timeout: 60_000 }, (launchChromium)
     await expect.poll(() => calling.count()).toBe(MAX_PEERS);
     const ninth = await startStranger();
     const pipe = await ninth.pipe(await ann.address());
-    const offer = '{"from":"a","content":{"description":{"type":"offer","sdp":""}}}';
+    const offer = '{"from":"a","content":{"number":0,"description":{"type":"offer","sdp":""}}}';
     await pipe.deliver(offer);
     await noticed(ann, new RegExp(`no room for more: ${ninth.address.slice(0, 6)}`));
 

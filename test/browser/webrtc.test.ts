@@ -67,12 +67,13 @@ withChromium("the WebRTC example", { timeout: 60_000 }, (launchChromium) => {
       "null",
       '{"from":1}',
       '{"from":"a","content":{}}',
-      '{"from":"a","content":{"description":{"type":"rollback","sdp":""}}}',
+      '{"from":"a","content":{"number":0,"description":{"type":"rollback","sdp":""}}}',
+      '{"from":"a","content":{"description":{"type":"offer","sdp":"v=9"}}}',
       '{"from":"a","content":{"candidate":{"candidate":"x","sdpMid":"0"}}}',
     ];
     for (const signal of signals) expect(await pipe.send(signal)).toBe(signal.length);
     // A description that the browser refuses, and in the clear, which it is not to be.
-    await pipe.deliver('{"from":"a","content":{"description":{"type":"offer","sdp":"v=9"}}}');
+    await pipe.deliver('{"from":"a","content":{"number":0,"description":{"type":"offer","sdp":"v=9"}}}');
     const clear = await stranger.pipe(await ann.address(), { encrypt: false });
     expect(await clear.send("hello", { timeoutMs: 500 })).toBe(0);
 
