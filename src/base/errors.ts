@@ -98,10 +98,14 @@ export interface BrokerAddress {
 export type BrokerFailure =
   /** The name did not resolve, or a hinted one leads to a private address. */
   | "dns"
-  /** The connection was refused, reset or closed. */
+  /** The connection was refused, or reset or closed before the broker answered. */
   | "unreachable"
   /** TLS failed: mostly a certificate that cannot be trusted. */
   | "tls"
+  /** An HTTP answer in the place of a WebSocket; see `httpStatus`. */
+  | "http"
+  /** What answered is not MQTT: a captive portal, or another service. */
+  | "not-mqtt"
   /** No answer within the connect timeout. */
   | "timeout"
   /** The broker answered CONNECT with a refusal; see `returnCode`. */
@@ -117,6 +121,18 @@ export type BrokerFailure =
   /** The broker speaks no transport this platform may use. */
   | "transport";
 
+/** What a {@link BrokerError} knows besides its reason. */
+export interface BrokerErrorDetails {
+  /** What it came from. */
+  readonly cause?: unknown;
+  /** The CONNACK return code. */
+  readonly returnCode?: number | undefined;
+  /** The HTTP status. */
+  readonly httpStatus?: number | undefined;
+  /** When to try again at the soonest, ms. */
+  readonly retryAfterMs?: number | undefined;
+}
+
 /** One broker failed. */
 export class BrokerError extends SidewireError {
   override readonly name = "BrokerError";
@@ -124,15 +140,17 @@ export class BrokerError extends SidewireError {
   readonly reason: BrokerFailure;
   /** The CONNACK return code, when `reason` is `"refused"`. */
   readonly returnCode: number | undefined;
+  /** The HTTP status, when `reason` is `"http"`. */
+  readonly httpStatus: number | undefined;
+  /** For how long the server asked to be left alone (`Retry-After`), ms. */
+  readonly retryAfterMs: number | undefined;
 
-  constructor(
-    reason: BrokerFailure,
-    message: string,
-    options?: { cause?: unknown; returnCode?: number | undefined },
-  ) {
-    super("BROKER", message, options);
+  constructor(reason: BrokerFailure, message: string, details: BrokerErrorDetails = {}) {
+    super("BROKER", message, details);
     this.reason = reason;
-    this.returnCode = options?.returnCode;
+    this.returnCode = details.returnCode;
+    this.httpStatus = details.httpStatus;
+    this.retryAfterMs = details.retryAfterMs;
   }
 }
 

@@ -3,7 +3,7 @@ import { platform } from "#platform";
 import { onAbort, throwIfAborted } from "../base/abort.js";
 import { Alarm, atMost, monotonicNow, NEVER } from "../base/alarm.js";
 import { BrokerError } from "../base/errors.js";
-import type { Connection, SocketTarget } from "../platform/platform.js";
+import type { Connection, SocketTarget, Stage } from "../platform/platform.js";
 import type { Broker } from "../wire/broker-pool.js";
 import { Guard, type Incoming } from "./guard.js";
 import {
@@ -84,6 +84,13 @@ const REFUSALS: Readonly<Record<number, string>> = {
   5: "not authorized",
 };
 
+/** To what no answer came. */
+const UNANSWERED: Readonly<Record<string, string>> = {
+  handshake: " to the handshake",
+  connack: " to CONNECT",
+  suback: " to SUBSCRIBE",
+};
+
 /**
  * Connects, subscribes to the own address at QoS 1, and resolves once the broker granted that.
  * @throws {@link BrokerError} when anything of it fails or takes longer than the connect timeout
@@ -113,6 +120,7 @@ class Session implements BrokerLink, Reader {
   #connection: Connection | undefined;
   #onGone: (() => void) | undefined;
   #state: State = "connection";
+  #stage: Stage = "connect";
   #openBy = 0;
   #receivedAt = 0;
   #sentAt = 0;
@@ -137,6 +145,9 @@ class Session implements BrokerLink, Reader {
     this.#alarm.set(this.#openBy);
     try {
       this.#connection = platform.openConnection(target, {
+        onStage: (stage) => {
+          this.#stage = stage;
+        },
         onOpen: () => this.#greet(),
         onData: (bytes) => this.#take(bytes),
         onClose: (error) => this.#gone(error),
@@ -312,7 +323,7 @@ class Session implements BrokerLink, Reader {
     if (this.#state === "nothing") return NEVER;
     if (this.#state !== "messages") {
       if (now < this.#openBy) return this.#openBy;
-      this.fail(new BrokerError("timeout", `no answer within ${this.#options.connectTimeoutMs} ms`));
+      this.fail(this.#tooLate());
       return NEVER;
     }
     const reason = this.#whyOver(now);
@@ -322,6 +333,14 @@ class Session implements BrokerLink, Reader {
     }
     if (now >= this.#pingAt) this.#ping(now);
     return Math.min(this.#lookedAt + FLOOD_MS, this.#silentAt, this.#answerBy, this.#pingAt);
+  }
+
+  #tooLate(): BrokerError {
+    const waitedFor = this.#state === "connection" ? this.#stage : this.#state;
+    const problem = `no answer${UNANSWERED[waitedFor] ?? ""} within ${this.#options.connectTimeoutMs} ms`;
+    return waitedFor === "lookup"
+      ? new BrokerError("dns", `the name does not resolve: ${problem}`)
+      : new BrokerError("timeout", problem);
   }
 
   get #silentAt(): number {
@@ -342,7 +361,7 @@ class Session implements BrokerLink, Reader {
 
   #gone(cause: unknown): void {
     this.#onGone?.();
-    this.fail(brokerError(cause, this.#state === "messages"));
+    this.fail(endOf(this.#state, cause));
   }
 
   #over(): void {
@@ -357,10 +376,18 @@ function randomClientId(): string {
   return `sw${bytesToHex(randomBytes(10))}`;
 }
 
-function brokerError(cause: unknown, connected: boolean): BrokerError {
-  if (cause instanceof BrokerError) return cause;
-  const why = cause === undefined ? "closed by the broker" : wordsOf(cause);
-  return new BrokerError(connected ? "lost" : "unreachable", why, { cause });
+/** What the end of a connection means, by what the session was waiting for. */
+function endOf(state: State, cause: unknown): BrokerError {
+  const isOpen = state === "messages";
+  if (cause instanceof BrokerError && (!isOpen || cause.reason === "protocol")) return cause;
+  const words = cause === undefined ? "" : wordsOf(cause);
+  if (isOpen) return new BrokerError("lost", words || "closed by the broker", { cause });
+  if (state === "suback")
+    return new BrokerError("subscription", `${words || "closed"} when the subscription was asked for`, {
+      cause,
+    });
+  const when = words === "" || state === "connack" ? " before it answered" : "";
+  return new BrokerError("unreachable", `${words || "closed"}${when}`, { cause });
 }
 
 /** An AggregateError has no words of its own. */

@@ -35,6 +35,14 @@ const FIRST_BUFFER_BYTES = 4096;
 /** The most bytes that tell a packet's length (MQTT 3.1.1, section 2.2.3). */
 const MAX_LENGTH_BYTES = 4;
 
+/** What else answers, by its first byte: `H` of HTTP, `<` of a page, a TLS alert and a TLS handshake. */
+const STRANGERS: Readonly<Record<number, string>> = {
+  72: ", but a web server: a captive portal, or not the broker's port",
+  60: ", but a web server: a captive portal, or not the broker's port",
+  21: ", but TLS: the port is that of another transport",
+  22: ", but TLS: the port is that of another transport",
+};
+
 const NAMES: Readonly<Record<number, string>> = {
   1: "CONNECT",
   2: "CONNACK",
@@ -174,7 +182,7 @@ export class Guard {
     const type = byte >> 4;
     const name = NAMES[type] ?? `a packet of the unknown type ${type}`;
     if (!this.#isConnected && byte !== PacketType.Connack << 4)
-      throw new BrokerError("protocol", "what answered does not speak MQTT 3.1.1");
+      throw new BrokerError("not-mqtt", `what answered is not MQTT${STRANGERS[byte] ?? ""}`);
     switch (type) {
       case PacketType.Connack:
         if (this.#isConnected) throw broken("a second CONNACK");

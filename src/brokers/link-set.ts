@@ -77,6 +77,9 @@ const BACKOFF_CAP_NEVER_MS = 20 * 60_000;
 /** While the router cannot be reached at all, so that it is back within 10 s of its brokers. */
 const BACKOFF_CAP_URGENT_MS = 5000;
 
+/** For how long a broker that says "later" (HTTP `Retry-After`) is left alone at most. */
+const MAX_RETRY_AFTER_MS = 120_000;
+
 /** A session that lasted this long makes the failures before it forgotten. */
 const PROVEN_AFTER_MS = 30_000;
 
@@ -99,6 +102,8 @@ interface Slot extends LinkSlot {
   dialling: AbortController | undefined;
   /** The transport that worked last is tried first. */
   transport: Transport | undefined;
+  /** Transports at which the broker asked to be left alone, and until when. */
+  readonly pauses: Map<Transport, number>;
   readonly watchers: Set<LinkWatcher>;
   /** Held brokers are redialled and never closed for idleness. */
   readonly holders: Set<unknown>;
@@ -146,7 +151,7 @@ export class LinkSet {
     const latest = monotonicNow() + Math.random() * BACKOFF_CAP_URGENT_MS;
     for (const slot of this.#slots.values()) {
       if (slot.state !== "waiting") continue;
-      slot.retryAt = Math.min(slot.retryAt, latest);
+      slot.retryAt = Math.max(Math.min(slot.retryAt, latest), this.#mayBeTriedAt(slot));
       if (isWanted(slot)) this.#retry.set(slot.retryAt);
     }
   }
@@ -248,6 +253,7 @@ export class LinkSet {
         lastUse: 0,
         dialling: undefined,
         transport: undefined,
+        pauses: new Map(),
         watchers: new Set(),
         holders: new Set(),
       };
@@ -286,11 +292,12 @@ export class LinkSet {
     const { topic, nic, ca, transports, allowInsecure } = this.#options;
     const ways = waysTo(broker, this.#options);
     const failures = new Map<Transport, BrokerError>();
-    let failure = noWay(broker, transports);
+    let failure = slot.lastError ?? noWay(broker, transports);
     let mayBeInsecure = true;
     for (const way of new Set([...ways.filter(({ transport }) => transport === slot.transport), ...ways])) {
       if (!mayBeInsecure && !isSecure(way)) continue;
       const { transport, port } = way;
+      if (pausedUntil(slot, transport) > monotonicNow()) continue;
       const { family, host } = broker;
       try {
         const link = await this.#options.openLink(
@@ -334,6 +341,8 @@ export class LinkSet {
             : new BrokerError("unreachable", String(error), { cause: error });
         // It may have worked before, and come before what is preferred.
         if (reason.reason === "tls") mayBeInsecure = allowInsecure;
+        const pauseMs = Math.min(reason.retryAfterMs ?? 0, MAX_RETRY_AFTER_MS);
+        slot.pauses.set(transport, monotonicNow() + pauseMs);
         failures.set(transport, reason);
         failure = together(failures, reason);
         // To be told of while the next way is tried.
@@ -362,10 +371,17 @@ export class LinkSet {
     slot.failedAt = now;
     const usualCap = slot.worked ? BACKOFF_CAP_WORKED_MS : BACKOFF_CAP_NEVER_MS;
     const cap = this.#urgent ? BACKOFF_CAP_URGENT_MS : usualCap;
-    slot.retryAt = now + Math.random() * Math.min(cap, BACKOFF_FIRST_MS * 2 ** (slot.failures - 1));
+    const pauseMs = Math.random() * Math.min(cap, BACKOFF_FIRST_MS * 2 ** (slot.failures - 1));
+    slot.retryAt = Math.max(now + pauseMs, this.#mayBeTriedAt(slot));
     this.#setState(slot, "waiting", error);
     for (const watcher of [...slot.watchers]) watcher.failed?.(slot, error);
     if (isWanted(slot)) this.#retry.set(slot.retryAt);
+  }
+
+  /** When the broker has not asked to be left alone at one of its transports any more. */
+  #mayBeTriedAt(slot: Slot): number {
+    const ways = waysTo(slot.broker, this.#options);
+    return ways.length === 0 ? 0 : Math.min(...ways.map(({ transport }) => pausedUntil(slot, transport)));
   }
 
   #setState(slot: Slot, state: LinkState, error: BrokerError | undefined): void {
@@ -402,6 +418,10 @@ export class LinkSet {
   }
 }
 
+function pausedUntil({ pauses }: Slot, transport: Transport): number {
+  return pauses.get(transport) ?? 0;
+}
+
 /** Why there is no way to a broker at all. */
 function noWay(broker: Broker, transports: readonly Transport[]): BrokerError {
   const hasOne = transports.some((transport) => portOf(broker, transport) !== undefined);
@@ -415,7 +435,8 @@ function noWay(broker: Broker, transports: readonly Transport[]): BrokerError {
 function together(failures: ReadonlyMap<Transport, BrokerError>, last: BrokerError): BrokerError {
   if (failures.size === 1) return last;
   const each = [...failures].map(([transport, { message }]) => `${transport}: ${message}`);
-  return new BrokerError(last.reason, each.join("; "), { cause: last, returnCode: last.returnCode });
+  const { returnCode, httpStatus } = last;
+  return new BrokerError(last.reason, each.join("; "), { cause: last, returnCode, httpStatus });
 }
 
 function isWanted(slot: Slot): boolean {

@@ -60,10 +60,12 @@ const REASONS: Readonly<Record<string, string>> = {
   ETIMEDOUT: "no answer",
 };
 
-/** An error's text for a table: the system's code in words, where it has one. A broker may have had a say in it. */
+/** An error's text for a table, in words where it is the system's own. A broker may have had a say in it. */
 export function inWords(text: string): string {
-  const [code = ""] = /\bE[A-Z_]{3,}\b/.exec(text) ?? [];
-  return REASONS[code] ?? printable(text);
+  // The library's words have the code behind them, for whoever looks it up.
+  const plain = text.replace(/ \(E[A-Z_]{3,}\)/g, "");
+  const [code = ""] = /\bE[A-Z_]{3,}\b/.exec(plain) ?? [];
+  return REASONS[code] ?? printable(plain);
 }
 
 /** The system's code for what failed. */

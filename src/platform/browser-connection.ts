@@ -1,3 +1,4 @@
+import { BrokerError } from "../base/errors.js";
 import type { Connection, ConnectionEvents } from "./platform.js";
 import { SUBPROTOCOL } from "./web-socket-url.js";
 
@@ -10,16 +11,19 @@ export class BrowserConnection implements Connection {
     const webSocket = new WebSocket(url, SUBPROTOCOL);
     this.#webSocket = webSocket;
     webSocket.binaryType = "arraybuffer";
-    webSocket.onopen = () => events.onOpen();
+    let isOpen = false;
+    webSocket.onopen = () => {
+      isOpen = true;
+      events.onOpen();
+    };
     webSocket.onmessage = ({ data }) => {
       if (typeof data === "string") {
         this.destroy();
-        events.onClose(new Error("text over the WebSocket"));
+        events.onClose(new BrokerError("protocol", "broke the WebSocket protocol: text over the WebSocket"));
       } else if (data.byteLength > 0) events.onData(new Uint8Array(data));
     };
     // An error is followed by a close, and neither says why.
-    webSocket.onclose = ({ wasClean }) =>
-      events.onClose(wasClean ? undefined : new Error("the WebSocket failed"));
+    webSocket.onclose = ({ code }) => events.onClose(isOpen ? ending(code) : new Error(unreachable()));
   }
 
   get unsentBytes(): number {
@@ -44,4 +48,17 @@ export class BrowserConnection implements Connection {
     webSocket.onopen = webSocket.onmessage = webSocket.onclose = null;
     webSocket.close();
   }
+}
+
+/** A page is not told more, so that it learns nothing of the network it is in. */
+function unreachable(): string {
+  return globalThis.navigator?.onLine === false
+    ? "this browser is offline"
+    : "could not be reached, or its certificate or HTTP answer was refused: a page is not told which";
+}
+
+/** @param code - RFC 6455, section 7.4.1 */
+function ending(code: number): Error | undefined {
+  if (code === 1000) return undefined;
+  return new Error(code === 1006 ? "the connection broke" : `closed by the broker with code ${code}`);
 }

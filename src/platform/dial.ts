@@ -8,14 +8,10 @@ import type { SocketTarget } from "./platform.js";
 import { isPrivateHost } from "./private-address.js";
 
 /** Where a TCP connection goes, and how it leaves. */
-export interface DialTarget
-  extends Pick<SocketTarget, "family" | "host" | "port" | "localAddress" | "publicOnly"> {
-  /**
-   * With which of the name's addresses to begin, counted from the resolver's first. An address that takes
-   * connections and is of no use otherwise does not stand in the way of the others for ever.
-   */
-  readonly turn?: number;
-}
+export type DialTarget = Pick<
+  SocketTarget,
+  "family" | "host" | "port" | "localAddress" | "publicOnly" | "turn"
+>;
 
 /** The addresses of a name in one family, best first. */
 export type Resolve = (host: string, version: 4 | 6) => Promise<readonly string[]>;
@@ -27,21 +23,40 @@ export const ATTEMPT_DELAY_MS = 250;
 export const MAX_ADDRESSES = 8;
 
 /**
- * A TCP connection to a host: to whichever of its addresses answers first (RFC 8305, within one family).
- * The name is looked up once, and what was looked at is what is dialled.
+ * The addresses that a host is dialled at, in the order of their turn; at least one. A name is looked up once: what
+ * was looked at here is what is dialled.
+ * @throws {@link BrokerError} `dns`; AbortError
+ */
+export async function addressesOf(
+  { host, family, publicOnly, turn = 0 }: DialTarget,
+  signal: AbortSignal,
+  resolve: Resolve = systemResolve,
+): Promise<readonly string[]> {
+  throwIfAborted(signal);
+  const version = family === "IPv6" ? 6 : 4;
+  const all = isIP(host) === 0 ? await lookUp(host, version, signal, resolve) : [host];
+  const addresses = all.filter((address) => isIP(address) === version);
+  if (addresses.length === 0) throw new BrokerError("dns", `it has no ${family} address`);
+  if (publicOnly && addresses.some(isPrivateHost)) {
+    throw new BrokerError("dns", "it leads to a private address, and is known from a hint alone");
+  }
+  const first = turn % addresses.length;
+  return [...addresses.slice(first), ...addresses.slice(0, first)].slice(0, MAX_ADDRESSES);
+}
+
+/**
+ * A TCP connection to whichever of some addresses answers first (RFC 8305, within one family).
  *
  * The socket has a listener for errors, so that one that comes before the caller's own ends nothing. The caller
  * has to look whether it was destroyed, or the signal has fired, since.
  *
- * @throws {@link BrokerError} `dns`, `unreachable`; AbortError
+ * @throws {@link BrokerError} `unreachable`; AbortError
  */
 export async function dial(
+  addresses: readonly string[],
   target: DialTarget,
   signal: AbortSignal,
-  resolve: Resolve = systemResolve,
 ): Promise<Socket> {
-  throwIfAborted(signal);
-  const addresses = await addressesOf(target, signal, resolve);
   const attempts = addresses.map(
     (address): Attempt<Socket> =>
       (given) =>
@@ -56,23 +71,6 @@ export async function dial(
   } catch (error) {
     throw error instanceof AggregateError ? unreachable(addresses, error.errors) : error;
   }
-}
-
-/** At least one, and no more than are tried. @throws BrokerError `dns` */
-async function addressesOf(
-  { host, family, publicOnly, turn = 0 }: DialTarget,
-  signal: AbortSignal,
-  resolve: Resolve,
-): Promise<readonly string[]> {
-  const version = family === "IPv6" ? 6 : 4;
-  const all = isIP(host) === 0 ? await lookUp(host, version, signal, resolve) : [host];
-  const addresses = all.filter((address) => isIP(address) === version);
-  if (addresses.length === 0) throw new BrokerError("dns", `it has no ${family} address`);
-  if (publicOnly && addresses.some(isPrivateHost)) {
-    throw new BrokerError("dns", "it leads to a private address, and is known from a hint alone");
-  }
-  const first = turn % addresses.length;
-  return [...addresses.slice(first), ...addresses.slice(0, first)].slice(0, MAX_ADDRESSES);
 }
 
 async function lookUp(

@@ -42,7 +42,7 @@ export const platform: Platform = {
 
   openConnection(target, events) {
     const open = (own: ConnectionEvents): Connection =>
-      new SocketConnection((signal) => openSocket(target, signal), own);
+      new SocketConnection((signal, onStage) => openSocket(target, signal, onStage), own);
     if (!TRANSPORTS[target.transport].isWebSocket) return open(events);
     return new WebSocketConnection(webSocketUrl(target), open, events);
   },

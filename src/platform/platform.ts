@@ -38,7 +38,10 @@ export interface SocketTarget {
   readonly localAddress: string | undefined;
   /** Whether a name may lead to public addresses only: it is a stranger's word. */
   readonly publicOnly: boolean;
-  /** With which of a name's addresses to begin, counted on from one attempt to the next. */
+  /**
+   * With which of a name's addresses to begin, counted from the resolver's first. Counted on from one attempt to the
+   * next, so that an address that takes connections and is of no use otherwise does not stand in the others' way.
+   */
   readonly turn?: number;
   /** For `mqtts` and `wss`, if others are trusted than the usual certificates. */
   readonly ca: SecureContext | undefined;
@@ -59,13 +62,21 @@ export interface Connection {
   destroy(): void;
 }
 
+/** What a connection waits for: its name, an answer from its address, the handshakes of TLS and WebSocket. */
+export type Stage = "lookup" | "connect" | "handshake";
+
 /** Who is told of what happens to a connection. What it is told in may end the connection. */
 export interface ConnectionEvents {
+  /** What it waits for, if that is not an answer from its address. Also before the connection is handed over. */
+  onStage(stage: Stage): void;
   /** It is there: may be written to. Once, before any bytes. */
   onOpen(): void;
   /** Bytes came in, at least one. They belong to who is told. */
   onData(bytes: Uint8Array): void;
-  /** It could not be opened, or is over: once, and the last event. */
+  /**
+   * It could not be opened, or is over: once, and the last event. A BrokerError says what kind of failure it was,
+   * another error has words alone.
+   */
   onClose(error: Error | undefined): void;
 }
 

@@ -1,5 +1,6 @@
 import type { Socket } from "node:net";
-import type { Connection, ConnectionEvents } from "./platform.js";
+import { wordsFor } from "./failure-words.js";
+import type { Connection, ConnectionEvents, Stage } from "./platform.js";
 
 /** A connection over a socket that is being opened. */
 export class SocketConnection implements Connection {
@@ -9,9 +10,12 @@ export class SocketConnection implements Connection {
   #isOver = false;
 
   /** @param open - resolves with a socket that may be written to, and has a listener for errors */
-  constructor(open: (signal: AbortSignal) => Promise<Socket>, events: ConnectionEvents) {
+  constructor(
+    open: (signal: AbortSignal, onStage: (stage: Stage) => void) => Promise<Socket>,
+    events: ConnectionEvents,
+  ) {
     this.#events = events;
-    open(this.#opening.signal).then(
+    open(this.#opening.signal, (stage) => events.onStage(stage)).then(
       (socket) => this.#opened(socket),
       (error) => this.#close(error),
     );
@@ -56,7 +60,7 @@ export class SocketConnection implements Connection {
     this.#socket = socket;
     let error: Error | undefined;
     socket.on("error", (cause) => {
-      error ??= cause;
+      error ??= wordsFor(cause);
     });
     // Half open is over: who sends no more would not answer a ping either.
     socket.on("end", () => socket.destroy());

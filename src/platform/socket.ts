@@ -3,9 +3,9 @@ import { isIP, type Socket } from "node:net";
 import { connect, type SecureContext } from "node:tls";
 import { onAbort, throwIfAborted } from "../base/abort.js";
 import { BrokerError } from "../base/errors.js";
-import { dial } from "./dial.js";
-import { inWords } from "./failure-words.js";
-import type { SocketTarget } from "./platform.js";
+import { addressesOf, dial } from "./dial.js";
+import { tlsFailure } from "./failure-words.js";
+import type { SocketTarget, Stage } from "./platform.js";
 import { TRANSPORTS } from "./transports.js";
 
 /** A server may not have the handshake repeated, which costs some milliseconds of the event loop each time. */
@@ -14,11 +14,21 @@ export const SECURE_OPTIONS: number = constants.SSL_OP_NO_RENEGOTIATION;
 /**
  * A socket that may be written to, over TLS where the transport asks for it. It has a listener for errors; whether it
  * was destroyed meanwhile is the caller's to look.
+ * @param onStage - told what is waited for
  * @throws {@link BrokerError} `dns`, `unreachable`, `tls`; AbortError
  */
-export async function openSocket(target: SocketTarget, signal: AbortSignal): Promise<Socket> {
-  const socket = await dial(target, signal);
-  return TRANSPORTS[target.transport].isSecure ? await secure(socket, target, signal) : socket;
+export async function openSocket(
+  target: SocketTarget,
+  signal: AbortSignal,
+  onStage: (stage: Stage) => void = () => {},
+): Promise<Socket> {
+  if (isIP(target.host) === 0) onStage("lookup");
+  const addresses = await addressesOf(target, signal);
+  onStage("connect");
+  const socket = await dial(addresses, target, signal);
+  if (!TRANSPORTS[target.transport].isSecure) return socket;
+  onStage("handshake");
+  return await secure(socket, target, signal);
 }
 
 function secure(raw: Socket, target: SocketTarget, signal: AbortSignal): Promise<Socket> {
@@ -32,13 +42,13 @@ function secure(raw: Socket, target: SocketTarget, signal: AbortSignal): Promise
     };
     const stopListening = onAbort(signal, fail);
     // Stays until the end: an error that nobody listens for ends the process.
-    socket.on("error", (cause) => fail(new BrokerError("tls", inWords(cause), { cause })));
+    socket.on("error", (cause) => fail(tlsFailure(cause)));
     socket.once("secureConnect", () => {
       stopListening();
       resolve(socket);
     });
     // Not every way to end comes with an error.
-    socket.once("close", () => fail(new BrokerError("tls", "closed in the middle of the TLS handshake")));
+    socket.once("close", () => fail(new BrokerError("tls", "it hung up during the TLS handshake")));
   });
 }
 

@@ -1,4 +1,6 @@
 import { createHash, randomBytes } from "node:crypto";
+import { BrokerError } from "../base/errors.js";
+import { httpFailure } from "./failure-words.js";
 import type { Connection, ConnectionEvents } from "./platform.js";
 import { binaryFrame, closeFrame, FrameReader, pongFrame } from "./web-socket-frames.js";
 import { SUBPROTOCOL } from "./web-socket-url.js";
@@ -32,7 +34,11 @@ export class WebSocketConnection implements Connection {
   constructor(url: URL, open: (events: ConnectionEvents) => Connection, events: ConnectionEvents) {
     this.#events = events;
     this.#lower = open({
-      onOpen: () => this.#lower.write(Buffer.from(this.#request(url))),
+      onStage: (stage) => events.onStage(stage),
+      onOpen: () => {
+        events.onStage("handshake");
+        this.#lower.write(Buffer.from(this.#request(url)));
+      },
       onData: (bytes) => this.#read(bytes),
       onClose: (error) => this.#close(error),
     });
@@ -103,8 +109,7 @@ export class WebSocketConnection implements Connection {
     const text = head.toString("latin1", Math.max(0, before - 3), this.#headFilled);
     const end = text.indexOf("\r\n\r\n");
     if (end < 0) {
-      if (this.#headFilled === head.length)
-        throw new Error("an answer to the WebSocket's request without end");
+      if (this.#headFilled === head.length) throw notMqtt("but a web server's answer without end");
       return bytes.subarray(bytes.length);
     }
     const length = Math.max(0, before - 3) + end + 4;
@@ -114,18 +119,18 @@ export class WebSocketConnection implements Connection {
     return bytes.subarray(length - before);
   }
 
-  /** @throws {Error} unless the server agrees to just what was asked for */
+  /** @throws {BrokerError} `http`, `not-mqtt`, unless the server agrees to just what was asked for */
   #check(answer: string): void {
     const [status = "", ...lines] = answer.split("\r\n");
     const [, code] = /^HTTP\/1\.1 (\d{3})(?: |$)/.exec(status) ?? [];
-    if (code === undefined) throw new Error("what answered is not a web server");
-    if (code !== "101") throw new Error(`the web server answered with status ${code}`);
+    if (code === undefined) throw notMqtt("nor a web server");
     const fields = new Map<string, string>();
     for (const line of lines) {
       const [, name = "", value = ""] = /^([^:]+):[ \t]*(.*?)[ \t]*$/.exec(line) ?? [];
       const known = fields.get(name.toLowerCase());
       fields.set(name.toLowerCase(), known === undefined ? value : `${known}, ${value}`);
     }
+    if (code !== "101") throw httpFailure(Number(code), fields);
     const proof = createHash("sha1")
       .update(this.#key + GUID)
       .digest("base64");
@@ -135,9 +140,9 @@ export class WebSocketConnection implements Connection {
       fields.get("sec-websocket-accept") !== proof ||
       fields.has("sec-websocket-extensions")
     )
-      throw new Error("the web server did not agree to a WebSocket");
+      throw notMqtt("but a web server that does not agree to a WebSocket");
     if (fields.get("sec-websocket-protocol") !== SUBPROTOCOL)
-      throw new Error("the web server does not speak MQTT over its WebSocket");
+      throw notMqtt("but something else over a WebSocket");
   }
 
   #close(error: Error | undefined): void {
@@ -145,4 +150,8 @@ export class WebSocketConnection implements Connection {
     this.#isOver = true;
     this.#events.onClose(error);
   }
+}
+
+function notMqtt(but: string): BrokerError {
+  return new BrokerError("not-mqtt", `what answered is not MQTT, ${but}`);
 }

@@ -1,4 +1,5 @@
 import { randomBytes } from "node:crypto";
+import { BrokerError } from "../base/errors.js";
 
 /** What a frame is (RFC 6455, section 5.2). */
 const Opcode = { Continuation: 0, Text: 1, Binary: 2, Close: 8, Ping: 9, Pong: 10 } as const;
@@ -44,7 +45,7 @@ export class FrameReader {
   /**
    * @param chunk - the next bytes; they are moved together in place
    * @returns those of them that messages carry
-   * @throws {Error} for what no server may send
+   * @throws {BrokerError} `protocol`, for what no server may send
    */
   read(chunk: Uint8Array): Uint8Array {
     let at = 0;
@@ -73,15 +74,15 @@ export class FrameReader {
     if (this.#headFilled === 1) this.#checkKind(byte);
     if (this.#headFilled === 1) return false;
     const [, short = 0] = head;
-    if (short > 127) throw new Error("a masked WebSocket frame, which only clients send");
+    if (short > 127) throw broken("a masked WebSocket frame, which only clients send");
     const extra = short === 127 ? 8 : short === 126 ? 2 : 0;
     if (this.#headFilled < 2 + extra) return false;
     this.#headFilled = 0;
     let length = extra === 0 ? short : 0;
     for (const next of head.subarray(2, 2 + extra)) length = length * 256 + next;
-    if (!Number.isSafeInteger(length)) throw new Error("a WebSocket frame without end");
+    if (!Number.isSafeInteger(length)) throw broken("a WebSocket frame without end");
     if (this.#opcode > Opcode.Binary && length > MAX_CONTROL_BYTES)
-      throw new Error("a WebSocket ping, pong or close that is too long");
+      throw broken("a WebSocket ping, pong or close that is too long");
     this.#left = length;
     this.#controlFilled = 0;
     return true;
@@ -90,13 +91,13 @@ export class FrameReader {
   #checkKind(byte: number): void {
     const opcode = byte & 0x0f;
     const isLast = byte >= 0x80;
-    if ((byte & 0x70) !== 0) throw new Error("a WebSocket frame of an extension that was not agreed on");
+    if ((byte & 0x70) !== 0) throw broken("a WebSocket frame of an extension that was not agreed on");
     if (opcode >= Opcode.Close && opcode <= Opcode.Pong) {
-      if (!isLast) throw new Error("a WebSocket ping, pong or close in pieces");
+      if (!isLast) throw broken("a WebSocket ping, pong or close in pieces");
     } else if (opcode === Opcode.Text) {
-      throw new Error("text over the WebSocket");
+      throw broken("text over the WebSocket");
     } else if (opcode !== (this.#isFragmented ? Opcode.Continuation : Opcode.Binary)) {
-      throw new Error("a WebSocket frame out of turn");
+      throw broken("a WebSocket frame out of turn");
     } else {
       this.#isFragmented = !isLast;
     }
@@ -154,4 +155,8 @@ function frame(opcode: number, content: Uint8Array): Uint8Array {
   }
   for (let i = whole; i < bytes.length; i++) bytes[i] = (bytes[i] ?? 0) ^ (mask[i - whole] ?? 0);
   return bytes;
+}
+
+function broken(what: string): BrokerError {
+  return new BrokerError("protocol", `broke the WebSocket protocol: ${what}`);
 }

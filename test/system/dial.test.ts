@@ -2,12 +2,26 @@ import { once } from "node:events";
 import { type AddressInfo, createServer, type Server, type Socket } from "node:net";
 import { describe, expect, it } from "vitest";
 import { AbortError, BrokerError } from "../../src/base/errors.js";
-import { ATTEMPT_DELAY_MS, type DialTarget, dial, MAX_ADDRESSES } from "../../src/platform/dial.js";
+import {
+  ATTEMPT_DELAY_MS,
+  addressesOf,
+  type DialTarget,
+  dial,
+  MAX_ADDRESSES,
+} from "../../src/platform/dial.js";
 import { openBlackHoles } from "../faults/black-holes.js";
 import { freePort } from "../support/free-port.js";
 import { use } from "../support/peers.js";
 
 const NAME = "several-addresses.test";
+
+const TARGET = {
+  host: NAME,
+  family: "IPv4",
+  port: 1,
+  localAddress: undefined,
+  publicOnly: false,
+} as const;
 
 /** A TCP server on one of this machine's addresses, and the local addresses of who came. */
 async function listenAt(host: string, port = 0): Promise<{ readonly port: number; readonly from: string[] }> {
@@ -37,11 +51,12 @@ function dialName(
   { signal = new AbortController().signal, ...options }: Partial<DialTarget> & { signal?: AbortSignal } = {},
 ): { readonly socket: Promise<Socket>; readonly lookups: readonly unknown[] } {
   const lookups: unknown[] = [];
-  const target = { host: NAME, family: "IPv4", port, localAddress: undefined, publicOnly: false } as const;
-  const dialled = dial({ ...target, ...options }, signal, async (...question) => {
-    lookups.push(question);
+  const question = { ...TARGET, port, ...options };
+  const found = addressesOf(question, signal, async (...asked) => {
+    lookups.push(asked);
     return addresses;
   });
+  const dialled = found.then((these) => dial(these, question, signal));
   const socket = dialled.then((one) => {
     use({ [Symbol.asyncDispose]: async () => void one.destroy() });
     return one;
@@ -174,15 +189,8 @@ describe("a dialled host", () => {
     ["ENOTFOUND", "the name does not resolve (ENOTFOUND)"],
     ["EAI_AGAIN", "the name does not resolve: no name server answers (EAI_AGAIN)"],
   ])("does not resolve: %s", async (code, message) => {
-    const target = {
-      host: NAME,
-      family: "IPv4",
-      port: 1,
-      localAddress: undefined,
-      publicOnly: false,
-    } as const;
     const { signal } = new AbortController();
-    const dialled = dial(target, signal, async () => {
+    const dialled = addressesOf(TARGET, signal, async () => {
       throw Object.assign(new Error("getaddrinfo"), { code });
     });
     await expect(dialled).rejects.toMatchObject({ code: "BROKER", reason: "dns", message });
@@ -190,14 +198,7 @@ describe("a dialled host", () => {
 
   it("is waited for no longer than the signal lets, also while its name is looked up", async () => {
     const controller = new AbortController();
-    const target = {
-      host: NAME,
-      family: "IPv4",
-      port: 1,
-      localAddress: undefined,
-      publicOnly: false,
-    } as const;
-    const dialled = dial(target, controller.signal, () => new Promise(() => {}));
+    const dialled = addressesOf(TARGET, controller.signal, () => new Promise(() => {}));
     controller.abort();
     await expect(dialled).rejects.toBeInstanceOf(AbortError);
   });

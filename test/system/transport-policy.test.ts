@@ -1,15 +1,10 @@
-import { once } from "node:events";
-import { readFileSync } from "node:fs";
-import { type AddressInfo, createServer, type Socket } from "node:net";
-import { createServer as createTlsServer } from "node:tls";
 import { describe, expect, it } from "vitest";
 import type { BrokerEntry, BrokerPool, RouterOptions, Transport } from "../../src/index.js";
 import { startEmbeddedBroker } from "../support/embedded-broker.js";
 import { freePort } from "../support/free-port.js";
+import { pem, startLittleServer } from "../support/little-server.js";
 import { makePeer, startPeer, use } from "../support/peers.js";
 
-const pem = (name: string): string =>
-  readFileSync(new URL(`../support/tls/${name}`, import.meta.url), "utf8");
 const ca = pem("ca.pem");
 const tls = { cert: pem("server.pem"), key: pem("server.key") };
 
@@ -19,36 +14,6 @@ const FIELD = { mqtt: "port", mqtts: "tls", ws: "ws", wss: "wss" } as const;
 const poolAt = (entry: BrokerEntry): BrokerPool => ({ IPv4: { [HOST]: entry } });
 
 const brokerBy = async (transport: Transport) => use(await startEmbeddedBroker(HOST, 0, { transport, tls }));
-
-/** A port that takes connections and is none of a broker's: who came, and what they said. */
-async function listenBy(
-  transport: "mqtt" | "mqtts",
-): Promise<{ port: number; connections: number; said: string }> {
-  const seen = { port: 0, connections: 0, said: "" };
-  const take = (socket: Socket): void => {
-    socket.on("error", () => {});
-    socket.on("data", (bytes) => {
-      seen.said += bytes.toString("latin1");
-    });
-  };
-  const server = transport === "mqtt" ? createServer(take) : createTlsServer(tls, take);
-  const sockets = new Set<Socket>();
-  server.prependListener("connection", (socket: Socket) => {
-    seen.connections++;
-    sockets.add(socket);
-  });
-  server.listen(0, HOST);
-  await once(server, "listening");
-  use({
-    [Symbol.asyncDispose]: async () => {
-      for (const socket of sockets) socket.destroy();
-      server.close();
-    },
-  });
-  // A TCP server's address is an AddressInfo once it is listening.
-  seen.port = (server.address() as AddressInfo).port;
-  return seen;
-}
 
 const starting = (entry: BrokerEntry, options: Partial<RouterOptions> = {}): Promise<unknown> =>
   makePeer(poolAt(entry), options)
@@ -66,7 +31,7 @@ describe("a broker's login", () => {
   const login = { username: "ann", password: "hunter2" };
 
   it.each(["tls", "wss"] as const)("does not go out in clear where the entry has %s", async (field) => {
-    const clear = await listenBy("mqtt");
+    const clear = await startLittleServer();
     const closed = await freePort(HOST);
     const error = await starting({ port: clear.port, ws: clear.port, [field]: closed, ...login });
     expect(error).toEqual(becauseOf(/ECONNREFUSED/));
@@ -82,7 +47,7 @@ describe("a broker's login", () => {
   });
 
   it("goes nowhere where only what is not encrypted may be used", async () => {
-    const clear = await listenBy("mqtt");
+    const clear = await startLittleServer();
     const error = await starting(
       { port: clear.port, tls: clear.port, ...login },
       { transports: ["mqtt", "ws"] },
@@ -94,7 +59,7 @@ describe("a broker's login", () => {
   });
 
   it("is not shown to a server with a certificate that cannot be trusted", async () => {
-    const impostor = await listenBy("mqtts");
+    const impostor = await startLittleServer(() => {}, tls);
     // Trusted by nobody without `ca`.
     const error = await starting({ tls: impostor.port, wss: impostor.port, ...login });
     expect(error).toMatchObject({ code: "NO_BROKER" });
@@ -164,7 +129,7 @@ describe("what became of a broker's transports", () => {
   });
 
   it("is told while the next one is tried", async () => {
-    const silent = await listenBy("mqtt");
+    const silent = await startLittleServer();
     const peer = makePeer(poolAt({ port: await freePort(HOST), ws: silent.port }));
     const started = peer.start({ timeoutMs: 200 });
     await expect(started).rejects.toEqual(becauseOf(/ECONNREFUSED/));
