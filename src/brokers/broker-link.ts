@@ -195,25 +195,23 @@ class Session implements BrokerLink, Reader {
     onChange(error);
   }
 
-  read(goOn: (bytes: number) => boolean): boolean {
+  read(mayGoOn: () => boolean): boolean {
     const acknowledgements: Uint8Array[] = [];
-    let hasMore = true;
+    let packet: Incoming | undefined;
     try {
-      for (let mayGoOn = true; mayGoOn && hasMore; ) {
-        const packet = this.#hasEnded ? undefined : this.#guard.next();
-        if (packet === undefined) hasMore = false;
-        else {
-          if (packet.type === "publish" && packet.id > 0) acknowledgements.push(pubackPacket(packet.id));
-          this.#handle(packet);
-          mayGoOn = goOn(this.#guard.lastBytes);
-        }
-      }
+      do {
+        packet = this.#hasEnded ? undefined : this.#guard.next();
+        if (packet?.type === "publish" && packet.id > 0) acknowledgements.push(pubackPacket(packet.id));
+        if (packet !== undefined) this.#handle(packet);
+        // Who waits for the link gets it before anything else comes by it.
+      } while (packet !== undefined && mayGoOn() && packet.type !== "suback");
     } catch (error) {
       if (!(error instanceof BrokerError)) throw error;
       this.fail(error);
       return false;
     }
     if (acknowledgements.length > 0 && !this.#isStuck) this.#send(concatBytes(...acknowledgements));
+    const hasMore = packet !== undefined && this.#guard.waitingBytes > 0;
     if (!hasMore) this.#caughtUp(monotonicNow());
     return hasMore;
   }
@@ -234,7 +232,7 @@ class Session implements BrokerLink, Reader {
     this.#receivedAt = now;
     this.#answerBy = NEVER;
     this.#guard.push(bytes);
-    if (this.#options.scheduler.serve(this) || this.#hasEnded) return;
+    if (this.#options.scheduler.serve(this, bytes.length) || this.#hasEnded) return;
     if (this.#behindSince === NEVER) {
       this.#behindSince = now;
       this.#connection?.pause();

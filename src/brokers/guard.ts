@@ -86,7 +86,6 @@ export class Guard {
   #payload = NOTHING;
   #payloadFilled = 0;
 
-  #lastBytes = 0;
   #isConnected = false;
   #subscription: number | undefined;
   #isSubscribed = false;
@@ -102,11 +101,6 @@ export class Guard {
   /** What waits to be read takes so much memory. */
   get waitingBytes(): number {
     return this.#waitingBytes;
-  }
-
-  /** How long the packet was that came last. */
-  get lastBytes(): number {
-    return this.#lastBytes;
   }
 
   /** A SUBSCRIBE was sent. */
@@ -148,7 +142,6 @@ export class Guard {
   }
 
   #between(): void {
-    this.#lastBytes = this.#length;
     this.#kind = 0;
     this.#length = 0;
     this.#lengthBytes = 0;

@@ -299,8 +299,9 @@ export class LinkSet {
       const { transport, port } = way;
       if (pausedUntil(slot, transport) > monotonicNow()) continue;
       const { family, host } = broker;
+      let ended: BrokerError | undefined;
       try {
-        const link = await this.#options.openLink(
+        const link: BrokerLink = await this.#options.openLink(
           {
             broker,
             target: {
@@ -321,7 +322,8 @@ export class LinkSet {
             onMessage: (payload) => this.#options.onMessage(slot, payload),
             onTooLarge: () => this.#options.onTooLarge(slot),
             onClose: (error) => {
-              if (slot.link === link) this.#lost(slot, error);
+              ended = error;
+              if (slot.state === "open" && slot.link === link) this.#lost(slot, error);
             },
           },
           signal,
@@ -330,6 +332,8 @@ export class LinkSet {
           await link.close(false);
           return undefined;
         }
+        // It may be over before anybody knew of it.
+        if (ended !== undefined) throw ended;
         slot.transport = transport;
         this.#opened(slot, link);
         return undefined;

@@ -6,10 +6,10 @@ import { startTimer } from "../base/timer.js";
 export interface Reader {
   /**
    * Reads packets, and does what they ask for.
-   * @param goOn - called after each with its length; returns whether there may be another one now
+   * @param mayGoOn - to be asked after each: whether another may be read now
    * @returns whether there is more
    */
-  read(goOn: (bytes: number) => boolean): boolean;
+  read(mayGoOn: () => boolean): boolean;
 }
 
 /** How long reading goes on at a stretch, over all connections, ms: then everything else has its turn. */
@@ -18,10 +18,10 @@ const STRETCH_MS = 5;
 /** Of what is left over so much is read for each connection in turn, ms. */
 const TURN_MS = 1;
 
-/** A packet costs one, and one more for so many bytes. */
-const BYTES_PER_UNIT = 8192;
+/** A packet costs one unit, and what comes in costs one for so many bytes. */
+const BYTES_PER_UNIT = 2048;
 
-/** What each connection may have read without waiting for others: packets after a pause, and for each ms. */
+/** What each connection may have read without waiting for others: units after a pause, and for each ms. */
 const OWN: Allowance = { burst: 4000, perMs: 2 };
 
 /** What all of them together may have read beyond that. */
@@ -58,13 +58,20 @@ class Account {
   }
 }
 
+/** What is known of a connection. */
+interface Place {
+  readonly account: Account;
+  /** What came in, and nobody has paid for. */
+  unpaidBytes: number;
+}
+
 /**
  * Shares the thread's time out among the connections of a router. What comes in is read at once, for a few
  * milliseconds; what is more waits, one connection after the other, with everything else in between. Each has an
  * allowance of its own and all of them a common one beyond, so that a flood by one broker holds up no other.
  */
 export class ReadScheduler {
-  readonly #accounts = new WeakMap<Reader, Account>();
+  readonly #places = new WeakMap<Reader, Place>();
   readonly #common = new Account(COMMON);
   /** Those that have more to read, in the order of their turns. */
   readonly #waiting = new Set<Reader>();
@@ -73,14 +80,16 @@ export class ReadScheduler {
 
   /**
    * Reads what has come in, now or later.
+   * @param bytes - how much of it is new
    * @returns whether all of it has been read; else {@link Reader.read} is called again by and by
    */
-  serve(reader: Reader): boolean {
+  serve(reader: Reader, bytes: number): boolean {
     const now = monotonicNow();
-    const account = this.#account(reader);
-    if (!this.#waiting.has(reader) && account.has(now)) {
+    const place = this.#place(reader);
+    place.unpaidBytes += bytes;
+    if (!this.#waiting.has(reader) && place.account.has(now)) {
       const until = this.#stretch(now);
-      if (now < until && !read(reader, account, until)) return true;
+      if (now < until && !read(reader, place, place.account, until)) return true;
     }
     this.#waiting.add(reader);
     this.#schedule(0);
@@ -92,13 +101,13 @@ export class ReadScheduler {
     this.#waiting.delete(reader);
   }
 
-  #account(reader: Reader): Account {
-    let account = this.#accounts.get(reader);
-    if (account === undefined) {
-      account = new Account(OWN);
-      this.#accounts.set(reader, account);
+  #place(reader: Reader): Place {
+    let place = this.#places.get(reader);
+    if (place === undefined) {
+      place = { account: new Account(OWN), unpaidBytes: 0 };
+      this.#places.set(reader, place);
     }
-    return account;
+    return place;
   }
 
   /** When the present stretch ends: it began with the first that was read in this turn of the event loop. */
@@ -125,20 +134,28 @@ export class ReadScheduler {
 
   /** Reads for one that waits; returns how long nothing more may be read, ms. */
   #turn(now: number): number {
-    const [next] = [...this.#waiting].filter((reader) => this.#account(reader).has(now));
-    const [first] = this.#waiting;
-    const reader = next ?? (this.#common.has(now) ? first : undefined);
+    const reader = this.#next(now);
     if (reader === undefined) return PAUSE_MS;
+    const place = this.#place(reader);
+    const account = place.account.has(now) ? place.account : this.#common;
     this.#waiting.delete(reader);
-    const account = next === undefined ? this.#common : this.#account(reader);
-    if (read(reader, account, now + TURN_MS)) this.#waiting.add(reader);
+    if (read(reader, place, account, now + TURN_MS)) this.#waiting.add(reader);
     return 0;
+  }
+
+  /** The first that can pay for itself, or that may be paid for. */
+  #next(now: number): Reader | undefined {
+    for (const reader of this.#waiting) if (this.#place(reader).account.has(now)) return reader;
+    const [first] = this.#waiting;
+    return this.#common.has(now) ? first : undefined;
   }
 }
 
-function read(reader: Reader, account: Account, until: number): boolean {
-  return reader.read((bytes) => {
-    account.take(1 + bytes / BYTES_PER_UNIT);
+function read(reader: Reader, place: Place, account: Account, until: number): boolean {
+  account.take(place.unpaidBytes / BYTES_PER_UNIT);
+  place.unpaidBytes = 0;
+  return reader.read(() => {
+    account.take(1);
     const now = monotonicNow();
     return now < until && account.has(now);
   });
