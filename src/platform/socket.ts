@@ -33,6 +33,7 @@ export async function openSocket(
 
 function secure(raw: Socket, target: SocketTarget, signal: AbortSignal): Promise<Socket> {
   return new Promise((resolve, reject) => {
+    if (signal.aborted) raw.destroy();
     throwIfAborted(signal);
     const socket = connect({ socket: raw, ...tlsOptions(target) });
     const fail = (error: Error): void => {
