@@ -112,8 +112,8 @@ describe("the demo over brokers that it doesn't run", () => {
       write({ IPv4: Object.fromEntries(entries) }),
     );
     expect(error).toBe("");
-    for (const { host, port } of gone)
-      expect(out).toMatch(new RegExp(`IPv4 +${host} +connect ECONNREFUSED ${host}:${port}\n`));
+    for (const { host } of gone)
+      expect(out).toMatch(new RegExp(`IPv4 +${host} +connection refused \\(ECONNREFUSED\\)\n`));
     expect(out).toMatch(/✗ none of these brokers can be reached from here/);
     expect(seconds).toBeLessThan(15);
     expect(code).toBe(1);

@@ -52,6 +52,11 @@ async function replay(
   return { played, ann: talk.tally(talk.ann, before.ann), ben: talk.tally(talk.ben, before.ben) };
 }
 
+/** Copies that come while their ACK is being signed are answered by that one. */
+function upTo(copies: number): unknown {
+  return expect.toSatisfy((acks: number) => acks > 0 && acks <= copies);
+}
+
 /** Nothing is shown or settled; each copy of a message is acknowledged as a duplicate, and each probe answered. */
 function expectDuplicates({ played, ann, ben }: Awaited<ReturnType<typeof replay>>): void {
   for (const side of ["ann", "ben"] as const) {
@@ -59,7 +64,7 @@ function expectDuplicates({ played, ann, ben }: Awaited<ReturnType<typeof replay
     expect(messages).toBeGreaterThanOrEqual(2 * ROUND);
     expect(probes).toBeGreaterThanOrEqual(2);
     const tally = { ann, ben }[side];
-    expect(tally).toEqual({ ...NOTHING, duplicates: messages, acks: messages + probes });
+    expect(tally).toEqual({ ...NOTHING, duplicates: messages, acks: upTo(messages + probes) });
   }
 }
 
@@ -69,7 +74,7 @@ function expectDropped({ played, ann, ben }: Awaited<ReturnType<typeof replay>>,
     const { [MessageType.Message]: messages, [MessageType.Probe]: probes } = played[side];
     expect(messages).toBeGreaterThanOrEqual(2 * ROUND);
     const tally = { ann, ben }[side];
-    expect(tally).toEqual({ ...NOTHING, acks: probes, dropped: { [reason]: messages } });
+    expect(tally).toEqual({ ...NOTHING, acks: upTo(probes), dropped: { [reason]: messages } });
   }
 }
 
@@ -152,7 +157,7 @@ describe("a conversation that is played again, packet by packet", () => {
         received: 3,
         duplicates: messages / 2 - 3,
         settled: 0,
-        acks: messages / 2 + probes,
+        acks: upTo(messages / 2 + probes),
         // It answers itself, to no avail.
         dropped: { "not-opened": messages / 2, "unexpected-ack": acks + messages / 2 + probes },
       });
@@ -202,8 +207,8 @@ describe("a recorded conversation and a receiver whose clock is set", () => {
     await expectAlive(talk);
     setClocks(talk, -3 * HOUR_MS);
     const { played, ann, ben } = await replay(scene);
-    expect(ann).toEqual({ ...NOTHING, acks: played.ann[3], dropped: { "too-old": played.ann[1] } });
-    expect(ben).toEqual({ ...NOTHING, acks: played.ben[3], dropped: { "too-old": played.ben[1] } });
+    expect(ann).toEqual({ ...NOTHING, acks: upTo(played.ann[3]), dropped: { "too-old": played.ann[1] } });
+    expect(ben).toEqual({ ...NOTHING, acks: upTo(played.ben[3]), dropped: { "too-old": played.ben[1] } });
     setClocks(talk, 3 * HOUR_MS);
     await expectAlive(talk);
   });
@@ -222,7 +227,7 @@ describe("a recorded conversation and a receiver that was restarted", () => {
       received: ROUND,
       duplicates: messages - ROUND,
       settled: 0,
-      acks: messages + probes,
+      acks: upTo(messages + probes),
       dropped: { "unexpected-ack": acks + ann.acks },
     });
     expect(texts(talk.ben).sort()).toEqual(first.sort());
@@ -245,7 +250,7 @@ describe("a recorded conversation and a receiver that was restarted", () => {
     const { 1: messages, 2: acks, 3: probes } = played.ben;
     expect(ben).toEqual({
       ...NOTHING,
-      acks: probes,
+      acks: upTo(probes),
       dropped: { "too-old": messages, "unexpected-ack": acks + ann.acks },
     });
     expect(talk.ben.shown).toEqual([]);
@@ -266,7 +271,7 @@ describe("a recorded conversation and a receiver that was restarted", () => {
     const { 1: messages, 2: acks, 3: probes } = played.ben;
     expect(ben).toEqual({
       ...NOTHING,
-      acks: probes,
+      acks: upTo(probes),
       dropped: { "out-of-order": messages, "unexpected-ack": acks + ann.acks },
     });
     expect(texts(talk.ben).sort()).toEqual(["open news", "sealed news"]);
@@ -279,7 +284,7 @@ function expectOnlyOnce({ played, ann, ben }: Awaited<ReturnType<typeof replay>>
   expect(ben).toEqual({
     ...NOTHING,
     duplicates: played.ben[1],
-    acks: played.ben[1] + played.ben[3],
+    acks: upTo(played.ben[1] + played.ben[3]),
     dropped: { "unexpected-ack": played.ben[2] + ann.acks },
   });
 }

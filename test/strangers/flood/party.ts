@@ -86,15 +86,19 @@ async function startRouter({ host, port, accept }: Start): Promise<Party> {
     },
   });
   await router.start();
+  let asked = 0;
   const ask: Ask = async (to) => {
     const pipe = await router.pipe(to, { useCache: true });
-    return await pipe.deliver("ping").catch(() => undefined);
+    const receipt = await pipe.deliver("ping").catch(() => undefined);
+    asked += receipt?.attempts ?? 0;
+    return receipt;
   };
   const arrived = (): number => {
-    const { brokers, dropped } = router.stats();
+    const { brokers, dropped, received, duplicates } = router.stats();
     const sent = brokers.reduce((sum, broker) => sum + broker.sent, 0);
-    // What came in was answered, or dropped.
-    return sent + Object.values(dropped).reduce((sum, count) => sum + count, 0);
+    // What came in was dropped, or taken. A probe is seen by its answer alone; of two copies, one may have none.
+    const taken = Math.max(received + duplicates, sent - asked);
+    return taken + Object.values(dropped).reduce((sum, count) => sum + count, 0);
   };
   return { address: router.address, ask, stats: () => router.stats(), arrived };
 }
