@@ -67,7 +67,10 @@ export interface RouterOptions {
   fanOut?: number | undefined;
   /** How long to wait for an ACK before the next brokers join in, ms. Default: 400; 10 to 60 000. */
   widenAfterMs?: number | undefined;
-  /** How many messages of a pipe may wait for their ACK at once. Default: 64; 1 to 10 000. */
+  /**
+   * How many messages of a pipe may wait for their ACK at once; 8 for two seconds, while the peer has not answered yet.
+   * Default: 64; 1 to 10 000.
+   */
   maxInFlight?: number | undefined;
   /** The longest message, sent or received, bytes. Default: 65 536; 1 to 16 777 216. */
   maxMessageBytes?: number | undefined;

@@ -5,6 +5,7 @@ import { Outbox, type OutboxAction, type OutboxPlan, REPEAT_PAUSES_MS } from "..
 
 const TIMES: OutboxPlan = {
   to: "ben",
+  queueId: "k",
   sequence: 0,
   newestFirst: false,
   widenAfterMs: 400,
@@ -14,6 +15,9 @@ const TIMES: OutboxPlan = {
 
 /** A plan in which nothing is ever widened. */
 const NARROW: OutboxPlan = { ...TIMES, widenAfterMs: 1e9, timeoutMs: 1e6 };
+
+/** The key of a message to Ben that is alone in its queue. */
+const keyOf = (queueId: string): string => Outbox.keyOf("ben", queueId, 0);
 
 /** Everything an outbox asks for when it is called exactly when it wants to be. */
 function scheduleOf(outbox: Outbox<string>): [number, string, OutboxAction][] {
@@ -29,7 +33,7 @@ function scheduleOf(outbox: Outbox<string>): [number, string, OutboxAction][] {
 /** When a message is repeated, ms after it was sent. */
 function repeatsOf(plan: Partial<OutboxPlan>): number[] {
   const outbox = new Outbox<string>();
-  outbox.add("k", "m", { ...NARROW, ...plan }, 0);
+  outbox.add("m", { ...NARROW, ...plan }, 0);
   return scheduleOf(outbox)
     .filter(([, , action]) => action === "repeat")
     .map(([at]) => at);
@@ -38,7 +42,7 @@ function repeatsOf(plan: Partial<OutboxPlan>): number[] {
 describe("the schedule of a message", () => {
   it("is to widen at each widenAfterMs, to repeat after 0.9 s and 2 s, and to expire", () => {
     const outbox = new Outbox<string>();
-    expect(outbox.add("k", "m", TIMES, 10_000)).toBe(10_400);
+    expect(outbox.add("m", TIMES, 10_000)).toBe(10_400);
     const log = scheduleOf(outbox);
     const timesOf = (wanted: OutboxAction): number[] =>
       log.filter(([, , action]) => action === wanted).map(([at]) => at - 10_000);
@@ -65,13 +69,13 @@ describe("the schedule of a message", () => {
 
   it("is over with the timeout, however short", () => {
     const outbox = new Outbox<string>();
-    expect(outbox.add("k", "m", { ...TIMES, timeoutMs: 50 }, 0)).toBe(50);
+    expect(outbox.add("m", { ...TIMES, timeoutMs: 50 }, 0)).toBe(50);
     expect(scheduleOf(outbox)).toEqual([[50, "m", "expire"]]);
   });
 
   it("repeats before the first widening where that is far away", () => {
     const outbox = new Outbox<string>();
-    expect(outbox.add("k", "m", { ...TIMES, widenAfterMs: 60_000, timeoutMs: 3000 }, 0)).toBe(900);
+    expect(outbox.add("m", { ...TIMES, widenAfterMs: 60_000, timeoutMs: 3000 }, 0)).toBe(900);
     expect(scheduleOf(outbox).map(([at, , action]) => [at, action])).toEqual([
       [900, "repeat"],
       [2000, "repeat"],
@@ -81,7 +85,7 @@ describe("the schedule of a message", () => {
 
   it("is not made up for when it was slept through", () => {
     const outbox = new Outbox<string>();
-    outbox.add("k", "m", { ...TIMES, timeoutMs: 10_000 }, 0);
+    outbox.add("m", { ...TIMES, timeoutMs: 10_000 }, 0);
     const actions = outbox.due(5000).map(({ action }) => action);
     expect(actions).toEqual(["repeat", "widen"]);
     expect(outbox.due(5000)).toEqual([]);
@@ -90,16 +94,16 @@ describe("the schedule of a message", () => {
 
   it("is only to expire when the timeout was slept through too", () => {
     const outbox = new Outbox<string>();
-    outbox.add("k", "m", TIMES, 0);
+    outbox.add("m", TIMES, 0);
     expect(outbox.due(60_000)).toEqual([{ item: "m", action: "expire" }]);
     expect(outbox.due(60_000)).toEqual([]);
   });
 
   it("ends when the message is taken", () => {
     const outbox = new Outbox<string>();
-    outbox.add("k", "m", TIMES, 0);
+    outbox.add("m", TIMES, 0);
     outbox.due(500);
-    expect(outbox.take("k")).toBe("m");
+    expect(outbox.take(keyOf("k"))).toBe("m");
     expect(outbox.due(60_000)).toEqual([]);
     expect(outbox.nextAt()).toBe(Number.POSITIVE_INFINITY);
   });
@@ -112,7 +116,7 @@ describe("the schedule of a message", () => {
 
 describe("messages to one peer", () => {
   const toBen = (outbox: Outbox<string>, count: number, plan: OutboxPlan, apartMs: number): void => {
-    for (let i = 0; i < count; i++) outbox.add(`k${i}`, `${i}`, { ...plan, sequence: i }, i * apartMs);
+    for (let i = 0; i < count; i++) outbox.add(`${i}`, { ...plan, sequence: i }, i * apartMs);
   };
   const at = (outbox: Outbox<string>, now: number): string[] =>
     outbox.due(now).map(({ item, action }) => `${action} ${item}`);
@@ -143,35 +147,48 @@ describe("messages to one peer", () => {
 
   it("do not go along when they were sent a moment ago, and none is repeated later than alone", () => {
     const outbox = new Outbox<string>();
-    outbox.add("old", "old", NARROW, 0);
-    outbox.add("new", "new", { ...NARROW, sequence: 1 }, 600);
+    outbox.add("old", NARROW, 0);
+    outbox.add("new", { ...NARROW, sequence: 1 }, 600);
     expect(at(outbox, 900)).toEqual(["repeat old"]);
     expect(outbox.nextAt()).toBe(1500);
   });
 
   it("do not go along with those to another peer", () => {
     const outbox = new Outbox<string>();
-    outbox.add("ben", "to ben", NARROW, 0);
-    outbox.add("eve", "to eve", { ...NARROW, to: "eve" }, 100);
+    outbox.add("to ben", NARROW, 0);
+    outbox.add("to eve", { ...NARROW, to: "eve" }, 100);
     expect(at(outbox, 900)).toEqual(["repeat to ben"]);
   });
 
   it("are repeated at once when the peer is back, and then as from the beginning", () => {
     const outbox = new Outbox<string>();
     toBen(outbox, 3, NARROW, 0);
-    outbox.add("eve", "to eve", { ...NARROW, to: "eve" }, 0);
+    outbox.add("to eve", { ...NARROW, to: "eve" }, 0);
     for (const now of [900, 2000, 4000, 7000, 11_000]) outbox.due(now);
-    outbox.add("new", "new", { ...NARROW, sequence: 9 }, 13_000);
+    outbox.add("new", { ...NARROW, sequence: 9 }, 13_000);
     expect(outbox.nextAt()).toBe(13_900);
     expect(outbox.heard("ben", 13_100)).toBeLessThanOrEqual(13_100);
-    outbox.take("new");
+    outbox.take(Outbox.keyOf("ben", "k", 9));
     expect(at(outbox, 13_100)).toEqual(["repeat 0", "repeat 1", "repeat 2"]);
     expect(at(outbox, 14_200)).toEqual(["repeat 0", "repeat 1", "repeat 2"]);
   });
 
+  it("are repeated at once when the original has answered a later one: it owes no ACK for those before", () => {
+    const outbox = new Outbox<string>();
+    toBen(outbox, 5, { ...NARROW, newestFirst: true }, 10);
+    outbox.add("elsewhere", { ...NARROW, queueId: "another" }, 40);
+    const answered = { queueId: "k", sequence: 3 };
+    outbox.take(Outbox.keyOf("ben", "k", 3));
+    expect(outbox.heard("ben", 300, answered)).toBe(300);
+    expect(at(outbox, 300)).toEqual(["repeat 2", "repeat 1", "repeat 0"]);
+    // Once: more ACKs of the same tick ask for nothing more.
+    expect(outbox.heard("ben", 310, answered)).toBeGreaterThan(310);
+    expect(at(outbox, 310)).toEqual([]);
+  });
+
   it("keep their pauses while the peer answers others: it may have refused them", () => {
     const outbox = new Outbox<string>();
-    outbox.add("refused", "refused", { ...NARROW, timeoutMs: 60_000 }, 0);
+    outbox.add("refused", { ...NARROW, timeoutMs: 60_000 }, 0);
     const repeatedAt: number[] = [];
     for (let now = 0; now <= 60_000; now += 100) {
       outbox.heard("ben", now);
@@ -193,37 +210,38 @@ describe("messages to one peer", () => {
 describe("an outbox", () => {
   it("finds a message by its key, until it is taken", () => {
     const outbox = new Outbox<string>();
-    outbox.add("k1", "m1", TIMES, 0);
-    outbox.add("k2", "m2", TIMES, 0);
-    expect([outbox.has("k1"), outbox.get("k1"), outbox.has("k3"), outbox.get("k3")]).toEqual([
+    outbox.add("m1", { ...TIMES, queueId: "k1" }, 0);
+    outbox.add("m2", { ...TIMES, queueId: "k2" }, 0);
+    const [k1, k3] = [keyOf("k1"), keyOf("k3")];
+    expect([outbox.has(k1), outbox.get(k1), outbox.has(k3), outbox.get(k3)]).toEqual([
       true,
       "m1",
       false,
       undefined,
     ]);
-    expect(outbox.take("k1")).toBe("m1");
-    expect(outbox.take("k1")).toBeUndefined();
-    expect(outbox.take("k3")).toBeUndefined();
-    expect([outbox.has("k1"), outbox.size, outbox.items()]).toEqual([false, 1, ["m2"]]);
+    expect(outbox.take(k1)).toBe("m1");
+    expect(outbox.take(k1)).toBeUndefined();
+    expect(outbox.take(k3)).toBeUndefined();
+    expect([outbox.has(k1), outbox.size, outbox.items()]).toEqual([false, 1, ["m2"]]);
   });
 
   it("remembers the last thousand that were in, for their late ACKs", () => {
     const outbox = new Outbox<string>();
-    outbox.add("taken", "m", TIMES, 0);
-    outbox.add("expired", "m", TIMES, 0);
-    outbox.add("waiting", "m", { ...TIMES, timeoutMs: 1e6 }, 0);
-    outbox.take("taken");
-    outbox.take("never in");
+    outbox.add("m", { ...TIMES, queueId: "taken" }, 0);
+    outbox.add("m", { ...TIMES, queueId: "expired" }, 0);
+    outbox.add("m", { ...TIMES, queueId: "waiting", timeoutMs: 1e6 }, 0);
+    outbox.take(keyOf("taken"));
+    outbox.take(keyOf("never in"));
     outbox.due(4000);
     const areDone = (): boolean[] =>
-      ["taken", "expired", "waiting", "never in"].map((key) => outbox.isDone(key));
+      ["taken", "expired", "waiting", "never in"].map((queue) => outbox.isDone(keyOf(queue)));
     expect(areDone()).toEqual([true, true, false, false]);
     for (let i = 0; i < 1022; i++) {
-      outbox.add(`k${i}`, "m", TIMES, 5000);
-      outbox.take(`k${i}`);
+      outbox.add("m", { ...TIMES, queueId: `k${i}` }, 5000);
+      outbox.take(keyOf(`k${i}`));
     }
     expect(areDone()).toEqual([true, true, false, false]);
-    outbox.take("waiting");
+    outbox.take(keyOf("waiting"));
     expect(areDone()).toEqual([false, true, true, false]);
   });
 
@@ -277,11 +295,11 @@ describe("an outbox", () => {
           for (const [i, entry] of model.entries()) {
             if (entry.state === "before" && entry.startAt <= now) {
               entry.state = "waiting";
-              outbox.add(`k${i}`, i, { ...entry, sequence: i }, entry.startAt);
+              outbox.add(i, { ...entry, queueId: "k", sequence: i }, entry.startAt);
             }
             if (entry.state === "waiting" && entry.takeAt <= now) {
               entry.state = "gone";
-              expect(outbox.take(`k${i}`)).toBe(i);
+              expect(outbox.take(Outbox.keyOf(entry.to, "k", i))).toBe(i);
             }
             if (entry.state === "waiting" && now >= entry.startAt + entry.timeoutMs) {
               entry.state = "gone";
@@ -325,7 +343,7 @@ describe("an outbox", () => {
     fc.assert(
       fc.property(fc.array(fc.nat(900), { minLength: 10, maxLength: 100 }), (pauses) => {
         const outbox = new Outbox<string>();
-        outbox.add("k", "m", TIMES, 0);
+        outbox.add("m", TIMES, 0);
         const counts: Record<OutboxAction, number> = { widen: 0, repeat: 0, expire: 0 };
         let now = 0;
         for (const pause of [...pauses, 5000, 5000]) {

@@ -104,3 +104,14 @@ describe("a book", () => {
     expect(book.brokersOf("one more")).toEqual([a]);
   });
 });
+
+it("knows whether a peer acknowledges as the Python original does, by its latest ACK", () => {
+  const book = new PeerHistory();
+  expect(book.isOriginal("x")).toBeUndefined();
+  book.found("x", a);
+  expect(book.isOriginal("x")).toBeUndefined();
+  book.acknowledged("x", true);
+  expect([book.isOriginal("x"), book.isOriginal("y")]).toEqual([true, undefined]);
+  book.acknowledged("x", false);
+  expect(book.isOriginal("x")).toBe(false);
+});

@@ -112,10 +112,8 @@ withPython("a Python peer", (python) => {
       );
 
       expect(peer.messages).toHaveLength(MESSAGES);
-      const inOrder = peer.messages.toSorted((a, b) => a.sequence - b.sequence);
-      expect(inOrder.map(({ sequence }) => sequence)).toEqual(upTo(MESSAGES));
-      expect(hexOf(inOrder)).toEqual(bytes.map(hex));
-      expect(new Set(inOrder.map(({ from }) => from))).toEqual(new Set([router.address]));
+      expect(hexOf(peer.messages).toSorted()).toEqual(bytes.map(hex).toSorted());
+      expect(new Set(peer.messages.map(({ from }) => from))).toEqual(new Set([router.address]));
 
       expect(peer.dropped).toEqual([]);
       expect(droppedBy(router)).toEqual([]);
@@ -141,7 +139,9 @@ withPython("a Python peer", (python) => {
         );
 
         expect(hexOf(peer.messages)).toEqual(bytes.slice(0, ONE_BY_ONE).map(hex));
-        expect(peer.messages.map(({ sequence }) => sequence)).toEqual(upTo(ONE_BY_ONE));
+        // It has answered the first before the second is sent, and is known from then on.
+        expect(peer.messages.map(({ sequence }) => sequence)).toEqual(Array(ONE_BY_ONE).fill(0));
+        expect(new Set(peer.messages.map(({ queueId }) => queueId)).size).toBe(ONE_BY_ONE);
 
         expect(peer.dropped).toEqual([]);
         expect(droppedBy(router)).toEqual([]);

@@ -426,11 +426,16 @@ class RealPeer {
       acks++;
       void later(2 * PASSAGE_MS).then(() => {
         const slot = this.#links.slots().find(({ broker }) => broker.host === this.#brokers[index]?.host);
-        if (slot !== undefined) delivery.acknowledge({ slot, timestamp: 0, at: monotonicNow() });
+        if (slot !== undefined)
+          delivery.acknowledge({ slot, timestamp: 0, isBare: false, at: monotonicNow() });
       });
     };
     alarm.set(
-      outbox.add("", delivery, { to: "", sequence: 0, newestFirst: false, answerMs: 0, ...RULES }, startedAt),
+      outbox.add(
+        delivery,
+        { to: "", queueId: "", sequence: 0, newestFirst: false, answerMs: 0, ...RULES },
+        startedAt,
+      ),
     );
     const acknowledged = delivery.run().then(
       ({ slot, at }) => ({

@@ -29,7 +29,7 @@ export interface Sent {
 }
 
 /** The one message of an outbox. */
-const ALONE = { to: "", sequence: 0, newestFirst: false, answerMs: 0 };
+const ALONE = { to: "", queueId: "", sequence: 0, newestFirst: false, answerMs: 0 };
 
 /** How far down a ranking brokers are held at most, as in the library's inbound set. */
 const MAX_HELD = 64;
@@ -94,7 +94,7 @@ class Sending {
   /** Does what is due until the ACK comes or the time is over. */
   #wait(): void {
     const outbox = new Outbox<null>();
-    let now = outbox.add("", null, { ...ALONE, ...this.#rules }, 0);
+    let now = outbox.add(null, { ...ALONE, ...this.#rules }, 0);
     while (now <= this.#ackAt && now < Number.POSITIVE_INFINITY) {
       for (const { action } of outbox.due(now)) {
         if (action === "widen") this.#widen(now);

@@ -38,6 +38,11 @@ function makeAckText(): Uint8Array {
   return utf8ToBytes(`ack ${bytesToHex(randomBytes(ACK_RANDOM_BYTES))}`);
 }
 
+/** Whether somebody's ACK says nothing but that, as those of the Python original. */
+export function isBareAck(message: Uint8Array): boolean {
+  return message.length === 3 && bytesToHex(message) === "61636b";
+}
+
 /** An ACK of ours, and where it was given. */
 interface Ack {
   readonly payload: Promise<Uint8Array>;

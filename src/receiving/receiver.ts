@@ -8,7 +8,7 @@ import { Outbox } from "../sending/outbox.js";
 import type { Identity } from "../wire/identity.js";
 import { AppPacket, MessageType, PACKET_OVERHEAD } from "../wire/packet.js";
 import { isSealed, open, sealedLength } from "../wire/seal.js";
-import { Acks } from "./acks.js";
+import { Acks, isBareAck } from "./acks.js";
 import { Inbox } from "./inbox.js";
 import { FRESH_MS, ReplayWindow } from "./replay-window.js";
 import { type Rank, Verifier } from "./verifier.js";
@@ -251,7 +251,8 @@ export class Receiver {
   #acknowledged(packet: AppPacket, slot: LinkSlot): void {
     const { outbox, wallNow, onSkew, onFailed } = this.#options;
     const delivery = outbox.get(Outbox.keyOf(packet.source, packet.queueId, packet.sequence));
-    delivery?.acknowledge({ slot, timestamp: packet.timestamp, at: monotonicNow() });
+    const { timestamp, message } = packet;
+    delivery?.acknowledge({ slot, timestamp, isBare: isBareAck(message), at: monotonicNow() });
     try {
       const offsetMs = packet.timestamp * 1000 + 500 - wallNow();
       if (Math.abs(offsetMs) > SKEW_MS) onSkew(packet.source, offsetMs);

@@ -10,6 +10,8 @@ export interface Acknowledgement {
   readonly slot: LinkSlot;
   /** The peer's clock when it was signed, Unix seconds. */
   readonly timestamp: number;
+  /** Whether it says `ack` and nothing else: so does the Python original, and nobody of ours. */
+  readonly isBare: boolean;
   /** When it came, monotonic ms. */
   readonly at: number;
 }

@@ -1,13 +1,7 @@
 import { concatBytes, randomBytes, utf8ToBytes } from "@noble/hashes/utils.js";
 import { platform } from "#platform";
 import { MAX_SEQUENCE, QUEUE_ID_BYTES } from "../wire/packet.js";
-
-/** Which message of whose queue: what tells it from all others of its sender. */
-export interface Place {
-  /** 64 hex characters. */
-  readonly queueId: string;
-  readonly sequence: number;
-}
+import type { Place } from "./outbox.js";
 
 /**
  * Numbers the messages of a pipe: 0, 1, 2 … in a queue of its own. A number that no broker has seen is
@@ -34,6 +28,11 @@ export class Numbering {
     }
     this.#isSettled = false;
     return { queueId: this.#queueId, sequence: this.#sequence++ };
+  }
+
+  /** A queue for one message alone. */
+  apart(): Place {
+    return { queueId: randomQueueId(), sequence: 0 };
   }
 
   /** Gives a number back. It is used again once all behind it were given back too. */

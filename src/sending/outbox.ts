@@ -29,12 +29,17 @@ const PEERS_KEPT = 1024;
 /** What is to be done about a message that has no ACK yet. */
 export type OutboxAction = "widen" | "repeat" | "expire";
 
+/** Which message of whose queue: what tells it from all others of its sender. */
+export interface Place {
+  /** 64 hex characters. */
+  readonly queueId: string;
+  readonly sequence: number;
+}
+
 /** How one message is to be treated. */
-export interface OutboxPlan {
+export interface OutboxPlan extends Place {
   /** The destination. */
   readonly to: string;
-  /** Its number among the messages of its queue. */
-  readonly sequence: number;
   /**
    * Whether what comes due together is done in descending order, which the Python original needs: a message of a
    * queue makes it forget the ACKs that it still owes for those before.
@@ -52,6 +57,7 @@ interface Entry<T> extends OutboxPlan {
   readonly item: T;
   readonly expireAt: number;
   widenAt: number;
+  isRepeated: boolean;
   /** How many of the pauses are over. */
   repeats: number;
   /** The one that goes on now, and when it ends. */
@@ -82,17 +88,18 @@ export class Outbox<T> {
   }
 
   /** @returns when {@link due} has to be called for this message at the latest */
-  add(key: string, item: T, plan: OutboxPlan, now: number): number {
+  add(item: T, plan: OutboxPlan, now: number): number {
     const entry: Entry<T> = {
       ...plan,
       item,
       widenAt: now + plan.widenAfterMs,
       expireAt: now + plan.timeoutMs,
+      isRepeated: false,
       repeats: 0,
       pauseMs: pauseOf(plan, 0),
       repeatAt: now + pauseOf(plan, 0),
     };
-    this.#entries.set(key, entry);
+    this.#entries.set(Outbox.keyOf(plan.to, plan.queueId, plan.sequence), entry);
     return nextOf(entry);
   }
 
@@ -123,19 +130,24 @@ export class Outbox<T> {
 
   /**
    * A peer has answered. If it was away, what waits for it is repeated as soon as it may be.
+   * @param forgetsBefore - for the Python original, what it answered: it owes no ACK any more for what came before
+   * that in the same queue, which is repeated at once
    * @returns when {@link due} has to be called because of that, or Infinity
    */
-  heard(from: string, now: number): number {
-    const silentMs = now - (this.#heardAt.get(from) ?? -NEVER);
+  heard(from: string, now: number, forgetsBefore?: Place): number {
+    const wasAway = now - (this.#heardAt.get(from) ?? -NEVER) >= AWAY_MS;
     this.#heardAt.set(from, now);
     let next = NEVER;
-    if (silentMs < AWAY_MS) return next;
+    if (!wasAway && !forgetsBefore?.sequence) return next;
     for (const entry of this.#entries.values()) {
       if (entry.to !== from) continue;
-      const pauseMs = pauseOf(entry, 0);
-      entry.repeatAt += pauseMs - entry.pauseMs;
-      entry.pauseMs = pauseMs;
-      entry.repeats = 0;
+      if (wasAway) {
+        const pauseMs = pauseOf(entry, 0);
+        entry.repeatAt += pauseMs - entry.pauseMs;
+        entry.pauseMs = pauseMs;
+        entry.repeats = 0;
+      }
+      if (!entry.isRepeated && forgetsBefore && isBefore(entry, forgetsBefore)) entry.repeatAt = now;
       next = Math.min(next, nextOf(entry));
     }
     return next;
@@ -165,6 +177,7 @@ export class Outbox<T> {
       for (const entry of this.#entries.values()) {
         if (repeating.has(entry.to) && goesAlong(entry.repeatAt, entry.pauseMs, now)) {
           // A pause that was slept through is not made up for.
+          entry.isRepeated = true;
           entry.repeats++;
           entry.pauseMs = pauseOf(entry, entry.repeats);
           entry.repeatAt = now + entry.pauseMs;
@@ -204,6 +217,10 @@ function asActions<T>(
 /** Whether something that is due then may be done now, because something of its kind is. */
 function goesAlong(at: number, pauseMs: number, now: number): boolean {
   return now >= at - (1 - GOES_ALONG_AFTER) * pauseMs;
+}
+
+function isBefore(a: Place, b: Place): boolean {
+  return a.queueId === b.queueId && a.sequence < b.sequence;
 }
 
 /** Ascending by number, except where the newest has to come first. */

@@ -7,6 +7,7 @@ interface Peer {
   brokers: readonly Broker[];
   /** A running mean of its round trips, ms. */
   roundTripMs: number | undefined;
+  isOriginal: boolean | undefined;
 }
 
 /** How many brokers are remembered for a peer. */
@@ -33,6 +34,20 @@ export class PeerHistory {
   }
 
   /**
+   * Whether a peer acknowledges as the Python original does, as far as its latest ACK tells: on a tick, no ACK for a
+   * message of a queue in which another one came before the tick, and its messages in no order. Undefined while it
+   * was not heard of.
+   */
+  isOriginal(address: string): boolean | undefined {
+    return this.#peers.get(address)?.isOriginal;
+  }
+
+  /** Notes which kind of ACK came. */
+  acknowledged(address: string, isBare: boolean): void {
+    this.#touch(address).isOriginal = isBare;
+  }
+
+  /**
    * Notes that a peer is to be found on a broker.
    * @returns whether that is a change
    */
@@ -53,7 +68,7 @@ export class PeerHistory {
   }
 
   #touch(address: string): Peer {
-    const peer = this.#peers.get(address) ?? { brokers: [], roundTripMs: undefined };
+    const peer = this.#peers.get(address) ?? { brokers: [], roundTripMs: undefined, isOriginal: undefined };
     this.#peers.set(address, peer);
     return peer;
   }

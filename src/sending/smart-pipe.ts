@@ -13,8 +13,8 @@ import type { Identity } from "../wire/identity.js";
 import { AppPacket, MessageType } from "../wire/packet.js";
 import { isSealed, seal } from "../wire/seal.js";
 import { type Acknowledgement, Delivery, TimeoutReached } from "./delivery.js";
-import { Numbering, type Place, randomQueueId } from "./numbering.js";
-import { Outbox } from "./outbox.js";
+import { Numbering } from "./numbering.js";
+import { Outbox, type OutboxPlan, type Place } from "./outbox.js";
 import type { RoutingTable } from "./routing-table.js";
 import { withPatience } from "./signing.js";
 import { Turns } from "./turns.js";
@@ -56,6 +56,13 @@ const RENEW_AFTER_MS = 60_000;
 /** No repeat comes within so many usual round trips of a publish: the answer may be on its way. */
 const ANSWER_ROUND_TRIPS = 1.5;
 
+/** How many messages may be on their way to a peer that has not answered yet, for so long. */
+const FIRST_FLIGHT = 8;
+const FIRST_ACK_MS = 2000;
+
+/** How long the Python original may wait before it sends an ACK: until the next tick of its loop. */
+const TICK_MS = 500;
+
 /** How long a probe goes on listening after the first answer: this, or twice the first round trip. */
 const PROBE_LISTEN_MS = 150;
 
@@ -85,6 +92,8 @@ export class SmartPipe {
   readonly #turns: Turns;
   readonly #numbering = new Numbering();
   #closed = false;
+  /** When the first of those messages was sent that are on their way. */
+  #begunAt = 0;
 
   /** @internal */
   constructor(
@@ -99,9 +108,9 @@ export class SmartPipe {
     this.encrypted = encrypted;
     this.hinted = hinted;
     this.#ranked = ranked;
-    const { settings, lifecycle } = context;
+    const { lifecycle } = context;
     this.#turns = new Turns({
-      maxInFlight: settings.maxInFlight,
+      room: (now) => this.#room(now),
       readyAt: (now) => this.#rateReadyAt(now),
       lifecycle,
     });
@@ -153,7 +162,7 @@ export class SmartPipe {
     );
     await this.#turns.take(signal);
     try {
-      const place = this.#numbering.next(this.#context.wakes());
+      const place = this.#place();
       const context = { source: this.#context.address, destination: this.to, ...place };
       const make = (): Uint8Array => (this.encrypted ? seal(message, context) : message);
       const sent = await this.#transmit(MessageType.Message, place, make, timeoutMs, signal);
@@ -183,7 +192,7 @@ export class SmartPipe {
   /** Probes, also while the router is closing. @internal */
   async ask({ signal, timeoutMs }: Wait): Promise<ProbeResult> {
     // A queue of its own, so that no message waits for a gap that a probe left.
-    const place = { queueId: randomQueueId(), sequence: 0 };
+    const place = this.#numbering.apart();
     this.#turns.begin();
     try {
       const make = (): Uint8Array => EMPTY;
@@ -221,11 +230,28 @@ export class SmartPipe {
     if (this.#closed) throw new SidewireError("CLOSED", "the pipe was closed");
   }
 
+  /**
+   * How many messages may be on their way. The first ACK tells where the peer is and of which kind: what was sent
+   * before may have to be sent again.
+   */
+  #room(now: number): { readonly maxInFlight: number; readonly until: number } {
+    const { maxInFlight } = this.#context.settings;
+    const isKnown = this.#context.routes.peers.isOriginal(this.to) !== undefined;
+    if (this.#turns.isIdle) this.#begunAt = now;
+    const until = this.#begunAt + FIRST_ACK_MS;
+    return isKnown || now >= until
+      ? { maxInFlight, until: NEVER }
+      : { maxInFlight: Math.min(maxInFlight, FIRST_FLIGHT), until };
+  }
+
   /** When a connected broker may be published on again, where all of them have a rate. */
   #rateReadyAt(now: number): number | undefined {
+    const { links, routes } = this.#context;
     let readyAt: number | undefined;
-    for (const broker of this.#route()) {
-      const slot = this.#context.links.find(broker);
+    const isOpen = (broker: Broker): boolean => links.find(broker).state === "open";
+    const found = routes.peers.isOriginal(this.to) ? routes.foundAt(this.to).filter(isOpen) : [];
+    for (const broker of found.length > 0 ? found : this.#route()) {
+      const slot = links.find(broker);
       if (slot.state !== "open") continue;
       if (!slot.broker.rate) return undefined;
       readyAt = Math.min(readyAt ?? NEVER, slot.bucket.readyAt(now, Reserve.Message));
@@ -243,6 +269,12 @@ export class SmartPipe {
     return [...this.hinted, ...this.#context.routes.foundAt(this.to), ...this.#ranked];
   }
 
+  /** The next place in the pipe's queue; for the Python original, which knows no order, a queue of its own. */
+  #place(): Place {
+    const { routes, wakes } = this.#context;
+    return routes.peers.isOriginal(this.to) ? this.#numbering.apart() : this.#numbering.next(wakes());
+  }
+
   #keyOf({ queueId, sequence }: Place): string {
     return Outbox.keyOf(this.to, queueId, sequence);
   }
@@ -255,7 +287,7 @@ export class SmartPipe {
     timeoutMs: number,
     signal: AbortSignal | undefined,
   ): Promise<Sent> {
-    const { identity, settings, links, outbox, routes, lifecycle, wallNow, schedule } = this.#context;
+    const { identity, settings, links, outbox, lifecycle, wallNow, schedule } = this.#context;
     const startedAt = monotonicNow();
     const key = this.#keyOf(place);
     let delivery: Delivery | undefined;
@@ -293,21 +325,12 @@ export class SmartPipe {
         fanOut: settings.fanOut,
       });
       stop = onAbort(signal, (error) => delivery?.stop(error));
-      const roundTripMs = routes.peers.roundTripMs(this.to) ?? 0;
       const now = monotonicNow();
-      const plan = {
-        to: this.to,
-        sequence: place.sequence,
-        newestFirst: true,
-        widenAfterMs: Math.max(settings.widenAfterMs, 2 * roundTripMs),
-        answerMs: ANSWER_ROUND_TRIPS * roundTripMs,
-        timeoutMs: timeoutMs - (now - startedAt),
-      };
-      schedule(outbox.add(key, delivery, plan, now));
+      schedule(outbox.add(delivery, this.#plan(place, timeoutMs - (now - startedAt)), now));
       const acknowledged = delivery.run();
       published();
       const ack = await acknowledged;
-      this.#learn(delivery, ack);
+      this.#learn(place, delivery, ack);
       // The middle of the ACK's second against our clock when it came.
       const remoteClockOffsetMs = ack.timestamp * 1000 + 500 - (wall.time + ack.at - wall.at);
       return { delivery, ack, remoteClockOffsetMs };
@@ -323,11 +346,26 @@ export class SmartPipe {
     }
   }
 
-  #learn(delivery: Delivery, { slot }: Acknowledgement): void {
+  #plan(place: Place, timeoutMs: number): OutboxPlan {
+    const { settings, routes } = this.#context;
+    const roundTripMs = routes.peers.roundTripMs(this.to) ?? 0;
+    const isOriginal = routes.peers.isOriginal(this.to);
+    return {
+      ...place,
+      to: this.to,
+      newestFirst: isOriginal !== false,
+      widenAfterMs: Math.max(settings.widenAfterMs, 2 * roundTripMs) + (isOriginal ? TICK_MS : 0),
+      answerMs: ANSWER_ROUND_TRIPS * roundTripMs,
+      timeoutMs,
+    };
+  }
+
+  #learn(place: Place, delivery: Delivery, { slot, isBare }: Acknowledgement): void {
     const { routes, outbox, schedule } = this.#context;
-    schedule(outbox.heard(this.to, monotonicNow()));
+    schedule(outbox.heard(this.to, monotonicNow(), isBare ? place : undefined));
     const roundTripMs = delivery.roundTripBy(slot);
     slot.traffic.acknowledged++;
+    routes.peers.acknowledged(this.to, isBare);
     if (roundTripMs !== undefined) {
       slot.traffic.roundTripMs = roundTripMs;
       routes.peers.measured(this.to, roundTripMs);

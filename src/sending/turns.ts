@@ -3,8 +3,8 @@ import { Alarm, monotonicNow, NEVER } from "../base/alarm.js";
 import type { Lifecycle } from "../base/lifecycle.js";
 
 export interface TurnsOptions {
-  /** How many messages may be on their way at once. */
-  readonly maxInFlight: number;
+  /** How many messages may be on their way at once, and when it may be more. Monotonic ms. */
+  readonly room: (now: number) => { readonly maxInFlight: number; readonly until: number };
   /** When a broker takes one more message; undefined when none has a limit. Monotonic ms. */
   readonly readyAt: (now: number) => number | undefined;
   readonly lifecycle: Lifecycle;
@@ -18,7 +18,7 @@ export class Turns {
   readonly #options: TurnsOptions;
   /** Lets those go whose turn has not come yet, in their order. */
   readonly #waiting = new Set<() => void>();
-  readonly #rateAlarm: Alarm = new Alarm((now) => this.#give(now));
+  readonly #alarm: Alarm = new Alarm((now) => this.#give(now));
   #inFlight = 0;
   /** Those in flight that have not been published yet. */
   #unpublished = 0;
@@ -50,7 +50,7 @@ export class Turns {
       };
       const fail = (error: Error): void => {
         leave();
-        if (this.#waiting.size === 0) this.#rateAlarm.clear();
+        if (this.#waiting.size === 0) this.#alarm.clear();
         reject(error);
       };
       const stopWatching = this.#options.lifecycle.onClosed(fail);
@@ -77,20 +77,25 @@ export class Turns {
     this.#give(monotonicNow());
   }
 
-  /** Lets go whose turn it is; returns when to look again because of a rate. */
+  /** Lets go whose turn it is; returns when to look again, unless a turn ends before. */
   #give(now: number): number {
     for (const go of this.#waiting) {
-      if (this.#inFlight >= this.#options.maxInFlight) break;
+      const { maxInFlight, until } = this.#options.room(now);
+      if (this.#inFlight >= maxInFlight) {
+        this.#alarm.set(until);
+        return until;
+      }
       const readyAt = this.#options.readyAt(now);
       // The one before has not drawn its token yet.
       if (readyAt !== undefined && this.#unpublished > 0) break;
       if (readyAt !== undefined && readyAt > now) {
-        this.#rateAlarm.set(readyAt);
+        this.#alarm.set(readyAt);
         return readyAt;
       }
       this.begin();
       go();
     }
+    if (this.#waiting.size === 0) this.#alarm.clear();
     return NEVER;
   }
 }

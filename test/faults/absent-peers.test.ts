@@ -121,6 +121,18 @@ describe("a peer that is away for a while, in simulated time", () => {
     expect(texts(shown)).toEqual(upTo(20).map(String));
   });
 
+  it("is sent a few messages at first: what it does not answer is not multiplied", async () => {
+    const { router: ann } = await join();
+    const pipe = await ann.pipe(addressOf(cheapIdentity()));
+    const sent = work(Promise.all(upTo(60).map((i) => pipe.send(`${i}`))));
+    await pass(1900);
+    expect(ann.stats().inFlight).toBe(8);
+    await pass(200);
+    expect(ann.stats().inFlight).toBe(60);
+    await pass(5 * SECOND_MS);
+    expect(new Set(await sent)).toEqual(new Set([0]));
+  });
+
   it.each([
     [4, 31],
     [20, 75],

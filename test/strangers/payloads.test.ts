@@ -3,7 +3,6 @@ import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { LinkSet } from "../../src/brokers/link-set.js";
 import type { DropReason } from "../../src/receiving/receiver.js";
 import { Delivery } from "../../src/sending/delivery.js";
-import { Outbox } from "../../src/sending/outbox.js";
 import { type Identity, Keypair } from "../../src/wire/identity.js";
 import { seal } from "../../src/wire/seal.js";
 import {
@@ -286,7 +285,7 @@ function sealedFields(): RawFields[] {
   });
 }
 
-const WAITING = { to: "", sequence: 0, newestFirst: true, answerMs: 0, widenAfterMs: 1e9, timeoutMs: 1e9 };
+const WAITING = { newestFirst: true, answerMs: 0, widenAfterMs: 1e9, timeoutMs: 1e9 };
 
 /** A message that waits for its ACK, in somebody's outbox. */
 function waitingDelivery(): Delivery {
@@ -346,14 +345,14 @@ describe(`${PAYLOADS} random and mutated payloads`, () => {
     // Some messages of one's own are on their way, so that some ACKs fit.
     const acknowledged = new Set<Delivery>();
     const expect_ = (number: number): void => {
-      const key = Outbox.keyOf(bytesToHex(keyOf(number)), bytesToHex(queueOf(number * 3)), 0);
+      const place = { to: bytesToHex(keyOf(number)), queueId: bytesToHex(queueOf(number * 3)), sequence: 0 };
       const delivery = waitingDelivery();
       const original = delivery.acknowledge.bind(delivery);
       delivery.acknowledge = (ack) => {
         acknowledged.add(delivery);
         original(ack);
       };
-      bench.outbox.add(key, delivery, WAITING, now);
+      bench.outbox.add(delivery, { ...place, ...WAITING }, now);
     };
     for (let number = 0; number < 100; number++) expect_(number);
 
