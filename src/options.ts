@@ -15,7 +15,7 @@ import {
   whole,
 } from "./base/schema.js";
 import { checkClock } from "./base/wall-clock.js";
-import { type BrokerHint, type HintStore, MemoryHintStore, parseHints } from "./brokers/hints.js";
+import { type BrokerHint, type HintStore, type Hints, MemoryHintStore, parseHints } from "./brokers/hints.js";
 import type { InboundMessage, SendOptions } from "./message.js";
 import type { Family, SocketOptions, Verify } from "./platform/platform.js";
 import type { Transport } from "./platform/transports.js";
@@ -133,8 +133,8 @@ export interface PipeOptions {
   /** Seal the messages of this pipe, so that only the destination can read them. Default: the router's. */
   encrypt?: boolean | undefined;
   /**
-   * Where the destination says it listens; tried first. At most 6 are looked at, and those that may not be
-   * dialled are left out.
+   * Where the destination says it listens; tried first. At most 6 are used. What is malformed or may not be dialled
+   * is left out, and counted in `stats().skippedHints`.
    */
   hintBrokers?: readonly BrokerHint[] | undefined;
   /** Ends the wait for the first broker with an `AbortError`. */
@@ -193,9 +193,11 @@ export interface PipeSettings {
   readonly useCache: boolean;
   readonly encrypt: boolean;
   readonly expiryMs: number;
-  readonly hintBrokers: readonly BrokerHint[];
+  readonly hintBrokers: Hints;
   readonly signal: AbortSignal | undefined;
 }
+
+const NO_HINTS: Hints = { usable: [], skipped: 0 };
 
 /** @throws {@link InvalidInputError} */
 export function parsePipeOptions(options: PipeOptions, encryptByDefault: boolean): PipeSettings {
@@ -231,7 +233,7 @@ function pipeFields(encryptByDefault: boolean): Fields<PipeSettings> {
     useCache: or(flag, false),
     encrypt: or(flag, encryptByDefault),
     expiryMs: or(number(0, MAX_MS), 3_600_000),
-    hintBrokers: or(parseHints, []),
+    hintBrokers: or(parseHints, NO_HINTS),
     signal: aSignal,
   };
 }

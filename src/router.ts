@@ -196,11 +196,12 @@ export class Router extends EventEmitter<RouterEvents> implements AsyncDisposabl
     to: string,
     { useCache, encrypt, expiryMs, hintBrokers, signal }: PipeSettings,
   ): Promise<SmartPipe> {
-    if (!useCache) return await this.#openPipe(to, encrypt, hintBrokers, signal);
+    const hinted = this.#routes.brokersOfHints(hintBrokers);
+    if (!useCache) return await this.#openPipe(to, encrypt, hinted, signal);
     // None of those who share it can abort it for the others.
-    const make = (): Promise<SmartPipe> => this.#openPipe(to, encrypt, hintBrokers, undefined);
+    const make = (): Promise<SmartPipe> => this.#openPipe(to, encrypt, hinted, undefined);
     const pipe = await abortable(this.#cache.take(to, encrypt, expiryMs, monotonicNow(), make), signal);
-    if (hintBrokers.length > 0) pipe.hinted = this.#routes.brokersOfHints(hintBrokers);
+    if (hinted.length > 0) pipe.hinted = hinted;
     return pipe;
   }
 
@@ -254,6 +255,7 @@ export class Router extends EventEmitter<RouterEvents> implements AsyncDisposabl
       brokers: this.#links.slots().map((slot) => brokerStats(slot, this.#inbound.roleOf(slot))),
       ...this.#reporter.counts,
       dropped: { ...this.#reporter.counts.dropped },
+      skippedHints: this.#routes.skippedHints,
       inFlight: this.#outbox.size,
     };
   }
@@ -286,12 +288,11 @@ export class Router extends EventEmitter<RouterEvents> implements AsyncDisposabl
   async #openPipe(
     to: string,
     encrypt: boolean,
-    hints: readonly BrokerHint[],
+    hinted: readonly Broker[],
     signal: AbortSignal | undefined,
   ): Promise<SmartPipe> {
     await abortable(this.#routes.recall(to), signal);
     this.#lifecycle.checkNotOver();
-    const hinted = this.#routes.brokersOfHints(hints);
     const ranked = interleave(this.#routes.rankings(to));
     const route = [...hinted, ...this.#routes.foundAt(to), ...ranked];
     for (const broker of [...hinted, ...route.slice(0, this.#settings.fanOut)]) this.#links.dial(broker);

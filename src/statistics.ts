@@ -34,6 +34,8 @@ export interface RouterStats {
   readonly duplicates: number;
   /** How many packets were dropped, by reason. */
   readonly dropped: Readonly<Partial<Record<DropReason, number>>>;
+  /** Entries of `hintBrokers`, and of what the hint store gave, that are malformed or may not be dialled. */
+  readonly skippedHints: number;
   /** Messages that wait for an ACK now. */
   readonly inFlight: number;
 }

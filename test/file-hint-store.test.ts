@@ -57,6 +57,19 @@ describe("FileHintStore", () => {
     expect(JSON.parse(await readFile(path, "utf8"))).toEqual({ [addressOf(1)]: [hintTo(1)] });
   });
 
+  it("reads what can be read of a file in which something is odd", async () => {
+    const odd = {
+      [addressOf(1)]: [null, hintTo(1)],
+      [addressOf(2)]: "nonsense",
+      [addressOf(3)]: [hintTo(3)],
+    };
+    await writeFile(path, JSON.stringify(odd));
+    const store = new FileHintStore(path);
+    expect(await store.get(addressOf(1))).toEqual([hintTo(1)]);
+    expect(await store.get(addressOf(2))).toBeUndefined();
+    expect(await store.get(addressOf(3))).toEqual([hintTo(3)]);
+  });
+
   it("makes the folder", async () => {
     const deep = join(folder, "x", "y", "hints.json");
     await new FileHintStore(deep).set(addressOf(1), [hintTo(1)]);

@@ -19,44 +19,83 @@ const anyHint: fc.Arbitrary<BrokerHint> = fc.record({
   port: fc.integer({ min: 1, max: 65535 }),
 });
 
+const manyHints = (count: number): BrokerHint[] =>
+  Array.from({ length: count }, (_, i) => ({ ...HINT, port: i + 1 }));
+
 describe("parseHints", () => {
   it("gives back what is well-formed, and only the fields it knows", () => {
     fc.assert(
       fc.property(fc.array(anyHint, { maxLength: MAX_HINTS }), (hints) => {
-        expect(parseHints(hints)).toEqual(hints);
-        expect(parseHints(hints.map((hint) => ({ ...hint, password: "x" })))).toEqual(hints);
-        expect(parseHints(JSON.parse(JSON.stringify(hints)))).toEqual(hints);
+        const parsed = { usable: hints, skipped: 0 };
+        expect(parseHints(hints)).toEqual(parsed);
+        expect(parseHints(hints.map((hint) => ({ ...hint, password: "x" })))).toEqual(parsed);
+        expect(parseHints(JSON.parse(JSON.stringify(hints)))).toEqual(parsed);
       }),
     );
   });
 
-  it("looks at the first six and at none behind them", () => {
-    const hints = Array.from({ length: 10 }, (_, i) => ({ ...HINT, port: i + 1 }));
+  it("uses the first six and looks at none behind them", () => {
     expect(MAX_HINTS).toBe(6);
-    expect(parseHints(hints).map(({ port }) => port)).toEqual([1, 2, 3, 4, 5, 6]);
-    expect(parseHints([...hints.slice(0, 6), "nonsense"])).toHaveLength(6);
+    expect(parseHints(manyHints(10)).usable.map(({ port }) => port)).toEqual([1, 2, 3, 4, 5, 6]);
+    expect(parseHints([...manyHints(6), "nonsense"])).toEqual({ usable: manyHints(6), skipped: 0 });
+  });
+
+  it("looks at 64 entries for them, however long the list is", () => {
+    const odd = Array(1e6).fill("nonsense");
+    expect(parseHints(odd)).toEqual({ usable: [], skipped: 64 });
+    expect(parseHints([...odd.slice(0, 60), ...manyHints(100)])).toEqual({
+      usable: manyHints(4),
+      skipped: 60,
+    });
   });
 
   it.each([
-    ["nothing", undefined, "hintBrokers"],
-    ["null", null, "hintBrokers"],
-    ["one hint instead of a list", HINT, "hintBrokers"],
-    ["text", "a.example", "hintBrokers"],
-    ["null in the list", [null], "hintBrokers[0]"],
-    ["text in the list", [HINT, "a.example"], "hintBrokers[1]"],
-    ["an unknown family", [{ ...HINT, af: 4 }], "hintBrokers[0].af"],
-    ["a family by name", [{ ...HINT, af: "IPv4" }], "hintBrokers[0].af"],
-    ["no host", [{ af: 2, port: 1883 }], "hintBrokers[0].host"],
-    ["an empty host", [{ ...HINT, host: "" }], "hintBrokers[0].host"],
-    ["a URL for a host", [HINT, HINT, { ...HINT, host: "mqtt://a" }], "hintBrokers[2].host"],
-    ["a host that is not ASCII", [{ ...HINT, host: "bröker" }], "hintBrokers[0].host"],
-    ["no port", [{ af: 2, host: "a.example" }], "hintBrokers[0].port"],
-    ["port 0", [{ ...HINT, port: 0 }], "hintBrokers[0].port"],
-    ["port 65536", [{ ...HINT, port: 65536 }], "hintBrokers[0].port"],
-    ["a port as text", [{ ...HINT, port: "1883" }], "hintBrokers[0].port"],
-  ])("refuses %s and names the place", (_, hints, path) => {
+    [2, 2],
+    [10, 10],
+    [23, 10],
+    [24, 10],
+    [26, 10],
+    [28, 10],
+    [30, 10],
+  ])("takes family %i, as some platform has it, for %i", (af, family) => {
+    const host = family === 2 ? "192.0.2.1" : "2001:db8::1";
+    expect(parseHints([{ af, host, port: 1883 }])).toEqual({
+      usable: [{ af: family, host, port: 1883 }],
+      skipped: 0,
+    });
+  });
+
+  it.each<[string, unknown]>([
+    ["null", null],
+    ["text", "a.example"],
+    ["a list", [HINT]],
+    ["an unknown family", { ...HINT, af: 4 }],
+    ["a family by name", { ...HINT, af: "IPv4" }],
+    ["a family as text", { ...HINT, af: "10" }],
+    ["an IPv6 address for IPv4", { ...HINT, host: "2001:db8::1" }],
+    ["an IPv4 address for IPv6", { ...HINT, af: 10, host: "192.0.2.1" }],
+    ["no host", { af: 2, port: 1883 }],
+    ["an empty host", { ...HINT, host: "" }],
+    ["a URL for a host", { ...HINT, host: "mqtt://a" }],
+    ["a host that is not ASCII", { ...HINT, host: "bröker" }],
+    ["a host that is a list", { ...HINT, host: ["a.example"] }],
+    ["no port", { af: 2, host: "a.example" }],
+    ["port 0", { ...HINT, port: 0 }],
+    ["port 65536", { ...HINT, port: 65536 }],
+    ["half a port", { ...HINT, port: 1883.5 }],
+    ["a port as text", { ...HINT, port: "1883" }],
+  ])("skips and counts %s, and uses the rest", (_, odd) => {
+    expect(parseHints([odd, HINT, odd])).toEqual({ usable: [HINT], skipped: 2 });
+  });
+
+  it.each([
+    ["nothing", undefined],
+    ["null", null],
+    ["one hint instead of a list", HINT],
+    ["text", "a.example"],
+  ])("refuses %s, which is no list", (_, hints) => {
     expect(() => parseHints(hints)).toThrow(
-      expect.objectContaining({ name: "InvalidInputError", code: "INVALID_HINT", path }),
+      expect.objectContaining({ name: "InvalidInputError", code: "INVALID_HINT", path: "hintBrokers" }),
     );
   });
 });

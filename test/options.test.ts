@@ -374,7 +374,7 @@ describe("the options of a call", () => {
       useCache: false,
       encrypt: false,
       expiryMs: 3_600_000,
-      hintBrokers: [],
+      hintBrokers: { usable: [], skipped: 0 },
       signal: undefined,
     });
   });
@@ -382,7 +382,8 @@ describe("the options of a call", () => {
   it("come out as they went in", () => {
     const hintBrokers = [{ af: 2, host: "a.example", port: 1883 }] as const;
     const pipe = { useCache: true, encrypt: true, expiryMs: 0, hintBrokers, signal };
-    expect(parsePipeOptions(pipe, false)).toEqual(pipe);
+    const hints = { usable: hintBrokers, skipped: 0 };
+    expect(parsePipeOptions(pipe, false)).toEqual({ ...pipe, hintBrokers: hints });
     expect(parseStartOptions({ signal, timeoutMs: 1 })).toEqual({ signal, timeoutMs: 1 });
     expect(parseSendOptions({ signal, timeoutMs: 600_000 })).toEqual({ signal, timeoutMs: 600_000 });
   });
@@ -441,10 +442,10 @@ describe("the options of a call", () => {
     }
   });
 
-  it("check the hints, with the hints' own errors", () => {
-    expect(() => parsePipe({ hintBrokers: [{ af: 2, host: "a.example" }] })).toThrow(
-      expect.objectContaining({ code: "INVALID_HINT", path: "hintBrokers[0].port" }),
-    );
+  it("skip a hint that is odd, and refuse what is no list with the hints' own error", () => {
+    expect(parsePipeOptions({ hintBrokers: [{ af: 2, host: "a.example", port: 0 }] }, false)).toMatchObject({
+      hintBrokers: { usable: [], skipped: 1 },
+    });
     expect(() => parsePipe({ hintBrokers: "a.example" })).toThrow(
       expect.objectContaining({ code: "INVALID_HINT", path: "hintBrokers" }),
     );

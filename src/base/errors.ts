@@ -13,7 +13,7 @@ export type SidewireErrorCode =
   | "INVALID_KEY"
   /** A broker pool, or one entry of it, is malformed. */
   | "INVALID_POOL"
-  /** A broker hint is malformed. */
+  /** The broker hints are no list. */
   | "INVALID_HINT"
   /** A field of a packet to be packed is out of range, or the signer gave no 64-byte signature. */
   | "INVALID_PACKET"

@@ -1,16 +1,27 @@
 import { platform } from "#platform";
 import { BoundedMap } from "../base/bounded-map.js";
-import { be, listOf, record, type Schema } from "../base/schema.js";
+import { check, got, isRecord } from "../base/schema.js";
 import type { Family } from "../platform/platform.js";
-import { aHost, aPort, type Broker, type BrokerPool, brokersOf, portsOf } from "../wire/broker-pool.js";
+import {
+  type Broker,
+  type BrokerPool,
+  brokersOf,
+  isHost,
+  isMisplaced,
+  isPort,
+  portsOf,
+} from "../wire/broker-pool.js";
 
 /**
  * Where a peer listens, in the form that peers give to each other: most trusted first, and the
  * broker need not be in the pool.
  */
 export interface BrokerHint {
-  /** The family as the ranking hashes it: 2 for IPv4, 10 for IPv6. */
-  readonly af: 2 | 10;
+  /**
+   * The family: 2 for IPv4, 10 for IPv6, as the ranking hashes it. Taken for IPv6 as well: 23, 24, 26, 28 and 30,
+   * its numbers on Windows, the BSDs, Solaris and macOS.
+   */
+  readonly af: number;
   /** A host name or an address. */
   readonly host: string;
   /** One of the broker's ports: of plain MQTT, where the broker is not in the reader's pool. */
@@ -51,24 +62,44 @@ export class MemoryHintStore implements HintStore {
 /** How many addresses a store keeps hints for. */
 export const MAX_KEPT = 1000;
 
-/** More hints than this for one peer are not looked at: they are somebody else's word. */
+/** No more hints than this are used for one peer: they are somebody else's word. */
 export const MAX_HINTS = 6;
 
-const readHints: Schema<BrokerHint[]> = listOf(
-  record<BrokerHint>({
-    af: be("2 (IPv4) or 10 (IPv6)", (value) => value === 2 || value === 10),
-    host: aHost,
-    port: aPort,
-  }),
-  MAX_HINTS,
-);
+/** How many entries are looked at for them. */
+const MAX_LOOKED_AT = 64;
+
+/** What IPv6 is on Linux, Windows, OpenBSD, Solaris, FreeBSD and macOS: the Python original gives its platform's number. */
+const IPV6_NUMBERS: readonly unknown[] = [10, 23, 24, 26, 28, 30];
+
+/** The hints of a list that can be used, and how many of those before them cannot. */
+export interface Hints {
+  readonly usable: readonly BrokerHint[];
+  readonly skipped: number;
+}
 
 /**
- * Checks hints from a caller or a store.
- * @throws {@link InvalidInputError} `INVALID_HINT`, whose `path` names the hint and the field
+ * Reads hints that a caller or a store got from others: an odd one costs nothing but itself.
+ * @throws {@link InvalidInputError} `INVALID_HINT` for what is no list
  */
-export function parseHints(hints: unknown): BrokerHint[] {
-  return readHints(hints, "INVALID_HINT", "hintBrokers");
+export function parseHints(hints: unknown): Hints {
+  check(Array.isArray(hints), "INVALID_HINT", "hintBrokers", "a list", got(hints));
+  const usable: BrokerHint[] = [];
+  let skipped = 0;
+  for (const entry of hints.slice(0, MAX_LOOKED_AT)) {
+    if (usable.length === MAX_HINTS) break;
+    const hint = readHint(entry);
+    if (hint) usable.push(hint);
+    else skipped++;
+  }
+  return { usable, skipped };
+}
+
+function readHint(entry: unknown): BrokerHint | undefined {
+  if (!isRecord(entry)) return undefined;
+  const { af, host, port } = entry;
+  const isIPv6 = IPV6_NUMBERS.includes(af);
+  if ((af !== 2 && !isIPv6) || !isHost(host) || !isPort(port)) return undefined;
+  return isMisplaced(host, isIPv6 ? "IPv6" : "IPv4") ? undefined : { af: isIPv6 ? 10 : 2, host, port };
 }
 
 /**

@@ -60,7 +60,10 @@ export class FileHintStore implements HintStore {
   async #read(): Promise<void> {
     try {
       const kept: unknown = JSON.parse(await readFile(this.#path, "utf8"));
-      for (const [address, hints] of Object.entries(kept ?? {})) this.#memory.set(address, parseHints(hints));
+      for (const [address, hints] of Object.entries(Object(kept))) {
+        const { usable } = parseHints(Array.isArray(hints) ? hints : []);
+        if (usable.length > 0) this.#memory.set(address, usable);
+      }
     } catch {
       // Nothing kept, or nothing that can be used.
     }

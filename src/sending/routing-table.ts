@@ -1,6 +1,6 @@
 import { atMost } from "../base/alarm.js";
 import { BoundedMap } from "../base/bounded-map.js";
-import { type BrokerHint, brokerOfHint, hintOfBroker, parseHints } from "../brokers/hints.js";
+import { brokerOfHint, type Hints, hintOfBroker, parseHints } from "../brokers/hints.js";
 import type { Settings } from "../options.js";
 import { type Broker, FAMILIES } from "../wire/broker-pool.js";
 import { rankFor } from "../wire/ranking.js";
@@ -15,6 +15,8 @@ export class RoutingTable {
   readonly #isUsable: (broker: Broker) => boolean;
   /** What the store has not taken yet, the latest of each address. */
   readonly #keeping = new BoundedMap<string, Promise<void>>(MAX_KEEPING);
+  /** How many hints were malformed or may not be dialled. */
+  skippedHints = 0;
   /** What is known from this run. */
   readonly peers: PeerHistory = new PeerHistory();
 
@@ -33,11 +35,11 @@ export class RoutingTable {
   }
 
   /** The usable brokers that hints name. */
-  brokersOfHints(hints: readonly BrokerHint[]): Broker[] {
+  brokersOfHints({ usable, skipped }: Hints): Broker[] {
     const { brokers, families, allowPrivateHints } = this.#settings;
-    return hints
-      .flatMap((hint) => brokerOfHint(hint, brokers, allowPrivateHints) ?? [])
-      .filter((broker) => families.includes(broker.family) && this.#isUsable(broker));
+    const named = usable.flatMap((hint) => brokerOfHint(hint, brokers, allowPrivateHints) ?? []);
+    this.skippedHints += skipped + usable.length - named.length;
+    return named.filter((broker) => families.includes(broker.family) && this.#isUsable(broker));
   }
 
   /** Where a peer was found, the latest first. */

@@ -1,17 +1,6 @@
 import bundled from "../../brokers.json" with { type: "json" };
 import type { BrokerAddress } from "../base/errors.js";
-import {
-  be,
-  check,
-  isRecord,
-  number,
-  optional,
-  or,
-  record,
-  type Schema,
-  text,
-  whole,
-} from "../base/schema.js";
+import { be, check, isRecord, number, optional, or, record, type Schema, text } from "../base/schema.js";
 import type { Family } from "../platform/platform.js";
 import { TRANSPORTS, type Transport } from "../platform/transports.js";
 
@@ -120,9 +109,21 @@ export function isHost(host: unknown): host is string {
   return typeof host === "string" && /^[!-~]{1,253}$/.test(host) && !/[/\\@?#[\]"]/.test(host);
 }
 
+/** Addresses that belong to the other family. */
+const MISPLACED: Readonly<Record<Family, RegExp>> = { IPv4: /:/, IPv6: /^\d{1,3}(\.\d{1,3}){3}$/ };
+
+/** Whether this is an address of the other family. */
+export function isMisplaced(host: string, family: Family): boolean {
+  return MISPLACED[family].test(host);
+}
+
+export function isPort(port: unknown): port is number {
+  return Number.isInteger(port) && Number(port) >= 1 && Number(port) <= 65_535;
+}
+
 export const aHost: Schema<string> = be("a host name or an address in ASCII", isHost);
 
-export const aPort: Schema<number> = whole(1, 65_535, "port");
+const aPort: Schema<number> = be("a port from 1 to 65535", isPort);
 
 export const positive: Schema<number> = be(
   "a positive number",
@@ -146,14 +147,13 @@ const readEntry: Schema<BrokerEntry> = record<BrokerEntry>({
   rate: optional(record<BrokerRate>({ perSecond: positive, burst: number(1) })),
 });
 
-/** @param misplaced - tells addresses that belong to the other family */
-function readFamily(misplaced: RegExp): Schema<Readonly<Record<string, BrokerEntry>>> {
+function readFamily(family: Family): Schema<Readonly<Record<string, BrokerEntry>>> {
   return (value, code, path) => {
     check(isRecord(value), code, path, "an object of hosts");
     const entries = Object.entries(value).map(([host, entry]) => {
       const place = `${path}[${JSON.stringify(host)}]`;
       aHost(host, code, place);
-      check(!misplaced.test(host), code, place, `an ${path} address or a name`);
+      check(!isMisplaced(host, family), code, place, `an ${path} address or a name`);
       return [host, readEntry(entry, code, place)];
     });
     return Object.fromEntries(entries);
@@ -163,8 +163,8 @@ function readFamily(misplaced: RegExp): Schema<Readonly<Record<string, BrokerEnt
 const readPool: Schema<BrokerPool> = record<BrokerPool>(
   {
     updated: optional(text),
-    IPv4: or(readFamily(/:/), {}),
-    IPv6: or(readFamily(/^\d{1,3}(\.\d{1,3}){3}$/), {}),
+    IPv4: or(readFamily("IPv4"), {}),
+    IPv6: or(readFamily("IPv6"), {}),
   },
   "pool",
 );

@@ -4,7 +4,7 @@ import { type AddressInfo, connect, createServer, type Socket } from "node:net";
 import type { Duplex } from "node:stream";
 import { createServer as createTlsServer } from "node:tls";
 import { describe, expect, it, onTestFinished } from "vitest";
-import { type BrokerPool, Keypair } from "../../src/index.js";
+import { type BrokerHint, type BrokerPool, Keypair } from "../../src/index.js";
 import { platform } from "../../src/platform/node.js";
 import { openSocket } from "../../src/platform/socket.js";
 import { type EmbeddedBrokerOptions, startEmbeddedBroker } from "../support/embedded-broker.js";
@@ -256,17 +256,42 @@ describe("hints", () => {
     const pipe = await ann.pipe(to, { hintBrokers: [loopback, named, usable] });
     expect(await pipe.send("x", { timeoutMs: 200 })).toBe(0);
     expect(victim.connections).toBe(0);
+    expect(ann.stats().skippedHints).toBe(2);
   });
 
-  it("are checked, and the fault is named", async () => {
-    const ann = await startPeer({ IPv4: { "127.0.0.1": { port: use(await startEmbeddedBroker()).port } } });
-    const to = Keypair.generate().publicKeyHex;
-    const pipe = ann.pipe(to, {
-      hintBrokers: [
-        { af: 2, host: "a.example", port: 1883 },
-        { af: 2, host: "b.example", port: 0 },
-      ],
+  it("are used without those that are odd, which are counted", async () => {
+    const shared = use(await startEmbeddedBroker("127.0.0.1"));
+    const other = use(await startEmbeddedBroker("127.0.0.2"));
+    const ben = await startPeer({ IPv4: { "127.0.0.1": { port: shared.port } } });
+    const ann = await startPeer({ IPv4: { "127.0.0.2": { port: other.port } } }, { allowPrivateHints: true });
+    // As they come from somebody else, in JSON.
+    const hintBrokers = JSON.parse(
+      JSON.stringify([null, { af: 4, host: "a.example", port: 1883 }, { af: 2, port: 0 }, ...ben.hints()]),
+    );
+    for (const useCache of [false, true]) {
+      const pipe = await ann.pipe(ben.address, { hintBrokers, useCache });
+      expect(await pipe.send("found")).toBe(5);
+    }
+    expect(ann.stats().skippedHints).toBe(6);
+    await expect(ann.pipe(ben.address, { hintBrokers: hintBrokers[1] })).rejects.toMatchObject({
+      code: "INVALID_HINT",
+      path: "hintBrokers",
     });
-    await expect(pipe).rejects.toMatchObject({ code: "INVALID_HINT", path: "hintBrokers[1].port" });
+  });
+
+  it("of a store are used without those that are odd, which are counted", async () => {
+    const shared = use(await startEmbeddedBroker("127.0.0.1"));
+    const other = use(await startEmbeddedBroker("127.0.0.2"));
+    const ben = await startPeer({ IPv4: { "127.0.0.1": { port: shared.port } } });
+    const kept = [{ af: 2, host: "127.0.0.2", port: "1883" } as unknown as BrokerHint, ...ben.hints()];
+    const ann = await startPeer(
+      { IPv4: { "127.0.0.2": { port: other.port } } },
+      {
+        allowPrivateHints: true,
+        hintStore: { get: (address) => (address === ben.address ? kept : undefined), set: () => {} },
+      },
+    );
+    expect(await (await ann.pipe(ben.address)).send("found")).toBe(5);
+    expect(ann.stats().skippedHints).toBe(1);
   });
 });
