@@ -12,6 +12,7 @@ import type { Pair } from "./rows/pair.js";
 import { rankingRows } from "./rows/ranking.js";
 import { startingRows } from "./rows/starting.js";
 import { throughputRows } from "./rows/throughput.js";
+import { verifyingRows } from "./rows/verifying.js";
 
 interface Context {
   readonly pair: Pair;
@@ -24,6 +25,7 @@ interface Context {
 /** In the order in which they run; the last one breaks brokers. */
 const SECTIONS: Readonly<Record<string, (context: Context) => Promise<Row[]>>> = {
   ranking: ({ pair }) => rankingRows(pair.sender),
+  verifying: ({ pair }) => verifyingRows(pair.sender),
   starting: ({ pair, brokers }) => startingRows(pair.sender, brokers.slice(0, 3)),
   memory: ({ brokers, flags }) => memoryRows(brokers.slice(0, 6), flags),
   "event-loop": ({ broker, flags }) => eventLoopRows(broker, flags),
@@ -32,7 +34,15 @@ const SECTIONS: Readonly<Record<string, (context: Context) => Promise<Row[]>>> =
 };
 
 /** In the order in which they are shown. */
-const SHOWN: readonly string[] = ["latency", "throughput", "starting", "memory", "ranking", "event-loop"];
+const SHOWN: readonly string[] = [
+  "latency",
+  "throughput",
+  "verifying",
+  "starting",
+  "memory",
+  "ranking",
+  "event-loop",
+];
 
 async function main(closers: (() => unknown)[]): Promise<void> {
   const startedAt = performance.now();

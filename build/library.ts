@@ -5,7 +5,7 @@ import { licensesOfBundled } from "./licenses.js";
 type Config = ReturnType<typeof defineConfig>;
 
 const common: Options = {
-  entry: { index: "src/index.ts", node: "src/node.ts" },
+  entry: { index: "src/index.ts", node: "src/node.ts", libsecp256k1: "src/libsecp256k1.ts" },
   platform: "node",
   target: "es2022",
   treeshake: true,

@@ -44,6 +44,7 @@ const ORDER: readonly string[] = [
   "brokers/token-bucket",
   "brokers/hints",
   "brokers/mqtt-packets",
+  "brokers/line-speed",
   "brokers/guard",
   "brokers/read-scheduler",
   "brokers/broker-link",
@@ -59,6 +60,7 @@ const ORDER: readonly string[] = [
   "options",
   "sending/peer-history",
   "sending/routing-table",
+  "sending/plan",
   "sending/outbox",
   "sending/delivery",
   "sending/signing",
@@ -77,6 +79,7 @@ const ORDER: readonly string[] = [
   "reporter",
   "router",
   "node",
+  "libsecp256k1",
   "index",
 ];
 

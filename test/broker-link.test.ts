@@ -1,6 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it, onTestFinished, vi } from "vitest";
 import type { BrokerError } from "../src/base/errors.js";
 import { type BrokerLink, type LinkOptions, openLink } from "../src/brokers/broker-link.js";
+import { LineSpeed } from "../src/brokers/line-speed.js";
 import { LinkSet } from "../src/brokers/link-set.js";
 import { ReadScheduler } from "../src/brokers/read-scheduler.js";
 import type { SocketTarget } from "../src/platform/platform.js";
@@ -51,6 +52,7 @@ function begin(options: Partial<LinkOptions>): Omit<Opening, "connection"> {
       topic: TOPIC,
       connectTimeoutMs: 4000,
       maxPayloadBytes: 1000,
+      speed: new LineSpeed(),
       scheduler: new ReadScheduler(),
       onMessage: (payload) => told.messages.push(Buffer.from(payload).toString()),
       onTooLarge: () => told.tooLarge++,
@@ -190,12 +192,32 @@ describe("a session", () => {
     expect(said(connection).at(-1)).toBe("30070002616278797a");
     const long = Buffer.alloc(70_000, 1);
     expect(session.publish("ab", long)).toBe(true);
-    expect(connection.written.at(-1)?.subarray(0, 8).toString("hex")).toBe("30f4a20400026162");
+    expect(connection.written.at(-2)?.subarray(0, 8).toString("hex")).toBe("30f4a20400026162");
     connection.unsentBytes = (1 << 20) + 1;
     expect(session.publish("ab", long)).toBe(false);
     await session.close(false);
     connection.unsentBytes = 0;
     expect(session.publish("ab", long)).toBe(false);
+  });
+
+  it("publishes a long message between two pings, which tell when it has left and how fast the line is", async () => {
+    const speed = new LineSpeed();
+    const { connection, session } = await opened({ speed });
+    let left = 0;
+    session.publish("ab", Buffer.alloc(40_000 - 4), () => left++);
+    expect(said(connection).at(-3)).toBe("c000");
+    expect(said(connection).at(-1)).toBe("c000");
+    await vi.advanceTimersByTimeAsync(100);
+    connection.say(PINGRESP);
+    expect(left).toBe(0);
+    await vi.advanceTimersByTimeAsync(4000);
+    // It waits behind the message, for longer than else.
+    session.check();
+    await vi.advanceTimersByTimeAsync(3500);
+    connection.say(PINGRESP);
+    expect(left).toBe(1);
+    expect(Math.round(speed.msFor(40_004))).toBe(7500);
+    await session.close(false);
   });
 
   it("pings after 10 s of silence on either side, and is lost after 15", async () => {

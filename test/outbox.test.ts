@@ -10,6 +10,7 @@ const TIMES: OutboxPlan = {
   newestFirst: false,
   widenAfterMs: 400,
   answerMs: 0,
+  leavingMs: 0,
   timeoutMs: 4000,
 };
 
@@ -64,7 +65,9 @@ describe("the schedule of a message", () => {
   });
 
   it("leaves the peer time to answer", () => {
-    expect(repeatsOf({ timeoutMs: 12_000, answerMs: 2500 })).toEqual([2500, 5000, 7500, 10_500]);
+    expect(repeatsOf({ timeoutMs: 12_000, answerMs: 2500, leavingMs: 0 })).toEqual([
+      2500, 5000, 7500, 10_500,
+    ]);
   });
 
   it("is over with the timeout, however short", () => {
@@ -295,7 +298,7 @@ describe("an outbox", () => {
           for (const [i, entry] of model.entries()) {
             if (entry.state === "before" && entry.startAt <= now) {
               entry.state = "waiting";
-              outbox.add(i, { ...entry, queueId: "k", sequence: i }, entry.startAt);
+              outbox.add(i, { ...entry, queueId: "k", sequence: i, leavingMs: 0 }, entry.startAt);
             }
             if (entry.state === "waiting" && entry.takeAt <= now) {
               entry.state = "gone";

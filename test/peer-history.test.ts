@@ -58,23 +58,43 @@ describe("the brokers of a peer", () => {
   });
 });
 
+/** Bytes of a packet whose round trip tells of the distance, and of one that tells of the line. */
+const SHORT = 200;
+const LONG = 40_000;
+
+describe("the speed of a peer's line", () => {
+  it("is what its fastest long message of late shows", () => {
+    const book = new PeerHistory();
+    expect(book.speedOf("x").msFor(125)).toBe(1);
+    book.measured("x", 100, SHORT);
+    book.measured("x", 300, LONG);
+    expect(book.speedOf("x").msFor(LONG)).toBe(300);
+    book.measured("x", 150, LONG);
+    expect(book.speedOf("x").msFor(LONG)).toBe(150);
+    for (let i = 0; i < 3; i++) book.measured("x", 500, LONG);
+    expect(book.speedOf("x").msFor(LONG)).toBe(500);
+    expect(book.roundTripMs("x")).toBe(100);
+    expect(book.speedOf("y").msFor(125)).toBe(1);
+  });
+});
+
 describe("the round trip of a peer", () => {
   it("is unknown at first, then what was measured", () => {
     const book = new PeerHistory();
     expect(book.roundTripMs("x")).toBeUndefined();
     book.found("x", a);
     expect(book.roundTripMs("x")).toBeUndefined();
-    book.measured("x", 80);
+    book.measured("x", 80, SHORT);
     expect(book.roundTripMs("x")).toBe(80);
     expect(book.roundTripMs("y")).toBeUndefined();
   });
 
   it("moves by an eighth towards each new one", () => {
     const book = new PeerHistory();
-    book.measured("x", 80);
-    book.measured("x", 160);
+    book.measured("x", 80, SHORT);
+    book.measured("x", 160, SHORT);
     expect(book.roundTripMs("x")).toBe(90);
-    book.measured("x", 10);
+    book.measured("x", 10, SHORT);
     expect(book.roundTripMs("x")).toBe(80);
   });
 
@@ -83,7 +103,7 @@ describe("the round trip of a peer", () => {
     fc.assert(
       fc.property(anyTimes, (times) => {
         const book = new PeerHistory();
-        for (const time of times) book.measured("x", time);
+        for (const time of times) book.measured("x", time, SHORT);
         expect(book.roundTripMs("x")).toBeGreaterThanOrEqual(Math.min(...times) - 1e-9);
         expect(book.roundTripMs("x")).toBeLessThanOrEqual(Math.max(...times) + 1e-9);
       }),
@@ -95,7 +115,7 @@ describe("a book", () => {
   it("forgets the peer that was used longest ago when there are too many", () => {
     const book = new PeerHistory();
     for (let i = 0; i < 1000; i++) book.found(`peer ${i}`, a);
-    book.measured("peer 0", 5);
+    book.measured("peer 0", 5, SHORT);
     book.found("peer 1", a);
     book.found("one more", a);
     expect(book.brokersOf("peer 2")).toEqual([]);

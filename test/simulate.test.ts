@@ -362,6 +362,8 @@ class RealPeer {
           this.#onPublish(index);
           return true;
         },
+        heardAt: 0,
+        isReceiving: false,
         check: () => {},
         close: async () => {},
       };
@@ -409,6 +411,8 @@ class RealPeer {
       payload: new Uint8Array(),
       route,
       fanOut: RULES.fanOut,
+      arrivingMs: 0,
+      onLeaving: () => {},
     });
     const outbox = new Outbox<Delivery>();
     const alarm = new Alarm((now) => {
@@ -433,7 +437,7 @@ class RealPeer {
     alarm.set(
       outbox.add(
         delivery,
-        { to: "", queueId: "", sequence: 0, newestFirst: false, answerMs: 0, ...RULES },
+        { to: "", queueId: "", sequence: 0, newestFirst: false, answerMs: 0, leavingMs: 0, ...RULES },
         startedAt,
       ),
     );

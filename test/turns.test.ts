@@ -7,6 +7,7 @@ const lifecycle = new Lifecycle();
 function makeTurns(options: Partial<TurnsOptions> = {}): Turns {
   return new Turns({
     room: () => ({ maxInFlight: 2, until: Number.POSITIVE_INFINITY }),
+    maxBytes: () => 10_000,
     readyAt: () => undefined,
     lifecycle,
     ...options,
@@ -17,7 +18,7 @@ function makeTurns(options: Partial<TurnsOptions> = {}): Turns {
 function takeAll(turns: Turns, count: number): number[] {
   const given: number[] = [];
   for (let i = 0; i < count; i++) {
-    turns.take(undefined).then(
+    turns.take(100, undefined).then(
       () => {
         given.push(i);
         turns.published();
@@ -44,7 +45,7 @@ describe("turns", () => {
     await turn();
     expect(given).toEqual([0, 1]);
     expect(vi.getTimerCount()).toBe(0);
-    turns.end();
+    turns.end(100);
     await turn();
     expect(given).toEqual([0, 1, 2]);
   });
@@ -73,9 +74,22 @@ describe("turns", () => {
     await turn();
     expect([given, vi.getTimerCount()]).toEqual([[0], 1]);
     maxInFlight = 10;
-    turns.end();
+    turns.end(100);
     await turn();
     expect([given, vi.getTimerCount()]).toEqual([[0, 1, 2], 0]);
+  });
+
+  it("are given to as many bytes as the line carries, but for one that is longer and for short ones", async () => {
+    const turns = makeTurns({ room: () => ({ maxInFlight: 10, until: Number.POSITIVE_INFINITY }) });
+    const given: number[] = [];
+    for (const bytes of [20_000, 100, 5000, 5000, 5000])
+      void turns.take(bytes, undefined).then(() => given.push(bytes));
+    await turn();
+    expect(given).toEqual([20_000, 100]);
+    turns.end(20_000);
+    await turn();
+    expect(given).toEqual([20_000, 100, 5000, 5000]);
+    expect(turns.bytesInFlight).toBe(10_000);
   });
 
   it("wait for the rates, one after the other", async () => {
@@ -86,7 +100,7 @@ describe("turns", () => {
     });
     const given: number[] = [];
     for (const i of [0, 1, 2]) {
-      void turns.take(undefined).then(() => {
+      void turns.take(100, undefined).then(() => {
         given.push(performance.now());
         nextAt = performance.now() + 100;
         turns.published();

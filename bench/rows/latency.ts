@@ -24,6 +24,7 @@ export async function latencyRows(pair: Pair, brokers: readonly Mosquitto[]): Pr
   await receiver.call("answerBare", placeOf(first), { own: other, other: own, bytes: PACKETS.ack });
   await sender.call("dialBare", placeOf(first), own);
   await connect(pair, "of 1", [first]);
+  await connect(pair, "of 1, libsecp256k1", [first], { crypto: "libsecp256k1" });
   await connect(pair, "of 3", healthy.slice(0, 3));
   await connect(pair, "of 6", healthy);
   await connect(pair, "of 3, failing", [frozen, dead, alive]);
@@ -32,13 +33,14 @@ export async function latencyRows(pair: Pair, brokers: readonly Mosquitto[]): Pr
 
   const send = (name: string) => (): Promise<number[]> =>
     sender.call("sendOneByOne", name, BLOCK, MESSAGE_BYTES);
-  const { floor, one, three, six, failing } = await interleaved(ROUNDS, {
+  const { floor, one, fast, three, six, failing } = await interleaved(ROUNDS, {
     floor: async () => {
       const roundTrips = await sender.call("bareRoundTrips", BLOCK, other, PACKETS.message);
       const signatures = await sender.call("signOneByOne", BLOCK, SIGNED);
       return roundTrips.map((roundTrip, i) => roundTrip + (signatures[i] ?? Number.NaN));
     },
     one: send("of 1"),
+    fast: send("of 1, libsecp256k1"),
     three: send("of 3"),
     six: send("of 6"),
     failing: send("of 3, failing"),
@@ -49,6 +51,12 @@ export async function latencyRows(pair: Pair, brokers: readonly Mosquitto[]): Pr
       measured: timesOf(one),
       against: `floor: ${timesOf(floor)}`,
       ...atMost(1.3, ratioOf(one, floor)),
+    },
+    {
+      what: "send to ACK, one at a time, libsecp256k1",
+      measured: timesOf(fast),
+      against: `floor by OpenSSL: ${timesOf(floor)}`,
+      ...atMost(0.7, ratioOf(fast, floor)),
     },
     {
       what: "send to ACK, fan-out 3",

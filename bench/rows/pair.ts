@@ -7,7 +7,7 @@ import type { Crypto, PacketSizes } from "../tasks/signatures.js";
 export const MESSAGE_BYTES = 200;
 
 /** An ACK's message. */
-const ACK_BYTES = 3;
+const ACK_BYTES = 36;
 
 /** A packet around its message, and the part of it that is not signed: key and signature. */
 const OVERHEAD = 142;

@@ -29,7 +29,7 @@ export interface Sent {
 }
 
 /** The one message of an outbox. */
-const ALONE = { to: "", queueId: "", sequence: 0, newestFirst: false, answerMs: 0 };
+const ALONE = { to: "", queueId: "", sequence: 0, newestFirst: false, answerMs: 0, leavingMs: 0 };
 
 /** How far down a ranking brokers are held at most, as in the library's inbound set. */
 const MAX_HELD = 64;

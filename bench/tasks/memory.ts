@@ -20,8 +20,8 @@ export async function usedMemory(): Promise<number> {
 }
 
 /** Makes routers for a pool of these brokers. Not started. */
-export function keepRouters(count: number, brokers: readonly Place[]): void {
-  for (let i = 0; i < count; i++) routers.push(makeRouter({ brokers }));
+export async function keepRouters(count: number, brokers: readonly Place[]): Promise<void> {
+  for (let i = 0; i < count; i++) routers.push(await makeRouter({ brokers }));
 }
 
 /** Starts them, and waits until they listen on every broker. */

@@ -19,25 +19,25 @@ export function poolOf(brokers: readonly Place[]): BrokerPool {
 }
 
 /** A router on loopback, not started. */
-export function makeRouter(
+export async function makeRouter(
   { brokers, crypto = "built-in", fanOut = 3 }: PeerOptions,
   more: Partial<RouterOptions> = {},
-): Router {
-  const { identity, verify } = makeSigner(crypto);
+): Promise<Router> {
+  const { identity, verify } = await makeSigner(crypto);
   return new library.Router(identity, {
     getTime: Date.now,
     brokers: poolOf(brokers),
     families: ["IPv4"],
     fanOut,
     onMessage: () => {},
-    ...(crypto === "native" ? { verify } : {}),
+    ...(crypto === "libsecp256k1" ? { verify } : {}),
     ...more,
   });
 }
 
 /** Starts a router and waits until it listens on all its brokers. @returns its address */
 export async function listen(name: string, options: PeerOptions): Promise<string> {
-  const router = makeRouter(options);
+  const router = await makeRouter(options);
   routers.set(name, router);
   await router.start();
   await untilOpen(router, options.brokers.length);

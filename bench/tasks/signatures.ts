@@ -1,11 +1,12 @@
-import { createHash, randomBytes } from "node:crypto";
-import type { Identity, Keypair, Verify } from "../../src/index.js";
+import { randomBytes } from "node:crypto";
+import type { Identity, Verify } from "../../src/index.js";
 // The very functions that the package has built in.
+import { noble } from "../../src/platform/noble.js";
 import { platform } from "../../src/platform/node.js";
-import { library } from "../library.js";
+import { library, libsecp256k1 } from "../library.js";
 
-/** The package's own cryptography, or the native `secp256k1` package through the seam. */
-export type Crypto = "built-in" | "native";
+/** The package's own cryptography, or libsecp256k1 in WebAssembly through the seam. */
+export type Crypto = "built-in" | "libsecp256k1";
 
 /** What a router needs to sign and to verify. */
 export interface Signer {
@@ -19,35 +20,21 @@ export interface PacketSizes {
   readonly ack: number;
 }
 
-/** The part of the native package that is used. */
-interface NativeSecp256k1 {
-  ecdsaSign(digest: Uint8Array, secretKey: Uint8Array): { signature: Uint8Array };
-  ecdsaVerify(signature: Uint8Array, digest: Uint8Array, publicKey: Uint8Array): boolean;
-  signatureNormalize(signature: Uint8Array): Uint8Array;
-}
-
 /** How many signatures are made or checked at once: as many as Node has threads for them. */
 const AT_ONCE = 4;
 
-const native: NativeSecp256k1 | undefined = await loadNative();
-
-/** Whether the native package is installed and works. */
-export function hasNative(): boolean {
-  return native !== undefined;
-}
-
 /** A new identity with its way to verify. */
-export function makeSigner(crypto: Crypto): Signer {
+export async function makeSigner(crypto: Crypto): Promise<Signer> {
   const keys = library.Keypair.generate();
   if (crypto === "built-in") return { identity: keys, verify: platform.createVerify() };
-  if (native === undefined) throw new Error("the native secp256k1 package is not installed");
-  return nativeSigner(native, keys);
+  const identity = await libsecp256k1(keys);
+  return { identity, verify: identity.verify };
 }
 
 /** The signatures of one message and its ACK, one after the other: how long, in ms. */
 export async function signOneByOne(count: number, sizes: PacketSizes): Promise<number[]> {
   const samples: number[] = [];
-  const { sign, verify, message, ack, publicKey } = prepare("built-in", sizes);
+  const { sign, verify, message, ack, publicKey } = await prepare("built-in", sizes);
   for (let i = 0; i < count; i++) {
     const startedAt = performance.now();
     for (const part of [message, ack]) {
@@ -60,7 +47,7 @@ export async function signOneByOne(count: number, sizes: PacketSizes): Promise<n
 
 /** One side's part of so many messages, a signature and a verification of each: how long in all, in ms. */
 export async function signMany(count: number, sizes: PacketSizes, crypto: Crypto): Promise<number> {
-  const { sign, verify, message, publicKey } = prepare(crypto, sizes);
+  const { sign, verify, message, publicKey } = await prepare(crypto, sizes);
   let left = count;
   const startedAt = performance.now();
   const work = async (): Promise<void> => {
@@ -68,6 +55,19 @@ export async function signMany(count: number, sizes: PacketSizes, crypto: Crypto
   };
   await Promise.all(Array.from({ length: AT_ONCE }, work));
   return performance.now() - startedAt;
+}
+
+/** Verifies as a page does, by noble and by libsecp256k1: how long each took for so many, in ms. */
+export async function verifyInPage(count: number, sizes: PacketSizes): Promise<[number, number]> {
+  const { sign, verify, message, publicKey } = await prepare("libsecp256k1", sizes);
+  const signature = await sign(message);
+  const timeOf = (check: Verify): number => {
+    const startedAt = performance.now();
+    for (let i = 0; i < count; i++)
+      if (check(signature, message, publicKey) !== true) throw new Error("a signature does not hold");
+    return performance.now() - startedAt;
+  };
+  return [timeOf(noble.createVerify()), timeOf(verify)];
 }
 
 interface Prepared {
@@ -78,8 +78,8 @@ interface Prepared {
   readonly publicKey: Uint8Array;
 }
 
-function prepare(crypto: Crypto, sizes: PacketSizes): Prepared {
-  const { identity, verify } = makeSigner(crypto);
+async function prepare(crypto: Crypto, sizes: PacketSizes): Promise<Prepared> {
+  const { identity, verify } = await makeSigner(crypto);
   return {
     sign: (part) => identity.sign(part),
     verify,
@@ -87,36 +87,4 @@ function prepare(crypto: Crypto, sizes: PacketSizes): Prepared {
     ack: randomBytes(sizes.ack),
     publicKey: identity.publicKey,
   };
-}
-
-function nativeSigner(secp256k1: NativeSecp256k1, keys: Keypair): Signer {
-  const { secretKey, publicKey } = keys;
-  // It takes numbers of 32 bytes: the SHA-1 digest with zeros in front.
-  const digestOf = (part: Uint8Array): Uint8Array => {
-    const digest = new Uint8Array(32);
-    digest.set(createHash("sha1").update(part).digest(), 12);
-    return digest;
-  };
-  return {
-    identity: { publicKey, sign: (part) => secp256k1.ecdsaSign(digestOf(part), secretKey).signature },
-    verify: (signature, part, key) => {
-      try {
-        // It takes low s only.
-        return secp256k1.ecdsaVerify(secp256k1.signatureNormalize(signature), digestOf(part), key);
-      } catch {
-        return false;
-      }
-    },
-  };
-}
-
-/** The binding itself: the package's main file falls back to JavaScript in silence. */
-async function loadNative(): Promise<NativeSecp256k1 | undefined> {
-  const name: string = "secp256k1/bindings.js";
-  try {
-    const loaded: { readonly default: NativeSecp256k1 } = await import(name);
-    return loaded.default;
-  } catch {
-    return undefined;
-  }
 }

@@ -6,6 +6,7 @@ import { BrokerError } from "../base/errors.js";
 import type { Connection, SocketTarget, Stage } from "../platform/platform.js";
 import type { Broker } from "../wire/broker-pool.js";
 import { Guard, type Incoming } from "./guard.js";
+import { LineSpeed, LONG_BYTES } from "./line-speed.js";
 import {
   connectPacket,
   DISCONNECT,
@@ -25,6 +26,8 @@ export interface LinkOptions {
   readonly connectTimeoutMs: number;
   /** The longest payload that is of use. */
   readonly maxPayloadBytes: number;
+  /** Of the line that all links share. */
+  readonly speed: LineSpeed;
   /** Says when what came in is read. */
   readonly scheduler: ReadScheduler;
   /** Called with every publish on the own topic. */
@@ -37,11 +40,16 @@ export interface LinkOptions {
 
 /** One MQTT session with one broker, subscribed to the own address. */
 export interface BrokerLink {
+  /** When the broker was last heard of; monotonic ms. */
+  readonly heardAt: number;
+  /** Whether a long message is coming in now. */
+  readonly isReceiving: boolean;
   /**
    * Publishes at QoS 0.
+   * @param onLeft - called when the broker has read a long message: until then its bytes were on the line
    * @returns false when the session is over, or so much is unsent that the broker must be stuck
    */
-  publish(topic: string, payload: Uint8Array): boolean;
+  publish(topic: string, payload: Uint8Array, onLeft?: () => void): boolean;
   /** Asks the broker for a sign of life; without one the session is over {@link PING_MS} later. */
   check(): void;
   /** Leaves: says DISCONNECT when `graceful`, and is gone within {@link GOODBYE_MS} in any case. */
@@ -65,6 +73,9 @@ const MAX_UNREAD_BYTES = 4 << 20;
 /** A broker that sends more than can be read for so much of such a time is left, ms. */
 const FLOOD_MS = 10_000;
 const FLOODED_SHARE = 0.95;
+
+/** When no bytes of long messages have come in for so long, none is waited for any more, ms. */
+const PAUSED_MS = 1000;
 
 /** How long a broker may take to answer a ping that is sent on suspicion. */
 const PING_MS = 3000;
@@ -125,8 +136,14 @@ class Session implements BrokerLink, Reader {
   #receivedAt = 0;
   #sentAt = 0;
   #pingedAt = 0;
+  /** When bytes of a long message came in last. */
+  #longAt = -NEVER;
   /** When a ping on suspicion must be answered. */
   #answerBy = NEVER;
+  /** What to do when each ping is answered that was not yet. */
+  readonly #onPong: (() => void)[] = [];
+  /** When the last of what was written has left for certain, if the line works at all. */
+  #leftBy = 0;
   /** Since when there is more to read than was read, and for how long there was before, since it was last looked. */
   #behindSince = NEVER;
   #behindMs = 0;
@@ -157,17 +174,39 @@ class Session implements BrokerLink, Reader {
     }
   }
 
-  publish(topic: string, payload: Uint8Array): boolean {
+  get heardAt(): number {
+    return this.#receivedAt;
+  }
+
+  get isReceiving(): boolean {
+    return monotonicNow() < this.#longAt + PAUSED_MS;
+  }
+
+  publish(topic: string, payload: Uint8Array, onLeft: () => void = () => {}): boolean {
     if (this.#state !== "messages" || this.#isStuck) return false;
-    this.#send(publishPacket(topic, payload));
+    if (payload.length < LONG_BYTES) this.#send(publishPacket(topic, payload));
+    else this.#publishLong(publishPacket(topic, payload), onLeft);
     return true;
+  }
+
+  /** Between two pings: the answer to the first is a sign of life, that to the second says that all has left. */
+  #publishLong(packet: Uint8Array, onLeft: () => void): void {
+    let startedAt = 0;
+    this.#ping(() => {
+      startedAt = monotonicNow();
+    });
+    this.#send(packet);
+    this.#ping(() => {
+      this.#options.speed.measured(packet.length, monotonicNow() - startedAt);
+      onLeft();
+    });
   }
 
   check(): void {
     // What has come in and waits to be read is a sign of life.
     if (this.#state !== "messages" || this.#answerBy < NEVER || this.#behindSince < NEVER) return;
-    this.#ping(monotonicNow());
-    this.#answerBy = this.#pingedAt + PING_MS;
+    this.#ping();
+    this.#answerBy = Math.max(this.#pingedAt, this.#leftBy) + PING_MS;
     this.#alarm.set(this.#answerBy);
   }
 
@@ -232,6 +271,7 @@ class Session implements BrokerLink, Reader {
     this.#receivedAt = now;
     this.#answerBy = NEVER;
     this.#guard.push(bytes);
+    if (this.#guard.isInPayload) this.#longAt = now;
     if (this.#options.scheduler.serve(this, bytes.length) || this.#hasEnded) return;
     if (this.#behindSince === NEVER) {
       this.#behindSince = now;
@@ -274,6 +314,11 @@ class Session implements BrokerLink, Reader {
       case "publish":
         if (packet.payload === undefined) this.#options.onTooLarge();
         else this.#options.onMessage(packet.payload);
+        break;
+      case "pingresp":
+        this.#onPong.shift()?.();
+        // What was written before the last ping has left.
+        if (this.#onPong.length === 0) this.#leftBy = Math.min(this.#leftBy, monotonicNow());
     }
   }
 
@@ -306,12 +351,16 @@ class Session implements BrokerLink, Reader {
   }
 
   #send(bytes: Uint8Array): void {
-    this.#sentAt = monotonicNow();
+    const now = monotonicNow();
+    this.#sentAt = now;
+    if (bytes.length >= LONG_BYTES)
+      this.#leftBy = Math.max(now, this.#leftBy) + LineSpeed.longestMs(bytes.length);
     this.#connection?.write(bytes);
   }
 
-  #ping(now: number): void {
-    this.#pingedAt = now;
+  #ping(onPong: () => void = () => {}): void {
+    this.#pingedAt = monotonicNow();
+    this.#onPong.push(onPong);
     this.#guard.expectPingresp();
     this.#send(PINGREQ);
   }
@@ -329,7 +378,7 @@ class Session implements BrokerLink, Reader {
       this.fail(reason);
       return NEVER;
     }
-    if (now >= this.#pingAt) this.#ping(now);
+    if (now >= this.#pingAt) this.#ping();
     return Math.min(this.#lookedAt + FLOOD_MS, this.#silentAt, this.#answerBy, this.#pingAt);
   }
 
@@ -342,7 +391,8 @@ class Session implements BrokerLink, Reader {
   }
 
   get #silentAt(): number {
-    return this.#receivedAt + SILENT_MS;
+    // An answer waits behind what was written before.
+    return Math.max(this.#receivedAt, this.#leftBy) + SILENT_MS;
   }
 
   get #pingAt(): number {

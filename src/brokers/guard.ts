@@ -103,6 +103,11 @@ export class Guard {
     return this.#waitingBytes;
   }
 
+  /** Whether a message has begun to come in, and has not ended. */
+  get isInPayload(): boolean {
+    return this.#payloadFilled > 0;
+  }
+
   /** A SUBSCRIBE was sent. */
   expectSuback(id: number): void {
     this.#subscription = id;

@@ -4,6 +4,7 @@ import type { Family, SocketOptions } from "../platform/platform.js";
 import { TRANSPORTS, type Transport } from "../platform/transports.js";
 import { type Broker, portOf } from "../wire/broker-pool.js";
 import type { BrokerLink, OpenLink } from "./broker-link.js";
+import { LineSpeed } from "./line-speed.js";
 import { ReadScheduler } from "./read-scheduler.js";
 import { TokenBucket } from "./token-bucket.js";
 import { isSecure, type TransportPolicy, waysTo } from "./transport-choice.js";
@@ -118,6 +119,8 @@ export class LinkSet {
   readonly #slots = new Map<string, Slot>();
   readonly #retry: Alarm = new Alarm((now) => this.#redial(now));
   readonly #sweep: Alarm = new Alarm((now) => this.#closeIdle(now));
+  /** Of the line that all links share. */
+  readonly speed: LineSpeed = new LineSpeed();
   readonly #scheduler = new ReadScheduler();
   readonly #sweepEveryMs: number;
   /** Sessions that are saying goodbye. */
@@ -196,13 +199,22 @@ export class LinkSet {
     this.#find(broker).holders.delete(holder);
   }
 
-  /** Publishes over an open slot, if it can take it. Does not look at the rate. */
-  publish(slot: LinkSlot, topic: string, payload: Uint8Array, now: number): boolean {
-    if (slot.link?.publish(topic, payload) !== true) return false;
+  /**
+   * Publishes over an open slot, if it can take it. Does not look at the rate.
+   * @param onLeft - as of {@link BrokerLink.publish}
+   */
+  publish(slot: LinkSlot, topic: string, payload: Uint8Array, now: number, onLeft?: () => void): boolean {
+    if (slot.link?.publish(topic, payload, onLeft) !== true) return false;
     slot.traffic.sent++;
     const own = this.#slots.get(slot.id);
     if (own) own.lastUse = now;
     return true;
+  }
+
+  /** Whether a long message is coming in by one of them. */
+  get isReceiving(): boolean {
+    for (const { link } of this.#slots.values()) if (link?.isReceiving) return true;
+    return false;
   }
 
   /** Asks every connected broker for a sign of life: the machine may have slept, the network may be another. */
@@ -318,6 +330,7 @@ export class LinkSet {
             topic,
             connectTimeoutMs: CONNECT_TIMEOUT_MS,
             maxPayloadBytes: this.#options.maxPayloadBytes,
+            speed: this.speed,
             scheduler: this.#scheduler,
             onMessage: (payload) => this.#options.onMessage(slot, payload),
             onTooLarge: () => this.#options.onTooLarge(slot),

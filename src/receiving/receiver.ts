@@ -104,6 +104,9 @@ const MAX_HELD_BYTES: number = 16 << 20;
  */
 const CROWDED_MS = 3000;
 
+/** While a long message is coming in, gaps are given up so much later: on a slow line it takes its time. */
+const RECEIVING_MS = 10_000;
+
 /** Queues that are followed: so many that the replay window is full before, which shares its room out. */
 const MAX_QUEUES: number = 2 * REPLAY_BLOCKS;
 
@@ -171,7 +174,9 @@ export class Receiver {
 
   /** Hands over what has waited long enough behind a gap; returns when to call again. */
   expire(now: number): number {
-    const patience = now < this.#crowdedUntil ? CROWDED_MS : 0;
+    const isCrowded = now < this.#crowdedUntil;
+    // The missing one may be what is coming in.
+    const patience = this.#options.links.isReceiving ? RECEIVING_MS : isCrowded ? CROWDED_MS : 0;
     this.#options.onAccepted(this.#inbox.expire(now - patience));
     return this.#inbox.nextAt() + patience;
   }

@@ -1,5 +1,6 @@
-import { monotonicNow } from "../base/alarm.js";
+import { monotonicNow, NEVER } from "../base/alarm.js";
 import type { AttemptReport } from "../base/errors.js";
+import { LineSpeed, LONG_BYTES } from "../brokers/line-speed.js";
 import type { LinkSet, LinkSlot } from "../brokers/link-set.js";
 import { Reserve } from "../brokers/token-bucket.js";
 import { addressOf, type Broker } from "../wire/broker-pool.js";
@@ -28,6 +29,10 @@ export interface DeliveryOptions {
   /** Where to try, in order; may name a broker twice. */
   readonly route: readonly Broker[];
   readonly fanOut: number;
+  /** How long a long message may take from a broker to the peer, ms. */
+  readonly arrivingMs: number;
+  /** Called while the bytes of a long message leave, and when they have: its time counts from then. */
+  readonly onLeaving: () => void;
 }
 
 /** Why something is not published that will be as soon as the rate allows. */
@@ -64,6 +69,11 @@ export class Delivery {
     return this.#acks;
   }
 
+  /** How long its packet is. */
+  get bytes(): number {
+    return this.#payload.length;
+  }
+
   /** How often it was published. */
   get publishes(): number {
     return this.#published().reduce((sum, attempt) => sum + attempt.publishes, 0);
@@ -89,13 +99,20 @@ export class Delivery {
     }
   }
 
-  /** Lets the next brokers join in. */
+  /** Lets the next brokers join in, unless the message is still on its way to one that is alive. */
   widen(): void {
     const next = this.#nextWave;
     if (!next) return;
-    for (const attempt of this.#attempts.values()) attempt.insist();
-    const attempts = this.#startAttempts();
-    if (attempts.length > 0) next.start(this.#race(attempts));
+    const now = monotonicNow();
+    const attempts = [...this.#attempts.values()];
+    if (attempts.some((attempt) => attempt.isLeaving(now))) {
+      this.#options.onLeaving();
+      return;
+    }
+    if (attempts.some((attempt) => attempt.isArriving(now))) return;
+    for (const attempt of attempts) attempt.insist();
+    const more = this.#startAttempts();
+    if (more.length > 0) next.start(this.#race(more));
   }
 
   /** Publishes again on the brokers already used. */
@@ -198,18 +215,34 @@ export class Delivery {
 
   #attempt(broker: Broker): Attempt {
     const { links, to } = this.#options;
-    const publish: Publish = (slot) => {
+    const publish: Publish = (slot, onLeft) => {
       const now = monotonicNow();
       if (!slot.bucket.take(now, Reserve.Message)) return OVER_RATE;
-      if (!links.publish(slot, to, this.#payload, now)) return "the broker takes nothing any more";
+      if (!links.publish(slot, to, this.#payload, now, onLeft)) return "the broker takes nothing any more";
       this.startedAt ??= now;
       return undefined;
     };
     const slot = links.dial(broker);
-    const attempt = new Attempt(broker, slot, publish);
+    const attempt = new Attempt(broker, slot, publish, {
+      length: this.#payload.length,
+      arrivingMs: this.#options.arrivingMs,
+      onLeft: () => {
+        if (this.#nextWave) this.#options.onLeaving();
+      },
+      mayJoin: () => this.#mayJoin(),
+    });
     this.#attempts.set(slot.id, attempt);
     attempt.watch(links, () => this.#attemptFailed());
     return attempt;
+  }
+
+  /** Whether a broker that is connected only now may be sent to, or enough copies are on their way. */
+  #mayJoin(): boolean {
+    const now = monotonicNow();
+    const onTheirWay = [...this.#attempts.values()].filter(
+      (attempt) => attempt.isLeaving(now) || attempt.isArriving(now),
+    );
+    return onTheirWay.length < this.#options.fanOut;
   }
 
   /** Where nothing is left to hope for, the next brokers need not wait. */
@@ -222,7 +255,19 @@ export class Delivery {
 export class TimeoutReached extends Error {}
 
 /** @returns why it was not published, if it was not */
-type Publish = (slot: LinkSlot) => string | undefined;
+type Publish = (slot: LinkSlot, onLeft: () => void) => string | undefined;
+
+/** What a long message has before it. */
+interface Way {
+  /** Of the packet, bytes. */
+  readonly length: number;
+  /** How long it takes from the broker to the peer, ms. */
+  readonly arrivingMs: number;
+  /** Called when the broker has read all of it. */
+  readonly onLeft: () => void;
+  /** Whether one more copy may go out. */
+  readonly mayJoin: () => boolean;
+}
 
 /** One message and one broker. */
 class Attempt {
@@ -239,14 +284,20 @@ class Attempt {
   problem: string | undefined;
   readonly #slot: LinkSlot;
   readonly #publishOn: Publish;
+  readonly #way: Way;
   #publishedAt = 0;
+  /** Whether it is long, and the broker has not read all of it yet. */
+  #isUnread = false;
+  /** When the broker had read all of it. */
+  #leftAt = -NEVER;
   #isChecked = false;
 
-  constructor(broker: Broker, slot: LinkSlot, publishOn: Publish) {
+  constructor(broker: Broker, slot: LinkSlot, publishOn: Publish, way: Way) {
     this.broker = broker;
     this.problem = slot.state === "waiting" ? slot.lastError?.message : "not connected in time";
     this.#slot = slot;
     this.#publishOn = publishOn;
+    this.#way = way;
     this.answer = new Promise<Acknowledgement>((resolve, reject) => {
       this.resolve = resolve;
       this.reject = reject;
@@ -259,12 +310,27 @@ class Attempt {
     return state === "connecting" || (state === "open" && this.publishes > 0);
   }
 
+  /** Whether its bytes are on the line to a broker that has been heard of since. */
+  isLeaving(now: number): boolean {
+    const { link } = this.#slot;
+    const isAlive = link !== undefined && link.heardAt >= this.#publishedAt;
+    return this.#isUnread && isAlive && now < this.#publishedAt + LineSpeed.longestMs(this.#way.length);
+  }
+
+  /** Whether it is long, and may still be on its way from the broker to the peer. */
+  isArriving(now: number): boolean {
+    return now < this.#leftAt + this.#way.arrivingMs;
+  }
+
   /** Publishes whenever the broker is connected. */
   watch(links: LinkSet, onFailed: () => void): void {
     this.cancel = links.want(this.broker, {
-      opened: () => this.publish(),
+      opened: () => {
+        if (this.#way.mayJoin()) this.publish();
+      },
       failed: (_, error) => {
         this.problem = error.message;
+        this.#isUnread = false;
         onFailed();
       },
     });
@@ -272,11 +338,20 @@ class Attempt {
 
   /** Publishes, if the broker is connected and its rate allows. */
   publish(): void {
-    if (this.#slot.state !== "open") return;
-    this.problem = this.#publishOn(this.#slot);
+    const now = monotonicNow();
+    if (this.#slot.state !== "open" || this.isLeaving(now)) return;
+    const publish = this.publishes;
+    this.problem = this.#publishOn(this.#slot, () => {
+      // Of the one that was published last.
+      if (this.publishes !== publish + 1) return;
+      this.#isUnread = false;
+      this.#leftAt = monotonicNow();
+      this.#way.onLeft();
+    });
     if (this.problem) return;
     this.publishes++;
-    this.#publishedAt = monotonicNow();
+    this.#publishedAt = now;
+    this.#isUnread = this.#way.length >= LONG_BYTES;
   }
 
   /** Publishes if that was not possible before; else the broker owes a sign of life, once. */

@@ -51,11 +51,15 @@ export interface OutboxPlan extends Place {
   readonly answerMs: number;
   /** Until it is given up, ms. */
   readonly timeoutMs: number;
+  /** How much later it is given up at most because its bytes were still leaving, ms. */
+  readonly leavingMs: number;
 }
 
 interface Entry<T> extends OutboxPlan {
   readonly item: T;
-  readonly expireAt: number;
+  expireAt: number;
+  /** It is given up then, whatever still leaves. */
+  readonly latestAt: number;
   widenAt: number;
   isRepeated: boolean;
   /** How many of the pauses are over. */
@@ -95,11 +99,25 @@ export class Outbox<T> {
       widenAt: now + plan.widenAfterMs,
       expireAt: now + plan.timeoutMs,
       isRepeated: false,
+      latestAt: now + plan.timeoutMs + plan.leavingMs,
       repeats: 0,
       pauseMs: pauseOf(plan, 0),
       repeatAt: now + pauseOf(plan, 0),
     };
     this.#entries.set(Outbox.keyOf(plan.to, plan.queueId, plan.sequence), entry);
+    return nextOf(entry);
+  }
+
+  /**
+   * A message's times count from now on: so far its bytes were leaving.
+   * @returns when {@link due} has to be called for it, or Infinity
+   */
+  restart(key: string, now: number): number {
+    const entry = this.#entries.get(key);
+    if (entry === undefined) return NEVER;
+    entry.widenAt = now + entry.widenAfterMs;
+    entry.repeatAt = now + entry.pauseMs;
+    entry.expireAt = Math.min(now + entry.timeoutMs, entry.latestAt);
     return nextOf(entry);
   }
 

@@ -1,13 +1,16 @@
 import { BoundedMap } from "../base/bounded-map.js";
+import { LineSpeed, LONG_BYTES } from "../brokers/line-speed.js";
 import type { Broker } from "../wire/broker-pool.js";
 
 /** What is known of one peer. */
 interface Peer {
   /** The brokers where it answered, the latest first. */
   brokers: readonly Broker[];
-  /** A running mean of its round trips, ms. */
+  /** A running mean of the round trips of short messages, ms. */
   roundTripMs: number | undefined;
   isOriginal: boolean | undefined;
+  /** How fast its line is, as long messages show. */
+  readonly speed: LineSpeed;
 }
 
 /** How many brokers are remembered for a peer. */
@@ -60,15 +63,33 @@ export class PeerHistory {
     return true;
   }
 
-  /** Notes the round trip of a message that was published once. */
-  measured(address: string, roundTripMs: number): void {
+  /** How fast a peer's line is, as far as it is known. */
+  speedOf(address: string): LineSpeed {
+    return this.#peers.get(address)?.speed ?? new LineSpeed();
+  }
+
+  /**
+   * Notes the round trip of a message that was published once.
+   * @param bytes - of its packet
+   */
+  measured(address: string, roundTripMs: number, bytes: number): void {
     const peer = this.#touch(address);
+    if (bytes >= LONG_BYTES) {
+      // The distance is in it as well; what was waited for behind other messages nobody can tell from it.
+      peer.speed.measured(bytes, roundTripMs);
+      return;
+    }
     const mean = peer.roundTripMs ?? roundTripMs;
     peer.roundTripMs = mean + (roundTripMs - mean) * GAIN;
   }
 
   #touch(address: string): Peer {
-    const peer = this.#peers.get(address) ?? { brokers: [], roundTripMs: undefined, isOriginal: undefined };
+    const peer = this.#peers.get(address) ?? {
+      brokers: [],
+      roundTripMs: undefined,
+      isOriginal: undefined,
+      speed: new LineSpeed(),
+    };
     this.#peers.set(address, peer);
     return peer;
   }

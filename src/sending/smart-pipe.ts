@@ -14,7 +14,8 @@ import { AppPacket, MessageType } from "../wire/packet.js";
 import { isSealed, seal } from "../wire/seal.js";
 import { type Acknowledgement, Delivery, TimeoutReached } from "./delivery.js";
 import { Numbering } from "./numbering.js";
-import { Outbox, type OutboxPlan, type Place } from "./outbox.js";
+import { Outbox, type Place } from "./outbox.js";
+import { planFor } from "./plan.js";
 import type { RoutingTable } from "./routing-table.js";
 import { withPatience } from "./signing.js";
 import { Turns } from "./turns.js";
@@ -53,15 +54,12 @@ export interface PipeContext {
  */
 const RENEW_AFTER_MS = 60_000;
 
-/** No repeat comes within so many usual round trips of a publish: the answer may be on its way. */
-const ANSWER_ROUND_TRIPS = 1.5;
+/** The long messages in flight may keep the line busy for so long, ms; more wait for their turn. */
+const LINE_MS = 500;
 
 /** How many messages may be on their way to a peer that has not answered yet, for so long. */
 const FIRST_FLIGHT = 8;
 const FIRST_ACK_MS = 2000;
-
-/** How long the Python original may wait before it sends an ACK: until the next tick of its loop. */
-const TICK_MS = 500;
 
 /** How long a probe goes on listening after the first answer: this, or twice the first round trip. */
 const PROBE_LISTEN_MS = 150;
@@ -91,6 +89,8 @@ export class SmartPipe {
   readonly #ranked: readonly Broker[];
   readonly #turns: Turns;
   readonly #numbering = new Numbering();
+  /** Resolves when the message before was published, or never will be: long ones take longer to be signed. */
+  #lastPublished: Promise<void> = Promise.resolve();
   #closed = false;
   /** When the first of those messages was sent that are on their way. */
   #begunAt = 0;
@@ -108,10 +108,12 @@ export class SmartPipe {
     this.encrypted = encrypted;
     this.hinted = hinted;
     this.#ranked = ranked;
-    const { lifecycle } = context;
+    const { links, routes, lifecycle } = context;
     this.#turns = new Turns({
       room: (now) => this.#room(now),
       readyAt: (now) => this.#rateReadyAt(now),
+      maxBytes: () =>
+        Math.min(links.speed.bytesWithin(LINE_MS), routes.peers.speedOf(to).bytesWithin(LINE_MS)),
       lifecycle,
     });
   }
@@ -160,7 +162,7 @@ export class SmartPipe {
       "data",
       "no marker of sealed messages at the start, or to encrypt it",
     );
-    await this.#turns.take(signal);
+    await this.#turns.take(message.length, signal);
     try {
       const place = this.#place();
       const context = { source: this.#context.address, destination: this.to, ...place };
@@ -169,7 +171,7 @@ export class SmartPipe {
       this.#context.outbox.take(this.#keyOf(place));
       return receiptOf(message.length, sent);
     } finally {
-      this.#endTurn();
+      this.#endTurn(message.length);
     }
   }
 
@@ -193,7 +195,7 @@ export class SmartPipe {
   async ask({ signal, timeoutMs }: Wait): Promise<ProbeResult> {
     // A queue of its own, so that no message waits for a gap that a probe left.
     const place = this.#numbering.apart();
-    this.#turns.begin();
+    this.#turns.begin(0);
     try {
       const make = (): Uint8Array => EMPTY;
       const sent = await this.#transmit(MessageType.Probe, place, make, timeoutMs, signal);
@@ -211,7 +213,7 @@ export class SmartPipe {
       throw error;
     } finally {
       this.#context.outbox.take(this.#keyOf(place));
-      this.#endTurn();
+      this.#endTurn(0);
     }
   }
 
@@ -259,8 +261,8 @@ export class SmartPipe {
     return readyAt;
   }
 
-  #endTurn(): void {
-    this.#turns.end();
+  #endTurn(bytes: number): void {
+    this.#turns.end(bytes);
     if (this.#turns.isIdle) this.#numbering.settle();
   }
 
@@ -287,16 +289,19 @@ export class SmartPipe {
     timeoutMs: number,
     signal: AbortSignal | undefined,
   ): Promise<Sent> {
-    const { identity, settings, links, outbox, lifecycle, wallNow, schedule } = this.#context;
+    const { identity, settings, links, outbox, routes, lifecycle, wallNow, schedule } = this.#context;
     const startedAt = monotonicNow();
     const key = this.#keyOf(place);
     let delivery: Delivery | undefined;
     let stop: (() => void) | undefined;
-    let isPublished = false;
-    const published = (): void => {
-      if (!isPublished) this.#turns.published();
-      isPublished = true;
-    };
+    // A probe has a queue of its own, so it waits for nobody.
+    const before = type === MessageType.Message ? this.#lastPublished : undefined;
+    let published = (): void => {};
+    const publishing = new Promise<void>((resolve) => {
+      published = resolve;
+    });
+    if (before) this.#lastPublished = publishing;
+    void publishing.then(() => this.#turns.published());
     try {
       const message = make();
       // Looked at once for each time it is packed: a clock that fails later on makes no failure of what was delivered.
@@ -313,20 +318,27 @@ export class SmartPipe {
         return await pack();
       };
       const payload = await pack();
-      throwIfAborted(signal);
-      // Signing takes its time.
+      // The receiver would wait for what this one has overtaken.
+      await abortable(before ?? Promise.resolve(), signal);
+      // Signing took its time.
       lifecycle.checkNotOver();
+      const left = { timeoutMs: timeoutMs - (monotonicNow() - startedAt) };
+      const { bytesInFlight } = this.#turns;
+      const outgoing = { to: this.to, bytes: payload.length, bytesInFlight, ...left };
+      const plan = planFor(outgoing, settings, links.speed, routes.peers);
       delivery = new Delivery({
         links,
         to: this.to,
         payload,
         ...(type === MessageType.Message ? { renew } : {}),
         route: this.#route(),
-        fanOut: settings.fanOut,
+        fanOut: plan.fanOut,
+        arrivingMs: plan.arrivingMs,
+        onLeaving: () => schedule(outbox.restart(key, monotonicNow())),
       });
       stop = onAbort(signal, (error) => delivery?.stop(error));
       const now = monotonicNow();
-      schedule(outbox.add(delivery, this.#plan(place, timeoutMs - (now - startedAt)), now));
+      schedule(outbox.add(delivery, { ...plan, ...left, ...place, to: this.to }, now));
       const acknowledged = delivery.run();
       published();
       const ack = await acknowledged;
@@ -346,20 +358,6 @@ export class SmartPipe {
     }
   }
 
-  #plan(place: Place, timeoutMs: number): OutboxPlan {
-    const { settings, routes } = this.#context;
-    const roundTripMs = routes.peers.roundTripMs(this.to) ?? 0;
-    const isOriginal = routes.peers.isOriginal(this.to);
-    return {
-      ...place,
-      to: this.to,
-      newestFirst: isOriginal !== false,
-      widenAfterMs: Math.max(settings.widenAfterMs, 2 * roundTripMs) + (isOriginal ? TICK_MS : 0),
-      answerMs: ANSWER_ROUND_TRIPS * roundTripMs,
-      timeoutMs,
-    };
-  }
-
   #learn(place: Place, delivery: Delivery, { slot, isBare }: Acknowledgement): void {
     const { routes, outbox, schedule } = this.#context;
     schedule(outbox.heard(this.to, monotonicNow(), isBare ? place : undefined));
@@ -368,7 +366,7 @@ export class SmartPipe {
     routes.peers.acknowledged(this.to, isBare);
     if (roundTripMs !== undefined) {
       slot.traffic.roundTripMs = roundTripMs;
-      routes.peers.measured(this.to, roundTripMs);
+      routes.peers.measured(this.to, roundTripMs, delivery.bytes);
     }
     routes.found(this.to, slot.broker);
   }

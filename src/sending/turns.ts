@@ -1,10 +1,13 @@
 import { onAbort, throwIfAborted } from "../base/abort.js";
 import { Alarm, monotonicNow, NEVER } from "../base/alarm.js";
 import type { Lifecycle } from "../base/lifecycle.js";
+import { LONG_BYTES } from "../brokers/line-speed.js";
 
 export interface TurnsOptions {
   /** How many messages may be on their way at once, and when it may be more. Monotonic ms. */
   readonly room: (now: number) => { readonly maxInFlight: number; readonly until: number };
+  /** How many bytes may be on their way at once, but for one message that is longer. Short messages do not count. */
+  readonly maxBytes: () => number;
   /** When a broker takes one more message; undefined when none has a limit. Monotonic ms. */
   readonly readyAt: (now: number) => number | undefined;
   readonly lifecycle: Lifecycle;
@@ -12,19 +15,25 @@ export interface TurnsOptions {
 
 /**
  * Whose turn it is to be sent: messages of one pipe go in the order of their calls, so many at once,
- * no faster than the brokers' rates allow.
+ * no faster than the brokers' rates and the line allow.
  */
 export class Turns {
   readonly #options: TurnsOptions;
   /** Lets those go whose turn has not come yet, in their order. */
-  readonly #waiting = new Set<() => void>();
+  readonly #waiting = new Set<Waiting>();
   readonly #alarm: Alarm = new Alarm((now) => this.#give(now));
   #inFlight = 0;
+  #bytesInFlight = 0;
   /** Those in flight that have not been published yet. */
   #unpublished = 0;
 
   constructor(options: TurnsOptions) {
     this.#options = options;
+  }
+
+  /** Of the long messages that are on their way. */
+  get bytesInFlight(): number {
+    return this.#bytesInFlight;
   }
 
   /** Whether nothing is on its way. */
@@ -33,14 +42,14 @@ export class Turns {
   }
 
   /**
-   * Resolves when it is the caller's turn, which lasts until {@link end}.
+   * Resolves when it is the turn of a message of so many bytes, which lasts until {@link end}.
    * @throws AbortError, SidewireError `CLOSED`
    */
-  async take(signal: AbortSignal | undefined): Promise<void> {
+  async take(bytes: number, signal: AbortSignal | undefined): Promise<void> {
     throwIfAborted(signal);
     await new Promise<void>((resolve, reject) => {
       const leave = (): void => {
-        this.#waiting.delete(go);
+        this.#waiting.delete(waiting);
         stopWatching();
         stopListening();
       };
@@ -55,14 +64,16 @@ export class Turns {
       };
       const stopWatching = this.#options.lifecycle.onClosed(fail);
       const stopListening = onAbort(signal, fail);
-      this.#waiting.add(go);
+      const waiting = { bytes, go };
+      this.#waiting.add(waiting);
       this.#give(monotonicNow());
     });
   }
 
   /** Takes a turn without waiting for it. */
-  begin(): void {
+  begin(bytes: number): void {
     this.#inFlight++;
+    this.#bytesInFlight += weightOf(bytes);
     this.#unpublished++;
   }
 
@@ -72,19 +83,22 @@ export class Turns {
     this.#give(monotonicNow());
   }
 
-  end(): void {
+  end(bytes: number): void {
     this.#inFlight--;
+    this.#bytesInFlight -= weightOf(bytes);
     this.#give(monotonicNow());
   }
 
   /** Lets go whose turn it is; returns when to look again, unless a turn ends before. */
   #give(now: number): number {
-    for (const go of this.#waiting) {
+    for (const { bytes, go } of this.#waiting) {
       const { maxInFlight, until } = this.#options.room(now);
       if (this.#inFlight >= maxInFlight) {
         this.#alarm.set(until);
         return until;
       }
+      const inFlight = this.#bytesInFlight + weightOf(bytes);
+      if (this.#bytesInFlight > 0 && weightOf(bytes) > 0 && inFlight > this.#options.maxBytes()) break;
       const readyAt = this.#options.readyAt(now);
       // The one before has not drawn its token yet.
       if (readyAt !== undefined && this.#unpublished > 0) break;
@@ -92,10 +106,20 @@ export class Turns {
         this.#alarm.set(readyAt);
         return readyAt;
       }
-      this.begin();
+      this.begin(bytes);
       go();
     }
     if (this.#waiting.size === 0) this.#alarm.clear();
     return NEVER;
   }
+}
+
+/** A message whose turn has not come. */
+interface Waiting {
+  readonly bytes: number;
+  readonly go: () => void;
+}
+
+function weightOf(bytes: number): number {
+  return bytes < LONG_BYTES ? 0 : bytes;
 }

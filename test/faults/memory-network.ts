@@ -82,6 +82,8 @@ export class MemoryNetwork {
         }
         return true;
       },
+      heardAt: 0,
+      isReceiving: false,
       check: () => {},
       close: async () => {
         if (!isOpen()) return;

@@ -285,7 +285,7 @@ function sealedFields(): RawFields[] {
   });
 }
 
-const WAITING = { newestFirst: true, answerMs: 0, widenAfterMs: 1e9, timeoutMs: 1e9 };
+const WAITING = { newestFirst: true, answerMs: 0, leavingMs: 0, widenAfterMs: 1e9, timeoutMs: 1e9 };
 
 /** A message that waits for its ACK, in somebody's outbox. */
 function waitingDelivery(): Delivery {
@@ -303,7 +303,15 @@ function waitingDelivery(): Delivery {
     onTooLarge: () => {},
     onState: () => {},
   });
-  return new Delivery({ links, to: address, payload: new Uint8Array(), route: [], fanOut: 1 });
+  return new Delivery({
+    links,
+    to: address,
+    payload: new Uint8Array(),
+    route: [],
+    fanOut: 1,
+    arrivingMs: 0,
+    onLeaving: () => {},
+  });
 }
 
 describe(`${PAYLOADS} random and mutated payloads`, () => {

@@ -57,7 +57,15 @@ function waiting(to: string): Delivery {
     onTooLarge: () => {},
     onState: () => {},
   });
-  return new Delivery({ links, to, payload: new Uint8Array(), route: [], fanOut: 1 });
+  return new Delivery({
+    links,
+    to,
+    payload: new Uint8Array(),
+    route: [],
+    fanOut: 1,
+    arrivingMs: 0,
+    onLeaving: () => {},
+  });
 }
 
 describe("while strangers take all the checks that are theirs", () => {
@@ -70,7 +78,7 @@ describe("while strangers take all the checks that are theirs", () => {
     const queueId = randomBytes(32);
     const to = Keypair.generate();
     const place = { to: to.publicKeyHex, queueId: queueId.toString("hex"), sequence: 0 };
-    const plan = { newestFirst: true, answerMs: 0, widenAfterMs: 1e6, timeoutMs: 1e6 };
+    const plan = { newestFirst: true, answerMs: 0, leavingMs: 0, widenAfterMs: 1e6, timeoutMs: 1e6 };
     here.outbox.add(waiting(to.publicKeyHex), { ...place, ...plan }, 0);
     expect(here.checks).toHaveLength(STRANGERS_AT_ONCE);
     here.receive(to.publicKey, MessageType.Ack, queueId);

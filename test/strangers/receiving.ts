@@ -66,6 +66,8 @@ export async function makeBench(identity: Identity, options: BenchOptions = {}):
         onPublish?.(topic, payload);
         return true;
       },
+      heardAt: 0,
+      isReceiving: false,
       check: () => {},
       close: async () => {},
     }),

@@ -2,6 +2,7 @@ import { createServer as createHttpServer } from "node:http";
 import type { AddressInfo, Socket } from "node:net";
 import { describe, expect, it } from "vitest";
 import { openLink } from "../../src/brokers/broker-link.js";
+import { LineSpeed } from "../../src/brokers/line-speed.js";
 import { ReadScheduler } from "../../src/brokers/read-scheduler.js";
 import { type BrokerEntry, BrokerError, type RouterOptions, type Transport } from "../../src/index.js";
 import { TRANSPORTS } from "../../src/platform/transports.js";
@@ -330,6 +331,7 @@ describe("no answer in time", () => {
         topic: "topic",
         connectTimeoutMs: 100,
         maxPayloadBytes: 100,
+        speed: new LineSpeed(),
         scheduler: new ReadScheduler(),
         onMessage: () => {},
         onTooLarge: () => {},
