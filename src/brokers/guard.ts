@@ -26,11 +26,11 @@ const MAX_PASSED_OVER_BYTES: number = 16 << 20;
 /** What the object of a small array costs besides its bytes. */
 const CHUNK_OVERHEAD = 256;
 
-/** A payload is handed on within the chunk it came in, unless that keeps more than so many times its size. */
+/** A payload is handed on within the buffer it came in, unless that is more than so many times its size. */
 const MAX_KEPT_RATIO = 2;
 
-/** The first a buffer for a long packet gets: what is announced may never come. */
-const FIRST_BUFFER_BYTES = 4096;
+/** So much is set aside for a payload that comes in pieces, at first: what is announced may never come. */
+const FIRST_BUFFER_BYTES = 131_072;
 
 /** The most bytes that tell a packet's length (MQTT 3.1.1, section 2.2.3). */
 const MAX_LENGTH_BYTES = 4;
@@ -267,8 +267,9 @@ export class Guard {
     if (chunk === undefined) return undefined;
     const end = this.#at + length;
     if (this.#payloadFilled === 0 && end <= chunk.length) {
-      const isMost = chunk.length <= MAX_KEPT_RATIO * length;
-      const payload = isMost ? chunk.subarray(this.#at, end) : chunk.slice(this.#at, end);
+      const within = chunk.subarray(this.#at, end);
+      // A Buffer's `slice` copies nothing.
+      const payload = chunk.buffer.byteLength <= MAX_KEPT_RATIO * length ? within : new Uint8Array(within);
       this.#consume(length);
       return payload;
     }
@@ -284,11 +285,7 @@ export class Guard {
   /** Twice as much each time, so that it costs no more than the bytes that came. */
   #makeRoom(length: number): void {
     if (this.#payloadFilled < this.#payload.length) return;
-    const size = Math.max(
-      FIRST_BUFFER_BYTES,
-      2 * this.#payloadFilled,
-      this.#payloadFilled + this.#available(),
-    );
+    const size = Math.max(FIRST_BUFFER_BYTES, 2 * this.#payloadFilled);
     const larger = new Uint8Array(Math.min(length, size));
     larger.set(this.#payload);
     this.#payload = larger;

@@ -1,4 +1,4 @@
-import { concatBytes, utf8ToBytes } from "@noble/hashes/utils.js";
+import { utf8ToBytes } from "@noble/hashes/utils.js";
 
 /** What a session says to its broker, as bytes of MQTT 3.1.1. */
 
@@ -34,19 +34,18 @@ const HAS_USERNAME = 0x80;
 export function connectPacket({ clientId, keepAliveS, username, password }: Greeting): Uint8Array {
   const flags =
     CLEAN_SESSION | (username === undefined ? 0 : HAS_USERNAME) | (password === undefined ? 0 : HAS_PASSWORD);
-  const login = [username, password].flatMap((text) => (text === undefined ? [] : [string(text)]));
-  const body = [PROTOCOL, Uint8Array.of(flags), uint16(keepAliveS), string(clientId), ...login];
-  return packet(PacketType.Connect << 4, ...body);
+  const texts = [clientId, username, password].flatMap((text) => (text === undefined ? [] : string(text)));
+  return packet(PacketType.Connect << 4, PROTOCOL, Uint8Array.of(flags), uint16(keepAliveS), ...texts);
 }
 
 /** Asks for a topic at QoS 1. */
 export function subscribePacket(id: number, topic: string): Uint8Array {
-  return packet((PacketType.Subscribe << 4) | 2, uint16(id), string(topic), Uint8Array.of(1));
+  return packet((PacketType.Subscribe << 4) | 2, uint16(id), ...string(topic), Uint8Array.of(1));
 }
 
 /** A message at QoS 0. */
 export function publishPacket(topic: string, payload: Uint8Array): Uint8Array {
-  return packet(PacketType.Publish << 4, string(topic), payload);
+  return packet(PacketType.Publish << 4, ...string(topic), payload);
 }
 
 /** Tells that a message at QoS 1 came in. */
@@ -59,20 +58,29 @@ export const PINGREQ: Uint8Array = packet(PacketType.Pingreq << 4);
 export const DISCONNECT: Uint8Array = packet(PacketType.Disconnect << 4);
 
 function packet(first: number, ...body: readonly Uint8Array[]): Uint8Array {
-  let left = 0;
-  for (const part of body) left += part.length;
+  let length = 0;
+  for (const part of body) length += part.length;
   const head = [first];
+  let left = length;
   do {
     const digit = left % 128;
     left = (left - digit) / 128;
     head.push(left > 0 ? digit + 128 : digit);
   } while (left > 0);
-  return concatBytes(Uint8Array.from(head), ...body);
+  const bytes = new Uint8Array(head.length + length);
+  bytes.set(head);
+  let at = head.length;
+  for (const part of body) {
+    bytes.set(part, at);
+    at += part.length;
+  }
+  return bytes;
 }
 
-function string(text: string): Uint8Array {
+/** A text, behind its length. */
+function string(text: string): [Uint8Array, Uint8Array] {
   const bytes = utf8ToBytes(text);
-  return concatBytes(uint16(bytes.length), bytes);
+  return [uint16(bytes.length), bytes];
 }
 
 function uint16(value: number): Uint8Array {

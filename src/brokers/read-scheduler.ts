@@ -19,7 +19,7 @@ const STRETCH_MS = 5;
 const TURN_MS = 1;
 
 /** A packet costs one unit, and what comes in costs one for so many bytes. */
-const BYTES_PER_UNIT = 2048;
+const BYTES_PER_UNIT = 1024;
 
 /** What each connection may have read without waiting for others: units after a pause, and for each ms. */
 const OWN: Allowance = { burst: 4000, perMs: 2 };
