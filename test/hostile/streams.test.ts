@@ -1,6 +1,7 @@
 import { describe, expect, it } from "vitest";
 import type { BrokerError } from "../../src/base/errors.js";
 import { type BrokerLink, openLink } from "../../src/brokers/broker-link.js";
+import { LineSpeed } from "../../src/brokers/line-speed.js";
 import { ReadScheduler } from "../../src/brokers/read-scheduler.js";
 import { platform } from "../../src/platform/node.js";
 import { randomOf } from "../faults/random.js";
@@ -46,6 +47,7 @@ class Trial {
         connectTimeoutMs: 100_000,
         maxPayloadBytes: MAX_PAYLOAD,
         scheduler: new ReadScheduler(),
+        speed: new LineSpeed(),
         onMessage: (payload) => this.messages.push(Buffer.from(payload).toString("latin1")),
         onTooLarge: () => this.messages.push("too long"),
         onClose: end,
