@@ -249,6 +249,17 @@ export class Router extends EventEmitter<RouterEvents> implements AsyncDisposabl
     return interleave(this.#inbound.listening()).map(hintOfBroker);
   }
 
+  /**
+   * Closes the connections that are not listened on and that no message waits for, without waiting until they have
+   * been idle for `idleTimeoutMs`. They are opened again when they are needed.
+   * @returns how many there were, when they are gone
+   * @throws {@link SidewireError} `NOT_STARTED`, `CLOSED`
+   */
+  async closeIdle(): Promise<number> {
+    this.#lifecycle.checkRunning();
+    return await this.#links.closeUnwanted();
+  }
+
   /** What each broker did so far, and what was received and dropped. */
   stats(): RouterStats {
     return {

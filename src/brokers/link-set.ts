@@ -222,6 +222,18 @@ export class LinkSet {
     for (const { link } of this.#slots.values()) link?.check();
   }
 
+  /** Closes the sessions that nobody wants now; resolves with how many, when they are gone. */
+  async closeUnwanted(): Promise<number> {
+    let closed = 0;
+    for (const slot of this.#slots.values()) {
+      if (slot.state !== "open" || isWanted(slot)) continue;
+      this.#hangUp(slot, true);
+      closed++;
+    }
+    await Promise.all(this.#leaving);
+    return closed;
+  }
+
   /** Closes every session and starts none any more. */
   async close(graceful: boolean): Promise<void> {
     this.#closed = true;

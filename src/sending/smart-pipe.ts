@@ -76,7 +76,7 @@ const PROBE_LISTEN_MS = 150;
  * if ((await pipe.send("hello")) === 0) console.log("nobody there");
  * ```
  */
-export class SmartPipe {
+export class SmartPipe implements AsyncDisposable {
   /** The destination's address. */
   readonly to: string;
   /** Whether its messages are sealed for the destination. */
@@ -91,6 +91,8 @@ export class SmartPipe {
   readonly #numbering = new Numbering();
   /** Resolves when the message before was published, or never will be: long ones take longer to be signed. */
   #lastPublished: Promise<void> = Promise.resolve();
+  /** What its user waits for. */
+  readonly #unsettled = new Set<Promise<unknown>>();
   #closed = false;
   /** When the first of those messages was sent that are on their way. */
   #begunAt = 0;
@@ -127,7 +129,7 @@ export class SmartPipe {
    * @throws {@link SidewireError} `CLOSED`, `MESSAGE_TOO_LARGE`, `ABORTED`, `INVALID_OPTION`
    */
   send(data: string | Uint8Array, options: SendOptions = {}): Promise<number> {
-    return bytesOrZero(this.deliver(data, options));
+    return this.#note(bytesOrZero(this.deliver(data, options)));
   }
 
   /**
@@ -143,7 +145,7 @@ export class SmartPipe {
    * ```
    */
   deliver(data: string | Uint8Array, options: SendOptions = {}): Promise<Receipt> {
-    return this.#context.lifecycle.track(this.#begin(data, options));
+    return this.#note(this.#context.lifecycle.track(this.#begin(data, options)));
   }
 
   async #begin(data: string | Uint8Array, options: SendOptions): Promise<Receipt> {
@@ -181,7 +183,7 @@ export class SmartPipe {
    * @throws {@link SidewireError} `CLOSED`, `ABORTED`, `INVALID_OPTION`
    */
   probe(options: SendOptions = {}): Promise<ProbeResult> {
-    return this.#context.lifecycle.track(this.#beginProbe(options));
+    return this.#note(this.#context.lifecycle.track(this.#beginProbe(options)));
   }
 
   async #beginProbe(options: SendOptions): Promise<ProbeResult> {
@@ -225,6 +227,22 @@ export class SmartPipe {
     if (this.#closed) return;
     this.#closed = true;
     this.onClosed();
+  }
+
+  /**
+   * {@link close}, for `await using`: resolves when everything that was sent by this pipe is acknowledged or given up,
+   * which takes as long as its timeouts at most. A pipe of the cache is closed for everybody who was handed it.
+   */
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.close();
+    await Promise.allSettled(this.#unsettled);
+  }
+
+  /** What its user waits for; whoever waits for the pipe's end hears of it later. */
+  #note<T>(work: Promise<T>): Promise<T> {
+    const noted = work.finally(() => this.#unsettled.delete(noted));
+    this.#unsettled.add(noted);
+    return noted;
   }
 
   #checkOpen(): void {

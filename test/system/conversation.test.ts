@@ -1,5 +1,5 @@
 import { describe, expect, it, vi } from "vitest";
-import { Keypair, NoAckError, Router, SidewireError } from "../../src/index.js";
+import { Keypair, NoAckError, Router, SidewireError, type SmartPipe } from "../../src/index.js";
 import { startEmbeddedBroker } from "../support/embedded-broker.js";
 import { startBroker } from "../support/needs.js";
 import { makePeer, poolOf, record, startPeer, untilBrokers, use } from "../support/peers.js";
@@ -185,6 +185,26 @@ describe("a pipe", () => {
     pipe.close();
     expect(Math.min(...(await Promise.all(sends)))).toBeGreaterThan(0);
     expect(shown).toHaveLength(200);
+  });
+
+  it("waits at the end of its scope for what was sent in it, acknowledged or not", async () => {
+    const pool = poolOf([use(await startEmbeddedBroker())]);
+    const [ann, ben] = await Promise.all([startPeer(pool), startPeer(pool)]);
+    const shown = record(ben);
+    const settled: number[] = [];
+    let closed: SmartPipe | undefined;
+    {
+      await using pipe = await ann.pipe(ben.address, { useCache: true });
+      await using toNobody = await ann.pipe(Keypair.generate().publicKeyHex);
+      for (let i = 0; i < 200; i++) void pipe.send(`${i}`).then((bytes) => settled.push(bytes));
+      void toNobody.send("anybody?", { timeoutMs: 500 }).then((bytes) => settled.push(bytes));
+      closed = pipe;
+    }
+    expect(shown).toHaveLength(200);
+    expect(settled).toHaveLength(201);
+    expect(settled.filter((bytes) => bytes === 0)).toHaveLength(1);
+    await expect(closed.send("late")).rejects.toMatchObject({ code: "CLOSED" });
+    expect(await ann.pipe(ben.address, { useCache: true })).not.toBe(closed);
   });
 
   it("stops waiting when its caller does, and goes on with the next message", async () => {

@@ -1,3 +1,4 @@
+import { once } from "node:events";
 import { mkdtempSync, readFileSync, rmSync, statSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -275,6 +276,65 @@ describe("an idle connection", () => {
     await untilBrokers(ann, () => open(ann).length === 1);
     expect(open(ann)).toEqual(["127.0.0.1"]);
     expect(await pipe.send("two")).toBe(3);
+  });
+});
+
+describe("closeIdle", () => {
+  it("closes what is neither listened on nor waited for, whatever the idle timeout is", async () => {
+    const own = use(await startEmbeddedBroker("127.0.0.1"));
+    const other = use(await startEmbeddedBroker("127.0.0.2"));
+    const ben = await startPeer(poolOf([other]));
+    const ann = await startPeer(poolOf([own]), { allowPrivateHints: true });
+    expect(await ann.closeIdle()).toBe(0);
+    const pipe = await ann.pipe(ben.address, { hintBrokers: ben.hints() });
+    expect(await pipe.send("one")).toBe(3);
+    const gone = once(other.aedes, "clientDisconnect");
+    expect(await ann.closeIdle()).toBe(1);
+    expect(open(ann)).toEqual(["127.0.0.1"]);
+    // It said goodbye.
+    await gone;
+    expect(await ann.closeIdle()).toBe(0);
+    expect(await pipe.send("two")).toBe(3);
+  });
+
+  it("leaves alone what a message waits for", async () => {
+    const own = use(await startEmbeddedBroker("127.0.0.1"));
+    const other = use(await startEmbeddedBroker("127.0.0.2"));
+    const ann = await startPeer(poolOf([own]), { allowPrivateHints: true });
+    const nobody = Keypair.generate().publicKeyHex;
+    const pipe = await ann.pipe(nobody, { hintBrokers: [{ af: 2, host: other.host, port: other.port }] });
+    const sent = pipe.send("anybody?", { timeoutMs: 300 });
+    await vi.waitUntil(() => ann.stats().inFlight === 1);
+    expect(await ann.closeIdle()).toBe(0);
+    expect(await sent).toBe(0);
+    expect(await ann.closeIdle()).toBe(1);
+  });
+
+  it("does not give back what a broker's rate has used up", async () => {
+    const [own, other] = [use(await startEmbeddedBroker()), use(await startEmbeddedBroker("127.0.0.2"))];
+    const rate = { perSecond: 1, burst: 4 };
+    const pool = { IPv4: { [own.host]: { port: own.port }, [other.host]: { port: other.port, rate } } };
+    let keys = Keypair.generate();
+    while (rankBrokers(keys.publicKeyHex, pool).IPv4[0]?.host !== own.host) keys = Keypair.generate();
+    const options = { getTime: Date.now, families: ["IPv4"], inboundBrokers: 1, reserveBrokers: 0 } as const;
+    const ann = use(new Router(keys, { ...options, brokers: pool }));
+    await ann.start();
+    const ben = await startPeer(poolOf([other]));
+    const pipe = await ann.pipe(ben.address, { hintBrokers: ben.hints() });
+    // One of the four is for ACKs.
+    for (let i = 0; i < 3; i++) expect(await pipe.send(`${i}`)).toBe(1);
+    const used = performance.now();
+    expect(await ann.closeIdle()).toBe(1);
+    expect(await pipe.send("3")).toBe(1);
+    expect(performance.now() - used).toBeGreaterThan(500);
+  });
+
+  it("is for a router that runs", async () => {
+    const ann = makePeer(poolOf([use(await startEmbeddedBroker())]));
+    await expect(ann.closeIdle()).rejects.toMatchObject({ code: "NOT_STARTED" });
+    await ann.start();
+    await ann.close();
+    await expect(ann.closeIdle()).rejects.toMatchObject({ code: "CLOSED" });
   });
 });
 
