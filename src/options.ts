@@ -72,7 +72,10 @@ export interface RouterOptions {
    * Default: 64; 1 to 10 000.
    */
   maxInFlight?: number | undefined;
-  /** The longest message, sent or received, bytes. Default: 65 536; 1 to 16 777 216. */
+  /**
+   * The longest message, sent or received, bytes. Default: 61 440 (60 KiB), which sealed, signed and addressed is
+   * within the 64 KB that operators of public brokers allow; 1 to 16 777 216.
+   */
   maxMessageBytes?: number | undefined;
   /** How long a received message waits for those before it in its queue, ms. Default: 1000; 0 to 60 000. */
   gapTimeoutMs?: number | undefined;
@@ -162,7 +165,7 @@ export function parseRouterOptions(options: RouterOptions): Settings {
     fanOut: or(whole(1, 100), 3),
     widenAfterMs: or(number(10, 60_000), 400),
     maxInFlight: or(whole(1, 10_000), 64),
-    maxMessageBytes: or(whole(1, 1 << 24), 65_536),
+    maxMessageBytes: or(whole(1, 1 << 24), 60 * 1024),
     gapTimeoutMs: or(number(0, 60_000), 1000),
     idleTimeoutMs: or(number(1000, MAX_MS), 600_000),
     encrypt: or(flag, false),

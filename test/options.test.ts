@@ -13,6 +13,8 @@ import {
   type Settings,
 } from "../src/options.js";
 import { defaultBrokers } from "../src/wire/broker-pool.js";
+import { PACKET_OVERHEAD } from "../src/wire/packet.js";
+import { sealedLength } from "../src/wire/seal.js";
 
 /** A caller without types may pass anything. */
 type Untyped = (options: unknown) => unknown;
@@ -78,7 +80,7 @@ describe("a router's options", () => {
       fanOut: 3,
       widenAfterMs: 400,
       maxInFlight: 64,
-      maxMessageBytes: 65_536,
+      maxMessageBytes: 61_440,
       gapTimeoutMs: 1000,
       idleTimeoutMs: 600_000,
       encrypt: false,
@@ -527,4 +529,11 @@ describe("in a browser", () => {
       );
     },
   );
+});
+
+it("a message of the default length is within the 64 KB that brokers take, sealed, signed and addressed", () => {
+  const { maxMessageBytes } = parseRouterOptions({ getTime: Date.now });
+  const topic = 2 + 66;
+  const fixedHeader = 4;
+  expect(fixedHeader + topic + PACKET_OVERHEAD + sealedLength(maxMessageBytes)).toBeLessThanOrEqual(64_000);
 });

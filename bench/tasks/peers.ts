@@ -29,6 +29,8 @@ export async function makeRouter(
     brokers: poolOf(brokers),
     families: ["IPv4"],
     fanOut,
+    // For the rows of 64 KiB messages.
+    maxMessageBytes: 65_536,
     onMessage: () => {},
     ...(crypto === "libsecp256k1" ? { verify } : {}),
     ...more,

@@ -7,7 +7,7 @@ import { folders } from "./files.js";
 import { count, short } from "./printable.js";
 
 /** The longest message, sent or received: the library's default, and what public brokers tolerate. */
-export const MAX_MESSAGE_BYTES = 65_536;
+export const MAX_MESSAGE_BYTES: number = 60 * 1024;
 
 /** What a command's peer is made of, besides what the command line says. */
 export interface PeerOptions {

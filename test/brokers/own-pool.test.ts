@@ -144,7 +144,7 @@ withMosquitto("a broker of one's own pool", (mosquitto) => {
     const pool = { IPv4: { "127.0.0.1": { port: broker.mqtt } } };
     const [ann, ben] = await Promise.all([startPeer(pool), startPeer(pool)]);
     const pipe = await ann.pipe(ben.address, { encrypt: true });
-    expect(await pipe.send(new Uint8Array(65_536))).toBe(65_536);
+    expect(await pipe.send(new Uint8Array(61_440))).toBe(61_440);
     const sender = connect(broker);
     expect(await connected(sender)).toBe(true);
     const closed = new Promise<void>((resolve) => sender.once("close", () => resolve()));

@@ -150,7 +150,7 @@ describe("listen --exec", () => {
   it("copes with a program that does not read what it is given", async () => {
     const listening = await listenWith(`console.log("done")`);
     const pipe = await (await peer()).pipe(address);
-    await pipe.deliver("x".repeat(65_536));
+    await pipe.deliver("x".repeat(61_440));
     await pipe.deliver("y");
     await listening.until(({ out }) => out === "done\ndone\n");
     expect(await listening.stop()).toMatchObject({ code: 0 });

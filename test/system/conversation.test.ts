@@ -62,10 +62,10 @@ for (const { name, start } of brokers) {
       const [ann, ben] = await Promise.all([startPeer(pool), startPeer(pool)]);
       const shown = record(ben);
       const pipe = await ann.pipe(ben.address);
-      const bytes = Uint8Array.from({ length: 65_536 }, (_, i) => i % 251);
-      expect(await pipe.send(bytes)).toBe(65_536);
+      const bytes = Uint8Array.from({ length: 61_440 }, (_, i) => i % 251);
+      expect(await pipe.send(bytes)).toBe(61_440);
       expect((await pipe.deliver("")).bytes).toBe(0);
-      await expect(pipe.send(new Uint8Array(65_537))).rejects.toMatchObject({ code: "MESSAGE_TOO_LARGE" });
+      await expect(pipe.send(new Uint8Array(61_441))).rejects.toMatchObject({ code: "MESSAGE_TOO_LARGE" });
       expect(Buffer.compare(shown[0]?.data ?? new Uint8Array(), bytes)).toBe(0);
       expect(shown[1]?.data).toHaveLength(0);
     });

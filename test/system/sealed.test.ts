@@ -96,10 +96,10 @@ describe("a sealed message", () => {
     const pool = poolOf([use(await startEmbeddedBroker())]);
     const [ann, ben] = await Promise.all([startPeer(pool), startPeer(pool)]);
     const shown = record(ben);
-    expect(await (await ann.pipe(ben.address, { encrypt: true })).send(new Uint8Array(65_536).fill(7))).toBe(
-      65_536,
+    expect(await (await ann.pipe(ben.address, { encrypt: true })).send(new Uint8Array(61_440).fill(7))).toBe(
+      61_440,
     );
-    expect(shown[0]?.data).toHaveLength(65_536);
+    expect(shown[0]?.data).toHaveLength(61_440);
     const pipe = await ann.pipe(ben.address);
     const lookalike = Uint8Array.of(0xff, 0x53, 0x57, 1, 2, 3);
     await expect(pipe.send(lookalike)).rejects.toMatchObject({ code: "INVALID_OPTION", path: "data" });
