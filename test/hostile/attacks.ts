@@ -1,3 +1,5 @@
+import { constants, deflateRawSync } from "node:zlib";
+
 /** What a hostile broker does, as bytes: everything is said after the client's SUBSCRIBE was granted, or instead. */
 
 export interface Attack {
@@ -9,10 +11,14 @@ export interface Attack {
   readonly endless?: boolean;
   /** How the bytes are cut, over TCP and into WebSocket messages: not at all, or each so long. */
   readonly pieces?: number;
+  /** The bytes are those of WebSocket frames: for those transports alone. */
+  readonly isFramed?: boolean;
   /** What it ends with, instead of waiting. */
   readonly end?: "fin" | "reset";
   /** What the session ends with; nothing where it goes on. */
   readonly ends: RegExp | undefined;
+  /** The payload that arrives, bytes; without one, what is endless is endured for a while. */
+  readonly arrives?: number;
 }
 
 const repeat = (bytes: Buffer, total: number): Buffer =>
@@ -53,6 +59,8 @@ export const PINGRESP: Buffer = Buffer.of(0xd0, 0);
 const after = (rest: Omit<Attack, "at">): Attack => ({ at: "messages", ...rest });
 const fixed = (bytes: Buffer, ends: RegExp, rest: Partial<Attack> = {}): Attack =>
   after({ bytes: () => bytes, ends, ...rest });
+const framed = (bytes: Buffer, ends: RegExp | undefined): Attack =>
+  after({ bytes: () => bytes, ends, isFramed: true });
 const onTopic = (make: (topic: Buffer) => Buffer, rest: Omit<Attack, "at" | "bytes">): Attack =>
   after({ bytes: make, ...rest });
 
@@ -66,6 +74,13 @@ const likeAMessage = (length: number): Buffer => {
   bytes[141] = 1;
   return bytes;
 };
+
+/** 2 MB of PINGRESP as permessage-deflate has them: 2 kB. */
+const BOMB: Buffer = (() => {
+  const compressed = deflateRawSync(repeat(PINGRESP, 2_000_000), { finishFlush: constants.Z_SYNC_FLUSH });
+  const content = compressed.subarray(0, -4);
+  return Buffer.concat([Buffer.of(0xc2, 126, content.length >> 8, content.length & 255), content]);
+})();
 
 export const ATTACKS: Readonly<Record<string, Attack>> = {
   "a PUBLISH at QoS 1 without an id": onTopic((topic) => publish(topic, zeros(10), 1, 0), {
@@ -102,17 +117,17 @@ export const ATTACKS: Readonly<Record<string, Attack>> = {
   "a PUBLISH in the place of the CONNACK": {
     at: "connack",
     bytes: () => publish(Buffer.from("x"), zeros(1)),
-    ends: /does not speak MQTT/,
+    ends: /not MQTT/,
   },
   "HTTP in the place of the CONNACK": {
     at: "connack",
     bytes: () => Buffer.from("HTTP/1.1 400 Bad Request\r\n\r\n"),
-    ends: /does not speak MQTT/,
+    ends: /not MQTT/,
   },
   "5 MB of noise on the connection": {
     at: "connection",
     bytes: () => Buffer.alloc(5_000_000, "noise"),
-    ends: /does not speak MQTT|web server|TLS/,
+    ends: /not MQTT/,
   },
   "a PUBLISH of another topic": fixed(publish(Buffer.from("elsewhere"), zeros(10)), /topic/),
   "a PUBLISH of a topic as long": onTopic((topic) => publish(Buffer.alloc(topic.length, "0"), zeros(10)), {
@@ -127,9 +142,10 @@ export const ATTACKS: Readonly<Record<string, Attack>> = {
     (topic) => Buffer.concat([Buffer.of(0x30, 0xff, 0xff, 0xff, 0x7f), string(topic), zeros(1_000_000)]),
     { ends: /bytes/, endless: true },
   ),
-  "a PUBLISH in 300 000 pieces": onTopic((topic) => publish(topic, zeros(65_000)).subarray(0, -1), {
+  "a PUBLISH in 300 000 pieces": onTopic((topic) => publish(topic, zeros(300_000)), {
     ends: undefined,
     pieces: 1,
+    arrives: 300_000,
   }),
   "messages of 1 MB without end": onTopic((topic) => publish(topic, zeros(1_000_000)), {
     ends: undefined,
@@ -162,7 +178,12 @@ export const ATTACKS: Readonly<Record<string, Attack>> = {
     endless: true,
     pieces: 1,
   }),
+  "200 kB of WebSocket pings": framed(repeat(Buffer.of(0x89, 0), 200_000), undefined),
+  "empty WebSocket messages": framed(repeat(Buffer.of(0x82, 0), 1_000_000), undefined),
+  "text over the WebSocket": framed(Buffer.from([0x81, 1, 65]), /text/),
+  "a WebSocket message of 2^53 bytes": framed(Buffer.of(0x82, 127, 0, 0x20, 0, 0, 0, 0, 0, 0), /without end/),
+  "a bomb that was compressed though nobody asked for it": framed(BOMB, /extension/),
   "nothing, and the end": fixed(Buffer.alloc(0), /closed/, { end: "fin" }),
   "half a packet, and the end": fixed(Buffer.of(0x30, 0x80), /closed/, { end: "fin" }),
-  "half a packet, and a reset": fixed(Buffer.of(0x30, 0x80), /reset/, { end: "reset" }),
+  "half a packet, and a reset": fixed(Buffer.of(0x30, 0x80), /reset|closed/, { end: "reset" }),
 };
