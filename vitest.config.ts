@@ -6,8 +6,9 @@ const config: ViteUserConfig = defineConfig({
     include: ["test/**/*.test.ts"],
     // Most tests wait for brokers, not for the processor.
     maxWorkers: Math.max(3, availableParallelism() - 1),
-    testTimeout: 20_000,
-    hookTimeout: 20_000,
+    // Most take less than a second. On a machine that is busy with something else, one may take long.
+    testTimeout: 60_000,
+    hookTimeout: 60_000,
     reporters: ["default", "./test/support/reporter.ts"],
   },
 });

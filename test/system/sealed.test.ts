@@ -82,7 +82,9 @@ describe("a sealed message", () => {
     const shown = record(ben);
     const pipes = await Promise.all([ann.pipe(ben.address, { encrypt: true }), ann.pipe(ben.address)]);
     const numbers = Array.from({ length: 500 }, (_, i) => i);
-    const sent = await Promise.all(pipes.flatMap((pipe) => numbers.map((i) => pipe.send(`${i}`))));
+    const sent = await Promise.all(
+      pipes.flatMap((pipe) => numbers.map((i) => pipe.send(`${i}`, { timeoutMs: 15_000 }))),
+    );
     expect(sent).not.toContain(0);
     for (const sealed of [true, false]) {
       const texts = shown
