@@ -59,10 +59,9 @@ export interface BrokerLink {
 /** The seam between links and what manages them. */
 export type OpenLink = (options: LinkOptions, signal: AbortSignal) => Promise<BrokerLink>;
 
-/** The protocol's keep-alive, s. A broker that is silent for 1.5 times as long is lost. */
-const KEEP_ALIVE_S = 10;
-const PING_AFTER_MS = KEEP_ALIVE_S * 1000;
-const SILENT_MS = 1.5 * PING_AFTER_MS;
+/** A broker is asked for a sign of life after so long without one from either side, and lost after so long. */
+const PING_AFTER_MS = 10_000;
+const SILENT_MS = 15_000;
 
 /** Unsent bytes at which a broker counts as stuck. */
 const MAX_UNSENT_BYTES = 1 << 20;
@@ -262,7 +261,9 @@ class Session implements BrokerLink, Reader {
   #greet(): void {
     const { username, password } = this.#options.broker;
     this.#state = "connack";
-    this.#send(connectPacket({ clientId: randomClientId(), keepAliveS: KEEP_ALIVE_S, username, password }));
+    this.#send(
+      connectPacket({ clientId: randomClientId(), keepAliveS: platform.keepAliveS, username, password }),
+    );
   }
 
   #take(bytes: Uint8Array): void {
@@ -391,8 +392,11 @@ class Session implements BrokerLink, Reader {
   }
 
   get #silentAt(): number {
+    // Where timers come late, it may not have been asked yet.
+    if (this.#pingedAt <= this.#receivedAt) return NEVER;
+    const askedFor = this.#pingedAt + SILENT_MS - PING_AFTER_MS;
     // An answer waits behind what was written before.
-    return Math.max(this.#receivedAt, this.#leftBy) + SILENT_MS;
+    return Math.max(askedFor, Math.max(this.#receivedAt, this.#leftBy) + SILENT_MS);
   }
 
   get #pingAt(): number {

@@ -11,6 +11,8 @@ export const platform: Platform = {
 
   transports: ["wss", "ws"],
   familiesAreOne: true,
+  // A page in the background has a timer a minute. Brokers take up to five minutes.
+  keepAliveS: 180,
 
   localFamilies() {
     return ["IPv4", "IPv6"];

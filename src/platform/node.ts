@@ -18,6 +18,7 @@ export const platform: Platform = {
 
   transports: ["mqtt", "mqtts", "wss", "ws"],
   familiesAreOne: false,
+  keepAliveS: 10,
 
   localFamilies() {
     let interfaces: ReturnType<typeof networkInterfaces>;

@@ -121,6 +121,11 @@ export interface Platform extends Cryptography {
   readonly transports: readonly Transport[];
   /** True where the caller cannot choose the address family of a connection. */
   readonly familiesAreOne: boolean;
+  /**
+   * After so long without a sign of life from here a broker may begin to end the session, s. It is asked for more often
+   * wherever timers run in time.
+   */
+  readonly keepAliveS: number;
   /** The families this machine has an address in, loopback included. */
   localFamilies(): Family[];
   /**

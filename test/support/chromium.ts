@@ -7,5 +7,11 @@ export async function launchChromium(executablePath: string, args: readonly stri
     // Its sandbox refuses to work for root, and only then does without.
     chromiumSandbox: process.getuid?.() !== 0,
     args: [...args],
+    // Pages that Playwright opens are in the foreground in any case. Others are to be treated as by a user's browser.
+    ignoreDefaultArgs: [
+      "--disable-background-timer-throttling",
+      "--disable-backgrounding-occluded-windows",
+      "--disable-renderer-backgrounding",
+    ],
   });
 }
