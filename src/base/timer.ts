@@ -32,7 +32,8 @@ export function startTimer(ms: number, act: () => void, isReferenced = true): ()
     if (!isReferenced) id.unref();
   };
   const catchUp = (waitMs: number, catchUps: number): void => {
-    // A page in the background gets a timer a minute, late each time; its messages come in meanwhile all the same.
+    // A page in the background gets a timer a minute, late each time, while its messages come in at once. And a timer
+    // that a message sets, not a timer, counts as the first of its chain, which is a second late at most.
     if (!isPage) wait(waitMs, catchUps);
     else
       void turns(waitMs).then(() => {
