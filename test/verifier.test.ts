@@ -50,9 +50,9 @@ class Oracle {
   }
 }
 
-/** Lets everything happen that needs no further answer. */
-function turn(): Promise<void> {
-  return new Promise((resolve) => setImmediate(resolve));
+/** Lets everything happen that needs no further answer, also what goes on only after everything else had its turn. */
+async function turn(): Promise<void> {
+  for (let i = 0; i < 2; i++) await new Promise((resolve) => setImmediate(resolve));
 }
 
 /** One packet of a known peer, unless it is said to be of another rank. */
@@ -63,7 +63,7 @@ function check(
   rank: Rank = 1,
 ): Promise<boolean | "full"> {
   const payload = payloadOf(source, number);
-  return verifier.verify(packetOf(payload), payload, rank, async (valid) => valid);
+  return verifier.verify(packetOf(payload), payload, rank, "broker", async (valid) => valid);
 }
 
 function range(count: number): number[] {
@@ -122,9 +122,9 @@ describe("a verifier", () => {
   it("lets the sources take turns, so that a flood of one delays another by one round", async () => {
     const oracle = new Oracle();
     const verifier = new Verifier(oracle.verify);
-    for (const number of range(100)) void check(verifier, 1, number);
-    for (const number of range(3)) void check(verifier, 2, number);
-    for (const number of range(3)) void check(verifier, 3, number);
+    for (const number of range(100)) void check(verifier, 1, number, 2);
+    for (const number of range(3)) void check(verifier, 2, number, 2);
+    for (const number of range(3)) void check(verifier, 3, number, 2);
     await turn();
     await oracle.answerAll();
     expect(oracle.calls).toHaveLength(106);
@@ -138,7 +138,7 @@ describe("a verifier", () => {
     }
   });
 
-  it("is busy for a source of which too much waits, and not for others", async () => {
+  it("lets the oldest go of a source of which too much waits, takes its newest first, and is not busy for others", async () => {
     const oracle = new Oracle();
     const verifier = new Verifier(oracle.verify);
     const flood = range(1000).map((number) => check(verifier, 1, number));
@@ -148,8 +148,75 @@ describe("a verifier", () => {
     const results = await Promise.all(flood);
     // Three run, 256 wait.
     expect(results.filter((result) => result === "full")).toHaveLength(1000 - 259);
-    expect(results.slice(0, 259)).toEqual(range(259).map(() => true));
+    expect([...results.slice(0, 3), ...results.slice(-256)]).toEqual(range(259).map(() => true));
     expect(await other).toBe(true);
+    const order = oracle.calls.filter((call) => call.startsWith("1/")).map((call) => Number(call.slice(2)));
+    expect(order).toEqual([0, 1, 2, ...range(256).map((i) => 999 - i)]);
+  });
+
+  it("is busy for who waits longest when too much waits in all, and checks the newest source first", async () => {
+    const oracle = new Oracle();
+    const verifier = new Verifier(oracle.verify);
+    const results = range(1500).map((i) => {
+      const payload = payloadOf(i & 255, i);
+      payload[31] = i >>> 8;
+      return verifier.verify(packetOf(payload), payload, 2, "broker", async (valid) => valid);
+    });
+    await turn();
+    await oracle.answerAll();
+    const taken = (await Promise.all(results)).flatMap((result, i) => (result === true ? [i] : []));
+    expect(taken).toEqual([0, 1, 2, ...range(1024).map((i) => 476 + i)]);
+    const order = oracle.calls.map((call) => Number(call.split("/")[1]));
+    expect(order).toEqual([0, 1, 2, ...range(1024).map((i) => 1499 - i)]);
+  });
+
+  it("checks the newest first of more than 8 that only claim to be of a known peer, each way for itself", async () => {
+    const oracle = new Oracle();
+    const verifier = new Verifier(oracle.verify);
+    for (const number of range(20)) void check(verifier, 1, number);
+    const payload = payloadOf(1, 100);
+    const other = verifier.verify(packetOf(payload), payload, 1, "another broker", async (valid) => valid);
+    for (const number of range(20)) void check(verifier, 1, 20 + number);
+    await oracle.answerAll();
+    expect(await other).toBe(true);
+    // The ways take turns.
+    expect(oracle.calls.slice(0, 7)).toEqual(["1/0", "1/1", "1/2", "1/39", "1/100", "1/38", "1/37"]);
+  });
+
+  it("is in order again once nothing waits", async () => {
+    const oracle = new Oracle();
+    const verifier = new Verifier(oracle.verify);
+    for (const number of range(1000)) void check(verifier, 1, number, 2);
+    await oracle.answerAll();
+    oracle.calls.length = 0;
+    for (const number of range(20)) void check(verifier, 1, number + 2000, 2);
+    await oracle.answerAll();
+    expect(oracle.calls).toEqual(range(20).map((i) => `1/${2000 + i}`));
+  });
+
+  it("lets everything else have its turn, while results that are known follow each other", async () => {
+    const verifier = new Verifier(() => true);
+    let used = 0;
+    const use = async (): Promise<void> => {
+      used++;
+      // As much as opening a sealed message takes.
+      const until = performance.now() + 0.3;
+      while (performance.now() < until);
+    };
+    const all = range(250).map((number) => {
+      const payload = payloadOf(1, number);
+      return verifier.verify(packetOf(payload), payload, 2, "broker", use);
+    });
+    const between: number[] = [];
+    while (used < 250) {
+      const before = used;
+      await turn();
+      between.push(used - before);
+    }
+    await Promise.all(all);
+    // 4 ms of 0.3 ms each, and those that had begun.
+    expect(Math.max(...between)).toBeLessThan(60);
+    expect(between.length).toBeGreaterThan(5);
   });
 
   it("lets copies wait with what waits already, up to 32, in no room of their own", async () => {
@@ -160,10 +227,22 @@ describe("a verifier", () => {
     const results = numbers.map((number) => check(verifier, 1, number));
     const copies = range(31).map(() => check(verifier, 1, 258));
     expect(await copies.at(-1)).toBe("full");
-    expect(await check(verifier, 1, 259)).toBe("full");
+    // One more, and the oldest gives way with its copy.
+    const newest = check(verifier, 1, 259);
+    expect(await Promise.all(results.slice(3, 5))).toEqual(["full", "full"]);
     await oracle.answerAll();
-    expect(new Set(await Promise.all([...results, ...copies.slice(0, -1)]))).toEqual(new Set([true]));
+    const others = [...results.slice(0, 3), ...results.slice(5), ...copies.slice(0, -1), newest];
+    expect(new Set(await Promise.all(others))).toEqual(new Set([true]));
     expect(oracle.calls.length).toBe(259);
+  });
+
+  it("takes a copy in a crowd for what came last", async () => {
+    const oracle = new Oracle();
+    const verifier = new Verifier(oracle.verify);
+    for (const number of range(300)) void check(verifier, 1, number);
+    void check(verifier, 1, 100);
+    await oracle.answerAll();
+    expect(oracle.calls.slice(3, 6)).toEqual(["1/100", "1/299", "1/298"]);
   });
 
   it("is busy for everybody when too much waits in all", async () => {
@@ -181,10 +260,11 @@ describe("a verifier", () => {
   it("verifies what it was too busy for when it comes again", async () => {
     const oracle = new Oracle();
     const verifier = new Verifier(oracle.verify);
-    for (const number of range(259)) void check(verifier, 1, number);
-    expect(await check(verifier, 1, 300)).toBe("full");
+    const results = range(260).map((number) => check(verifier, 1, number));
+    // The oldest that waits.
+    expect(await results[3]).toBe("full");
     await oracle.answerAll();
-    const again = check(verifier, 1, 300);
+    const again = check(verifier, 1, 3);
     await oracle.answerAll();
     expect(await again).toBe(true);
   });
@@ -241,10 +321,10 @@ describe("a verifier", () => {
   it("says what comes of it, and passes on what fails", async () => {
     const payload = payloadOf(1, 0);
     const verifier = new Verifier(() => true);
-    expect(await verifier.verify(packetOf(payload), payload, 0, async (valid) => `it is ${valid}`)).toBe(
-      "it is true",
-    );
-    const failing = verifier.verify(packetOf(payload), payload, 2, async () => {
+    expect(
+      await verifier.verify(packetOf(payload), payload, 0, "broker", async (valid) => `it is ${valid}`),
+    ).toBe("it is true");
+    const failing = verifier.verify(packetOf(payload), payload, 2, "broker", async () => {
       throw new Error("no clock");
     });
     await expect(failing).rejects.toThrow("no clock");
@@ -334,7 +414,7 @@ describe("a verifier whose time passes by hand", () => {
     const verifier = new Verifier(oracle.verify);
     void check(verifier, 200, 0, 0);
     const payload = payloadOf(1, 0);
-    void verifier.verify(packetOf(payload), payload, 2, async () => {
+    void verifier.verify(packetOf(payload), payload, 2, "broker", async () => {
       now += 20;
     });
     await oracle.answerAll();

@@ -1,6 +1,6 @@
 import { bytesToHex, randomBytes, utf8ToBytes } from "@noble/hashes/utils.js";
 import { atMost, monotonicNow } from "../base/alarm.js";
-import { BoundedMap } from "../base/bounded-map.js";
+import { TieredMap } from "../base/tiered-map.js";
 import type { LinkSet, LinkSlot } from "../brokers/link-set.js";
 import { Reserve } from "../brokers/token-bucket.js";
 import { Outbox } from "../sending/outbox.js";
@@ -16,7 +16,7 @@ export interface AcksOptions {
   readonly onFailed: (error: unknown) => void;
 }
 
-/** ACKs kept for the copies of their messages. */
+/** ACKs kept for the copies of their messages, of known peers and of strangers. */
 const KEPT_ACKS = 1024;
 
 /** How many signatures may be waited for at once; while there are more, nothing is taken that wants another. */
@@ -59,7 +59,7 @@ interface Ack {
  */
 export class Acks {
   readonly #options: AcksOptions;
-  readonly #acks = new BoundedMap<string, Ack>(KEPT_ACKS);
+  readonly #acks = new TieredMap<string, Ack>(KEPT_ACKS);
   /** Those that the signer owes, the oldest first. */
   readonly #unsigned = new Set<Ack>();
 
@@ -120,7 +120,7 @@ export class Acks {
       this.#options.identity,
     );
     const ack: Ack = { payload, by: new Set(), askedAt: now, isAnother: kept !== undefined, isSigned: false };
-    this.#acks.set(key, ack);
+    this.#acks.set(key, ack, this.#options.isKnown(source));
     this.#unsigned.add(ack);
     payload.then(
       () => {

@@ -1,4 +1,4 @@
-import { atMost, monotonicNow } from "../base/alarm.js";
+import { monotonicNow } from "../base/alarm.js";
 import { callGuarded } from "../base/guarded.js";
 import { check, got } from "../base/schema.js";
 import type { LinkSet, LinkSlot } from "../brokers/link-set.js";
@@ -7,9 +7,10 @@ import type { Delivery } from "../sending/delivery.js";
 import { Outbox } from "../sending/outbox.js";
 import type { Identity } from "../wire/identity.js";
 import { AppPacket, MessageType, PACKET_OVERHEAD } from "../wire/packet.js";
-import { isSealed, open, sealedLength } from "../wire/seal.js";
+import { isSealed, sealedLength } from "../wire/seal.js";
 import { Acks, isBareAck } from "./acks.js";
 import { Inbox } from "./inbox.js";
+import { Opener } from "./opener.js";
 import { FRESH_MS, ReplayWindow } from "./replay-window.js";
 import { type Rank, Verifier } from "./verifier.js";
 
@@ -110,10 +111,6 @@ const RECEIVING_MS = 10_000;
 /** Queues that are followed: so many that the replay window is full before, which shares its room out. */
 const MAX_QUEUES: number = 2 * REPLAY_BLOCKS;
 
-/** How many sealed messages may be opened at once, and for how long: the key may be in somebody else's hands. */
-const MAX_OPENING = 256;
-const OPENING_PATIENCE_MS = 5000;
-
 /** How often some of what is remembered is looked at: all of it within a quarter of a minute. */
 const PURGE_EVERY_MS = 100;
 
@@ -139,7 +136,7 @@ export class Receiver {
   readonly #window = new ReplayWindow(REPLAY_BLOCKS, KEPT_BLOCKS);
   readonly #inbox: Inbox<Accepted>;
   readonly #acks: Acks;
-  #opening = 0;
+  readonly #opener: Opener;
   #purgeAt = 0;
   #crowdedUntil = 0;
   #isOver = false;
@@ -148,6 +145,10 @@ export class Receiver {
     this.#options = options;
     this.#verifier = new Verifier(options.settings.verify);
     this.#acks = new Acks({ ...options, onFailed: (error) => options.onFailed("identity.sign", error) });
+    this.#opener = new Opener({
+      ...options,
+      onFailed: (error) => options.onFailed("identity.sharedSecret", error),
+    });
     this.#inbox = new Inbox({
       gapTimeoutMs: options.settings.gapTimeoutMs,
       maxHeldBytes: MAX_HELD_BYTES,
@@ -212,7 +213,7 @@ export class Receiver {
       const key = Outbox.keyOf(source, queueId, sequence);
       if (!outbox.has(key)) return outbox.isDone(key) ? undefined : "unexpected-ack";
     } else if (!this.#isAccepted(source)) return "not-accepted";
-    return await this.#verifier.verify(packet, payload, this.#rankOf(packet), async (valid) => {
+    return await this.#verifier.verify(packet, payload, this.#rankOf(packet), slot.id, async (valid) => {
       if (!valid) return "bad-signature";
       if (type === MessageType.Ack) {
         this.#acknowledged(packet, slot);
@@ -274,25 +275,10 @@ export class Receiver {
     const verdict = this.#judge(arrival);
     if (verdict !== "new" || !sealed) return this.#settle(verdict, arrival, message, sealed);
 
-    const data = await this.#open(arrival.packet);
+    const data = await this.#opener.open(arrival.packet);
     if (typeof data === "string") return data;
     // A copy may have been opened meanwhile.
     return this.#settle(this.#judge(arrival), arrival, data, sealed);
-  }
-
-  async #open(packet: AppPacket): Promise<Uint8Array | DropReason> {
-    const { address, identity, onFailed } = this.#options;
-    if (this.#opening >= MAX_OPENING) return "full";
-    this.#opening++;
-    const opened = open(packet.message, { ...packet, destination: address }, identity);
-    const result = await atMost(
-      OPENING_PATIENCE_MS,
-      opened.then((data) => ({ data })),
-    );
-    this.#opening--;
-    if (result !== undefined) return result.data ?? "not-opened";
-    onFailed("identity.sharedSecret", new Error(`no answer within ${OPENING_PATIENCE_MS} ms`));
-    return "full";
   }
 
   /** Freshness, replay, order and room. */

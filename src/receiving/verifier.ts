@@ -1,9 +1,11 @@
 import { platform } from "#platform";
-import { Alarm, monotonicNow } from "../base/alarm.js";
-import { BoundedMap } from "../base/bounded-map.js";
+import { Alarm, monotonicNow, NEVER } from "../base/alarm.js";
+import { nextTask } from "../base/next-task.js";
+import { TieredMap } from "../base/tiered-map.js";
 import type { Verify } from "../platform/platform.js";
 import { PUBLIC_KEY_BYTES } from "../wire/identity.js";
 import type { AppPacket } from "../wire/packet.js";
+import { WaitingLine } from "./waiting-line.js";
 
 /** Who comes before whom: what is waited for or goes on, then who is known, then strangers. */
 export type Rank = 0 | 1 | 2;
@@ -11,18 +13,20 @@ export type Rank = 0 | 1 | 2;
 interface Job {
   readonly packet: AppPacket;
   readonly payload: Uint8Array;
-  readonly isFirst: boolean;
+  readonly rank: Rank;
   /** What becomes of the packet and of its copies that came while it waited. */
-  readonly uses: ((valid: boolean) => void)[];
+  readonly uses: ((valid: boolean | "full") => void)[];
 }
 
 /** How many verifications run at once: the threads that Node has for them. All but the first rank leave one free. */
 const CONCURRENT = 4;
 const CONCURRENT_OTHERS = 3;
 
-/** How many may wait in each rank, and of one source. */
-const MAX_WAITING = 1024;
-const MAX_WAITING_OF_SOURCE = 256;
+/**
+ * So many that wait in one known peer's name, and go on in none of its queues, are a crowd: the newest is next. A
+ * pipe's first messages may be as many, but they stop when the first of them is accepted.
+ */
+const CLAIMS_CROWD = 8;
 
 /** How many copies of a waiting packet wait with it: one for each broker, and then some. */
 const MAX_COPIES = 32;
@@ -36,6 +40,9 @@ const CONTESTED_MS = 1000;
 /** How long they rest then, as a multiple of the time that they took: a quarter of one core is theirs. */
 const REST = 3;
 
+/** For so long checks follow each other before everything else has its turn, ms: a result that is known waits for nothing. */
+const BURST_MS = 4;
+
 /**
  * Verifies packets, a few at a time. What waits is bounded, the ranks come one after the other, and
  * within each the sources take turns, so that a flood cannot starve others. While something of the first
@@ -43,16 +50,24 @@ const REST = 3;
  */
 export class Verifier {
   readonly #verify: Verify;
-  readonly #lines: readonly [Line, Line, Line] = [new Line(), new Line(), new Line()];
-  readonly #results = new BoundedMap<string, Promise<boolean>>(KEPT_RESULTS);
+  readonly #lines: readonly [WaitingLine<Job>, WaitingLine<Job>, WaitingLine<Job>] = [
+    new WaitingLine(),
+    new WaitingLine(CLAIMS_CROWD),
+    new WaitingLine(),
+  ];
+  readonly #results = new TieredMap<string, Promise<boolean>>(KEPT_RESULTS);
   readonly #restAlarm: Alarm = new Alarm(() => {
     this.#next();
-    return Number.POSITIVE_INFINITY;
+    return NEVER;
   });
   #running = 0;
   #others = 0;
   #contestedUntil = 0;
   #restUntil = 0;
+  /** Since when checks have followed each other; undefined when nothing was checked since everything had its turn. */
+  #burstAt: number | undefined;
+  /** Whether what waits is to go on once everything had its turn. */
+  #isInterrupted = false;
 
   constructor(verify: Verify) {
     this.#verify = verify;
@@ -60,6 +75,7 @@ export class Verifier {
 
   /**
    * Finds out whether the packet's source signed it.
+   * @param way - what it came by: whoever uses a known peer's name on one way does not hold up what comes by another
    * @param use - what then comes of it; its time counts for the rank
    * @returns what `use` returns, or "full" when there was no room to wait
    */
@@ -67,14 +83,21 @@ export class Verifier {
     packet: AppPacket,
     payload: Uint8Array,
     rank: Rank,
+    way: string,
     use: (valid: boolean) => Promise<T>,
   ): Promise<T | "full"> {
     return new Promise((resolve) => {
-      const isFirst = rank === 0;
-      if (isFirst) this.#contestedUntil = monotonicNow() + CONTESTED_MS;
-      const job = { packet, payload, isFirst, uses: [(valid: boolean) => resolve(use(valid))] };
-      if (this.#lines[rank].add(job)) this.#next();
-      else resolve("full");
+      if (rank === 0) this.#contestedUntil = monotonicNow() + CONTESTED_MS;
+      const line = this.#lines[rank];
+      const end = (valid: boolean | "full"): void => resolve(valid === "full" ? valid : use(valid));
+      // After a pause the copies of many messages come at once: each message needs room, its copies none.
+      const source = rank === 1 ? packet.source + way : packet.source;
+      const same = line.renew(source, (job) => isSame(job.payload, payload));
+      if (same === undefined) {
+        refuse(line.add(source, { packet, payload, rank, uses: [end] }));
+        this.#next();
+      } else if (same.uses.length < MAX_COPIES) same.uses.push(end);
+      else end("full");
     });
   }
 
@@ -88,6 +111,7 @@ export class Verifier {
   #next(): void {
     const [first, known, strangers] = this.#lines;
     while (this.#running < CONCURRENT) {
+      if (!this.#goesOn()) return;
       const restUntil = Math.min(this.#restUntil, this.#contestedUntil);
       const isResting = monotonicNow() < restUntil;
       const others = isResting || this.#others >= CONCURRENT_OTHERS ? [] : [known, strangers];
@@ -100,22 +124,39 @@ export class Verifier {
     }
   }
 
-  async #run({ packet, payload, isFirst, uses }: Job): Promise<void> {
+  /** Whether one more may follow at once; otherwise it goes on after everything else had its turn. */
+  #goesOn(): boolean {
+    const now = monotonicNow();
+    if (this.#burstAt === undefined) {
+      this.#burstAt = now;
+      nextTask(() => {
+        const wasInterrupted = this.#isInterrupted;
+        this.#burstAt = undefined;
+        this.#isInterrupted = false;
+        if (wasInterrupted) this.#next();
+      });
+    }
+    this.#isInterrupted = now - this.#burstAt >= BURST_MS;
+    return !this.#isInterrupted;
+  }
+
+  async #run({ packet, payload, rank, uses }: Job): Promise<void> {
     const startedAt = monotonicNow();
     const id = platform.sha256(payload);
     const known = this.#results.get(id);
     // A copy takes no thread.
     const threads = known === undefined ? 1 : 0;
+    const others = rank === 0 ? 0 : 1;
     this.#running += threads;
-    if (!isFirst) this.#others++;
+    this.#others += others;
     const result = known ?? this.#check(packet);
-    this.#results.set(id, result);
+    this.#results.set(id, result, rank < 2);
     const valid = await result;
     this.#running -= threads;
     // What comes of it at once, such as opening a sealed message, is in the time that it took.
     for (const use of uses) use(valid);
-    if (!isFirst) {
-      this.#others--;
+    this.#others -= others;
+    if (rank !== 0) {
       const now = monotonicNow();
       this.#restUntil = now + REST * (now - startedAt);
     }
@@ -132,46 +173,8 @@ export class Verifier {
   }
 }
 
-/** What waits, by source. */
-class Line {
-  readonly #jobs = new Map<string, Job[]>();
-  /** How many wait. */
-  count = 0;
-
-  /** @returns false when there is no room */
-  add(job: Job): boolean {
-    const { source } = job.packet;
-    const jobs = this.#jobs.get(source) ?? [];
-    // After a pause the copies of many messages come at once: each message needs room, its copies none.
-    const same = jobs.find(({ payload }) => isSame(payload, job.payload));
-    if (same !== undefined) {
-      if (same.uses.length >= MAX_COPIES) return false;
-      same.uses.push(...job.uses);
-      return true;
-    }
-    if (this.count >= MAX_WAITING || jobs.length >= MAX_WAITING_OF_SOURCE) return false;
-    jobs.push(job);
-    this.count++;
-    this.#jobs.set(source, jobs);
-    return true;
-  }
-
-  clear(): void {
-    this.#jobs.clear();
-    this.count = 0;
-  }
-
-  take(): Job | undefined {
-    const first = this.#jobs.entries().next().value;
-    if (first === undefined) return undefined;
-    const [source, jobs] = first;
-    const job = jobs.shift();
-    // To the end of the map: the other sources come first.
-    this.#jobs.delete(source);
-    if (jobs.length > 0) this.#jobs.set(source, jobs);
-    this.count--;
-    return job;
-  }
+function refuse(job: Job | undefined): void {
+  for (const use of job?.uses ?? []) use("full");
 }
 
 function isSame(a: Uint8Array, b: Uint8Array): boolean {

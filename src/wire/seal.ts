@@ -3,7 +3,7 @@ import { utils } from "@noble/secp256k1";
 import { platform } from "#platform";
 import { viewOf } from "../base/schema.js";
 import type { Cipher } from "../platform/platform.js";
-import { type Identity, PUBLIC_KEY_BYTES } from "./identity.js";
+import { type Identity, Keypair, PUBLIC_KEY_BYTES } from "./identity.js";
 
 /**
  * What a sealed message starts with: a byte that no UTF-8 text contains, "SW", and the format's version.
@@ -76,19 +76,31 @@ export async function open(
   context: SealContext,
   identity: Identity,
 ): Promise<Uint8Array | undefined> {
-  if (!isSealed(sealed) || sealed.length < sealedLength(0)) return undefined;
+  const opened = await tryToOpen(sealed, context, identity);
+  return opened === "never" ? undefined : opened;
+}
+
+/** As {@link open}, and tells what will never open from what may, once the identity can: an agent may be locked. */
+export async function tryToOpen(
+  sealed: Uint8Array,
+  context: SealContext,
+  identity: Identity,
+): Promise<Uint8Array | "never" | undefined> {
+  if (!isSealed(sealed) || sealed.length < sealedLength(0)) return "never";
   const ephemeral = sealed.subarray(MARKER.length, HEAD_BYTES);
+  // What an identity fails with may be over the next time; a key pair fails for what is no point.
+  let isFinal = identity instanceof Keypair;
   try {
     const shared = viewOf(await identity.sharedSecret?.(ephemeral));
     if (!shared) return undefined;
+    isFinal = true;
     const destination = hexToBytes(context.destination);
     const plain = cipher(shared, ephemeral, destination, context).decrypt(sealed.subarray(HEAD_BYTES));
     const length = createView(plain).getUint32(0);
-    return length <= plain.length - LENGTH_BYTES
-      ? plain.slice(LENGTH_BYTES, LENGTH_BYTES + length)
-      : undefined;
+    return length <= plain.length - LENGTH_BYTES ? plain.slice(LENGTH_BYTES, LENGTH_BYTES + length) : "never";
   } catch {
-    return undefined; // no point on the curve, or not what the tag vouches for
+    // No point on the curve, or not what the tag vouches for.
+    return isFinal ? "never" : undefined;
   }
 }
 

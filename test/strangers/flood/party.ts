@@ -17,7 +17,13 @@ export type PartyOrder =
       readonly accept?: string;
     }
   /** Sends one message after the other for so long. */
-  | { readonly do: "send"; readonly to: string; readonly ms: number }
+  | {
+      readonly do: "send";
+      readonly to: string;
+      readonly ms: number;
+      /** Whether each message has a queue of its own, as those of a Python peer have. */
+      readonly isApart: boolean;
+    }
   | { readonly do: "report" };
 
 /** What came of the messages that were sent. */
@@ -56,7 +62,7 @@ export type PartyEvent =
 type Start = Extract<PartyOrder, { do: "start" }>;
 
 /** Sends a message and waits for its answer: the round trip and the publishes it took, or nothing. */
-type Ask = (to: string) => Promise<{ roundTripMs: number; attempts: number } | undefined>;
+type Ask = (to: string, isApart: boolean) => Promise<{ roundTripMs: number; attempts: number } | undefined>;
 
 interface Party {
   readonly address: string;
@@ -87,8 +93,8 @@ async function startRouter({ host, port, accept }: Start): Promise<Party> {
   });
   await router.start();
   let asked = 0;
-  const ask: Ask = async (to) => {
-    const pipe = await router.pipe(to, { useCache: true });
+  const ask: Ask = async (to, isApart) => {
+    const pipe = await router.pipe(to, { useCache: !isApart });
     const receipt = await pipe.deliver("ping").catch(() => undefined);
     asked += receipt?.attempts ?? 0;
     return receipt;
@@ -133,12 +139,12 @@ async function startBare({ host, port }: Start): Promise<Party> {
 /** As long as the router's: its first 33 bytes say whom it is from. */
 const PING: Buffer = Buffer.alloc(146, 7);
 
-async function sendFor(ask: Ask, to: string, ms: number): Promise<Sends> {
+async function sendFor(ask: Ask, to: string, ms: number, isApart: boolean): Promise<Sends> {
   const roundTripsMs: number[] = [];
   let [lost, repeated] = [0, 0];
   const until = performance.now() + ms;
   while (performance.now() < until) {
-    const receipt = await ask(to);
+    const receipt = await ask(to, isApart);
     if (receipt === undefined) lost++;
     else {
       roundTripsMs.push(receipt.roundTripMs);
@@ -184,7 +190,7 @@ async function obey(order: PartyOrder): Promise<PartyEvent> {
   }
   if (party === undefined) throw new Error("not started");
   if (order.do === "report") return { event: "report", report: await report(party) };
-  return { event: "sent", sends: await sendFor(party.ask, order.to, order.ms) };
+  return { event: "sent", sends: await sendFor(party.ask, order.to, order.ms, order.isApart) };
 }
 
 process.on("message", (message) => {

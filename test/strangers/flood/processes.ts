@@ -92,8 +92,8 @@ export class Party {
   }
 
   /** Sends one message after the other. */
-  async send(to: string, ms: number): Promise<Sends> {
-    const event = await this.#worker.obey({ do: "send", to, ms });
+  async send(to: string, ms: number, isApart = false): Promise<Sends> {
+    const event = await this.#worker.obey({ do: "send", to, ms, isApart });
     if (event.event !== "sent") throw new Error(`${event.event} instead of sent`);
     return event.sends;
   }

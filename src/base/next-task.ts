@@ -1,0 +1,15 @@
+/**
+ * Calls `act` once everything else that is due had its turn: what came in, timers, the application. Promises alone
+ * never let anything else in between. No timer: those are rare in a page that is in the background.
+ */
+export const nextTask: (act: () => void) => void =
+  typeof setImmediate === "function" ? (act) => void setImmediate(act) : (act) => pageTask(act);
+
+function pageTask(act: () => void): void {
+  const { port1, port2 } = new MessageChannel();
+  port1.onmessage = () => {
+    port1.close();
+    act();
+  };
+  port2.postMessage(undefined);
+}

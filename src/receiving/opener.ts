@@ -1,0 +1,60 @@
+import { atMost } from "../base/alarm.js";
+import { BoundedMap } from "../base/bounded-map.js";
+import { Outbox } from "../sending/outbox.js";
+import type { Identity } from "../wire/identity.js";
+import type { AppPacket } from "../wire/packet.js";
+import { tryToOpen } from "../wire/seal.js";
+
+/** How many sealed messages may be opened at once, and for how long: the key may be in somebody else's hands. */
+const MAX_OPENING = 256;
+const OPENING_PATIENCE_MS = 5000;
+
+/** Of so many messages it is remembered that they do not open: somebody else's, played again and again. */
+const KEPT_UNOPENED = 1024;
+
+type Opened = Uint8Array | "not-opened" | "full";
+
+export interface OpenerOptions {
+  readonly address: string;
+  readonly identity: Identity;
+  /** The identity did not answer in time. */
+  readonly onFailed: (error: Error) => void;
+}
+
+/** Opens sealed messages: once each, whatever copies come meanwhile, and never again those that do not open. */
+export class Opener {
+  readonly #options: OpenerOptions;
+  readonly #opening = new Map<string, Promise<Opened>>();
+  readonly #unopened = new BoundedMap<string, true>(KEPT_UNOPENED);
+
+  constructor(options: OpenerOptions) {
+    this.#options = options;
+  }
+
+  /** @returns the message, "full" where the identity owes too many or does not answer */
+  async open(packet: AppPacket): Promise<Opened> {
+    const key = Outbox.keyOf(packet.source, packet.queueId, packet.sequence);
+    if (this.#unopened.has(key)) return "not-opened";
+    const opening = this.#opening.get(key);
+    if (opening !== undefined) return await opening;
+    if (this.#opening.size >= MAX_OPENING) return "full";
+    const opened = this.#open(packet, key).finally(() => this.#opening.delete(key));
+    this.#opening.set(key, opened);
+    return await opened;
+  }
+
+  async #open(packet: AppPacket, key: string): Promise<Opened> {
+    const { address, identity, onFailed } = this.#options;
+    const opened = tryToOpen(packet.message, { ...packet, destination: address }, identity);
+    const result = await atMost(
+      OPENING_PATIENCE_MS,
+      opened.then((data) => ({ data })),
+    );
+    if (result === undefined) {
+      onFailed(new Error(`no answer within ${OPENING_PATIENCE_MS} ms`));
+      return "full";
+    }
+    if (result.data === "never") this.#unopened.set(key, true);
+    return result.data instanceof Uint8Array ? result.data : "not-opened";
+  }
+}
