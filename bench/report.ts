@@ -64,8 +64,16 @@ export function tableOf(rows: readonly Row[]): string {
   return [line(HEAD, " "), line([], "-"), ...cells.map((row) => line(row, " "))].join("\n");
 }
 
-/** Writes the table down, with the machine and the date. */
-export function writeResults(table: string, mosquitto: string, seconds: number): void {
+/**
+ * Writes the table down, with the machine and the date.
+ * @param leftOut - what the table lacks, as items of a list
+ */
+export function writeResults(
+  table: string,
+  leftOut: readonly string[],
+  mosquitto: string,
+  seconds: number,
+): void {
   const cores = cpus();
   const mqtt: { version: string } = JSON.parse(
     readFileSync(new URL("../node_modules/mqtt/package.json", import.meta.url), "utf8"),
@@ -88,8 +96,11 @@ ${table}
   sides, plus the two signatures and two verifications of a message and its ACK, one after the other.
 - The signatures alone: both processes at once sign and verify what they would for as many messages, four at
   a time.
+- A data channel is that of examples/webrtc, between two pages in one Chromium with the example's brokers. Its first
+  byte has come when both pages have one. The start of a page is the navigation to it: it is loaded, is told of the
+  brokers, connects to one and calls; both do so at once.
 - A block of the event loop is the CPU time of its thread between two timers of 1 ms.
 - Memory is heap and external memory after a garbage collection.
-`,
+${leftOut.map((item) => `${item}\n`).join("")}`,
   );
 }

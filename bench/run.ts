@@ -5,6 +5,7 @@
 import { type Mosquitto, startMosquitto } from "./mosquitto.js";
 import { buildWorker, Process, removeWorker } from "./processes.js";
 import { type Row, tableOf, writeResults } from "./report.js";
+import { channelRows } from "./rows/channel.js";
 import { eventLoopRows } from "./rows/event-loop.js";
 import { latencyRows } from "./rows/latency.js";
 import { memoryRows } from "./rows/memory.js";
@@ -30,6 +31,7 @@ const SECTIONS: Readonly<Record<string, (context: Context) => Promise<Row[]>>> =
   memory: ({ brokers, flags }) => memoryRows(brokers.slice(0, 6), flags),
   "event-loop": ({ broker, flags }) => eventLoopRows(broker, flags),
   throughput: ({ pair, broker }) => throughputRows(pair, broker),
+  channel: () => channelRows(),
   latency: ({ pair, brokers }) => latencyRows(pair, brokers),
 };
 
@@ -39,10 +41,13 @@ const SHOWN: readonly string[] = [
   "throughput",
   "verifying",
   "starting",
+  "channel",
   "memory",
   "ranking",
   "event-loop",
 ];
+
+const NO_CHANNEL = "- The rows about a data channel are left out: there is no Chromium on this machine.";
 
 async function main(closers: (() => unknown)[]): Promise<void> {
   const startedAt = performance.now();
@@ -76,8 +81,10 @@ async function main(closers: (() => unknown)[]): Promise<void> {
     rows.set(name, await measure({ pair, brokers, broker, flags }));
   }
   const table = tableOf(SHOWN.flatMap((name) => rows.get(name) ?? []));
-  console.log(`\n${table}`);
-  if (chosen.length === 0) writeResults(table, broker.version, (performance.now() - startedAt) / 1000);
+  const leftOut = rows.get("channel")?.length === 0 ? [NO_CHANNEL] : [];
+  console.log(`\n${[table, ...leftOut].join("\n")}`);
+  if (chosen.length === 0)
+    writeResults(table, leftOut, broker.version, (performance.now() - startedAt) / 1000);
 }
 
 const closers: (() => unknown)[] = [];

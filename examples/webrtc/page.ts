@@ -52,8 +52,8 @@ async function main(): Promise<void> {
       view.removePeer(peer.address);
     },
   );
-  const admit = (address: string): Peer | undefined => {
-    const peer = peers.admit(address);
+  const admit = (address: string, isWanted: boolean): Peer | undefined => {
+    const peer = peers.admit(address, isWanted);
     const full = `${MAX_PEERS} peers are here, and there is no room for more: ${shortOf(address)} gets no answer.`;
     view.notice("room", peer === undefined ? full : undefined);
     return peer;
@@ -70,7 +70,7 @@ async function main(): Promise<void> {
     control: (port, action) => void control(port, action),
   });
   signaling.listen((from, signal) => {
-    const peer = isCall(signal) ? admit(from) : peers.get(from);
+    const peer = isCall(signal) ? admit(from, false) : peers.get(from);
     peer?.receive(signal);
   });
   const showBrokers = (): void => view.showBrokers(brokerRows(setup, router));
@@ -84,9 +84,9 @@ async function main(): Promise<void> {
   await start(router);
   const callInviter = async (): Promise<void> => {
     const invited = await inviter(router);
-    if (invited !== undefined && invited !== router.address) admit(invited)?.recover();
+    if (invited !== undefined && invited !== router.address) admit(invited, true)?.recover();
   };
-  for (const address of tab.peers) admit(address)?.recover();
+  for (const address of tab.peers) admit(address, true)?.recover();
   void callInviter();
   // Another link may be opened in a tab that shows the page already, which is not loaded again then.
   addEventListener("hashchange", () => void callInviter());

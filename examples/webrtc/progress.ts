@@ -15,6 +15,7 @@ export interface Note {
 }
 
 const MAX_NOTES = 60;
+const MAX_MARKS = 100;
 
 /** What happened on the way to a connection, and since. */
 export class Progress {
@@ -26,6 +27,7 @@ export class Progress {
 
   /** A new connection is begun. */
   restart(): void {
+    mark("begun");
     this.#startedAt = performance.now();
     this.milestones = {};
     this.candidatesOut = 0;
@@ -33,7 +35,9 @@ export class Progress {
   }
 
   reached(milestone: keyof Milestones): void {
-    this.milestones[milestone] ??= this.#elapsed();
+    if (this.milestones[milestone] !== undefined) return;
+    mark(milestone);
+    this.milestones[milestone] = this.#elapsed();
   }
 
   signal(direction: "out" | "in", content: SignalContent): void {
@@ -57,4 +61,10 @@ export class Progress {
   #elapsed(): number {
     return performance.now() - this.#startedAt;
   }
+}
+
+/** Shows in the browser's own timeline. */
+function mark(name: string): void {
+  if (performance.getEntriesByName(name).length >= MAX_MARKS) performance.clearMarks(name);
+  performance.mark(name);
 }

@@ -1,6 +1,12 @@
 import type { BrowserContext, Page } from "playwright-core";
 import { openPage, type WatchedPage } from "../support/watched-page.js";
 
+/** When a page began its first connection, and when the last one had its first byte, Unix ms. */
+export interface Meeting {
+  readonly begunAt: number;
+  readonly firstByteAt: number;
+}
+
 /** The page of examples/webrtc, as its user sees it. */
 export class ExamplePage {
   readonly page: Page;
@@ -46,6 +52,17 @@ export class ExamplePage {
   /** Waits until a line of this page's own is marked as delivered. */
   async untilDelivered(text: string): Promise<void> {
     await this.page.locator("#lines li.own", { hasText: text }).getByText("✓").waitFor();
+  }
+
+  /** Loads the page again, and waits until it is connected to the only peer. */
+  async reload(): Promise<Meeting> {
+    await this.page.reload();
+    await this.page.waitForFunction(() => performance.getEntriesByName("firstByte").length > 0);
+    return await this.page.evaluate(() => {
+      const at = (name: string): number[] =>
+        performance.getEntriesByName(name).map(({ startTime }) => performance.timeOrigin + startTime);
+      return { begunAt: Math.min(...at("begun")), firstByteAt: Math.max(...at("firstByte")) };
+    });
   }
 
   /** All lines, one's own included, in order. */

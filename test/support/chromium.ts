@@ -1,4 +1,10 @@
 import { type Browser, chromium } from "playwright-core";
+import { find } from "./find.js";
+
+/** Where Chromium is, if it is here. `CHROMIUM_PATH` says so if it has another name. */
+export function findChromium(): string | undefined {
+  return process.env.CHROMIUM_PATH ?? find("chromium");
+}
 
 /** Starts Chromium without a window; `using` it ends it. */
 export async function launchChromium(executablePath: string, args: readonly string[]): Promise<Browser> {

@@ -3,12 +3,11 @@
  * gets what starts it only inside of tests that are left out where it is missing.
  */
 import { execFileSync } from "node:child_process";
-import { accessSync, constants, statSync } from "node:fs";
-import { delimiter, join } from "node:path";
 import type { Browser } from "playwright-core";
 import { describe, type SuiteOptions } from "vitest";
 import { type BrokerProcess, startAedes } from "./broker-process.js";
-import { launchChromium } from "./chromium.js";
+import { findChromium, launchChromium } from "./chromium.js";
+import { find } from "./find.js";
 import { mosquittoAt, type RunMosquitto, startMosquitto } from "./mosquitto.js";
 import { type Nats, type NatsOptions, startNats } from "./nats.js";
 import { PythonPeer } from "./python.js";
@@ -18,25 +17,6 @@ declare module "vitest" {
   interface TaskMeta {
     /** What a test is left out without. */
     needs?: string;
-  }
-}
-
-/** Where programs are: in the `PATH`, and where distributions put what is not for everybody. */
-const PLACES: readonly string[] = (
-  process.env.TEST_PATH ?? `/usr/lib/rabbitmq/bin:/usr/sbin:/usr/local/sbin:${process.env.PATH}`
-).split(delimiter);
-
-/** The first program of this name that will do. */
-function find(name: string, willDo: (path: string) => boolean = () => true): string | undefined {
-  return PLACES.map((place) => join(place, name)).find((path) => isExecutable(path) && willDo(path));
-}
-
-function isExecutable(path: string): boolean {
-  try {
-    accessSync(path, constants.X_OK);
-    return statSync(path).isFile();
-  } catch {
-    return false;
   }
 }
 
@@ -92,10 +72,9 @@ export const withRabbitmq: Asking<StartRabbitmq> = asking(
 /** Starts a browser without a window, with these arguments. */
 export type LaunchChromium = (...args: readonly string[]) => Promise<Browser>;
 
-/** `CHROMIUM_PATH` says where it is, if it has another name. */
 export const withChromium: Asking<LaunchChromium> = asking(
   "Chromium",
-  () => process.env.CHROMIUM_PATH ?? find("chromium"),
+  findChromium,
   (program) =>
     (...args) =>
       launchChromium(program, args),
