@@ -47,6 +47,7 @@ const ORDER: readonly string[] = [
   "brokers/hints",
   "brokers/mqtt-packets",
   "brokers/line-speed",
+  "brokers/size-limit",
   "brokers/guard",
   "brokers/read-scheduler",
   "brokers/broker-link",

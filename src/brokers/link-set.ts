@@ -6,6 +6,7 @@ import { type Broker, portOf } from "../wire/broker-pool.js";
 import type { BrokerLink, OpenLink } from "./broker-link.js";
 import { LineSpeed } from "./line-speed.js";
 import { ReadScheduler } from "./read-scheduler.js";
+import { SizeLimit } from "./size-limit.js";
 import { TokenBucket } from "./token-bucket.js";
 import { isSecure, type TransportPolicy, waysTo } from "./transport-choice.js";
 
@@ -27,6 +28,8 @@ export interface LinkSlot {
   readonly state: LinkState;
   readonly link: BrokerLink | undefined;
   readonly bucket: TokenBucket;
+  /** The longest packet that it takes. */
+  readonly sizes: SizeLimit;
   /** Why the last attempt or session ended. */
   readonly lastError: BrokerError | undefined;
   /** Failed attempts since it last worked for a while. */
@@ -204,7 +207,12 @@ export class LinkSet {
    * @param onLeft - as of {@link BrokerLink.publish}
    */
   publish(slot: LinkSlot, topic: string, payload: Uint8Array, now: number, onLeft?: () => void): boolean {
-    if (slot.link?.publish(topic, payload, onLeft) !== true) return false;
+    const onRead = (): void => {
+      slot.sizes.read();
+      onLeft?.();
+    };
+    if (slot.link?.publish(topic, payload, onRead) !== true) return false;
+    slot.sizes.published(payload.length);
     slot.traffic.sent++;
     const own = this.#slots.get(slot.id);
     if (own) own.lastUse = now;
@@ -266,6 +274,7 @@ export class LinkSet {
         state: "idle",
         link: undefined,
         bucket: new TokenBucket(broker.rate),
+        sizes: new SizeLimit(),
         lastError: undefined,
         failures: 0,
         failedAt: -NEVER,
@@ -394,6 +403,7 @@ export class LinkSet {
 
   #lost(slot: Slot, error: BrokerError): void {
     const now = monotonicNow();
+    slot.sizes.ended(now);
     if (slot.state === "open" && now - slot.openedAt >= PROVEN_AFTER_MS) slot.failures = 0;
     slot.link = undefined;
     slot.failures++;

@@ -38,6 +38,9 @@ export interface DeliveryOptions {
 /** Why something is not published that will be as soon as the rate allows. */
 const OVER_RATE = "over the broker's rate";
 
+/** Why it is not published on a broker that ended its sessions when it was. */
+const TOO_LONG = "larger than this broker takes";
+
 /** An attempt to connect that has no answer after this long is not counted on any more, ms. */
 const HOPEFUL_MS = 250;
 
@@ -194,6 +197,11 @@ export class Delivery {
       if (usable >= fanOut && open > 0) break;
       const slot = links.find(broker);
       if (this.#attempts.has(slot.id)) continue;
+      if (!slot.sizes.takes(this.#payload.length, now)) {
+        // To be told of: it counts as none.
+        if (slot.state === "open") started.push(this.#attempt(broker));
+        continue;
+      }
       if (slot.state === "open") {
         if (slot.bucket.readyAt(now, Reserve.Message) > now) {
           overRate.push(broker);
@@ -217,6 +225,7 @@ export class Delivery {
     const { links, to } = this.#options;
     const publish: Publish = (slot, onLeft) => {
       const now = monotonicNow();
+      if (!slot.sizes.takes(this.#payload.length, now)) return TOO_LONG;
       if (!slot.bucket.take(now, Reserve.Message)) return OVER_RATE;
       if (!links.publish(slot, to, this.#payload, now, onLeft)) return "the broker takes nothing any more";
       this.startedAt ??= now;
@@ -307,7 +316,7 @@ class Attempt {
   /** Whether an ACK may come by this broker without anything more being done. */
   get isPromising(): boolean {
     const { state } = this.#slot;
-    return state === "connecting" || (state === "open" && this.publishes > 0);
+    return state === "connecting" || (state === "open" && this.publishes > 0 && !this.problem);
   }
 
   /** Whether its bytes are on the line to a broker that has been heard of since. */

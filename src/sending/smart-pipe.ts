@@ -381,6 +381,7 @@ export class SmartPipe implements AsyncDisposable {
     schedule(outbox.heard(this.to, monotonicNow(), isBare ? place : undefined));
     const roundTripMs = delivery.roundTripBy(slot);
     slot.traffic.acknowledged++;
+    slot.sizes.taken(delivery.bytes);
     routes.peers.acknowledged(this.to, isBare);
     if (roundTripMs !== undefined) {
       slot.traffic.roundTripMs = roundTripMs;
