@@ -314,6 +314,33 @@ describe("a session", () => {
     expect(told.ended).toBeUndefined();
   });
 
+  it("is left after it brought more than can be read for 10 s, and not for much that is read", async () => {
+    const flooded = await opened();
+    const busy = await opened();
+    const many = Buffer.alloc(65_000, publish(topic, Buffer.alloc(0)));
+    const whole = many.subarray(0, many.length - (many.length % 70));
+    for (let ms = 0; ms < 11_000 && flooded.ended === undefined; ms++) {
+      if (!flooded.connection.isPaused) flooded.connection.say(whole);
+      // A thousand a second, in bursts.
+      if (ms % 100 === 0) busy.connection.say(whole.subarray(0, 7000));
+      await vi.advanceTimersByTimeAsync(1);
+      await nextTurn();
+    }
+    expect(flooded.ended).toMatchObject({
+      reason: "flood",
+      message: "sent more than could be read for 10 s",
+    });
+    expect(flooded.connection.state).toBe("destroyed");
+    expect(busy.ended).toBeUndefined();
+  });
+
+  it("is left at once where reading cannot be paused, and too much waits", async () => {
+    const told = await opened();
+    const chunk = Buffer.alloc(700_000, publish(topic, Buffer.alloc(0)));
+    for (let i = 0; i < 10; i++) told.connection.say(chunk);
+    expect(told.ended).toMatchObject({ reason: "flood", message: "sent more than could be read" });
+  });
+
   it("is not even begun where no connection can", async () => {
     const target: SocketTarget = { ...TARGET, transport: "ws", host: "no%host" };
     await expect(begin({ target }).link).rejects.toMatchObject({

@@ -79,8 +79,8 @@ describe.each(["mqtt", "mqtts", "ws", "wss"] as const)("a hostile broker over %s
 
   beforeAll(async () => {
     const names = attacks.map(([name]) => name);
-    const started = await startHostile(transport, names, afterAll);
-    ports = new Map(names.map((name, i) => [name, started[i] ?? 0]));
+    const hostile = await startHostile(transport, names, afterAll);
+    ports = new Map(names.map((name, i) => [name, hostile.ports[i] ?? 0]));
     before = await usedBytes();
     watch = new BlockWatch();
   });
@@ -108,7 +108,8 @@ describe.each(["mqtt", "mqtts", "ws", "wss"] as const)("a hostile broker over %s
 
 describe("the router", () => {
   it("tells why it left a broker, in its stats and its events, and goes on with an honest one", async () => {
-    const [port = 0] = await startHostile("mqtt", ["QoS 2 without end"], afterAll);
+    const hostile = await startHostile("mqtt", ["QoS 2 without end"], afterAll);
+    const [port = 0] = hostile.ports;
     const honest = use(await startEmbeddedBroker("127.0.0.2"));
     const ben = await startPeer({ IPv4: { "127.0.0.2": { port: honest.port } } });
     const events: BrokerEvent[] = [];

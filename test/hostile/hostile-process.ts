@@ -13,14 +13,23 @@ const pem = (name: string): string =>
 export const ca: string = pem("ca.pem");
 export const tls: HostileOrder["tls"] = { cert: pem("server.pem"), key: pem("server.key") };
 
+/** Hostile brokers in a process of their own. */
+export interface Hostile {
+  /** One for each attack. */
+  readonly ports: readonly number[];
+  /** Holds them all up, until {@link resume}. */
+  stop(): void;
+  resume(): void;
+}
+
 let building: Promise<string> | undefined;
 
-/** Starts hostile brokers in a process of their own, which ends with the test, say; a port for each attack. */
+/** Starts hostile brokers in a process of their own, which ends with the test, say. */
 export async function startHostile(
   transport: HostileOrder["transport"],
   attacks: readonly string[],
   atTheEnd: (end: () => Promise<void>) => void = onTestFinished,
-): Promise<readonly number[]> {
+): Promise<Hostile> {
   building ??= buildProgram();
   const child = fork(await building, { stdio: ["ignore", "inherit", "inherit", "ipc"] });
   // They stand for machines elsewhere, which take no time of this one.
@@ -34,7 +43,8 @@ export async function startHostile(
   child.send({ transport, tls, attacks } satisfies HostileOrder);
   const [answer] = await once(child, "message");
   // The file sends nothing else.
-  return (answer as HostilePorts).ports;
+  const { ports } = answer as HostilePorts;
+  return { ports, stop: () => void child.kill("SIGSTOP"), resume: () => void child.kill("SIGCONT") };
 }
 
 /** Makes a plain script, inside the package so that it finds its dependencies. */
