@@ -109,13 +109,22 @@ class Victim {
     do {
       for (const piece of this.#attack.at === "connection" ? cuts : framed) {
         if (this.#socket.destroyed) return;
-        if (!this.#socket.write(piece))
-          await new Promise((go) => this.#socket.once("drain", go).once("close", go));
+        if (!this.#socket.write(piece)) await this.#drained();
         else if (pieces !== undefined && !this.#isWebSocket) await new Promise(setImmediate);
       }
     } while (endless && !this.#socket.destroyed);
     if (end === "fin") this.#socket.end();
     if (end === "reset") this.#reset();
+  }
+
+  #drained(): Promise<void> {
+    return new Promise((resolve) => {
+      const done = (): void => {
+        this.#socket.off("drain", done).off("close", done);
+        resolve();
+      };
+      this.#socket.on("drain", done).on("close", done);
+    });
   }
 
   #write(bytes: Buffer): void {
