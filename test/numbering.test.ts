@@ -38,7 +38,7 @@ describe("the numbering of a pipe", () => {
   it("goes on in one queue", () => {
     const numbering = new Numbering();
     const places = [numbering.next(0), numbering.next(0)];
-    numbering.settle();
+    numbering.settle(0);
     places.push(numbering.next(0));
     expect(places.map(({ sequence }) => sequence)).toEqual([0, 1, 2]);
     expect(new Set(places.map(({ queueId }) => queueId)).size).toBe(1);
@@ -50,12 +50,25 @@ describe("the numbering of a pipe", () => {
     // Still on its way: its successors stay behind it.
     const second = numbering.next(1);
     expect(second).toEqual({ queueId: first.queueId, sequence: 1 });
-    numbering.settle();
+    numbering.settle(0);
     const third = numbering.next(1);
     expect(third.sequence).toBe(0);
     expect(third.queueId).not.toBe(first.queueId);
-    numbering.settle();
+    numbering.settle(0);
     expect(numbering.next(1)).toEqual({ queueId: third.queueId, sequence: 1 });
+  });
+
+  it("lets a new queue wait for what may wait at the receiver, behind a gap of the old one", () => {
+    const numbering = new Numbering();
+    expect(numbering.restsUntil(0)).toBeLessThan(0);
+    numbering.next(0);
+    numbering.settle(10_000);
+    // Nothing more was on its way since.
+    numbering.settle(20_000);
+    expect(numbering.restsUntil(0)).toBeLessThan(0);
+    expect(numbering.restsUntil(1)).toBe(11_500);
+    numbering.next(1);
+    expect(numbering.restsUntil(1)).toBeLessThan(0);
   });
 
   it("takes back what no broker has seen, unless it is of another queue", () => {
@@ -63,7 +76,7 @@ describe("the numbering of a pipe", () => {
     const first = numbering.next(0);
     numbering.giveBack(first);
     expect(numbering.next(0)).toEqual(first);
-    numbering.settle();
+    numbering.settle(0);
     const second = numbering.next(1);
     numbering.giveBack(first);
     expect(numbering.next(1)).toEqual({ queueId: second.queueId, sequence: 1 });

@@ -1,7 +1,11 @@
 import { concatBytes, randomBytes, utf8ToBytes } from "@noble/hashes/utils.js";
 import { platform } from "#platform";
+import { NEVER } from "../base/alarm.js";
 import { MAX_SEQUENCE, QUEUE_ID_BYTES } from "../wire/packet.js";
 import type { Place } from "./outbox.js";
+
+/** As long as a receiver waits at a gap, if it does not say otherwise, and half as long again. */
+const GAP_MS = 1500;
 
 /**
  * Numbers the messages of a pipe: 0, 1, 2 … in a queue of its own. A number that no broker has seen is
@@ -14,6 +18,8 @@ export class Numbering {
   readonly #free = new Set<number>();
   /** Whether nothing is on its way. */
   #isSettled = true;
+  /** Since when, monotonic ms. */
+  #settledAt = -NEVER;
   #wakes = 0;
 
   /**
@@ -30,6 +36,14 @@ export class Numbering {
     return { queueId: this.#queueId, sequence: this.#sequence++ };
   }
 
+  /**
+   * Until when the first message of a new queue has to wait: it would overtake what was acknowledged and waits at the
+   * receiver, behind a gap that the sleep left. Monotonic ms.
+   */
+  restsUntil(wakes: number): number {
+    return this.#isSettled && wakes !== this.#wakes ? this.#settledAt + GAP_MS : -NEVER;
+  }
+
   /** A queue for one message alone. */
   apart(): Place {
     return { queueId: randomQueueId(), sequence: 0 };
@@ -43,8 +57,9 @@ export class Numbering {
   }
 
   /** Nothing is on its way any more: a number given back that has a used one behind it stays empty. */
-  settle(): void {
+  settle(now: number): void {
     this.#free.clear();
+    if (!this.#isSettled) this.#settledAt = now;
     this.#isSettled = true;
   }
 }

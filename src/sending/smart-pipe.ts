@@ -256,6 +256,8 @@ export class SmartPipe implements AsyncDisposable {
    */
   #room(now: number): { readonly maxInFlight: number; readonly until: number } {
     const { maxInFlight } = this.#context.settings;
+    const restsUntil = this.#numbering.restsUntil(this.#context.wakes());
+    if (now < restsUntil) return { maxInFlight: 0, until: restsUntil };
     const isKnown = this.#context.routes.peers.isOriginal(this.to) !== undefined;
     if (this.#turns.isIdle) this.#begunAt = now;
     const until = this.#begunAt + FIRST_ACK_MS;
@@ -281,7 +283,7 @@ export class SmartPipe implements AsyncDisposable {
 
   #endTurn(bytes: number): void {
     this.#turns.end(bytes);
-    if (this.#turns.isIdle) this.#numbering.settle();
+    if (this.#turns.isIdle) this.#numbering.settle(monotonicNow());
   }
 
   /** Where the destination may listen: as hinted, where it answered before, then by rank. */
