@@ -85,6 +85,40 @@ withChromium("the WebRTC example's peers", { timeout: 60_000 }, (launchChromium)
     await ann.page.locator("#notice").waitFor({ state: "hidden" });
   });
 
+  it("cost few connections when they are strangers that call all the time, and leave room for a friend", async () => {
+    const context = await host.someone();
+    await context.addInitScript(() => {
+      let made = 0;
+      window.RTCPeerConnection = class extends RTCPeerConnection {
+        constructor(configuration?: RTCConfiguration) {
+          super(configuration);
+          document.documentElement.dataset.made = String(++made);
+        }
+      };
+    });
+    const ann = await ExamplePage.open(context, host.example.url);
+    const address = await ann.address();
+    const made = async (): Promise<number> =>
+      Number(await ann.page.locator("html").getAttribute("data-made"));
+    const strangers = await Promise.all(Array.from({ length: MAX_PEERS + 4 }, startStranger));
+    await Promise.all(
+      strangers.map(async (stranger) => {
+        const pipe = await stranger.pipe(address);
+        for (let life = 100; life < 130; life++)
+          await pipe.send(
+            `{"from":"${life}","content":{"number":0,"description":{"type":"offer","sdp":""}}}`,
+          );
+      }),
+    );
+    // Ten for each of those for whom there is room, and what the page itself tries meanwhile; not 360.
+    expect(await made()).toBeLessThan(180);
+    const ben = await host.open(await ann.link());
+    // Room is made every few seconds; he calls until it is.
+    const open = ann.page.locator(`.peer[data-address="${await ben.address()}"][data-phase="open"]`);
+    await open.waitFor({ timeout: 80_000 });
+    expect(ann.problems).toEqual([]);
+  }, 120_000);
+
   it("are called from a link that is opened in a tab that shows the page already, however it is spelled", async () => {
     const ann = await host.open();
     const ben = await host.open();
