@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { Inbox, type InboxVerdict } from "../src/receiving/inbox.js";
+import { Inbox, type InboxVerdict, type Sender } from "../src/receiving/inbox.js";
 import { median } from "./support/peers.js";
 
 const GAP_MS = 1000;
@@ -9,6 +9,11 @@ const OVERHEAD = 4096;
 const LIMITS = { gapTimeoutMs: GAP_MS, maxHeldBytes: 100 * OVERHEAD, maxQueues: 100 };
 /** Longer than any queue is followed without a message. */
 const LONG_MS = 3 * 3_600_000;
+
+/** A queue's only sender. */
+function by(source: string, isKnown = true, passed = 0): Sender {
+  return { source, isKnown, passed };
+}
 
 interface Item {
   readonly queue: string;
@@ -19,13 +24,11 @@ interface Item {
 /** What an inbox is to do, in the simplest words: a list of what waits, searched each time. */
 class NaiveInbox {
   readonly #maxHeldBytes: number;
-  readonly #maxQueues: number;
   readonly next = new Map<string, number>();
   waiting: (Item & { readonly since: number })[] = [];
 
-  constructor(maxHeldBytes: number, maxQueues: number) {
+  constructor(maxHeldBytes: number) {
     this.#maxHeldBytes = maxHeldBytes;
-    this.#maxQueues = maxQueues;
   }
 
   /** Bytes of what waits, and of the heads that are kept with it. */
@@ -35,7 +38,6 @@ class NaiveInbox {
 
   check({ queue, sequence }: Item, isKnown: boolean): InboxVerdict {
     const next = this.next.get(queue);
-    if (next === undefined && this.next.size >= this.#maxQueues) return "full";
     if (sequence < (next ?? 0)) return "late";
     if (sequence === (next ?? 0)) return "accepted";
     const room = isKnown ? this.#maxHeldBytes : (this.#maxHeldBytes * 3) / 4;
@@ -138,10 +140,11 @@ function run(
       continue;
     }
     const { queue, sequence, length, isKnown } = step;
-    const verdict = inbox.check(queue, sequence, isKnown);
+    const verdict = inbox.check(queue, sequence, by(queue, isKnown));
     if (offered.has(`${queue}${sequence}`)) continue;
     const item: Item = { queue, sequence, length };
-    const out = verdict === "accepted" ? inbox.offer(queue, sequence, length, item, now) : [];
+    const out =
+      verdict === "accepted" ? inbox.offer(queue, sequence, by(queue, isKnown), length, item, now) : [];
     if (verdict === "accepted") offered.add(`${queue}${sequence}`);
     seen.onOffer?.(item, isKnown, verdict, out, now);
     seen.onOut?.(out, now);
@@ -150,12 +153,12 @@ function run(
 
 /** Offers an empty message that is its own number. */
 function put(inbox: Inbox<number>, queue: string, sequence: number, now: number): number[] {
-  return inbox.offer(queue, sequence, 0, sequence, now);
+  return inbox.offer(queue, sequence, by(queue), 0, sequence, now);
 }
 
 /** Whether an empty message of a known peer may come in. */
 function ask(inbox: Inbox<number>, queue: string, sequence: number): InboxVerdict {
-  return inbox.check(queue, sequence, true);
+  return inbox.check(queue, sequence, by(queue));
 }
 
 /** An inbox that was offered these sequence numbers of one queue, and what came out. */
@@ -168,7 +171,7 @@ describe("an inbox", () => {
   it("hands over each queue in order, everything once, nothing later than the gap timeout", () => {
     fc.assert(
       fc.property(anySteps, (steps) => {
-        const inbox = new Inbox<Item>({ ...LIMITS, maxHeldBytes: 6 * OVERHEAD, maxQueues: 3 });
+        const inbox = new Inbox<Item>({ ...LIMITS, maxHeldBytes: 6 * OVERHEAD });
         const acceptedAt = new Map<Item, number>();
         const out: Item[] = [];
         run(inbox, steps, {
@@ -199,8 +202,8 @@ describe("an inbox", () => {
     const ROOM = 5 * OVERHEAD;
     fc.assert(
       fc.property(anySteps, (steps) => {
-        const inbox = new Inbox<Item>({ ...LIMITS, maxHeldBytes: ROOM, maxQueues: 2 });
-        const model = new NaiveInbox(ROOM, 2);
+        const inbox = new Inbox<Item>({ ...LIMITS, maxHeldBytes: ROOM });
+        const model = new NaiveInbox(ROOM);
         run(inbox, steps, {
           onOffer: (item, isKnown, verdict, out, now) => {
             expect(verdict).toBe(model.check(item, isKnown));
@@ -298,9 +301,9 @@ describe("its verdict", () => {
 
   it("is full by the bytes that wait", () => {
     const inbox = new Inbox<number>({ ...LIMITS, maxHeldBytes: 100_000 });
-    inbox.offer("a", 1, 50_000, 1, 0);
+    inbox.offer("a", 1, by("a"), 50_000, 1, 0);
     expect(ask(inbox, "a", 2)).toBe("accepted");
-    inbox.offer("a", 2, 50_000, 2, 0);
+    inbox.offer("a", 2, by("a"), 50_000, 2, 0);
     expect(ask(inbox, "a", 3)).toBe("full");
     put(inbox, "a", 0, 0);
     expect(ask(inbox, "a", 4)).toBe("accepted");
@@ -309,7 +312,8 @@ describe("its verdict", () => {
   it("lets strangers fill three quarters, and a peer that is known the rest", () => {
     const inbox = new Inbox<number>({ ...LIMITS, maxHeldBytes: 8 * OVERHEAD });
     let sequence = 0;
-    while (inbox.check("stranger", ++sequence, false) === "accepted") put(inbox, "stranger", sequence, 0);
+    while (inbox.check("stranger", ++sequence, by("stranger", false)) === "accepted")
+      put(inbox, "stranger", sequence, 0);
     expect(inbox.held).toBe(6);
     for (const behind of [1, 2]) {
       expect(ask(inbox, "known", behind)).toBe("accepted");
@@ -320,25 +324,25 @@ describe("its verdict", () => {
 
   it("lets one message wait that is longer than all may be", () => {
     const inbox = new Inbox<number>({ ...LIMITS, maxHeldBytes: 1000 });
-    expect(inbox.check("a", 1, false)).toBe("accepted");
-    inbox.offer("a", 1, 1e6, 1, 0);
+    expect(inbox.check("a", 1, by("a", false))).toBe("accepted");
+    inbox.offer("a", 1, by("a", false), 1e6, 1, 0);
     expect(ask(inbox, "a", 2)).toBe("full");
     expect(inbox.flush()).toEqual([1]);
-    expect(inbox.check("a", 3, false)).toBe("accepted");
+    expect(inbox.check("a", 3, by("a", false))).toBe("accepted");
   });
 
-  it("is full for a new queue when no more can be followed", () => {
-    const inbox = new Inbox<number>({ ...LIMITS, maxQueues: 1 });
-    put(inbox, "a", 0, 0);
-    expect(ask(inbox, "b", 0)).toBe("full");
-    expect(ask(inbox, "a", 1)).toBe("accepted");
+  it("goes by what is remembered elsewhere of a queue that it does not follow", () => {
+    const inbox = new Inbox<number>(LIMITS);
+    expect(inbox.check("a", 4, by("a", true, 5))).toBe("late");
+    expect(inbox.offer("a", 5, by("a", true, 5), 0, 5, 0)).toEqual([5]);
+    expect(inbox.offer("b", 7, by("b", true, 6), 0, 7, 0)).toEqual([]);
+    expect(inbox.offer("b", 6, by("b", true, 8), 0, 6, 0)).toEqual([6, 7]);
   });
 
   it("is the same when it is asked for once more", () => {
-    const inbox = new Inbox<number>({ ...LIMITS, maxQueues: 1 });
+    const inbox = new Inbox<number>(LIMITS);
     put(inbox, "a", 2, 0);
     expect([ask(inbox, "a", 1), ask(inbox, "a", 1)]).toEqual(["accepted", "accepted"]);
-    expect([ask(inbox, "b", 0), ask(inbox, "b", 0)]).toEqual(["full", "full"]);
     inbox.flush();
     expect([ask(inbox, "a", 1), ask(inbox, "a", 1)]).toEqual(["late", "late"]);
   });
@@ -360,19 +364,38 @@ describe("a queue", () => {
     expect(inbox.flush()).toEqual([1]);
   });
 
-  it("makes room where many are followed, once nothing of it can be fresh", () => {
-    const inbox = new Inbox<number>({ ...LIMITS, maxQueues: 2 });
-    put(inbox, "a", 0, 0);
-    put(inbox, "b", 0, 200_000);
-    // 120 s old at most when it was sent, 120 s ahead at most when it came.
-    inbox.purge(239_999);
-    expect(ask(inbox, "c", 0)).toBe("full");
-    inbox.purge(240_000);
-    expect(ask(inbox, "c", 0)).toBe("accepted");
-    expect(ask(inbox, "b", 0)).toBe("late");
-    // One is not many.
-    inbox.purge(LONG_MS);
-    expect(inbox.queues).toBe(1);
+  it("gives way when its source has more than a quarter of the room, the longest silent first", () => {
+    const inbox = new Inbox<number>({ ...LIMITS, maxQueues: 16 });
+    for (let i = 0; i < 4; i++) inbox.offer(`ann ${i}`, 0, by("ann", i === 0), 0, i, i);
+    inbox.offer("ann 0", 1, by("ann"), 0, 1, 4);
+    inbox.offer("ann 4", 0, by("ann"), 0, 4, 5);
+    expect(inbox.queues).toBe(4);
+    expect([0, 1, 2, 3, 4].map((i) => inbox.follows(`ann ${i}`))).toEqual([true, false, true, true, true]);
+  });
+
+  it("of a stranger gives way to the next stranger's, and to a known peer's; not the other way round", () => {
+    const inbox = new Inbox<number>({ ...LIMITS, maxQueues: 16 });
+    const friends = ["ann", "ben", "cid", "dee"];
+    for (const friend of friends) put(inbox, friend, 0, 0);
+    for (let i = 0; i < 1000; i++) {
+      const stranger = `stranger ${i}`;
+      expect(inbox.check(stranger, 0, by(stranger, false))).toBe("accepted");
+      expect(inbox.offer(stranger, 0, by(stranger, false), 0, 0, i)).toEqual([0]);
+    }
+    expect(inbox.queues).toBe(16);
+    expect(friends.map((friend) => ask(inbox, friend, 0))).toEqual(friends.map(() => "late"));
+    for (let i = 0; i < 12; i++) put(inbox, `friend ${i}`, 0, 1000);
+    expect(inbox.follows("stranger 999")).toBe(false);
+    expect(inbox.follows("ann")).toBe(true);
+    expect(inbox.queues).toBe(16);
+  });
+
+  it("of which something waits is never forgotten", () => {
+    const inbox = new Inbox<number>({ ...LIMITS, maxQueues: 4 });
+    inbox.offer("waits", 1, by("waits", false), 0, 1, 0);
+    for (let i = 0; i < 20; i++) inbox.offer(`q ${i}`, 0, by(`s ${i}`, false), 0, 0, i);
+    expect(inbox.follows("waits")).toBe(true);
+    expect(inbox.offer("waits", 0, by("waits", false), 0, 0, 30)).toEqual([0, 1]);
   });
 });
 
@@ -388,7 +411,7 @@ describe("an inbox that follows as many queues as it may", () => {
 
   it("gives up a gap without looking at the others", () => {
     const inbox = crowded();
-    for (let i = 0; i < 40; i++) put(inbox, `queue ${i}`, 5, MANY + i);
+    for (let i = 0; i < 40; i++) put(inbox, `queue ${MANY - 1 - i}`, 5, MANY + i);
     const tookMs = Array.from({ length: 40 }, (_, i) => {
       const began = performance.now();
       expect(inbox.expire(MANY + i + GAP_MS)).toHaveLength(1);
@@ -398,15 +421,14 @@ describe("an inbox that follows as many queues as it may", () => {
     expect(median(tookMs)).toBeLessThan(1);
   });
 
-  it("forgets them little by little, and makes room with the first call", () => {
+  it("forgets them little by little once they are silent, and takes a new one all the while", () => {
     const inbox = crowded();
-    expect(ask(inbox, "new", 0)).toBe("full");
+    expect(ask(inbox, "new", 0)).toBe("accepted");
     let { queues } = inbox;
     for (let call = 0; call < 200 && inbox.queues > 0; call++) {
       inbox.purge(MANY + LONG_MS);
       expect(queues - inbox.queues).toBeLessThanOrEqual(2048);
       ({ queues } = inbox);
-      expect(ask(inbox, "new", 0)).toBe("accepted");
     }
     expect(inbox.queues).toBe(0);
   });

@@ -335,3 +335,15 @@ describe("a window that is far from full", () => {
     expect(window.floor).toBe(hour);
   });
 });
+
+describe("what it knows of a queue", () => {
+  it("is the number behind the highest one that was accepted, until it is forgotten", () => {
+    const window = new ReplayWindow(100);
+    expect(window.passed(...A)).toBe(0);
+    for (const sequence of [0, 70, 3]) window.add(...A, sequence, START, START, 0);
+    window.add(...A2, 5, START, START, 0);
+    expect([window.passed(...A), window.passed(...A2), window.passed(...B)]).toEqual([71, 6, 0]);
+    window.purge(START + FRESH_MS + 1, FRESH_MS + 1);
+    expect([window.passed(...A), window.passed(...A2), window.size]).toEqual([0, 0, 0]);
+  });
+});

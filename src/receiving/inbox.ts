@@ -1,5 +1,4 @@
 import { NEVER } from "../base/alarm.js";
-import { Sweep } from "../base/sweep.js";
 
 /** What the inbox says of a message that is offered to it. */
 export type InboxVerdict =
@@ -21,11 +20,14 @@ interface Held<T> {
 }
 
 interface Queue<T> {
+  readonly id: string;
+  readonly source: string;
   /** The sequence number that comes next; what is below it has been passed. */
   next: number;
   /** Waiting behind a gap, by sequence number. */
   readonly held: Map<number, Held<T>>;
   lastSeen: number;
+  isKnown: boolean;
 }
 
 export interface InboxLimits {
@@ -33,15 +35,25 @@ export interface InboxLimits {
   readonly gapTimeoutMs: number;
   /** How many bytes may wait in all before no more are let in; the last message may go beyond it. */
   readonly maxHeldBytes: number;
-  /** How many queues it follows at most; from half as many on, it follows each only as long as it must. */
+  /** How many queues it follows of which nothing waits; the longest silent of those that crowd it are forgotten. */
   readonly maxQueues: number;
+}
+
+/** Whose message it is, and what else is known of its queue. */
+export interface Sender {
+  readonly source: string;
+  /** Whether the source is more than a stranger. */
+  readonly isKnown: boolean;
+  /** The number behind the highest one that was accepted, as far as that is remembered elsewhere; otherwise 0. */
+  readonly passed: number;
 }
 
 /** What a message takes beside its bytes, roomily: so the number of those that wait is bounded as well. */
 const OVERHEAD = 4096;
 
-/** Strangers leave a quarter of the room to peers that are known. */
+/** Strangers leave a quarter of the room to peers that are known, and nobody's queues get more than a quarter. */
 const STRANGERS_SHARE = 0.75;
+const SOURCE_SHARE = 0.25;
 
 /**
  * A queue that is silent for so long is forgotten: the next message of it waits once as behind a gap. Longer than
@@ -49,20 +61,24 @@ const STRANGERS_SHARE = 0.75;
  */
 const SILENT_MS = 3 * 3_600_000;
 
-/** A queue is followed at least this long after its last message: nothing older is fresh any more. */
-const FOLLOW_MS = 240_000;
+/** Queues that are forgotten at a time for their silence. */
+const SOME = 1024;
 
 /**
  * Puts the messages of each queue in order. A message behind a gap waits at most `gapTimeoutMs`
  * for those before it; a queue first seen above 0 waits likewise. What comes out of
  * {@link offer}, {@link expire} and {@link flush} is in order, and nothing comes out twice
- * as long as nothing is offered twice.
+ * as long as nothing is offered twice. A queue may be forgotten whenever nothing of it waits: as long as a message
+ * of it may still come, {@link Sender.passed} says where it was.
  *
  * Times are monotonic milliseconds.
  */
 export class Inbox<T> {
   readonly #queues = new Map<string, Queue<T>>();
-  readonly #sweep = new Sweep(this.#queues);
+  /** The queues of which nothing waits, the longest silent first: of strangers, of known peers, of each source. */
+  readonly #strangers = new Set<Queue<T>>();
+  readonly #known = new Set<Queue<T>>();
+  readonly #sources = new Map<string, Set<Queue<T>>>();
   /** What waits behind gaps, of all queues, as it came: what came first has waited longest. */
   readonly #held = new Set<Held<T>>();
   readonly #limits: InboxLimits;
@@ -90,12 +106,9 @@ export class Inbox<T> {
   /**
    * Whether a message may come in.
    * @param id - source and queue id
-   * @param isKnown - whether the source is more than a stranger
    */
-  check(id: string, sequence: number, isKnown: boolean): InboxVerdict {
-    const queue = this.#queues.get(id);
-    if (!queue && this.#queues.size >= this.#limits.maxQueues) return "full";
-    const next = queue?.next ?? 0;
+  check(id: string, sequence: number, { isKnown, passed }: Sender): InboxVerdict {
+    const next = this.#queues.get(id)?.next ?? passed;
     if (sequence < next) return "late";
     const room = this.#limits.maxHeldBytes * (isKnown ? 1 : STRANGERS_SHARE);
     return sequence > next && this.#heldBytes >= room ? "full" : "accepted";
@@ -106,16 +119,28 @@ export class Inbox<T> {
    * @param length - of the message, bytes
    * @returns what may be handed over now, in order
    */
-  offer(id: string, sequence: number, length: number, item: T, now: number): T[] {
-    const queue = this.#queues.get(id) ?? { next: 0, held: new Map(), lastSeen: now };
+  offer(id: string, sequence: number, sender: Sender, length: number, item: T, now: number): T[] {
+    const { source, isKnown, passed } = sender;
+    const queue = this.#queues.get(id) ?? {
+      id,
+      source,
+      next: passed,
+      held: new Map(),
+      lastSeen: now,
+      isKnown,
+    };
     this.#queues.set(id, queue);
     queue.lastSeen = now;
+    queue.isKnown = isKnown;
+    this.#leaveIdle(queue);
     const bytes = length + OVERHEAD;
     const held = { queue, sequence, item, bytes, until: now + this.#limits.gapTimeoutMs };
     queue.held.set(sequence, held);
     this.#held.add(held);
     this.#heldBytes += bytes;
-    return this.#takeRun(queue);
+    const run = this.#takeRun(queue);
+    if (queue.held.size === 0) this.#becomeIdle(queue);
+    return run;
   }
 
   /**
@@ -131,7 +156,9 @@ export class Inbox<T> {
     return [...last].flatMap(([queue, upTo]) => {
       const due = [...queue.held.values()].filter(({ sequence }) => sequence <= upTo);
       due.sort((a, b) => a.sequence - b.sequence);
-      return [...due.map((held) => this.#take(held)), ...this.#takeRun(queue)];
+      const run = [...due.map((held) => this.#take(held)), ...this.#takeRun(queue)];
+      if (queue.held.size === 0) this.#becomeIdle(queue);
+      return run;
     });
   }
 
@@ -164,14 +191,46 @@ export class Inbox<T> {
     return item;
   }
 
-  /**
-   * Looks at some of the queues, and forgets those that have been silent for three hours; once there are many,
-   * all of which nothing can be fresh any more. To be called often.
-   */
+  /** Forgets queues that have been silent for three hours, some at a time. To be called often. */
   purge(now: number): void {
-    for (const [id, { held, lastSeen }] of this.#sweep.some()) {
-      const silentMs = this.#queues.size > this.#limits.maxQueues / 2 ? FOLLOW_MS : SILENT_MS;
-      if (held.size === 0 && now - lastSeen >= silentMs) this.#queues.delete(id);
+    for (const idle of [this.#strangers, this.#known]) {
+      let count = 0;
+      for (const queue of idle) {
+        if (now - queue.lastSeen < SILENT_MS || count++ === SOME) break;
+        this.#forget(queue);
+      }
     }
+  }
+
+  /** Nothing of it waits any more. What crowds the others makes room: its own source, strangers, in the end anybody. */
+  #becomeIdle(queue: Queue<T>): void {
+    const { maxQueues } = this.#limits;
+    const own = this.#sources.get(queue.source) ?? new Set();
+    this.#sources.set(queue.source, own.add(queue));
+    (queue.isKnown ? this.#known : this.#strangers).add(queue);
+    if (own.size > maxQueues * SOURCE_SHARE) this.#forgetFirst(own);
+    if (this.#strangers.size > maxQueues * STRANGERS_SHARE) this.#forgetFirst(this.#strangers);
+    if (this.#strangers.size + this.#known.size > maxQueues)
+      this.#forgetFirst(this.#strangers.size > 0 ? this.#strangers : this.#known);
+  }
+
+  #leaveIdle(queue: Queue<T>): void {
+    this.#strangers.delete(queue);
+    this.#known.delete(queue);
+    const own = this.#sources.get(queue.source);
+    own?.delete(queue);
+    if (own?.size === 0) this.#sources.delete(queue.source);
+  }
+
+  #forgetFirst(idle: ReadonlySet<Queue<T>>): void {
+    for (const queue of idle) {
+      this.#forget(queue);
+      return;
+    }
+  }
+
+  #forget(queue: Queue<T>): void {
+    this.#leaveIdle(queue);
+    this.#queues.delete(queue.id);
   }
 }

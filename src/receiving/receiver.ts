@@ -9,7 +9,7 @@ import type { Identity } from "../wire/identity.js";
 import { AppPacket, MessageType, PACKET_OVERHEAD } from "../wire/packet.js";
 import { isSealed, sealedLength } from "../wire/seal.js";
 import { Acks, isBareAck } from "./acks.js";
-import { Inbox } from "./inbox.js";
+import { Inbox, type Sender } from "./inbox.js";
 import { Opener } from "./opener.js";
 import { FRESH_MS, ReplayWindow } from "./replay-window.js";
 import { type Rank, Verifier } from "./verifier.js";
@@ -108,8 +108,8 @@ const CROWDED_MS = 3000;
 /** While a long message is coming in, gaps are given up so much later: on a slow line it takes its time. */
 const RECEIVING_MS = 10_000;
 
-/** Queues that are followed: so many that the replay window is full before, which shares its room out. */
-const MAX_QUEUES: number = 2 * REPLAY_BLOCKS;
+/** Queues that are followed while nothing of them waits; where they were is in the replay window as well. */
+const MAX_QUEUES: number = REPLAY_BLOCKS / 2;
 
 /** How often some of what is remembered is looked at: all of it within a quarter of a minute. */
 const PURGE_EVERY_MS = 100;
@@ -251,7 +251,7 @@ export class Receiver {
     // An ACK got here only because it is waited for.
     if (type === MessageType.Ack) return 0;
     if (!this.#options.isKnown(source)) return 2;
-    return this.#inbox.follows(source + queueId) ? 0 : 1;
+    return this.#inbox.follows(source + queueId) || this.#window.passed(source, queueId) > 0 ? 0 : 1;
   }
 
   #acknowledged(packet: AppPacket, slot: LinkSlot): void {
@@ -296,7 +296,7 @@ export class Receiver {
     const known = isKnown(source);
     const seen = this.#window.check(source, queueId, sequence, known);
     if (seen === "seen") return seen;
-    const turn = this.#inbox.check(source + queueId, sequence, known);
+    const turn = this.#inbox.check(source + queueId, sequence, this.#senderOf(packet));
     if (turn === "late") return "out-of-order";
     const isRoom = hasRoom() && this.#acks.hasRoom(now);
     return seen === "new" && turn === "accepted" && isRoom ? "new" : "full";
@@ -316,16 +316,25 @@ export class Receiver {
     if (verdict !== "new" && verdict !== "seen") return verdict;
     if (verdict === "new" && data.length > settings.maxMessageBytes) return "too-large";
     const now = monotonicNow();
+    const sender = this.#senderOf(packet);
     // A copy as well: its sender may have signed it anew, so that it stays fresh for longer.
     this.#window.add(from, queueId, sequence, timestamp * 1000, wall, now);
     if (verdict === "new") {
       const accepted = { packet, data, sealed, slot };
-      onAccepted(this.#inbox.offer(from + queueId, sequence, packet.message.length, accepted, now));
+      onAccepted(this.#inbox.offer(from + queueId, sequence, sender, packet.message.length, accepted, now));
       if (this.#inbox.held > 0) schedule(now + settings.gapTimeoutMs);
     } else onDuplicate();
     // Of a copy as well: the ACK before may have been lost.
     this.#acks.give(packet, slot, wall);
     return undefined;
+  }
+
+  #senderOf({ source, queueId }: AppPacket): Sender {
+    return {
+      source,
+      isKnown: this.#options.isKnown(source),
+      passed: this.#window.passed(source, queueId),
+    };
   }
 
   #purge(wall: number, now: number): void {

@@ -1,5 +1,7 @@
 import { NEVER } from "../base/alarm.js";
 import { Sweep } from "../base/sweep.js";
+import { PUBLIC_KEY_BYTES } from "../wire/identity.js";
+import { QUEUE_ID_BYTES } from "../wire/packet.js";
 
 /** A MSG older than this is dropped, and so is one from further ahead: twice a Python sender's retransmission time. */
 export const FRESH_MS = 120_000;
@@ -17,12 +19,20 @@ const KEPT_MS = 2 * 3_600_000;
 /** Up to 32 neighbouring sequence numbers of one queue that were accepted. */
 interface Block {
   readonly source: string;
+  readonly queue: QueueMark;
   /** Bit i stands for sequence number 32 × index + i. */
   bits: number;
   /** The latest timestamp among them, ms: fresh until {@link FRESH_MS} after it. */
   timestamp: number;
   /** The monotonic time at which that timestamp is too old if nobody sets the wall clock. */
   keepUntil: number;
+}
+
+/** What is known of a queue as long as any of its blocks is remembered. */
+interface QueueMark {
+  /** The highest sequence number that was accepted. */
+  highest: number;
+  blocks: number;
 }
 
 /**
@@ -39,6 +49,7 @@ interface Block {
 export class ReplayWindow {
   /** By source, queue id and place in the queue. */
   readonly #blocks = new Map<string, Block>();
+  readonly #queues = new Map<string, QueueMark>();
   /** How many blocks each source has. */
   readonly #sources = new Map<string, number>();
   readonly #sweep = new Sweep(this.#blocks);
@@ -64,6 +75,11 @@ export class ReplayWindow {
   /** Timestamps at or below this one (ms) are refused: they may have been accepted and forgotten. */
   get floor(): number {
     return this.#floor;
+  }
+
+  /** The number behind the highest one of a queue that was accepted, as far as that is remembered; otherwise 0. */
+  passed(source: string, queueId: string): number {
+    return (this.#queues.get(source + queueId)?.highest ?? -1) + 1;
   }
 
   /**
@@ -93,11 +109,15 @@ export class ReplayWindow {
     now: number,
   ): void {
     const key = keyOf(source, queueId, sequence);
-    const block = this.#blocks.get(key) ?? { source, bits: 0, timestamp, keepUntil: 0 };
+    const queue = this.#queues.get(source + queueId) ?? { highest: sequence, blocks: 0 };
+    const block = this.#blocks.get(key) ?? { source, queue, bits: 0, timestamp, keepUntil: 0 };
     if (block.bits === 0) {
       this.#blocks.set(key, block);
+      this.#queues.set(source + queueId, queue);
+      queue.blocks++;
       this.#count(source, 1);
     }
+    queue.highest = Math.max(queue.highest, sequence);
     block.bits |= 1 << (sequence & 31);
     block.timestamp = Math.max(block.timestamp, timestamp);
     block.keepUntil = Math.max(block.keepUntil, now + (timestamp + FRESH_MS - wallNow));
@@ -105,10 +125,11 @@ export class ReplayWindow {
 
   /** Looks at some of what it has, and forgets what is too old by both clocks. To be called often. */
   purge(wallNow: number, now: number): void {
-    for (const [key, { source, timestamp, keepUntil }] of this.#sweep.some()) {
+    for (const [key, { source, queue, timestamp, keepUntil }] of this.#sweep.some()) {
       const until = now - (this.#blocks.size <= this.#keptBlocks ? KEPT_MS : 0);
       if (keepUntil > until || timestamp + FRESH_MS >= wallNow) continue;
       this.#blocks.delete(key);
+      if (--queue.blocks === 0) this.#queues.delete(key.slice(0, QUEUE_KEY_CHARACTERS));
       this.#count(source, -1);
       this.#floor = Math.max(this.#floor, timestamp);
     }
@@ -120,6 +141,9 @@ export class ReplayWindow {
     else this.#sources.delete(source);
   }
 }
+
+/** A source and a queue id, in hex. */
+const QUEUE_KEY_CHARACTERS: number = 2 * (PUBLIC_KEY_BYTES + QUEUE_ID_BYTES);
 
 function keyOf(source: string, queueId: string, sequence: number): string {
   return `${source}${queueId}${sequence >>> 5}`;
