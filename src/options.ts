@@ -83,7 +83,12 @@ export interface RouterOptions {
   idleTimeoutMs?: number | undefined;
   /** Keeps where peers were found. Default: a {@link MemoryHintStore}. */
   hintStore?: HintStore | undefined;
-  /** Seal every message, so that only its destination can read it. Python peers cannot. Default: false. */
+  /**
+   * Seal every message, so that only its destination can read it. Default: false.
+   *
+   * **A Python peer cannot read it, and acknowledges it all the same**: `send` reports success for a message that its
+   * application never gets.
+   */
   encrypt?: boolean | undefined;
   /** Take sealed messages only. Default: false. */
   requireEncryption?: boolean | undefined;
@@ -133,7 +138,10 @@ export interface PipeOptions {
   useCache?: boolean | undefined;
   /** How long after it was last handed out a cached pipe is handed out again, ms. Default: 3 600 000. */
   expiryMs?: number | undefined;
-  /** Seal the messages of this pipe, so that only the destination can read them. Default: the router's. */
+  /**
+   * Seal the messages of this pipe, so that only the destination can read them; not for a Python peer, which cannot
+   * read them, and acknowledges them all the same. Default: the router's.
+   */
   encrypt?: boolean | undefined;
   /**
    * Where the destination says it listens; tried first. At most 6 are used. What is malformed or may not be dialled

@@ -190,6 +190,16 @@ withPython("a Python peer", (python) => {
     expect(router.stats().duplicates).toBeGreaterThanOrEqual(2);
   });
 
+  it("mangles what is not UTF-8, or is sealed, and acknowledges it: the documentation says so loudly", async () => {
+    const { router, peer } = await meet(1);
+    const pipe = await router.pipe(peer.address);
+    expect(await pipe.send(Uint8Array.of(0x61, 0xff, 0xfe, 0x62), PATIENT)).toBe(4);
+    const sealing = await router.pipe(peer.address, { encrypt: true });
+    expect(await sealing.send("a secret", PATIENT)).toBe(8);
+    expect(peer.messages.map(({ text }) => text === "ab")).toEqual([true, false]);
+    expect(peer.messages[1]?.text).not.toContain("secret");
+  });
+
   it("shows a message once whose ACK was lost and that was sent again", TIMEOUT, async () => {
     const { router, peer } = await meet(1);
     const pipe = await router.pipe(peer.address);
