@@ -110,6 +110,14 @@ describe("a session", () => {
     await opening.link;
   });
 
+  it("has an empty user name for a password alone, as MQTT wants one", () => {
+    const { connection } = open({ broker: { host: "h", family: "IPv4", weight: 1, password: "p" } });
+    connection.events.onOpen();
+    const [hello = Buffer.alloc(0)] = connection.written;
+    expect(hello[9]).toBe(0xc2);
+    expect(hello.subarray(36).toString("hex")).toBe("0000000170");
+  });
+
   it.each([
     [1, "unacceptable protocol version"],
     [5, "not authorized"],

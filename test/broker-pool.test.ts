@@ -136,6 +136,7 @@ describe("a malformed pool", () => {
     ["a weight as text", at({ weight: "1" }), `${entry}.weight`],
     ["a number for a user name", at({ username: 1 }), `${entry}.username`],
     ["null for a password", at({ password: null }), `${entry}.password`],
+    ["a password longer than MQTT can tell", at({ password: "x".repeat(21_846) }), `${entry}.password`],
     ["a number for a rate", at({ rate: 10 }), `${entry}.rate`],
     ["a rate of 0 per second", at({ rate: { perSecond: 0, burst: 1 } }), `${entry}.rate.perSecond`],
     ["a rate without perSecond", at({ rate: { burst: 1 } }), `${entry}.rate.perSecond`],

@@ -32,9 +32,11 @@ const HAS_PASSWORD = 0x40;
 const HAS_USERNAME = 0x80;
 
 export function connectPacket({ clientId, keepAliveS, username, password }: Greeting): Uint8Array {
+  // A password alone is not foreseen (MQTT 3.1.1, 3.1.2.9).
+  const user = username ?? (password === undefined ? undefined : "");
   const flags =
-    CLEAN_SESSION | (username === undefined ? 0 : HAS_USERNAME) | (password === undefined ? 0 : HAS_PASSWORD);
-  const texts = [clientId, username, password].flatMap((text) => (text === undefined ? [] : string(text)));
+    CLEAN_SESSION | (user === undefined ? 0 : HAS_USERNAME) | (password === undefined ? 0 : HAS_PASSWORD);
+  const texts = [clientId, user, password].flatMap((text) => (text === undefined ? [] : string(text)));
   return packet(PacketType.Connect << 4, PROTOCOL, Uint8Array.of(flags), uint16(keepAliveS), ...texts);
 }
 

@@ -130,6 +130,14 @@ export const positive: Schema<number> = be(
   (value): value is number => typeof value === "number" && value > 0 && value < Number.POSITIVE_INFINITY,
 );
 
+/** MQTT has two bytes for the length of a text in UTF-8, which has three for a character at most. */
+const MAX_CREDENTIAL = 21_845;
+
+const credential: Schema<string> = be(
+  `text of at most ${MAX_CREDENTIAL} characters`,
+  (value): value is string => typeof value === "string" && value.length <= MAX_CREDENTIAL,
+);
+
 const readEntry: Schema<BrokerEntry> = record<BrokerEntry>({
   port: optional(aPort),
   tls: optional(aPort),
@@ -142,8 +150,8 @@ const readEntry: Schema<BrokerEntry> = record<BrokerEntry>({
     ),
   ),
   weight: or(positive, 1),
-  username: optional(text),
-  password: optional(text),
+  username: optional(credential),
+  password: optional(credential),
   rate: optional(record<BrokerRate>({ perSecond: positive, burst: number(1) })),
 });
 
