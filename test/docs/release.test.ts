@@ -70,6 +70,34 @@ describe("the package", () => {
     expect([...new Set(files)].toSorted()).toEqual(PACKED);
   });
 
+  it("has the licence of every package that is in what `require` gets", () => {
+    const maps = readdirSync(join(ROOT, "dist")).filter((name) => name.endsWith(".cjs.map"));
+    // The format of a source map.
+    const sources = maps.flatMap(
+      (name) => (JSON.parse(read(`dist/${name}`)) as { sources: string[] }).sources,
+    );
+    const packages = sources.flatMap(
+      (source) => /node_modules\/((?:@[^/]+\/)?[^/]+)/.exec(source)?.[1] ?? [],
+    );
+    const licences = read("dist/cjs.licenses.txt");
+    expect([...new Set(packages)].toSorted()).toEqual([
+      "@bitauth/libauth",
+      "@noble/ciphers",
+      "@noble/hashes",
+      "@noble/secp256k1",
+    ]);
+    for (const name of packages) expect(licences).toMatch(new RegExp(`^${name} [\\d.]+: MIT$`, "m"));
+  });
+
+  it("requires nothing that is an ES module alone", () => {
+    const files = readdirSync(join(ROOT, "dist")).filter((name) => name.endsWith(".cjs"));
+    const required = files.flatMap((name) =>
+      [...read(`dist/${name}`).matchAll(/\brequire\(['"]([^'"]+)['"]\)/g)].map(([, path = ""]) => path),
+    );
+    const others = required.filter((path) => !/^(node:|\.\/)/.test(path));
+    expect([...new Set(others)]).toEqual(["eventemitter3"]);
+  });
+
   it("has every file that its package.json leads to", () => {
     const paths = JSON.stringify(project).match(/dist\/[\w./]+/g);
     expect(paths?.filter((path) => !PACKED.includes(path))).toEqual([]);
