@@ -10,14 +10,15 @@ export interface BrokerOptions {
   readonly host: string;
   readonly port?: number;
   readonly wsPort?: number;
+  readonly allowOrigin?: readonly string[];
 }
 
 /** Runs a broker until interrupted. The line on stdout is a pool, for `--brokers`. */
 export async function broker(
   { output, signal }: Context,
-  { host, port = 1883, wsPort = 8083 }: BrokerOptions,
+  { host, port = 1883, wsPort = 8083, allowOrigin = [] }: BrokerOptions,
 ): Promise<ExitCode> {
-  const running = await startEmbeddedBroker(host, port, wsPort).catch((error: unknown) => {
+  const running = await startEmbeddedBroker(host, port, wsPort, allowOrigin).catch((error: unknown) => {
     const failed = error instanceof Error && "port" in error ? `, port ${error.port}` : "";
     throw new Failure("LISTEN", `cannot listen on ${host}${failed}: ${reasonOf(error)}`, 1);
   });

@@ -12,17 +12,42 @@ export interface EmbeddedBroker {
   close(): Promise<void>;
 }
 
-/** Starts a broker; port 0 is a free one. */
+/** More connections than a LAN or a test has, each with less in one message than brokers take. */
+const MAX_CONNECTIONS = 1024;
+const MAX_WS_BYTES: number = 1 << 20;
+
+/**
+ * Starts a broker; port 0 is a free one. It keeps nothing for those who are not there: no retained message, no will,
+ * no session.
+ *
+ * @param origins - of pages that may use it, besides those of this machine and of `host`
+ */
 export async function startEmbeddedBroker(
   host: string,
   port: number,
   wsPort: number,
+  origins: readonly string[] = [],
 ): Promise<EmbeddedBroker> {
-  const aedes = await Aedes.createBroker();
+  const aedes = await Aedes.createBroker({
+    preConnect: (_, packet, done) => {
+      packet.clean = true;
+      delete packet.will;
+      done(null, true);
+    },
+    authorizePublish: (_, packet, done) => {
+      packet.retain = false;
+      done(null);
+    },
+  });
   // Without Nagle's algorithm, which would hold small packets back for up to 40 ms.
   const tcp = createServer({ noDelay: true }, (socket) => aedes.handle(socket));
   const http = createHttpServer({ noDelay: true }, (_, response) => response.writeHead(426).end());
-  const webSockets = new WebSocketServer({ server: http });
+  const webSockets = new WebSocketServer({
+    server: http,
+    maxPayload: MAX_WS_BYTES,
+    // Any page that is open in a browser here can connect: it says which it is.
+    verifyClient: ({ origin }: { origin?: string }) => mayConnect(origin, host, origins),
+  });
   webSockets.on("connection", (webSocket) => {
     const stream = createWebSocketStream(webSocket);
     stream.on("error", () => {});
@@ -33,6 +58,7 @@ export async function startEmbeddedBroker(
 
   const sockets = new Set<Socket>();
   for (const server of [tcp, http]) {
+    server.maxConnections = MAX_CONNECTIONS;
     server.on("connection", (socket: Socket) => {
       socket.on("error", () => {});
       sockets.add(socket);
@@ -50,6 +76,14 @@ export async function startEmbeddedBroker(
     await close();
     throw error;
   }
+}
+
+/** Whether a page of this origin may use a broker at `host`; what is no page has none. */
+export function mayConnect(origin: string | undefined, host: string, origins: readonly string[]): boolean {
+  if (origin === undefined || origins.includes(origin)) return true;
+  if (!URL.canParse(origin)) return false;
+  const name = new URL(origin).hostname.replace(/^\[(.*)\]$/, "$1");
+  return name === host || name === "::1" || /^(127(\.\d+){3}|([^.]+\.)*localhost)$/.test(name);
 }
 
 async function listen(server: Server, host: string, port: number): Promise<number> {

@@ -9,6 +9,9 @@ import { count, short } from "./printable.js";
 /** The longest message, sent or received: the library's default, and what public brokers tolerate. */
 export const MAX_MESSAGE_BYTES: number = 60 * 1024;
 
+/** Strangers must not fill the screen with their clocks, ms. */
+const TELL_SKEW_EVERY_MS = 10_000;
+
 /** What a command's peer is made of, besides what the command line says. */
 export interface PeerOptions {
   readonly identity: Identity;
@@ -32,7 +35,11 @@ export async function withPeer<T>(
     hintStore: new FileHintStore(hintFile(brokers)),
     ...more,
   });
+  let toldAt = Number.NEGATIVE_INFINITY;
   router.on("skew", ({ from, offsetMs }) => {
+    // One for each peer is too many where keys cost nothing.
+    if (performance.now() - toldAt < TELL_SKEW_EVERY_MS) return;
+    toldAt = performance.now();
     const direction = offsetMs > 0 ? "ahead of" : "behind";
     const seconds = Math.round(Math.abs(offsetMs) / 1000);
     const message = `the clock of ${short(from)} is ${seconds} s ${direction} this one: see sidewire doctor`;

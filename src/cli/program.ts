@@ -193,6 +193,11 @@ function describe(json: boolean, choose: (action: Action) => void): Command {
       "of MQTT over WebSocket; 0: a free one (default: 8083)",
       wholeNumber(0, 65_535),
     )
+    .option(
+      "--allow-origin <origin>",
+      "pages that may use it, besides this machine's; may be repeated",
+      collect,
+    )
     .addHelpText("after", example("sidewire broker > pool.json", "sidewire listen --brokers pool.json"))
     .action((options: BrokerOptions) => {
       choose(async (context) => (await import("./broker.js")).broker(context, options));
