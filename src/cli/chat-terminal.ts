@@ -3,7 +3,7 @@ import type { InboundMessage } from "sidewire";
 import stringWidth from "string-width";
 import type { ChatView, Fate, PresenceState } from "./chat-view.js";
 import type { Output } from "./output.js";
-import { clockTime, milliseconds, printable, short, shown } from "./printable.js";
+import { clockTime, hung, milliseconds, printable, short, shown } from "./printable.js";
 
 /** A line that was typed, as long as it or one before it has no answer. */
 interface Pending {
@@ -82,9 +82,8 @@ export class TerminalView implements ChatView {
   async received(message: InboundMessage): Promise<void> {
     const { paint } = this.#output;
     const sealed = message.sealed ? paint.green(" sealed") : "";
-    this.#say(
-      `${paint.dim(clockTime())}   ${paint.cyan(short(message.from))}${sealed}  ${shown(message.data)}`,
-    );
+    const head = `${paint.dim(clockTime())}   ${paint.cyan(short(message.from))}${sealed}  `;
+    this.#say(hung(head, shown(message.data), process.stdout.columns));
   }
 
   presence(state: PresenceState): void {
@@ -137,17 +136,21 @@ export class TerminalView implements ChatView {
 
   #lineOf({ time, text, fate }: Pending): string {
     const { paint } = this.#output;
-    const said = `${paint.bold("you")}  ${printable(text)}`;
-    if (fate === undefined) return `${paint.dim(time)} ${paint.dim("…")} ${said}`;
-    if (fate.delivered) return `${paint.dim(time)} ${paint.green("✓")} ${said}`;
-    return `${paint.dim(time)} ${paint.red("✗")} ${said} ${paint.red(`(${fate.reason})`)}`;
+    const line = (mark: string, more = ""): string =>
+      hung(`${paint.dim(time)} ${mark} ${paint.bold("you")}  `, printable(text), process.stdout.columns) +
+      more;
+    if (fate === undefined) return line(paint.dim("…"));
+    if (fate.delivered) return line(paint.green("✓"));
+    return line(paint.red("✗"), ` ${paint.red(`(${fate.reason})`)}`);
   }
 
   #write(line: string): void {
     process.stdout.write(`${line}\n`);
   }
 
-  #rowsOf(line: string): number {
-    return Math.max(1, Math.ceil(stringWidth(line) / (process.stdout.columns || 80)));
+  #rowsOf(lines: string): number {
+    const rowsOf = (line: string): number =>
+      Math.max(1, Math.ceil(stringWidth(line) / (process.stdout.columns || 80)));
+    return lines.split("\n").reduce((sum, line) => sum + rowsOf(line), 0);
   }
 }

@@ -1,6 +1,6 @@
 import type { InboundMessage } from "sidewire";
 import type { Output } from "./output.js";
-import { clockTime, content, short, shown } from "./printable.js";
+import { clockTime, content, hung, short, shown } from "./printable.js";
 
 /** A message that came in, for programs. */
 export function messageObject(message: InboundMessage, time: Date): object {
@@ -29,5 +29,6 @@ export function messageLine(
   time: Date,
 ): string {
   if (!isTerminal) return [time.toISOString(), from, shown(data)].join("\t");
-  return `${paint.dim(clockTime(time))}  ${paint.cyan(short(from))}${sealed ? paint.green(" sealed") : ""}  ${shown(data)}`;
+  const head = `${paint.dim(clockTime(time))}  ${paint.cyan(short(from))}${sealed ? paint.green(" sealed") : ""}  `;
+  return hung(head, shown(data), process.stdout.columns);
 }

@@ -1,14 +1,22 @@
+import stringWidth from "string-width";
+
 /**
  * What a stranger sends must not steer the terminal: no control characters, no reversed writing, no
  * line that is made to look like another one's. The two joiners stay, since scripts and emoji need them.
  */
-const STEERING = /(?![\u200c\u200d])[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}]/gu;
+const STEERING =
+  /(?![\u200c\u200d])[\p{Cc}\p{Cf}\p{Cs}\p{Co}\p{Zl}\p{Zp}\u115f\u1160\u2800\u3000\u3164\uffa0]/gu;
+
+/** A blank, or what joins or marks one, behind a blank: fields of a line have two blanks between them, a text never has. */
+const BLANK_RUN = /(?<=\p{Zs}(?:\u200c|\u200d|\p{M})*)(?:\p{Zs}|\u200c|\u200d|\p{M})/gu;
 
 const SHORT: Readonly<Record<string, string>> = { "\n": "\\n", "\r": "\\r", "\t": "\\t" };
 
 /** A text in one line, with escapes for everything that a terminal would obey. */
 export function printable(text: string): string {
-  return text.replace(STEERING, (character) => SHORT[character] ?? escaped(character));
+  return text
+    .replace(STEERING, (character) => SHORT[character] ?? escaped(character))
+    .replace(BLANK_RUN, escaped);
 }
 
 function escaped(character: string): string {
@@ -67,6 +75,30 @@ export function clockTime(date: Date = new Date()): string {
 
 export function count(number: number, noun: string): string {
   return `${number} ${noun}${number === 1 ? "" : "s"}`;
+}
+
+/**
+ * A text behind what it belongs to, in rows that a terminal need not wrap: what goes on is indented, so that no part
+ * of a text stands where a line begins.
+ */
+export function hung(head: string, text: string, columns: number | undefined): string {
+  if (columns === undefined) return head + text;
+  const headWidth = stringWidth(head);
+  const indent = Math.max(1, Math.min(headWidth, columns >> 1));
+  let row = head;
+  let width = headWidth;
+  const rows: string[] = [];
+  for (const { segment } of new Intl.Segmenter().segment(text)) {
+    const cells = stringWidth(segment);
+    if (width + cells > columns && width > indent) {
+      rows.push(row);
+      row = " ".repeat(indent);
+      width = indent;
+    }
+    row += segment;
+    width += cells;
+  }
+  return [...rows, row].join("\n");
 }
 
 /** A text in lines of at most so many columns, those after the first indented. */
