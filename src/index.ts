@@ -1,3 +1,4 @@
+export type { Emitter } from "./base/emitter.js";
 export {
   AbortError,
   type AttemptReport,

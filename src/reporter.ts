@@ -1,7 +1,8 @@
-import type { EventEmitter } from "eventemitter3";
 import { monotonicNow, NEVER } from "./base/alarm.js";
 import { BoundedMap } from "./base/bounded-map.js";
+import type { Emitter, Listener } from "./base/emitter.js";
 import { SidewireError } from "./base/errors.js";
+import { callGuarded } from "./base/guarded.js";
 import type { Lifecycle } from "./base/lifecycle.js";
 import type { LinkSlot } from "./brokers/link-set.js";
 import type { BrokerEvent, RouterEvents } from "./events.js";
@@ -28,21 +29,20 @@ export interface Counts {
 /** Tells the application what happens: counts it, and emits the router's events, none of which can end the caller. */
 export class Reporter {
   readonly counts: Counts = { received: 0, duplicates: 0, dropped: {} };
-  readonly #emitter: EventEmitter<RouterEvents>;
+  readonly #emitter: Emitter<RouterEvents>;
   readonly #lifecycle: Lifecycle;
   readonly #skewTold = new BoundedMap<string, number>(SKEW_PEERS);
   readonly #failureTold = new Map<string, number>();
   /** Changes of brokers that are to be told. */
   readonly #untold: BrokerEvent[] = [];
 
-  constructor(emitter: EventEmitter<RouterEvents>, lifecycle: Lifecycle) {
+  constructor(emitter: Emitter<RouterEvents>, lifecycle: Lifecycle) {
     this.#emitter = emitter;
     this.#lifecycle = lifecycle;
   }
 
-  message(message: InboundMessage): void {
+  received(): void {
     this.counts.received++;
-    this.#emit("message", message);
   }
 
   duplicate(): void {
@@ -53,7 +53,7 @@ export class Reporter {
     const { dropped } = this.counts;
     dropped[reason] = (dropped[reason] ?? 0) + 1;
     if (this.#emitter.listenerCount("dropped") === 0) return;
-    this.#emit("dropped", { reason, broker: addressOf(slot.broker), from, ageMs });
+    this.#emitter.emit("dropped", { reason, broker: addressOf(slot.broker), from, ageMs });
   }
 
   skew(from: string, offsetMs: number): void {
@@ -61,7 +61,7 @@ export class Reporter {
     const told = this.#skewTold.get(from);
     if (told !== undefined && now - told < SKEW_PAUSE_MS) return;
     this.#skewTold.set(from, now);
-    this.#emit("skew", { from, offsetMs });
+    this.#emitter.emit("skew", { from, offsetMs });
   }
 
   /**
@@ -75,7 +75,7 @@ export class Reporter {
     if (count > 1) return;
     for (const event of this.#untold) {
       conclude();
-      this.#emit("broker", event);
+      this.#emitter.emit("broker", event);
     }
     this.#untold.length = 0;
   }
@@ -84,8 +84,8 @@ export class Reporter {
   failed(error: unknown, message: InboundMessage | undefined, name = "a handler"): void {
     // A handler that was still replying when its own router was closed has not failed.
     if (!this.#lifecycle.isRunning && error instanceof SidewireError && error.code === "CLOSED") return;
-    if (this.#emitter.listenerCount("handlerError") === 0) console.error(`sidewire: ${name} failed:`, error);
-    this.#emit("handlerError", { error, message });
+    if (!this.#emitter.emit("handlerError", { error, message }))
+      console.error(`sidewire: ${name} failed:`, error);
   }
 
   /**
@@ -99,13 +99,15 @@ export class Reporter {
     this.failed(error, undefined, name);
   }
 
-  /** A listener that throws must not end what called it. */
-  #emit<E extends keyof RouterEvents>(event: E, ...args: Parameters<RouterEvents[E]>): void {
-    try {
-      // The arguments are those of this very event; the emitter's types cannot see that for a generic one.
-      (this.#emitter.emit as (event: E, ...args: unknown[]) => boolean).call(this.#emitter, event, ...args);
-    } catch (error) {
-      if (event !== "handlerError") this.failed(error, undefined);
-    }
+  /** Calls a listener of any event but `message`: none of them can end who emits it. */
+  call(event: keyof RouterEvents, listener: Listener, args: readonly unknown[]): void {
+    void callGuarded(
+      () => listener.call(args),
+      (error) => {
+        // Nobody is told by those who failed to be told.
+        if (event === "handlerError") console.error("sidewire: a listener of handlerError failed:", error);
+        else this.failed(error, undefined);
+      },
+    );
   }
 }

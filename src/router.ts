@@ -1,7 +1,7 @@
-import { EventEmitter } from "eventemitter3";
 import { platform } from "#platform";
 import { abortable, throwIfAborted } from "./base/abort.js";
 import { Alarm, atMost, monotonicNow, NEVER, timer } from "./base/alarm.js";
+import { Emitter, type Listener } from "./base/emitter.js";
 import { SidewireError } from "./base/errors.js";
 import { closedError, Lifecycle } from "./base/lifecycle.js";
 import { check } from "./base/schema.js";
@@ -70,7 +70,7 @@ const textDecoder: TextDecoder = new TextDecoder("utf-8", { ignoreBOM: true });
  * await router.close();
  * ```
  */
-export class Router extends EventEmitter<RouterEvents> implements AsyncDisposable {
+export class Router extends Emitter<RouterEvents> implements AsyncDisposable {
   /** The own address: 66 hex characters. */
   readonly address: string;
   readonly #settings: Settings;
@@ -129,7 +129,10 @@ export class Router extends EventEmitter<RouterEvents> implements AsyncDisposabl
       ...settings,
       rankings: this.#routes.rankings(this.address),
     });
-    this.#mailbox = new Mailbox((error, message) => this.#reporter.failed(error, message));
+    this.#mailbox = new Mailbox(
+      { present: () => this.registered("message"), emit: (message) => this.emit("message", message) },
+      (error, message) => this.#reporter.failed(error, message),
+    );
     if (settings.onMessage) this.#mailbox.addHandler(settings.onMessage);
     const shared = {
       address: this.address,
@@ -288,6 +291,22 @@ export class Router extends EventEmitter<RouterEvents> implements AsyncDisposabl
     return this.close();
   }
 
+  /** @internal */
+  protected override callListener(
+    event: keyof RouterEvents,
+    listener: Listener,
+    args: readonly unknown[],
+  ): void {
+    // What is emitted by this name is a message.
+    if (event === "message") this.#mailbox.call(listener, args[0] as InboundMessage);
+    else this.#reporter.call(event, listener, args);
+  }
+
+  /** @internal */
+  protected override listenersChanged(event: keyof RouterEvents): void {
+    if (event === "message") this.#mailbox.receiversChanged();
+  }
+
   async #begin(): Promise<void> {
     this.#lifecycle.begin();
     const kept = await this.#routes.kept(this.address);
@@ -371,8 +390,8 @@ export class Router extends EventEmitter<RouterEvents> implements AsyncDisposabl
           return await this.#lifecycle.track(this.#reply(packet.source, slot.broker, encrypt, bytes, wait));
         },
       };
-      this.#mailbox.put(message, this.listenerCount("message") > 0);
-      this.#reporter.message(message);
+      this.#reporter.received();
+      this.#mailbox.put(message);
     }
   }
 

@@ -9,6 +9,7 @@ const SRC = fileURLToPath(new URL("../src/", import.meta.url));
 const ORDER: readonly string[] = [
   "base/errors",
   "base/schema",
+  "base/emitter",
   "base/wall-clock",
   "base/guarded",
   "base/abort",

@@ -1,4 +1,6 @@
+import fc from "fast-check";
 import { describe, expect, it, vi } from "vitest";
+import { Emitter, type Listener } from "../src/base/emitter.js";
 import type { InboundMessage } from "../src/message.js";
 import { Mailbox } from "../src/receiving/mailbox.js";
 
@@ -16,16 +18,32 @@ function messageOf(sequence: number): InboundMessage {
   };
 }
 
-/** A mailbox with the numbers of these messages put in, and what its handlers failed with. */
-function mailboxWith(...sequences: number[]): { mailbox: Mailbox; errors: [unknown, number][] } {
-  const errors: [unknown, number][] = [];
-  const mailbox = new Mailbox((error, { sequence }) => errors.push([error, sequence]));
-  put(mailbox, ...sequences);
-  return { mailbox, errors };
+/** As a router has it: the events, whose listeners are the mailbox's. */
+class Events extends Emitter<{ message: (message: InboundMessage) => unknown }> {
+  readonly errors: [unknown, number][] = [];
+  readonly mailbox: Mailbox = new Mailbox(
+    { present: () => this.registered("message"), emit: (message) => this.emit("message", message) },
+    (error, { sequence }) => this.errors.push([error, sequence]),
+  );
+
+  protected override callListener(_: "message", listener: Listener, [message]: [InboundMessage]): void {
+    this.mailbox.call(listener, message);
+  }
+
+  protected override listenersChanged(): void {
+    this.mailbox.receiversChanged();
+  }
+}
+
+/** A mailbox with the numbers of these messages put in, its events, and what its handlers failed with. */
+function mailboxWith(...sequences: number[]): Pick<Events, "mailbox" | "errors"> & { events: Events } {
+  const events = new Events();
+  put(events.mailbox, ...sequences);
+  return { events, mailbox: events.mailbox, errors: events.errors };
 }
 
 function put(mailbox: Mailbox, ...sequences: number[]): void {
-  for (const sequence of sequences) mailbox.put(messageOf(sequence), false);
+  for (const sequence of sequences) mailbox.put(messageOf(sequence));
 }
 
 function range(count: number): number[] {
@@ -151,11 +169,14 @@ describe("unread messages", () => {
   });
 
   it("do not wait where somebody else has heard them", async () => {
-    const { mailbox } = mailboxWith();
-    mailbox.put(messageOf(0), true);
+    const { mailbox, events } = mailboxWith();
+    const { seen, handler } = recorder();
+    events.on("message", handler);
+    put(mailbox, 0);
     const reader = mailbox.read(undefined);
-    mailbox.put(messageOf(1), true);
+    put(mailbox, 1);
     expect(await take(reader, 2)).toEqual([1, "waiting"]);
+    expect(seen).toEqual([0, 1]);
   });
 
   it("wait again when the last handler is gone", () => {
@@ -171,6 +192,264 @@ describe("unread messages", () => {
     const { mailbox } = mailboxWith(0);
     mailbox.close();
     expect(await take(mailbox.read(undefined), 2)).toEqual([0, "done"]);
+  });
+});
+
+/** The three faces of a mailbox, in every way to come, and what leaves again. */
+const FACES: readonly [string, (events: Events, handler: (message: InboundMessage) => void) => () => void][] =
+  [
+    ["a handler", ({ mailbox }, handler) => mailbox.addHandler(handler)],
+    [
+      "a listener by on",
+      (events, handler) => {
+        events.on("message", handler);
+        return () => events.off("message", handler);
+      },
+    ],
+    [
+      "a listener by addListener",
+      (events, handler) => {
+        events.addListener("message", handler);
+        return () => events.removeListener("message", handler);
+      },
+    ],
+    [
+      "a listener that all are taken off with",
+      (events, handler) => {
+        events.on("message", handler);
+        return () => events.removeAllListeners();
+      },
+    ],
+    [
+      "an iterator",
+      ({ mailbox }, handler) => {
+        const reader = mailbox.read(undefined);
+        void (async () => {
+          for await (const message of reader) handler(message);
+        })();
+        return () => void reader.return?.();
+      },
+    ],
+  ];
+
+describe.each(FACES)("%s", (_, come) => {
+  it("that comes late gets what waited, in order, then what comes", async () => {
+    const { events, mailbox } = mailboxWith(...range(1024));
+    const { seen, handler } = recorder();
+    expect(mailbox.isFull).toBe(true);
+    come(events, handler);
+    await turn();
+    expect(mailbox.isFull).toBe(false);
+    put(mailbox, 1024, 1025);
+    await turn();
+    expect(seen).toEqual(range(1026));
+  });
+
+  it("leaves what comes after it for the next, whichever that is", async () => {
+    for (const [, comeNext] of FACES) {
+      const { events, mailbox } = mailboxWith();
+      const [first, second] = [recorder(), recorder()];
+      const leave = come(events, first.handler);
+      put(mailbox, 0);
+      await turn();
+      leave();
+      await turn();
+      put(mailbox, 1, 2);
+      comeNext(events, second.handler);
+      put(mailbox, 3);
+      await turn();
+      expect([first.seen, second.seen]).toEqual([[0], [1, 2, 3]]);
+    }
+  });
+
+  it("that is second gets nothing that the first was handed", async () => {
+    for (const [, comeFirst] of FACES) {
+      const { events, mailbox } = mailboxWith(0, 1);
+      const [first, second] = [recorder(), recorder()];
+      comeFirst(events, first.handler);
+      come(events, second.handler);
+      put(mailbox, 2);
+      await turn();
+      expect([first.seen, second.seen]).toEqual([[0, 1, 2], [2]]);
+    }
+  });
+});
+
+describe("whoever comes and goes", () => {
+  it("every message is seen, by nobody twice, and in order unless somebody left some behind", async () => {
+    const step = fc.oneof(
+      fc.record({ put: fc.integer({ min: 1, max: 5 }) }),
+      fc.record({ come: fc.integer({ min: 0, max: FACES.length - 1 }) }),
+      fc.record({ leave: fc.nat(5) }),
+    );
+    await fc.assert(
+      fc.asyncProperty(fc.array(step, { maxLength: 30 }), async (steps) => {
+        const { events, mailbox } = mailboxWith();
+        const all: number[][] = [];
+        const present: (() => void)[] = [];
+        const come = (face: number): void => {
+          const { seen, handler } = recorder();
+          all.push(seen);
+          const leave = FACES[face]?.[1](events, handler);
+          if (leave) present.push(leave);
+        };
+        let sent = 0;
+        for (const each of steps) {
+          if ("put" in each) for (let i = 0; i < each.put; i++) put(mailbox, sent++);
+          else if ("come" in each) come(each.come);
+          else for (const leave of present.splice(each.leave, 1)) leave();
+          await Promise.resolve();
+        }
+        come(0);
+        await turn();
+        for (const seen of all) {
+          const inOrder = [...new Set(seen)].sort((a, b) => a - b);
+          expect([...seen].sort((a, b) => a - b)).toEqual(inOrder);
+          // What an iterator leaves behind is handed late to those who came after it.
+          if (!steps.some((each) => "leave" in each)) expect(seen).toEqual(inOrder);
+        }
+        expect([...new Set(all.flat())].sort((a, b) => a - b)).toEqual(range(sent));
+      }),
+      { numRuns: 300 },
+    );
+  });
+});
+
+describe("a listener that wants one message", () => {
+  it("gets the first that waited, and leaves the rest", () => {
+    const { events, mailbox } = mailboxWith(0, 1, 2);
+    const [first, second, rest] = [recorder(), recorder(), recorder()];
+    events.once("message", first.handler);
+    events.once("message", second.handler);
+    put(mailbox, 3);
+    mailbox.addHandler(rest.handler);
+    expect([first.seen, second.seen, rest.seen]).toEqual([[0], [1], [2, 3]]);
+  });
+
+  it("may ask for the next one from within", () => {
+    const { events, mailbox } = mailboxWith(0, 1, 2);
+    const seen: number[] = [];
+    const next = ({ sequence }: InboundMessage): void => {
+      seen.push(sequence);
+      events.once("message", next);
+    };
+    events.once("message", next);
+    put(mailbox, 3);
+    expect(seen).toEqual([0, 1, 2, 3]);
+  });
+});
+
+describe("functions that take long", () => {
+  /** A function whose calls end by hand, in the order in which they began. */
+  function slow(): {
+    handler: (message: InboundMessage) => Promise<void>;
+    seen: number[];
+    end: (count: number) => Promise<void>;
+  } {
+    const seen: number[] = [];
+    const open: (() => void)[] = [];
+    return {
+      seen,
+      handler: ({ sequence }) => {
+        seen.push(sequence);
+        return new Promise((resolve) => open.push(resolve));
+      },
+      end: async (count) => {
+        for (const resolve of open.splice(0, count)) resolve();
+        await turn();
+      },
+    };
+  }
+
+  const ways: [string, (events: Events, handler: (message: InboundMessage) => unknown) => () => unknown][] = [
+    ["handlers", ({ mailbox }, handler) => mailbox.addHandler(handler)],
+    [
+      "listeners",
+      (events, handler) => {
+        events.on("message", handler);
+        return () => events.off("message", handler);
+      },
+    ],
+  ];
+
+  it.each(ways)(
+    "as %s fill the mailbox: 1024 calls at once, the rest in order as they end",
+    async (_, come) => {
+      const { events, mailbox } = mailboxWith();
+      const { handler, seen, end } = slow();
+      come(events, handler);
+      put(mailbox, ...range(1023));
+      expect(mailbox.isFull).toBe(false);
+      // As many as may come out of a gap at once.
+      put(mailbox, ...range(2000).slice(1023));
+      expect(mailbox.isFull).toBe(true);
+      expect(seen).toEqual(range(1024));
+      await end(10);
+      expect(seen).toEqual(range(1034));
+      expect(mailbox.isFull).toBe(true);
+      await end(1024);
+      expect(seen).toEqual(range(2000));
+      await end(1);
+      expect(mailbox.isFull).toBe(false);
+    },
+  );
+
+  it.each(ways)("as %s hold up the others no longer once they are gone", async (_, come) => {
+    const { events, mailbox } = mailboxWith();
+    const [hung, quick] = [slow(), recorder()];
+    const leave = come(events, hung.handler);
+    come(events, quick.handler);
+    put(mailbox, ...range(1100));
+    expect([hung.seen.length, quick.seen.length, mailbox.isFull]).toEqual([1024, 1024, true]);
+    leave();
+    expect(quick.seen).toEqual(range(1100));
+    expect(mailbox.isFull).toBe(false);
+  });
+
+  it("fill it also where each wants one message", async () => {
+    const { events, mailbox } = mailboxWith();
+    const { handler, seen, end } = slow();
+    const next = (message: InboundMessage): Promise<void> => {
+      events.once("message", next);
+      return handler(message);
+    };
+    events.once("message", next);
+    put(mailbox, ...range(1100));
+    expect([seen.length, mailbox.isFull]).toEqual([1024, true]);
+    await end(1100);
+    expect(seen).toEqual(range(1100));
+  });
+
+  it("that fail in the end have ended", async () => {
+    const { mailbox, errors } = mailboxWith();
+    mailbox.addHandler(async () => {
+      await turn();
+      throw "broken";
+    });
+    put(mailbox, ...range(1100));
+    expect(mailbox.isFull).toBe(true);
+    await turn();
+    await turn();
+    await turn();
+    expect(mailbox.isFull).toBe(false);
+    expect(errors).toHaveLength(1100);
+  });
+
+  it("get the rest at once when the mailbox is closed: it was acknowledged", () => {
+    const { mailbox } = mailboxWith();
+    const { handler, seen } = slow();
+    mailbox.addHandler(handler);
+    put(mailbox, ...range(1100));
+    mailbox.close();
+    expect(seen).toEqual(range(1100));
+  });
+
+  it("let an iterator go on where they are not", async () => {
+    const { mailbox } = mailboxWith();
+    const reader = mailbox.read(undefined);
+    mailbox.addHandler(slow().handler);
+    put(mailbox, ...range(10));
+    expect(await take(reader, 10)).toEqual(range(10));
   });
 });
 
@@ -215,6 +494,17 @@ describe("a reader", () => {
     for await (const { sequence } of mailbox.read(undefined)) if (sequence === 0) break;
     put(mailbox, 3);
     expect(await take(mailbox.read(undefined), 4)).toEqual([1, 2, 3, "waiting"]);
+  });
+
+  it("that breaks out leaves what nobody else has seen to those who came after it", async () => {
+    const { mailbox } = mailboxWith(0, 1);
+    const reader = mailbox.read(undefined);
+    const { seen, handler } = recorder();
+    mailbox.addHandler(handler);
+    put(mailbox, 2);
+    expect(await take(reader, 1)).toEqual([0]);
+    await reader.return?.();
+    expect(seen).toEqual([2, 1]);
   });
 
   it("that breaks out leaves nothing twice to others who had it already", async () => {

@@ -1,66 +1,96 @@
 import { onAbort } from "../base/abort.js";
+import { Listener } from "../base/emitter.js";
+import { callGuarded } from "../base/guarded.js";
 import type { InboundMessage } from "../message.js";
 
 /** A function that is called with every message. */
 export type MessageHandler = (message: InboundMessage) => unknown;
 
+/** The listeners of the router's event `message`. */
+export interface MessageListeners {
+  /** Those that are there now. */
+  readonly present: () => readonly Listener[];
+  /** Emits the event, which calls each of them by {@link Mailbox.call}. */
+  readonly emit: (message: InboundMessage) => void;
+}
+
 /** How many messages wait for a reader that is slow, or for the first one to come. */
 const MAX_WAITING = 1024;
 
+/** How many calls of one function may go on at once; as long as there are so many, further messages wait. */
+const MAX_UNFINISHED = 1024;
+
 /**
- * Hands messages to the application: to every handler, and to every iterator. Where there is neither
- * yet, they wait for the first. Says when it is full, so that nothing is acknowledged that it cannot keep.
+ * Hands messages to the application: to every handler, to every iterator, and to every listener of the event. What
+ * comes while there is none waits for the first, whichever it is. Says when it is full, so that nothing is
+ * acknowledged that it cannot keep: also while a function is so slow that too many of its calls have not ended.
  */
 export class Mailbox {
-  readonly #handlers = new Set<MessageHandler>();
+  readonly #handlers = new Map<MessageHandler, Listener>();
   readonly #readers = new Set<Reader>();
+  readonly #listeners: MessageListeners;
   readonly #onError: (error: unknown, message: InboundMessage) => void;
-  #unread: InboundMessage[] = [];
+  /** The calls of functions that wanted one message, which are gone from the listeners. */
+  readonly #once = new Listener(() => {});
+  #waiting: InboundMessage[] = [];
+  #isHandingOver = false;
   #closed = false;
 
-  /** @param onError - told what a handler threw or rejected with */
-  constructor(onError: (error: unknown, message: InboundMessage) => void) {
+  /** @param onError - told what a function of the application threw or rejected with */
+  constructor(listeners: MessageListeners, onError: (error: unknown, message: InboundMessage) => void) {
+    this.#listeners = listeners;
     this.#onError = onError;
   }
 
   /** Whether one more message would have to be refused. */
   get isFull(): boolean {
-    if (this.#unread.length >= MAX_WAITING) return true;
+    if (this.#waiting.length >= MAX_WAITING || this.#isBusy) return true;
     for (const reader of this.#readers) if (reader.queue.length >= MAX_WAITING) return true;
     return false;
   }
 
   /** Adds a handler, once; returns the function that removes it. */
   addHandler(handler: MessageHandler): () => void {
-    this.#handlers.add(handler);
-    for (const message of this.#unread.splice(0)) this.#call(handler, message);
-    return () => this.#handlers.delete(handler);
+    if (!this.#handlers.has(handler)) this.#handlers.set(handler, new Listener(handler));
+    this.receiversChanged();
+    return () => {
+      this.#handlers.delete(handler);
+      this.receiversChanged();
+    };
   }
 
   /**
    * The messages from this call on, and those that nobody has seen yet. Ends with the signal or the
-   * mailbox; what a reader leaves behind waits for the next one.
+   * mailbox; what a reader leaves behind that nobody else was handed goes to those who are there, or
+   * waits for the next one.
    */
   read(signal: AbortSignal | undefined): AsyncIterableIterator<InboundMessage> {
-    const reader: Reader = { queue: this.#unread.splice(0), wake: () => {}, ended: this.#closed };
+    const reader: Reader = { queue: [], wake: () => {}, ended: this.#closed };
     const leave = (): undefined => {
       stopListening();
-      if (this.#readers.delete(reader) && !this.#hasReceivers) this.#unread.unshift(...reader.queue);
-      reader.queue.length = 0;
+      this.#readers.delete(reader);
+      const unseen = reader.queue.splice(0).filter((held) => --held.readers === 0 && !held.isSeen);
+      this.#waiting = unseen.map(({ message }) => message).concat(this.#waiting);
       reader.ended = true;
       reader.wake();
+      this.receiversChanged();
     };
+    const stopListening = onAbort(signal, leave);
     const steps = (async function* (): AsyncGenerator<InboundMessage, undefined> {
       for (;;) {
-        const message = reader.queue.shift();
-        if (message) yield message;
-        else if (reader.ended) return leave();
+        const held = reader.queue.shift();
+        if (held) {
+          held.isSeen = true;
+          yield held.message;
+        } else if (reader.ended) return leave();
         else await new Promise<void>((wake) => Object.assign(reader, { wake }));
       }
     })();
-    this.#readers.add(reader);
-    const stopListening = onAbort(signal, leave);
     if (signal?.aborted) leave();
+    else {
+      this.#readers.add(reader);
+      this.receiversChanged();
+    }
     return {
       [Symbol.asyncIterator]() {
         return this;
@@ -74,22 +104,44 @@ export class Mailbox {
     };
   }
 
-  /**
-   * Hands a message over.
-   * @param heard - whether somebody else takes it, so that it need not wait here for the first who does
-   */
-  put(message: InboundMessage, heard: boolean): void {
-    if (!heard && !this.#hasReceivers) this.#unread.push(message);
-    for (const reader of this.#readers) {
-      reader.queue.push(message);
-      reader.wake();
-    }
-    for (const handler of [...this.#handlers]) this.#call(handler, message);
+  /** Hands a message over, once its turn has come. */
+  put(message: InboundMessage): void {
+    this.#waiting.push(message);
+    this.receiversChanged();
   }
 
-  /** Lets the readers end after what they have. */
+  /** Calls a function of the application with a message. */
+  call(listener: Listener, message: InboundMessage): void {
+    const ended = callGuarded(
+      () => listener.call([message]),
+      (error) => this.#onError(error, message),
+    );
+    if (!ended) return;
+    const counted = listener.once ? this.#once : listener;
+    counted.unfinished++;
+    void ended.then(() => {
+      counted.unfinished--;
+      this.receiversChanged();
+    });
+  }
+
+  /** Hands over what waits, as far as somebody takes it. To be called when a listener has come or left. */
+  receiversChanged(): void {
+    // A function that is called may bring others here; they see what comes after its message.
+    if (this.#isHandingOver) return;
+    this.#isHandingOver = true;
+    while (this.#hasReceivers && (this.#closed || !this.#isBusy)) {
+      const message = this.#waiting.shift();
+      if (!message) break;
+      this.#handOver(message);
+    }
+    this.#isHandingOver = false;
+  }
+
+  /** Lets the readers end after what they have. What waits behind slow functions is handed over all the same. */
   close(): void {
     this.#closed = true;
+    this.receiversChanged();
     for (const reader of this.#readers) {
       reader.ended = true;
       reader.wake();
@@ -97,16 +149,38 @@ export class Mailbox {
   }
 
   get #hasReceivers(): boolean {
-    return this.#handlers.size > 0 || this.#readers.size > 0;
+    return this.#handlers.size > 0 || this.#readers.size > 0 || this.#listeners.present().length > 0;
   }
 
-  #call(handler: MessageHandler, message: InboundMessage): void {
-    (async () => await handler(message))().catch((error: unknown) => this.#onError(error, message));
+  /** Whether too many calls of a function that is still there have not ended. */
+  get #isBusy(): boolean {
+    const functions = [this.#once, ...this.#handlers.values(), ...this.#listeners.present()];
+    return functions.some(({ unfinished }) => unfinished >= MAX_UNFINISHED);
+  }
+
+  #handOver(message: InboundMessage): void {
+    const isSeen = this.#handlers.size > 0 || this.#listeners.present().length > 0;
+    const held = { message, readers: this.#readers.size, isSeen };
+    for (const reader of this.#readers) {
+      reader.queue.push(held);
+      reader.wake();
+    }
+    for (const handler of [...this.#handlers.values()]) this.call(handler, message);
+    this.#listeners.emit(message);
   }
 }
 
+/** A message that readers have not taken yet. */
+interface Held {
+  readonly message: InboundMessage;
+  /** How many of them. */
+  readers: number;
+  /** Whether anybody was handed it. */
+  isSeen: boolean;
+}
+
 interface Reader {
-  readonly queue: InboundMessage[];
+  readonly queue: Held[];
   wake: () => void;
   ended: boolean;
 }

@@ -1,6 +1,6 @@
 import { utf8ToBytes } from "@noble/hashes/utils.js";
 import { abortable, onAbort, throwIfAborted } from "../base/abort.js";
-import { monotonicNow, NEVER, timer } from "../base/alarm.js";
+import { atMost, monotonicNow, NEVER, timer } from "../base/alarm.js";
 import { type BrokerAddress, NoAckError, SidewireError } from "../base/errors.js";
 import type { Lifecycle } from "../base/lifecycle.js";
 import { check, got, viewOf } from "../base/schema.js";
@@ -61,6 +61,9 @@ const LINE_MS = 500;
 const FIRST_FLIGHT = 8;
 const FIRST_ACK_MS = 2000;
 
+/** How long a message waits for the one before to be signed: a signer that hangs does not take those behind along. */
+const OVERTAKING_MS = 500;
+
 /** How long a probe goes on listening after the first answer: this, or twice the first round trip. */
 const PROBE_LISTEN_MS = 150;
 
@@ -90,7 +93,7 @@ export class SmartPipe implements AsyncDisposable {
   readonly #turns: Turns;
   readonly #numbering = new Numbering();
   /** Resolves when the message before was published, or never will be: long ones take longer to be signed. */
-  #lastPublished: Promise<void> = Promise.resolve();
+  #lastPublished: Promise<void> | undefined;
   /** What its user waits for. */
   readonly #unsettled = new Set<Promise<unknown>>();
   #closed = false;
@@ -320,8 +323,11 @@ export class SmartPipe implements AsyncDisposable {
     const publishing = new Promise<void>((resolve) => {
       published = resolve;
     });
-    if (before) this.#lastPublished = publishing;
-    void publishing.then(() => this.#turns.published());
+    if (type === MessageType.Message) this.#lastPublished = publishing;
+    void publishing.then(() => {
+      if (this.#lastPublished === publishing) this.#lastPublished = undefined;
+      this.#turns.published();
+    });
     try {
       const message = make();
       // Looked at once for each time it is packed: a clock that fails later on makes no failure of what was delivered.
@@ -338,8 +344,8 @@ export class SmartPipe implements AsyncDisposable {
         return await pack();
       };
       const payload = await pack();
-      // The receiver would wait for what this one has overtaken.
-      await abortable(before ?? Promise.resolve(), signal);
+      // The receiver would wait for what this one has overtaken. It waits no longer than for a lost one.
+      if (before) await abortable(atMost(OVERTAKING_MS, before), signal);
       // Signing took its time.
       lifecycle.checkNotOver();
       const left = { timeoutMs: timeoutMs - (monotonicNow() - startedAt) };

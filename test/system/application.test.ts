@@ -44,6 +44,193 @@ class Agent implements Identity {
   }
 }
 
+/** Sends so many messages, numbered from `first`; resolves with how many bytes of each were acknowledged. */
+async function sendMany(
+  from: Router,
+  to: string,
+  first: number,
+  count: number,
+  timeoutMs = 2500,
+): Promise<number[]> {
+  const pipe = await from.pipe(to, { useCache: true });
+  return await Promise.all(
+    Array.from({ length: count }, (_, i) => pipe.send(`${first + i}`.padStart(5, "0"), { timeoutMs })),
+  );
+}
+
+describe("a listener that comes late", () => {
+  const ways: [string, (router: Router, show: (message: InboundMessage) => void) => unknown][] = [
+    ["on", (router, show) => router.on("message", show)],
+    ["addListener", (router, show) => router.addListener("message", show)],
+    ["addMessageHandler", (router, show) => router.addMessageHandler(show)],
+    [
+      "messages",
+      async (router, show) => {
+        for await (const message of router.messages()) show(message);
+      },
+    ],
+  ];
+
+  it.each(ways)("(%s) is handed all that was acknowledged, and the router takes more", async (_, come) => {
+    const pool = await startPool();
+    const [ann, ben] = await Promise.all([startPeer(pool), startPeer(pool)]);
+    const sent = await sendMany(ann, ben.address, 0, 1100);
+    expect(ben.stats().dropped.full).toBeGreaterThan(0);
+    expect(sent).toContain(0);
+    const { received } = ben.stats();
+    // And what came out of a gap with the last of them.
+    expect(received).toBeGreaterThanOrEqual(1024);
+    expect(received).toBeLessThan(1024 + 64);
+    const shown: string[] = [];
+    void come(ben, (message) => shown.push(message.text()));
+    await vi.waitUntil(() => shown.length === received);
+    const more = await sendMany(ann, ben.address, 1100, 100);
+    expect(more).toEqual(more.map(() => 5));
+    // Behind the gap that the refused ones left.
+    await vi.waitUntil(() => shown.at(-1) === "01199", { timeout: 10_000 });
+    const acknowledged = [...sent, ...more].flatMap((bytes, i) => (bytes > 0 ? `${i}`.padStart(5, "0") : []));
+    expect(shown.filter((text) => acknowledged.includes(text))).toEqual(acknowledged);
+    expect(shown).toHaveLength(ben.stats().received);
+    expect(shown).toEqual([...new Set(shown)].sort());
+  });
+
+  it("with once is handed the first, and the next one the rest", async () => {
+    const pool = await startPool();
+    const [ann, ben] = await Promise.all([startPeer(pool), startPeer(pool)]);
+    expect(await sendMany(ann, ben.address, 0, 3)).toEqual([5, 5, 5]);
+    const first = await nextMessage(ben);
+    const rest = record(ben);
+    expect([first, ...rest].map((message) => message.text())).toEqual(["00000", "00001", "00002"]);
+  });
+});
+
+describe("a listener that fails", () => {
+  it.each<[string, () => unknown]>([
+    [
+      "throws",
+      () => {
+        throw new Error("broken");
+      },
+    ],
+    ["rejects", () => Promise.reject(new Error("broken"))],
+    ["rejects later", () => pause(5).then(() => Promise.reject(new Error("broken")))],
+  ])("(%s) is a handlerError, whatever the event, and harms no other", async (_, fail) => {
+    // The test runner reports what nobody handled.
+    const pool = await startPool();
+    const ann = makePeer(pool, {
+      getTime: () => Date.now() - 60_000,
+      accept: (from) => from === ben.address,
+    });
+    const ben = makePeer(pool);
+    const others: string[] = [];
+    for (const event of ["message", "broker", "dropped", "skew"] as const) {
+      ann.on(event, fail as () => void);
+      ann.on(event, () => void others.push(event));
+    }
+    const errors: { error: unknown; message?: InboundMessage | undefined }[] = [];
+    ann.on("handlerError", (event) => errors.push(event));
+    const stranger = makePeer(pool);
+    await Promise.all([ann, ben, stranger].map((router) => router.start()));
+    expect(await (await ben.pipe(ann.address)).send("hello")).toBe(5);
+    expect(await (await stranger.pipe(ann.address)).send("hello", { timeoutMs: 300 })).toBe(0);
+    await vi.waitUntil(() => errors.length === others.length, { timeout: 5000 });
+    expect(new Set(others)).toEqual(new Set(["message", "broker", "dropped", "skew"]));
+    for (const { error } of errors) expect(error).toMatchObject({ message: "broken" });
+    expect(errors.filter(({ message }) => message !== undefined)).toHaveLength(1);
+  });
+
+  it("to hear of failures is told of on the console, once for each, and not to itself", async () => {
+    const pool = await startPool();
+    const told = vi.spyOn(console, "error").mockImplementation(() => {});
+    onTestFinished(() => told.mockRestore());
+    const [ann, ben] = await Promise.all([startPeer(pool), startPeer(pool)]);
+    const heard: unknown[] = [];
+    ann.on("handlerError", ({ error }) => {
+      heard.push(error);
+      throw new Error("worse");
+    });
+    ann.on("handlerError", async () => {
+      throw new Error("worse still");
+    });
+    ann.addMessageHandler(() => {
+      throw new Error("broken");
+    });
+    expect(await (await ben.pipe(ann.address)).send("hello")).toBe(5);
+    await vi.waitUntil(() => told.mock.calls.length >= 2);
+    expect(heard).toEqual([expect.objectContaining({ message: "broken" })]);
+    expect(told.mock.calls.map(([, error]) => error)).toEqual([
+      expect.objectContaining({ message: "worse" }),
+      expect.objectContaining({ message: "worse still" }),
+    ]);
+  });
+
+  it("is told of now and then where strangers can call it as often as they like", async () => {
+    const pool = await startPool();
+    const ann = await startPeer(pool, {
+      accept: () => {
+        throw new Error("no list");
+      },
+    });
+    const ben = await startPeer(pool);
+    const errors: unknown[] = [];
+    ann.on("handlerError", ({ error }) => errors.push(error));
+    const sent = await sendMany(ben, ann.address, 0, 50);
+    expect(sent).toEqual(sent.map(() => 0));
+    expect(ann.stats().dropped["not-accepted"]).toBeGreaterThanOrEqual(50);
+    // At most one in ten seconds.
+    expect(errors).toEqual([expect.objectContaining({ message: "no list" })]);
+  });
+});
+
+describe("handlers that take long", () => {
+  it("are back-pressure: 1024 run at once, then messages are refused, and taken when some have ended", async () => {
+    const pool = await startPool();
+    const [ann, ben] = await Promise.all([startPeer(pool), startPeer(pool)]);
+    const begun: string[] = [];
+    const open: (() => void)[] = [];
+    ben.on("message", async (message) => {
+      begun.push(message.text());
+      await new Promise<void>((resolve) => open.push(resolve));
+    });
+    const sent = await sendMany(ann, ben.address, 0, 1500);
+    expect(begun).toHaveLength(1024);
+    expect(sent).toContain(0);
+    // Those that came out of a gap with the last of them wait.
+    expect(ben.stats().received).toBeLessThan(1024 + 64);
+    expect(ben.stats().dropped.full).toBeGreaterThan(0);
+    for (const resolve of open.splice(0)) resolve();
+    const more = await sendMany(ann, ben.address, 1500, 100);
+    expect(more).toEqual(more.map(() => 5));
+    await vi.waitUntil(() => begun.at(-1) === "01599", { timeout: 10_000 });
+    expect(begun).toHaveLength(ben.stats().received);
+    expect(begun).toEqual([...begun].sort());
+  });
+
+  it("that reply to each other's messages come to an end", async () => {
+    const pool = await startPool();
+    // However busy the machine, no gap is given up.
+    const options = { gapTimeoutMs: 60_000 };
+    const [ann, ben] = await Promise.all([startPeer(pool, options), startPeer(pool, options)]);
+    const replies = { sent: 0, acknowledged: 0 };
+    for (const router of [ann, ben]) {
+      router.addMessageHandler(async (message) => {
+        if (message.text() === "reply") return;
+        replies.sent++;
+        if ((await message.reply("reply")) > 0) replies.acknowledged++;
+      });
+    }
+    const sent = (
+      await Promise.all([
+        sendMany(ann, ben.address, 0, 700, 15_000),
+        sendMany(ben, ann.address, 0, 700, 15_000),
+      ])
+    ).flat();
+    expect(sent).toEqual(sent.map(() => 5));
+    await vi.waitUntil(() => replies.acknowledged === 1400, { timeout: 15_000 });
+    expect(replies.sent).toBe(1400);
+  }, 30_000);
+});
+
 describe("close", () => {
   it("lets a reply go out that was begun just before", async () => {
     const pool = await startPool();
@@ -223,6 +410,22 @@ describe("a signer that hangs", () => {
     agent.hangs = false;
     expect(await pipe.send("hello")).toBe(5);
     expect(shown.map((message) => message.text())).toEqual(["hello"]);
+  });
+
+  it("for one message does not take those behind it along", async () => {
+    const pool = await startPool();
+    const ben = await startPeer(pool);
+    const agent = new Agent();
+    const ann = await startAs(agent, pool);
+    const pipe = await ann.pipe(ben.address);
+    await pipe.deliver("hello");
+    agent.hangs = true;
+    const hung = pipe.send("never");
+    await vi.waitUntil(() => agent.asked > 1);
+    agent.hangs = false;
+    const sent = await Promise.all(["a", "b", "c"].map((text) => pipe.send(text)));
+    expect(sent).toEqual([1, 1, 1]);
+    expect(await hung).toBe(0);
   });
 
   it("is left by the signal, and by an immediate close", async () => {
