@@ -90,6 +90,9 @@ const PROVEN_AFTER_MS = 30_000;
 /** How often idle connections are looked for, where the idle timeout is not shorter. */
 const SWEEP_EVERY_MS = 60_000;
 
+/** Connections at once to brokers that hints named and no pool has, over all pipes: hints are somebody else's word. */
+const MAX_HINTED = 16;
+
 interface Slot extends LinkSlot {
   state: LinkState;
   link: BrokerLink | undefined;
@@ -309,7 +312,25 @@ export class LinkSet {
     if (slot.state === "waiting") this.#retry.set(slot.retryAt);
   }
 
+  /** Whether one more may be dialled; of brokers that hints named, the one that is not used for longest makes room. */
+  #hasRoomFor(slot: Slot): boolean {
+    if (!isHinted(slot)) return true;
+    const used = [...this.#slots.values()].filter(
+      (other) => isHinted(other) && (other.state === "open" || other.state === "connecting"),
+    );
+    if (used.length < MAX_HINTED) return true;
+    const [oldest] = used
+      .filter((other) => other.state === "open" && !isWanted(other))
+      .sort((a, b) => a.lastUse - b.lastUse);
+    if (oldest) this.#hangUp(oldest, true);
+    return oldest !== undefined;
+  }
+
   async #connect(slot: Slot, now: number): Promise<void> {
+    if (!this.#hasRoomFor(slot)) {
+      this.#lost(slot, new BrokerError("unreachable", `${MAX_HINTED} hinted brokers are in use already`));
+      return;
+    }
     const controller = new AbortController();
     slot.dialling = controller;
     slot.dialledAt = now;
@@ -476,6 +497,11 @@ function together(failures: ReadonlyMap<Transport, BrokerError>, last: BrokerErr
   const each = [...failures].map(([transport, { message }]) => `${transport}: ${message}`);
   const { returnCode, httpStatus } = last;
   return new BrokerError(last.reason, each.join("; "), { cause: last, returnCode, httpStatus });
+}
+
+/** Whether a hint named it, and no pool has it. */
+function isHinted({ broker }: Slot): boolean {
+  return broker.publicOnly !== undefined;
 }
 
 function isWanted(slot: Slot): boolean {
