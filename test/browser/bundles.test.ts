@@ -81,8 +81,8 @@ withChromium("a page under a strict Content-Security-Policy", (launchChromium) =
     return source;
   }
 
-  for (const [name, build] of Object.entries(WAYS)) {
-    it(`gets a message and answers it, ${name}`, async () => {
+  it(`gets a message and answers it: ${Object.keys(WAYS).join("; ")}`, async () => {
+    for (const [name, build] of Object.entries(WAYS)) {
       const out = mkdtempSync(join(folder, "out-"));
       await build(writeSource(), out);
       const { port, webPort } = broker;
@@ -96,12 +96,12 @@ withChromium("a page under a strict Content-Security-Policy", (launchChromium) =
       );
       const answers = peer.messages();
       const pipe = await peer.pipe(await page.title());
-      expect(await pipe.send("hello")).toBe(5);
+      expect([name, await pipe.send("hello")]).toEqual([name, 5]);
       expect((await answers.next()).value).toMatchObject({ sealed: true });
-      expect(problems).toEqual([]);
+      expect([name, ...problems]).toEqual([name]);
       // What a page has not by itself is not there afterwards either.
       expect(
-        await page.evaluate(() => ["process", "Buffer", "global"].filter((name) => name in window)),
+        await page.evaluate(() => ["process", "Buffer", "global"].filter((global) => global in window)),
       ).toEqual([]);
 
       // The policy is in force, and a violation would have been seen.
@@ -109,8 +109,8 @@ withChromium("a page under a strict Content-Security-Policy", (launchChromium) =
       await expect
         .poll(() => problems)
         .toContainEqual(expect.stringMatching(/^connect-src ws:\/\/127\.0\.0\.2/));
-    });
-  }
+    }
+  });
 });
 
 describe("dist/sidewire.min.js", () => {

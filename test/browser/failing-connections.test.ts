@@ -51,7 +51,7 @@ withChromium("what a page is told of brokers that it cannot use", (launchChromiu
     });
   }
 
-  it("says as much as a browser tells", async () => {
+  it("says as much as a browser tells, and that it is offline", async () => {
     const { notFound, talking } = await startServers();
     const reasons = await reasonsFor({
       IPv4: {
@@ -63,9 +63,7 @@ withChromium("what a page is told of brokers that it cannot use", (launchChromiu
     const untold =
       "could not be reached, or its certificate or HTTP answer was refused: a page is not told which";
     expect(reasons.toSorted()).toEqual([untold, untold, "what answered is not MQTT"]);
-  });
 
-  it("knows that it is offline", async () => {
     const pool = { IPv4: { "127.0.0.1": { ws: await freePort("127.0.0.1") } } };
     expect(await reasonsFor(pool, true)).toEqual(["this browser is offline"]);
   });
