@@ -1,6 +1,6 @@
 import { once } from "node:events";
 import { readFile } from "node:fs/promises";
-import { createServer, type ServerResponse } from "node:http";
+import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 import { join } from "node:path";
 import { build } from "esbuild";
@@ -36,7 +36,8 @@ export async function serveExample(address: string, wantedPort: number): Promise
     // Not parsed as a URL: anybody may ask for what is none, such as "//".
     const [pathname = ""] = (request.url ?? "").split("?");
     const file = files.get(pathname);
-    if (request.method === "POST") void control(pathname, brokers, response);
+    if (request.method === "POST" && !isOwnPage(request)) response.writeHead(403).end();
+    else if (request.method === "POST") void control(pathname, brokers, response);
     else if (pathname === "/setup.json") {
       const setup: Setup = { brokers: poolOf(address, brokers), url, now: Date.now() };
       response.writeHead(200, { "content-type": "application/json" }).end(JSON.stringify(setup));
@@ -68,6 +69,11 @@ export async function serveExample(address: string, wantedPort: number): Promise
       await stopAll();
     },
   };
+}
+
+/** Whether it comes from this page, or from no page: any other that is open in a browser here may ask as well. */
+function isOwnPage({ headers: { origin, host } }: IncomingMessage): boolean {
+  return origin === undefined || origin === `http://${host}`;
 }
 
 interface PageFile {

@@ -85,5 +85,18 @@ describe("the example's server", () => {
     expect(await status(`brokers/${first?.port}/start`, "POST")).toBe(204);
     expect(await status(`brokers/${first?.port}/explode`, "POST")).toBe(404);
     expect(await status("brokers/1/stop", "POST")).toBe(404);
+    // A page from elsewhere, open in the same browser.
+    const origins: readonly [string, number][] = [
+      ["https://evil.example", 403],
+      ["null", 403],
+      [new URL(url).origin, 204],
+    ];
+    for (const [origin, expected] of origins) {
+      const asked = await fetch(`${url}brokers/${first?.port}/start`, {
+        method: "POST",
+        headers: { origin },
+      });
+      expect(asked.status).toBe(expected);
+    }
   });
 });
