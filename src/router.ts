@@ -145,7 +145,7 @@ export class Router extends Emitter<RouterEvents> implements AsyncDisposable {
     this.#receiver = new Receiver({
       ...shared,
       isKnown: (from) => settings.accept !== undefined || this.#routes.foundAt(from).length > 0,
-      hasRoom: () => !this.#mailbox.isFull,
+      hasRoom: (from) => !this.#mailbox.isFullFor(from),
       onAccepted: (messages) => this.#handOver(messages),
       onDropped: (drop) => this.#reporter.dropped(drop),
       onDuplicate: () => this.#reporter.duplicate(),
@@ -159,6 +159,7 @@ export class Router extends Emitter<RouterEvents> implements AsyncDisposable {
       schedule: (at) => this.#outboxAlarm.set(at),
       lifecycle: this.#lifecycle,
       wakes: () => wakes,
+      addHandler: (from, handler) => this.#mailbox.addHandlerOf(from, handler),
     };
   }
 

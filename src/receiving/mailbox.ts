@@ -27,6 +27,8 @@ const MAX_UNFINISHED = 1024;
  */
 export class Mailbox {
   readonly #handlers = new Map<MessageHandler, Listener>();
+  /** Those that want the messages of one peer alone, by its address. */
+  readonly #handlersOf = new Map<string, Map<MessageHandler, Listener>>();
   readonly #readers = new Set<Reader>();
   readonly #listeners: MessageListeners;
   readonly #onError: (error: unknown, message: InboundMessage) => void;
@@ -42,9 +44,11 @@ export class Mailbox {
     this.#onError = onError;
   }
 
-  /** Whether one more message would have to be refused. */
-  get isFull(): boolean {
-    if (this.#waiting.length >= MAX_WAITING || this.#isBusy) return true;
+  /** Whether one more message of this peer would have to be refused. */
+  isFullFor(from: string): boolean {
+    if (this.#isBusy) return true;
+    // What waits for somebody else does not stand in its way.
+    if (this.#waiting.length >= MAX_WAITING && !this.#handlersOf.has(from)) return true;
     for (const reader of this.#readers) if (reader.queue.length >= MAX_WAITING) return true;
     return false;
   }
@@ -55,6 +59,19 @@ export class Mailbox {
     this.receiversChanged();
     return () => {
       this.#handlers.delete(handler);
+      this.receiversChanged();
+    };
+  }
+
+  /** Adds a handler of one peer's messages, once; returns the function that removes it. */
+  addHandlerOf(from: string, handler: MessageHandler): () => void {
+    const handlers = this.#handlersOf.get(from) ?? new Map<MessageHandler, Listener>();
+    this.#handlersOf.set(from, handlers);
+    if (!handlers.has(handler)) handlers.set(handler, new Listener(handler));
+    this.receiversChanged();
+    return () => {
+      handlers.delete(handler);
+      if (handlers.size === 0 && this.#handlersOf.get(from) === handlers) this.#handlersOf.delete(from);
       this.receiversChanged();
     };
   }
@@ -130,8 +147,8 @@ export class Mailbox {
     // A function that is called may bring others here; they see what comes after its message.
     if (this.#isHandingOver) return;
     this.#isHandingOver = true;
-    while (this.#hasReceivers && (this.#closed || !this.#isBusy)) {
-      const message = this.#waiting.shift();
+    while (this.#closed || !this.#isBusy) {
+      const message = this.#takeWaiting();
       if (!message) break;
       this.#handOver(message);
     }
@@ -148,6 +165,14 @@ export class Mailbox {
     }
   }
 
+  /** The first that waits and that somebody takes. */
+  #takeWaiting(): InboundMessage | undefined {
+    if (this.#hasReceivers) return this.#waiting.shift();
+    if (this.#handlersOf.size === 0) return undefined;
+    const at = this.#waiting.findIndex(({ from }) => this.#handlersOf.has(from));
+    return at < 0 ? undefined : this.#waiting.splice(at, 1)[0];
+  }
+
   get #hasReceivers(): boolean {
     return this.#handlers.size > 0 || this.#readers.size > 0 || this.#listeners.present().length > 0;
   }
@@ -155,17 +180,19 @@ export class Mailbox {
   /** Whether too many calls of a function that is still there have not ended. */
   get #isBusy(): boolean {
     const functions = [this.#once, ...this.#handlers.values(), ...this.#listeners.present()];
+    for (const handlers of this.#handlersOf.values()) functions.push(...handlers.values());
     return functions.some(({ unfinished }) => unfinished >= MAX_UNFINISHED);
   }
 
   #handOver(message: InboundMessage): void {
-    const isSeen = this.#handlers.size > 0 || this.#listeners.present().length > 0;
+    const handlers = [...this.#handlers.values(), ...(this.#handlersOf.get(message.from)?.values() ?? [])];
+    const isSeen = handlers.length > 0 || this.#listeners.present().length > 0;
     const held = { message, readers: this.#readers.size, isSeen };
     for (const reader of this.#readers) {
       reader.queue.push(held);
       reader.wake();
     }
-    for (const handler of [...this.#handlers.values()]) this.call(handler, message);
+    for (const handler of handlers) this.call(handler, message);
     this.#listeners.emit(message);
   }
 }

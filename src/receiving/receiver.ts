@@ -67,8 +67,8 @@ export interface ReceiverOptions {
   readonly wallNow: () => number;
   /** Whether this is a peer that answered us before, or one that `accept` named: it comes before strangers. */
   readonly isKnown: (address: string) => boolean;
-  /** Whether the application has room for one more message. */
-  readonly hasRoom: () => boolean;
+  /** Whether the application has room for one more message of this peer. */
+  readonly hasRoom: (from: string) => boolean;
   readonly onAccepted: (messages: readonly Accepted[]) => void;
   readonly onDropped: (drop: Drop) => void;
   /** A copy of a message that was accepted before. */
@@ -298,7 +298,7 @@ export class Receiver {
     if (seen === "seen") return seen;
     const turn = this.#inbox.check(source + queueId, sequence, this.#senderOf(packet));
     if (turn === "late") return "out-of-order";
-    const isRoom = hasRoom() && this.#acks.hasRoom(now);
+    const isRoom = hasRoom(source) && this.#acks.hasRoom(now);
     return seen === "new" && turn === "accepted" && isRoom ? "new" : "full";
   }
 

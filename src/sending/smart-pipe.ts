@@ -6,7 +6,7 @@ import type { Lifecycle } from "../base/lifecycle.js";
 import { check, got, viewOf } from "../base/schema.js";
 import type { LinkSet } from "../brokers/link-set.js";
 import { Reserve } from "../brokers/token-bucket.js";
-import type { Receipt, SendOptions } from "../message.js";
+import type { InboundMessage, Receipt, SendOptions } from "../message.js";
 import { parseSendOptions, type Settings, type Wait } from "../options.js";
 import { addressOf, type Broker } from "../wire/broker-pool.js";
 import type { Identity } from "../wire/identity.js";
@@ -44,6 +44,8 @@ export interface PipeContext {
   /** Sets the router's alarm for the outbox. */
   readonly schedule: (at: number) => void;
   readonly lifecycle: Lifecycle;
+  /** Calls a function with every message of a peer; returns the function that removes it. */
+  readonly addHandler: (from: string, handler: (message: InboundMessage) => unknown) => () => void;
   /** How often the machine has woken from sleep, or from an earlier state of it. */
   readonly wakes: () => number;
 }
@@ -94,6 +96,8 @@ export class SmartPipe implements AsyncDisposable {
   readonly #numbering = new Numbering();
   /** Resolves when the message before was published, or never will be: long ones take longer to be signed. */
   #lastPublished: Promise<void> | undefined;
+  /** What removes each of its handlers. */
+  readonly #handlers = new Map<(message: InboundMessage) => unknown, () => void>();
   /** What its user waits for. */
   readonly #unsettled = new Set<Promise<unknown>>();
   #closed = false;
@@ -223,12 +227,33 @@ export class SmartPipe implements AsyncDisposable {
   }
 
   /**
-   * Takes no more messages and leaves the cache. What was sent before goes on; connections belong to
-   * the router and stay.
+   * Calls a function with every message from the pipe's peer, and with none of others, until the pipe is closed. The
+   * same function twice counts once. The router's own handlers get them as well; what comes from others waits for one of those.
+   * @returns a function that removes it
+   * @throws {@link SidewireError} `CLOSED`, `INVALID_OPTION`
+   */
+  addMessageHandler(handler: (message: InboundMessage) => unknown): () => void {
+    check(typeof handler === "function", "INVALID_OPTION", "handler", "a function");
+    this.#checkOpen();
+    // A function of the pipe's own, as another pipe may have the same handler.
+    const remove =
+      this.#handlers.get(handler) ?? this.#context.addHandler(this.to, (message) => handler(message));
+    this.#handlers.set(handler, remove);
+    return () => {
+      if (this.#handlers.get(handler) === remove) this.#handlers.delete(handler);
+      remove();
+    };
+  }
+
+  /**
+   * Takes no more messages, calls its handlers no more, and leaves the cache. What was sent before goes on;
+   * connections belong to the router and stay.
    */
   close(): void {
     if (this.#closed) return;
     this.#closed = true;
+    for (const remove of this.#handlers.values()) remove();
+    this.#handlers.clear();
     this.onClosed();
   }
 

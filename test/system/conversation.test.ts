@@ -238,6 +238,51 @@ describe("a pipe", () => {
   });
 });
 
+describe("the handlers of a pipe", () => {
+  it("get what its peer says, once, until they are removed or the pipe is closed", async () => {
+    const pool = poolOf([use(await startEmbeddedBroker())]);
+    const [ann, ben, eve] = await Promise.all([startPeer(pool), startPeer(pool), startPeer(pool)]);
+    const [toBen, another] = [await ann.pipe(ben.address), await ann.pipe(ben.address)];
+    const [first, second, third]: [string[], string[], string[]] = [[], [], []];
+    const handler = (message: { text(): string }): number => first.push(message.text());
+    toBen.addMessageHandler(handler);
+    toBen.addMessageHandler(handler);
+    const remove = toBen.addMessageHandler((message) => second.push(message.text()));
+    another.addMessageHandler((message) => third.push(message.text()));
+    const [fromBen, fromEve] = [await ben.pipe(ann.address), await eve.pipe(ann.address)];
+    expect(await fromEve.send("eve's")).toBe(5);
+    expect(await fromBen.send("one")).toBe(3);
+    remove();
+    expect(await fromBen.send("two")).toBe(3);
+    toBen.close();
+    expect(await fromBen.send("three")).toBe(5);
+    expect([first, second, third]).toEqual([["one", "two"], ["one"], ["one", "two", "three"]]);
+    expect(() => toBen.addMessageHandler(handler)).toThrow(expect.objectContaining({ code: "CLOSED" }));
+    // A caller without types may pass anything.
+    expect(() => another.addMessageHandler(undefined as never)).toThrow(
+      expect.objectContaining({ code: "INVALID_OPTION", path: "handler" }),
+    );
+
+    // What nobody was handed has waited for somebody who takes it.
+    const rest: string[] = [];
+    ann.addMessageHandler((message) => rest.push(message.text()));
+    expect(rest).toEqual(["eve's"]);
+  });
+
+  it("are not kept from their peer by what others say, which nobody takes", { timeout: 30_000 }, async () => {
+    const pool = poolOf([use(await startEmbeddedBroker())]);
+    const [ann, ben, eve] = await Promise.all([startPeer(pool), startPeer(pool), startPeer(pool)]);
+    const texts: string[] = [];
+    (await ann.pipe(ben.address)).addMessageHandler((message) => texts.push(message.text()));
+    const [fromBen, fromEve] = [await ben.pipe(ann.address), await eve.pipe(ann.address)];
+    const eves = await Promise.all(Array.from({ length: 1024 }, (_, i) => fromEve.send(`${i}`)));
+    expect(eves).not.toContain(0);
+    expect(await fromEve.send("one too many", { timeoutMs: 300 })).toBe(0);
+    expect(await fromBen.send("hello")).toBe(5);
+    expect(texts).toEqual(["hello"]);
+  });
+});
+
 describe("what the application is handed", () => {
   it("goes to every handler once, whatever another one throws", async () => {
     const pool = poolOf([use(await startEmbeddedBroker())]);
@@ -263,7 +308,7 @@ describe("what the application is handed", () => {
     expect(texts).toEqual(["one", "two"]);
     expect(errors).toContainEqual([new Error("thrown"), "one"]);
     expect(errors).toContainEqual([new Error("rejected"), "two"]);
-    expect(errors).toContainEqual([new Error("in a listener"), undefined]);
+    expect(errors).toContainEqual([new Error("in a listener"), "one"]);
   });
 
   it("waits for the first handler, and is refused when too much waits", { timeout: 30_000 }, async () => {
