@@ -36,7 +36,6 @@ const ORDER: readonly string[] = [
   "platform/web-socket-frames",
   "platform/web-socket-connection",
   "platform/node",
-  "platform/next-turn",
   "platform/browser-connection",
   "platform/browser",
   "wire/identity",

@@ -3,7 +3,11 @@
  * never let anything else in between. No timer: those are rare in a page that is in the background.
  */
 export const nextTask: (act: () => void) => void =
-  typeof setImmediate === "function" ? (act) => void setImmediate(act) : (act) => pageTask(act);
+  typeof setImmediate === "function"
+    ? (act) => void setImmediate(act)
+    : typeof MessageChannel === "function"
+      ? pageTask
+      : (act) => void setTimeout(act); // what stands in for a page in tests, as jsdom, has neither
 
 function pageTask(act: () => void): void {
   const { port1, port2 } = new MessageChannel();

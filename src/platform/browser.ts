@@ -1,6 +1,6 @@
 import { SidewireError } from "../base/errors.js";
+import { nextTask } from "../base/next-task.js";
 import { BrowserConnection } from "./browser-connection.js";
-import { nextTurn } from "./next-turn.js";
 import { noble } from "./noble.js";
 import type { Platform } from "./platform.js";
 import { webSocketUrl } from "./web-socket-url.js";
@@ -30,5 +30,5 @@ export const platform: Platform = {
 
   openConnection: (target, events) => new BrowserConnection(webSocketUrl(target), events),
 
-  nextTurn,
+  nextTurn: nextTask,
 };
