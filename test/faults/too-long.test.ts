@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import type { Router } from "../../src/index.js";
 import { startEmbeddedBroker } from "../support/embedded-broker.js";
-import { poolOf, startPeer, untilBrokers, use } from "../support/peers.js";
+import { poolOf, record, startPeer, untilBrokers, use } from "../support/peers.js";
 import { type Rule, startProxy } from "../support/proxy.js";
 
 const LIMIT = 20_000;
@@ -27,6 +27,8 @@ describe("a message that is longer than a broker takes", () => {
     const broker = await startLimited("127.17.1.1", "127.17.1.2");
     const pool = poolOf([broker]);
     const [ann, ben] = await Promise.all([startPeer(pool), startPeer(pool)]);
+    // Somebody reads them, however many there are.
+    record(ben);
     let ended = 0;
     ann.on("broker", ({ state }) => {
       if (state === "waiting") ended++;
@@ -62,6 +64,8 @@ describe("a message that is longer than a broker takes", () => {
     ];
     const pool = poolOf(brokers);
     const [ann, ben] = await Promise.all([startPeer(pool), startPeer(pool)]);
+    // Somebody reads them, however many there are.
+    record(ben);
     await Promise.all([allOpen(ann, 2), allOpen(ben, 2)]);
     const pipe = await ann.pipe(ben.address);
     for (let i = 0; i < 5; i++) {
