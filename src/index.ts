@@ -14,7 +14,7 @@ export {
   type UnreachableBroker,
 } from "./base/errors.js";
 export { type BrokerHint, type HintStore, MemoryHintStore } from "./brokers/hints.js";
-export type { LinkState } from "./brokers/link-set.js";
+export type { LinkState } from "./brokers/link-slot.js";
 export type {
   BrokerEvent,
   DroppedEvent,

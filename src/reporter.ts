@@ -4,7 +4,7 @@ import type { Emitter, Listener } from "./base/emitter.js";
 import { SidewireError } from "./base/errors.js";
 import { callGuarded } from "./base/guarded.js";
 import type { Lifecycle } from "./base/lifecycle.js";
-import type { LinkSlot } from "./brokers/link-set.js";
+import type { LinkSlot } from "./brokers/link-slot.js";
 import type { BrokerEvent, RouterEvents } from "./events.js";
 import type { InboundMessage } from "./message.js";
 import type { Drop, DropReason } from "./receiving/receiver.js";

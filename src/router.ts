@@ -9,7 +9,8 @@ import { readClock } from "./base/wall-clock.js";
 import { openLink } from "./brokers/broker-link.js";
 import { type BrokerHint, hintOfBroker } from "./brokers/hints.js";
 import { InboundSet } from "./brokers/inbound-set.js";
-import { LinkSet, type LinkSlot } from "./brokers/link-set.js";
+import { LinkSet } from "./brokers/link-set.js";
+import type { LinkSlot } from "./brokers/link-slot.js";
 import { SleepDetector } from "./brokers/sleep-detector.js";
 import type { RouterEvents } from "./events.js";
 import type { InboundMessage, SendOptions } from "./message.js";
@@ -31,16 +32,12 @@ import { Mailbox, type MessageHandler } from "./receiving/mailbox.js";
 import { type Accepted, Receiver } from "./receiving/receiver.js";
 import { Reporter } from "./reporter.js";
 import type { Delivery } from "./sending/delivery.js";
+import { bytesOrZero, messageOf } from "./sending/message-bytes.js";
 import { Outbox } from "./sending/outbox.js";
 import { PipeCache } from "./sending/pipe-cache.js";
+import type { PipeContext } from "./sending/pipe-context.js";
 import { interleave, RoutingTable } from "./sending/routing-table.js";
-import {
-  bytesOrZero,
-  messageOf,
-  type PipeContext,
-  type ProbeResult,
-  SmartPipe,
-} from "./sending/smart-pipe.js";
+import { type ProbeResult, SmartPipe } from "./sending/smart-pipe.js";
 import { brokerStats, type RouterStats } from "./statistics.js";
 import { addressOf, type Broker } from "./wire/broker-pool.js";
 import { type Identity, identityAddress, parseAddress } from "./wire/identity.js";

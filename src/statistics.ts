@@ -1,6 +1,6 @@
 import { monotonicNow } from "./base/alarm.js";
 import type { BrokerAddress } from "./base/errors.js";
-import type { LinkSlot, LinkState } from "./brokers/link-set.js";
+import type { LinkSlot, LinkState } from "./brokers/link-slot.js";
 import type { DropReason } from "./receiving/receiver.js";
 import { addressOf } from "./wire/broker-pool.js";
 

@@ -4,7 +4,7 @@ import { describe, expect, it } from "vitest";
 import { aSignal, viewOf } from "../src/base/schema.js";
 import { AppPacket, type Identity, Keypair, MessageType, Router } from "../src/index.js";
 import { parseRouterOptions } from "../src/options.js";
-import { messageOf } from "../src/sending/smart-pipe.js";
+import { messageOf } from "../src/sending/message-bytes.js";
 import { open, seal } from "../src/wire/seal.js";
 
 /** Another realm: its Uint8Array is not ours, as in an iframe, a vm context, or a test runner's environment. */

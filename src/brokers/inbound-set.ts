@@ -1,7 +1,8 @@
 import { Alarm, monotonicNow, NEVER, timer } from "../base/alarm.js";
 import { NoBrokerError, type SidewireError } from "../base/errors.js";
 import { addressOf, type Broker } from "../wire/broker-pool.js";
-import type { LinkSet, LinkSlot } from "./link-set.js";
+import type { LinkSet } from "./link-set.js";
+import type { LinkSlot } from "./link-slot.js";
 
 export interface InboundSetOptions {
   /** For each family, the usable brokers in the order of the own ranking. */

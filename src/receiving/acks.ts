@@ -1,7 +1,8 @@
 import { bytesToHex, randomBytes, utf8ToBytes } from "@noble/hashes/utils.js";
 import { atMost, monotonicNow } from "../base/alarm.js";
 import { TieredMap } from "../base/tiered-map.js";
-import type { LinkSet, LinkSlot } from "../brokers/link-set.js";
+import type { LinkSet } from "../brokers/link-set.js";
+import type { LinkSlot } from "../brokers/link-slot.js";
 import { Reserve } from "../brokers/token-bucket.js";
 import { Outbox } from "../sending/outbox.js";
 import type { Identity } from "../wire/identity.js";

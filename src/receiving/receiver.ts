@@ -1,7 +1,8 @@
 import { monotonicNow } from "../base/alarm.js";
 import { callGuarded } from "../base/guarded.js";
 import { check, got } from "../base/schema.js";
-import type { LinkSet, LinkSlot } from "../brokers/link-set.js";
+import type { LinkSet } from "../brokers/link-set.js";
+import type { LinkSlot } from "../brokers/link-slot.js";
 import type { Settings } from "../options.js";
 import type { Delivery } from "../sending/delivery.js";
 import { Outbox } from "../sending/outbox.js";

@@ -1,7 +1,8 @@
 import { monotonicNow, NEVER } from "../base/alarm.js";
 import type { AttemptReport } from "../base/errors.js";
 import { LineSpeed, LONG_BYTES } from "../brokers/line-speed.js";
-import type { LinkSet, LinkSlot } from "../brokers/link-set.js";
+import type { LinkSet } from "../brokers/link-set.js";
+import type { LinkSlot } from "../brokers/link-slot.js";
 import { Reserve } from "../brokers/token-bucket.js";
 import { addressOf, type Broker } from "../wire/broker-pool.js";
 

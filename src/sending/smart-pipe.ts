@@ -1,22 +1,20 @@
-import { utf8ToBytes } from "@noble/hashes/utils.js";
 import { abortable, onAbort, throwIfAborted } from "../base/abort.js";
 import { atMost, monotonicNow, NEVER, timer } from "../base/alarm.js";
 import { type BrokerAddress, NoAckError, SidewireError } from "../base/errors.js";
-import type { Lifecycle } from "../base/lifecycle.js";
-import { check, got, viewOf } from "../base/schema.js";
-import type { LinkSet } from "../brokers/link-set.js";
+import { check } from "../base/schema.js";
 import { Reserve } from "../brokers/token-bucket.js";
 import type { InboundMessage, Receipt, SendOptions } from "../message.js";
-import { parseSendOptions, type Settings, type Wait } from "../options.js";
+import { parseSendOptions, type Wait } from "../options.js";
 import { addressOf, type Broker } from "../wire/broker-pool.js";
-import type { Identity } from "../wire/identity.js";
-import { AppPacket, MessageType } from "../wire/packet.js";
+import { MessageType } from "../wire/packet.js";
 import { isSealed, seal } from "../wire/seal.js";
 import { type Acknowledgement, Delivery, TimeoutReached } from "./delivery.js";
+import { bytesOrZero, messageOf } from "./message-bytes.js";
 import { Numbering } from "./numbering.js";
 import { Outbox, type Place } from "./outbox.js";
+import { Packing } from "./packing.js";
+import type { PipeContext } from "./pipe-context.js";
 import { planFor } from "./plan.js";
-import type { RoutingTable } from "./routing-table.js";
 import { withPatience } from "./signing.js";
 import { Turns } from "./turns.js";
 
@@ -29,32 +27,6 @@ export interface ProbeResult {
   /** As in {@link Receipt}; absent when nobody answered. */
   readonly remoteClockOffsetMs?: number;
 }
-
-/** What the pipes of one router share. */
-export interface PipeContext {
-  /** The own address. */
-  readonly address: string;
-  readonly identity: Identity;
-  readonly settings: Settings;
-  readonly links: LinkSet;
-  readonly outbox: Outbox<Delivery>;
-  readonly routes: RoutingTable;
-  /** The wall clock, ms. */
-  readonly wallNow: () => number;
-  /** Sets the router's alarm for the outbox. */
-  readonly schedule: (at: number) => void;
-  readonly lifecycle: Lifecycle;
-  /** Calls a function with every message of a peer; returns the function that removes it. */
-  readonly addHandler: (from: string, handler: (message: InboundMessage) => unknown) => () => void;
-  /** How often the machine has woken from sleep, or from an earlier state of it. */
-  readonly wakes: () => number;
-}
-
-/**
- * A message is packed anew when it is repeated after so long: a receiver drops what is twice as old. So does the
- * Python original, which repeats for no longer than this.
- */
-const RENEW_AFTER_MS = 60_000;
 
 /** The long messages in flight may keep the line busy for so long, ms; more wait for their turn. */
 const LINE_MS = 500;
@@ -354,21 +326,9 @@ export class SmartPipe implements AsyncDisposable {
       this.#turns.published();
     });
     try {
-      const message = make();
-      // Looked at once for each time it is packed: a clock that fails later on makes no failure of what was delivered.
-      let wall = { at: startedAt, time: wallNow() };
       const signer = withPatience(identity, { timeoutMs, signal }, lifecycle);
-      const pack = async (): Promise<Uint8Array> => {
-        const timestamp = Math.floor(wall.time / 1000);
-        return await AppPacket.pack({ ...place, timestamp, type, message }, signer);
-      };
-      const renew = async (): Promise<Uint8Array | undefined> => {
-        const now = { at: monotonicNow(), time: wallNow() };
-        if (Math.abs(now.time - wall.time) < RENEW_AFTER_MS) return undefined;
-        wall = now;
-        return await pack();
-      };
-      const payload = await pack();
+      const packing = new Packing({ place, type, message: make(), signer, wallNow });
+      const payload = await packing.pack();
       // The receiver would wait for what this one has overtaken. It waits no longer than for a lost one.
       if (before) await abortable(atMost(OVERTAKING_MS, before), signal);
       // Signing took its time.
@@ -381,7 +341,7 @@ export class SmartPipe implements AsyncDisposable {
         links,
         to: this.to,
         payload,
-        ...(type === MessageType.Message ? { renew } : {}),
+        ...(type === MessageType.Message ? { renew: packing.renew } : {}),
         route: this.#route(),
         fanOut: plan.fanOut,
         arrivingMs: plan.arrivingMs,
@@ -395,7 +355,7 @@ export class SmartPipe implements AsyncDisposable {
       const ack = await acknowledged;
       this.#learn(place, delivery, ack);
       // The middle of the ACK's second against our clock when it came.
-      const remoteClockOffsetMs = ack.timestamp * 1000 + 500 - (wall.time + ack.at - wall.at);
+      const remoteClockOffsetMs = ack.timestamp * 1000 + 500 - packing.wallAt(ack.at);
       return { delivery, ack, remoteClockOffsetMs };
     } catch (error) {
       outbox.take(key);
@@ -442,32 +402,6 @@ function receiptOf(bytes: number, { delivery, ack, remoteClockOffsetMs }: Sent):
     brokersTried: delivery.brokersTried.map(addressOf),
     remoteClockOffsetMs,
   };
-}
-
-/** The bytes that were acknowledged, or 0. */
-export async function bytesOrZero(delivering: Promise<Receipt>): Promise<number> {
-  try {
-    return (await delivering).bytes;
-  } catch (error) {
-    if (error instanceof NoAckError) return 0;
-    throw error;
-  }
-}
-
-/**
- * The bytes of a message. A copy: the caller may go on using its array while the message waits.
- * @throws {@link InvalidInputError} `INVALID_OPTION`; {@link SidewireError} `MESSAGE_TOO_LARGE`
- */
-export function messageOf(data: unknown, { maxMessageBytes }: Settings): Uint8Array {
-  const bytes = typeof data === "string" ? utf8ToBytes(data) : viewOf(data);
-  check(bytes !== undefined, "INVALID_OPTION", "data", "a string or a Uint8Array", got(data));
-  if (bytes.length > maxMessageBytes) {
-    throw new SidewireError(
-      "MESSAGE_TOO_LARGE",
-      `${bytes.length} bytes, at most ${maxMessageBytes} can be sent`,
-    );
-  }
-  return bytes.slice();
 }
 
 async function pause(ms: number, signal: AbortSignal | undefined): Promise<void> {

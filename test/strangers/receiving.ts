@@ -1,7 +1,8 @@
 import { setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";
 import { bytesToHex } from "@noble/hashes/utils.js";
-import { LinkSet, type LinkSlot } from "../../src/brokers/link-set.js";
+import { LinkSet } from "../../src/brokers/link-set.js";
+import type { LinkSlot } from "../../src/brokers/link-slot.js";
 import { parseRouterOptions, type RouterOptions } from "../../src/options.js";
 import { type Accepted, type DropReason, Receiver } from "../../src/receiving/receiver.js";
 import type { Delivery } from "../../src/sending/delivery.js";
