@@ -47,7 +47,7 @@ export interface InboundMessage {
   readonly sealed: boolean;
   /**
    * Sends a message back, through a pipe that is kept for further replies.
-   * @returns the number of bytes acknowledged, 0 when no ACK came in time
+   * @returns the number of bytes acknowledged, 0 when no ACK came in time; an empty one gives 0 either way
    */
   reply(data: string | Uint8Array, options?: SendOptions): Promise<number>;
 }

@@ -1,6 +1,6 @@
 import { platform } from "#platform";
 import { abortable, throwIfAborted } from "./base/abort.js";
-import { Alarm, atMost, monotonicNow, NEVER, timer } from "./base/alarm.js";
+import { Alarm, monotonicNow, NEVER, timer } from "./base/alarm.js";
 import { Emitter, type Listener } from "./base/emitter.js";
 import { SidewireError } from "./base/errors.js";
 import { closedError, Lifecycle } from "./base/lifecycle.js";
@@ -47,7 +47,10 @@ import { sealedLength } from "./wire/seal.js";
 /** How long a graceful close waits for what is in flight, ms. */
 const CLOSE_GRACE_MS = 5000;
 
-/** How long an immediate one waits for the ACKs of what was handed over, ms: as long as a busy machine takes to sign. */
+/** How much of that the signatures of the last ACKs may take, ms. */
+const LAST_ACKS_MS = 1000;
+
+/** How long an immediate one waits for them, ms: as long as a busy machine takes to sign. */
 const LAST_MOMENT_MS = 100;
 
 const textDecoder: TextDecoder = new TextDecoder("utf-8", { ignoreBOM: true });
@@ -63,7 +66,7 @@ const textDecoder: TextDecoder = new TextDecoder("utf-8", { ignoreBOM: true });
  * });
  * await router.start();
  * const pipe = await router.pipe(address);
- * await pipe.send("hello");
+ * await pipe.deliver("hello");
  * await router.close();
  * ```
  */
@@ -339,16 +342,20 @@ export class Router extends Emitter<RouterEvents> implements AsyncDisposable {
     const closed = closedError();
     this.#lifecycle.beginClosing();
     const { over: graceOver, stop } = timer(CLOSE_GRACE_MS);
+    let stopPatience = (): void => {};
     try {
       if (isRunning && !signal?.aborted) await this.#lifecycle.drain(graceOver, signal);
       this.#lifecycle.close();
       for (const delivery of this.#outbox.items()) delivery.stop(closed);
-      const acknowledged = this.#receiver.end();
+      const patience = timer(signal?.aborted ? LAST_MOMENT_MS : LAST_ACKS_MS);
+      stopPatience = patience.stop;
+      const acknowledged = Promise.race([this.#receiver.end(), patience.over]);
+      if (signal?.aborted) await acknowledged;
       const kept = Promise.all([acknowledged, this.#routes.settled()]);
       await abortable(Promise.race([kept, graceOver]), signal).catch(() => {});
-      if (signal?.aborted) await atMost(LAST_MOMENT_MS, acknowledged);
     } finally {
       stop();
+      stopPatience();
       this.#mailbox.close();
       this.#inbound.close(closed);
       this.#sleepDetector.stop();
@@ -361,9 +368,7 @@ export class Router extends Emitter<RouterEvents> implements AsyncDisposable {
 
   #receive(slot: LinkSlot, payload: Uint8Array): void {
     if (this.#lifecycle.isClosed) return;
-    this.#receiver
-      .receive(slot, payload)
-      .catch((error: unknown) => this.#reporter.failedAgain("getTime", error));
+    this.#receiver.receive(slot, payload).catch((error: unknown) => this.#reporter.failed(error, undefined));
   }
 
   #handOver(messages: readonly Accepted[]): void {
@@ -409,7 +414,9 @@ export class Router extends Emitter<RouterEvents> implements AsyncDisposable {
 
   #workOutbox(now: number): number {
     for (const { item, action } of this.#outbox.due(now)) item[action]();
-    return this.#outbox.nextAt();
+    // A look takes as long as there are messages: where they are very many, they are looked at less often.
+    const pauseMs = Math.min(this.#outbox.size / LOOKED_AT_A_MS, MOST_PAUSE_MS);
+    return Math.max(this.#outbox.nextAt(), now + pauseMs);
   }
 
   /** A broker's state has changed: who is listened on, and what is kept for the next start. */
@@ -424,6 +431,10 @@ export class Router extends Emitter<RouterEvents> implements AsyncDisposable {
     this.#routes.keep(this.address, brokers);
   }
 }
+
+/** For so many messages in flight a millisecond passes between two looks, up to so many ms: each takes about 1 µs. */
+const LOOKED_AT_A_MS = 100;
+const MOST_PAUSE_MS = 250;
 
 /** How long `pipe` waits for the first broker, ms. */
 const CONNECT_PATIENCE_MS = 10_000;

@@ -16,6 +16,7 @@ const ORDER: readonly string[] = [
   "base/timer",
   "base/staggered",
   "base/alarm",
+  "base/patience",
   "base/lifecycle",
   "base/bounded-map",
   "base/tiered-map",

@@ -286,6 +286,16 @@ describe("a verifier", () => {
     expect(results).toEqual(range(10).map(() => false));
   });
 
+  it("says that the verify function failed", async () => {
+    const failed: unknown[] = [];
+    const verify = (): boolean => {
+      throw "no such key";
+    };
+    const verifier = new Verifier(verify, (error) => failed.push(error));
+    expect(await check(verifier, 1, 0)).toBe(false);
+    expect(failed).toEqual(["no such key"]);
+  });
+
   it("lets the ranks come one after the other, and keeps a thread for the first", async () => {
     const oracle = new Oracle();
     const verifier = new Verifier(oracle.verify);
@@ -396,7 +406,43 @@ describe("a verifier whose time passes by hand", () => {
       expect(oracle.calls).toHaveLength(4);
       await pass(2);
       expect(oracle.calls).toHaveLength(closed ? 4 : 5);
+      // A check that goes on has a timer.
+      await oracle.answerAll();
     }
+  });
+
+  it("gives up checks that hang, so that others have their places, and asks again when they come again", async () => {
+    const oracle = new Oracle();
+    const failed: unknown[] = [];
+    const verifier = new Verifier(oracle.verify, (error) => failed.push(error));
+    const hung = range(4).map((number) => check(verifier, 1, number, 0));
+    const behind = range(4).map((number) => check(verifier, 2, number, 0));
+    await pass(4999);
+    expect(oracle.calls).toHaveLength(4);
+    await pass(1);
+    expect(await Promise.all(hung)).toEqual(["full", "full", "full", "full"]);
+    expect(failed).toEqual(
+      range(4).map(() => expect.objectContaining({ message: "no answer within 5000 ms" })),
+    );
+    expect(oracle.calls).toHaveLength(8);
+    await oracle.answerAll();
+    expect(await Promise.all(behind)).toEqual([true, true, true, true]);
+    const again = check(verifier, 1, 0, 0);
+    await oracle.answerAll();
+    expect(await again).toBe(true);
+    expect(vi.getTimerCount()).toBe(0);
+  });
+
+  it("waits for no check any more once it is closed", async () => {
+    const oracle = new Oracle();
+    const failed: unknown[] = [];
+    const verifier = new Verifier(oracle.verify, (error) => failed.push(error));
+    void check(verifier, 1, 0, 0);
+    expect(vi.getTimerCount()).toBe(1);
+    verifier.close();
+    expect(vi.getTimerCount()).toBe(0);
+    await pass(6000);
+    expect(failed).toEqual([]);
   });
 
   it("checks nothing that waits once it is closed", async () => {

@@ -21,7 +21,7 @@ export function table(
     .slice(0, -1)
     .map(
       (title, i) =>
-        Math.max(...[title, ...rows.map((row) => row[i] ?? "")].map((cell) => stringWidth(cell))) +
+        rows.reduce((widest, row) => Math.max(widest, stringWidth(row[i] ?? "")), stringWidth(title)) +
         GAP.length,
     )
     .reduce((sum, width) => sum + width, 0);
@@ -35,7 +35,8 @@ export function table(
       ? { wordWrap: true, colWidths: [...titles.slice(1).map(() => null), last] }
       : {}),
   });
-  made.push(...rows.map((row) => [...row]));
+  // One by one: a pool may be longer than what a call can take.
+  for (const row of rows) made.push([...row]);
   return made
     .toString()
     .split("\n")

@@ -1,5 +1,5 @@
 import { bytesToHex, randomBytes, utf8ToBytes } from "@noble/hashes/utils.js";
-import { atMost, monotonicNow } from "../base/alarm.js";
+import { monotonicNow } from "../base/alarm.js";
 import { TieredMap } from "../base/tiered-map.js";
 import type { LinkSet } from "../brokers/link-set.js";
 import type { LinkSlot } from "../brokers/link-slot.js";
@@ -28,9 +28,6 @@ const SIGNING_PATIENCE_MS = 5000;
 
 /** A copy that comes later gets an ACK with the time of then: senders read our clock from it. */
 const TIMELY_MS = 2000;
-
-/** How long the end waits for the signatures that were asked for. */
-const LAST_SIGNATURES_MS = 1000;
 
 /** Whoever asks for an ACK chooses what else is signed in it. This part nobody can know beforehand, and nobody reads. */
 const ACK_RANDOM_BYTES = 16;
@@ -98,9 +95,9 @@ export class Acks {
     ack.payload.then(publish).catch(() => {});
   }
 
-  /** Resolves when the last ACK is on its way, or the signer is not waited for any more. */
+  /** Resolves when the last ACK is on its way: never, where the signer hangs. */
   async end(): Promise<void> {
-    await atMost(LAST_SIGNATURES_MS, Promise.allSettled([...this.#unsigned].map(({ payload }) => payload)));
+    await Promise.allSettled([...this.#unsigned].map(({ payload }) => payload));
   }
 
   /** The ACK of a message; undefined where the signer owes too many. */

@@ -1,5 +1,5 @@
-import { atMost } from "../base/alarm.js";
 import { BoundedMap } from "../base/bounded-map.js";
+import { Patience } from "../base/patience.js";
 import { Outbox } from "../sending/outbox.js";
 import type { Identity } from "../wire/identity.js";
 import type { AppPacket } from "../wire/packet.js";
@@ -27,8 +27,15 @@ export class Opener {
   readonly #opening = new Map<string, Promise<Opened>>();
   readonly #unopened = new BoundedMap<string, true>(KEPT_UNOPENED);
 
+  readonly #patience = new Patience(OPENING_PATIENCE_MS);
+
   constructor(options: OpenerOptions) {
     this.#options = options;
+  }
+
+  /** What is being opened is not waited for any more. */
+  close(): void {
+    this.#patience.close();
   }
 
   /** @returns the message, "full" where the identity owes too many or does not answer */
@@ -46,15 +53,12 @@ export class Opener {
   async #open(packet: AppPacket, key: string): Promise<Opened> {
     const { address, identity, onFailed } = this.#options;
     const opened = tryToOpen(packet.message, { ...packet, destination: address }, identity);
-    const result = await atMost(
-      OPENING_PATIENCE_MS,
-      opened.then((data) => ({ data })),
-    );
+    const result = await this.#patience.wait(opened);
     if (result === undefined) {
-      onFailed(new Error(`no answer within ${OPENING_PATIENCE_MS} ms`));
+      onFailed(this.#patience.error());
       return "full";
     }
-    if (result.data === "never") this.#unopened.set(key, true);
-    return result.data instanceof Uint8Array ? result.data : "not-opened";
+    if (result.value === "never") this.#unopened.set(key, true);
+    return typeof result.value === "object" ? result.value : "not-opened";
   }
 }

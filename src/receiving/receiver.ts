@@ -37,7 +37,7 @@ export type DropReason =
   | "not-opened"
   /** It came after messages that were sent behind it had been handed over. */
   | "out-of-order"
-  /** No room to remember, hold or verify it: not acknowledged, so that the sender tries again. */
+  /** No room to remember, hold or verify it, or `getTime` failed: not acknowledged, so that the sender tries again. */
   | "full";
 
 /** A packet that was dropped, and the broker it came by. */
@@ -144,7 +144,7 @@ export class Receiver {
 
   constructor(options: ReceiverOptions) {
     this.#options = options;
-    this.#verifier = new Verifier(options.settings.verify);
+    this.#verifier = new Verifier(options.settings.verify, (error) => options.onFailed("verify", error));
     this.#acks = new Acks({ ...options, onFailed: (error) => options.onFailed("identity.sign", error) });
     this.#opener = new Opener({
       ...options,
@@ -157,7 +157,7 @@ export class Receiver {
     });
   }
 
-  /** Takes a publish. Never throws for any bytes, but rejects where the wall clock fails. */
+  /** Takes a publish. Never throws for any bytes. */
   async receive(slot: LinkSlot, payload: Uint8Array): Promise<void> {
     const { onDropped } = this.#options;
     const packet = this.#read(payload);
@@ -185,12 +185,13 @@ export class Receiver {
 
   /**
    * Hands over everything that was acknowledged, takes nothing more, and resolves when the last ACK is on
-   * its way.
+   * its way: never, where the signer hangs.
    */
   async end(): Promise<void> {
     this.#isOver = true;
     this.#options.onAccepted(this.#inbox.flush());
     this.#verifier.close();
+    this.#opener.close();
     await this.#acks.end();
   }
 
@@ -207,7 +208,7 @@ export class Receiver {
 
   /** Checks whether it is wanted, then the signature, and does what it asks for. */
   async #take(arrival: Arrival, payload: Uint8Array): Promise<DropReason | undefined> {
-    const { outbox, wallNow } = this.#options;
+    const { outbox, wallNow, onFailed } = this.#options;
     const { packet, slot } = arrival;
     const { source, queueId, sequence, type } = packet;
     if (type === MessageType.Ack) {
@@ -220,7 +221,13 @@ export class Receiver {
         this.#acknowledged(packet, slot);
         return undefined;
       }
-      arrival.wall = wallNow();
+      try {
+        arrival.wall = wallNow();
+      } catch (error) {
+        onFailed("getTime", error);
+        // It keeps its place, as one does that found no room.
+        return "full";
+      }
       if (type === MessageType.Message) return await this.#message(arrival);
       this.#acks.give(packet, slot, arrival.wall);
       return undefined;

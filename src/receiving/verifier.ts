@@ -1,6 +1,8 @@
 import { platform } from "#platform";
 import { Alarm, monotonicNow, NEVER } from "../base/alarm.js";
+import { isPromise } from "../base/guarded.js";
 import { nextTask } from "../base/next-task.js";
+import { Patience } from "../base/patience.js";
 import { TieredMap } from "../base/tiered-map.js";
 import type { Verify } from "../platform/platform.js";
 import { PUBLIC_KEY_BYTES } from "../wire/identity.js";
@@ -15,7 +17,7 @@ interface Job {
   readonly payload: Uint8Array;
   readonly rank: Rank;
   /** What becomes of the packet and of its copies that came while it waited. */
-  readonly uses: ((valid: boolean | "full") => void)[];
+  readonly uses: ((valid: Verdict) => void)[];
 }
 
 /** How many verifications run at once: the threads that Node has for them. All but the first rank leave one free. */
@@ -27,6 +29,12 @@ const CONCURRENT_OTHERS = 3;
  * pipe's first messages may be as many, but they stop when the first of them is accepted.
  */
 const CLAIMS_CROWD = 8;
+
+/** Whether it is signed by its source; "full" where that was not found out. */
+type Verdict = boolean | "full";
+
+/** A check that takes longer was given to a verifier that hangs: its place is for others, ms. */
+const CHECK_PATIENCE_MS = 5000;
 
 /** How many copies of a waiting packet wait with it: one for each broker, and then some. */
 const MAX_COPIES = 32;
@@ -55,7 +63,9 @@ export class Verifier {
     new WaitingLine(CLAIMS_CROWD),
     new WaitingLine(),
   ];
-  readonly #results = new TieredMap<string, Promise<boolean>>(KEPT_RESULTS);
+  readonly #results = new TieredMap<string, Promise<Verdict>>(KEPT_RESULTS);
+  readonly #patience = new Patience(CHECK_PATIENCE_MS);
+  readonly #onFailed: (error: unknown) => void;
   readonly #restAlarm: Alarm = new Alarm(() => {
     this.#next();
     return NEVER;
@@ -69,8 +79,10 @@ export class Verifier {
   /** Whether what waits is to go on once everything had its turn. */
   #isInterrupted = false;
 
-  constructor(verify: Verify) {
+  /** @param onFailed - told that the verify function threw, rejected or took too long */
+  constructor(verify: Verify, onFailed: (error: unknown) => void = () => {}) {
     this.#verify = verify;
+    this.#onFailed = onFailed;
   }
 
   /**
@@ -89,7 +101,7 @@ export class Verifier {
     return new Promise((resolve) => {
       if (rank === 0) this.#contestedUntil = monotonicNow() + CONTESTED_MS;
       const line = this.#lines[rank];
-      const end = (valid: boolean | "full"): void => resolve(valid === "full" ? valid : use(valid));
+      const end = (valid: Verdict): void => resolve(valid === "full" ? valid : use(valid));
       // After a pause the copies of many messages come at once: each message needs room, its copies none.
       const source = rank === 1 ? packet.source + way : packet.source;
       const same = line.renew(source, (job) => isSame(job.payload, payload));
@@ -104,6 +116,7 @@ export class Verifier {
   /** What waits is not verified any more. */
   close(): void {
     this.#restAlarm.clear();
+    this.#patience.close();
     for (const line of this.#lines) line.clear();
   }
 
@@ -152,6 +165,8 @@ export class Verifier {
     const result = known ?? this.#check(packet);
     this.#results.set(id, result, rank < 2);
     const valid = await result;
+    // To be asked again when it comes again.
+    if (valid === "full") this.#results.delete(id);
     this.#running -= threads;
     // What comes of it at once, such as opening a sealed message, is in the time that it took.
     for (const use of uses) use(valid);
@@ -163,11 +178,17 @@ export class Verifier {
     this.#next();
   }
 
-  async #check(packet: AppPacket): Promise<boolean> {
+  async #check(packet: AppPacket): Promise<Verdict> {
     try {
-      return (await packet.verify(this.#verify)) === true;
-    } catch {
+      const answer: unknown = packet.verify(this.#verify);
+      if (!isPromise(answer)) return answer === true;
+      const late = await this.#patience.wait(answer);
+      if (late) return late.value === true;
+      this.#onFailed(this.#patience.error());
+      return "full";
+    } catch (error) {
       // A caller's own verifier may throw; that is no valid signature.
+      this.#onFailed(error);
       return false;
     }
   }

@@ -50,7 +50,8 @@ const PROBE_LISTEN_MS = 150;
  * @example
  * ```ts
  * const pipe = await router.pipe(address);
- * if ((await pipe.send("hello")) === 0) console.log("nobody there");
+ * const { broker } = await pipe.deliver("hello");
+ * console.log(`acknowledged, by ${broker.host}`);
  * ```
  */
 export class SmartPipe implements AsyncDisposable {
@@ -100,22 +101,11 @@ export class SmartPipe implements AsyncDisposable {
   }
 
   /**
-   * Sends a message and waits for its ACK.
+   * Sends a message, and resolves once the peer has acknowledged it: with how it was delivered.
    *
    * @param data - text, sent as UTF-8, or bytes; at most `maxMessageBytes` long
-   * @returns the number of bytes acknowledged: the message's length, or 0 when no ACK came in time
-   * (an empty message gives 0 either way; {@link deliver} tells)
-   * @throws {@link SidewireError} `CLOSED`, `MESSAGE_TOO_LARGE`, `ABORTED`, `INVALID_OPTION`
-   */
-  send(data: string | Uint8Array, options: SendOptions = {}): Promise<number> {
-    return this.#note(bytesOrZero(this.deliver(data, options)));
-  }
-
-  /**
-   * Sends a message and tells how it was delivered.
-   *
-   * @param data - text, sent as UTF-8, or bytes; at most `maxMessageBytes` long
-   * @throws {@link NoAckError} when no ACK came in time; else as {@link send}
+   * @throws {@link NoAckError} when no ACK came in time; {@link SidewireError} `CLOSED`, `MESSAGE_TOO_LARGE`, `ABORTED`,
+   * `INVALID_OPTION`
    *
    * @example
    * ```ts
@@ -125,6 +115,18 @@ export class SmartPipe implements AsyncDisposable {
    */
   deliver(data: string | Uint8Array, options: SendOptions = {}): Promise<Receipt> {
     return this.#note(this.#context.lifecycle.track(this.#begin(data, options)));
+  }
+
+  /**
+   * {@link deliver} for who wants to know the number of bytes alone. An empty message gives 0 whether it was delivered
+   * or not, so send it by {@link deliver}.
+   *
+   * @param data - text, sent as UTF-8, or bytes; at most `maxMessageBytes` long
+   * @returns the number of bytes acknowledged: the message's length, or 0 when no ACK came in time
+   * @throws as {@link deliver}, but for {@link NoAckError}
+   */
+  send(data: string | Uint8Array, options: SendOptions = {}): Promise<number> {
+    return this.#note(bytesOrZero(this.deliver(data, options)));
   }
 
   async #begin(data: string | Uint8Array, options: SendOptions): Promise<Receipt> {
