@@ -1,5 +1,6 @@
 import type { Browser, BrowserContext, Page } from "playwright-core";
 import { type Example, serveExample } from "../../examples/webrtc/server.js";
+import { acceptCalls } from "../../test/browser/example-page.js";
 import { findChromium, launchChromium } from "../../test/support/chromium.js";
 import { type Row, times, timesOf } from "../report.js";
 import { interleaved, type Rounds, ratioOf } from "../statistics.js";
@@ -42,7 +43,7 @@ export async function channelRows(): Promise<Row[]> {
       bar: "reported",
     });
     return [
-      row("from a call", called),
+      row("from a call that is accepted at once", called),
       row("from two calls that cross", crossing),
       row("from the start of both pages", loaded),
     ];
@@ -90,6 +91,7 @@ async function withPair(
   const contexts = [await browser.newContext(), await browser.newContext()] as const;
   try {
     const open = async (context: BrowserContext): Promise<Page> => {
+      await context.addInitScript(acceptCalls);
       const page = await context.newPage();
       await page.goto(example.url);
       await page.locator('.brokers li[data-state="open"]').first().waitFor();

@@ -13,9 +13,15 @@ interface Running {
 
 /** MQTT over WebSocket in this process, on a port of its own; can be stopped, and started again there. */
 export class EmbeddedBroker {
+  readonly #mayConnect: (origin: string | undefined) => boolean;
   #port = 0;
   #running: Running | undefined;
   #turn: Promise<void> = Promise.resolve();
+
+  /** @param mayConnect - says whether pages of an origin may use it; what is no page has none */
+  constructor(mayConnect: (origin: string | undefined) => boolean) {
+    this.#mayConnect = mayConnect;
+  }
 
   get port(): number {
     return this.#port;
@@ -45,7 +51,11 @@ export class EmbeddedBroker {
     // A TCP server's address is an AddressInfo while it is listening.
     this.#port = (http.address() as AddressInfo).port;
     const aedes = await Aedes.createBroker();
-    const sockets = new WebSocketServer({ server: http });
+    const sockets = new WebSocketServer({
+      server: http,
+      // A browser lets every page in it connect to anything, and says only where the page is from.
+      verifyClient: ({ req }, done) => done(this.#mayConnect(req.headers.origin), 403),
+    });
     sockets.on("connection", (socket) => {
       const stream = createWebSocketStream(socket);
       stream.on("error", () => {});

@@ -35,7 +35,7 @@ async function main(): Promise<void> {
     onChange: (peer) => {
       // What was under way when a peer had to make room may still end.
       if (peers.get(peer.address) !== peer) return;
-      if (peer.phase === "gone") tab.peers.delete(peer.address);
+      if (!isHere(peer)) tab.peers.delete(peer.address);
       else tab.peers.add(peer.address);
       view.showPeer(peer);
     },
@@ -61,7 +61,7 @@ async function main(): Promise<void> {
 
   view.listen({
     say(text) {
-      const present = [...peers].filter((peer) => peer.phase !== "gone");
+      const present = [...peers].filter(isHere);
       view.showOwnLine(
         text,
         present.map((peer) => peer.conversation.say(text)),
@@ -78,7 +78,7 @@ async function main(): Promise<void> {
   setInterval(showBrokers, 1000);
   showBrokers();
   addEventListener("online", () => {
-    for (const peer of peers) peer.recover();
+    for (const peer of peers) if (peer.phase !== "asking") peer.recover();
   });
 
   await start(router);
@@ -90,6 +90,11 @@ async function main(): Promise<void> {
   void callInviter();
   // Another link may be opened in a tab that shows the page already, which is not loaded again then.
   addEventListener("hashchange", () => void callInviter());
+}
+
+/** Whether what is said is said to it: not to who is gone, nor to a stranger who waits to be accepted. */
+function isHere({ phase }: Peer): boolean {
+  return phase !== "gone" && phase !== "asking";
 }
 
 /** Waits for the first broker, as long as it takes. */

@@ -1,10 +1,10 @@
 import { badge } from "./badge.js";
-import type { Phase } from "./connection.js";
 import { element } from "./element.js";
-import type { Peer } from "./peer.js";
+import type { Peer, Standing } from "./peer.js";
 import { timeText } from "./time-text.js";
 
-const PHASES: Readonly<Record<Phase, string>> = {
+const PHASES: Readonly<Record<Standing, string>> = {
+  asking: "A stranger calls",
   calling: "Calling",
   open: "Connected",
   recovering: "Recovering",
@@ -21,12 +21,14 @@ export class PeerCard {
   readonly #figures = element("dl", { className: "figures" });
   readonly #log = element("ol", { className: "log" });
   readonly #details = element("details", {}, element("summary", {}, "What happened"), this.#log);
+  readonly #accept = element("button", { type: "button", className: "accept" }, "Accept");
   readonly #callAgain = element("button", { type: "button" }, "Call again");
 
   /** @param open - whether to show what happened from the beginning */
   constructor(peer: Peer, open: boolean) {
     this.#peer = peer;
     this.#details.open = open;
+    this.#accept.addEventListener("click", () => peer.accept());
     this.#callAgain.addEventListener("click", () => peer.call());
     this.root = element(
       "article",
@@ -37,6 +39,7 @@ export class PeerCard {
         { ariaLive: "polite", ariaAtomic: "true" },
         badge(peer.address),
         this.#phase,
+        this.#accept,
         this.#callAgain,
       ),
       this.#steps,
@@ -55,6 +58,7 @@ export class PeerCard {
     const { phase, progress, signalMs, signalBy, channelMs } = this.#peer;
     this.root.dataset.phase = phase;
     if (this.#phase.textContent !== PHASES[phase]) this.#phase.textContent = PHASES[phase];
+    this.#accept.hidden = phase !== "asking";
     this.#callAgain.hidden = phase !== "gone";
 
     const { offer, answer, channel, firstByte } = progress.milestones;

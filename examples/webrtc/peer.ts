@@ -2,10 +2,18 @@ import { NoAckError } from "sidewire";
 import { Connection, type Phase } from "./connection.js";
 import { Conversation } from "./conversation.js";
 import type { Fate } from "./mark.js";
-import type { Signal } from "./pairing.js";
+import { isCall, type Signal } from "./pairing.js";
 import { Progress } from "./progress.js";
 import type { Signaling } from "./signal.js";
 import { timeText } from "./time-text.js";
+
+/** Where a peer stands: a stranger has called and waits for the user, or as its connection does. */
+export type Standing = Phase | "asking";
+
+/** For so long a stranger's call can be answered, ms; later it has given that one up, and is called back. */
+const CALL_KEPT_MS = 10_000;
+/** So many signals of a stranger are kept: the call, and candidates. */
+const MAX_KEPT = 32;
 
 /** What one peer tells the page. */
 export interface PeerHandlers {
@@ -23,19 +31,26 @@ export class Peer {
   readonly progress: Progress = new Progress();
   readonly conversation: Conversation;
   /** Nobody has called yet. */
-  phase: Phase = "gone";
+  phase: Standing = "gone";
   /** The latest round trip of a signal, and the broker that it went by. */
   signalMs: number | undefined;
   signalBy: string | undefined;
   /** The latest round trip over the channel. */
   channelMs: number | undefined;
   readonly #connection: Connection;
+  readonly #changed: () => void;
   readonly #giveUp: () => void;
+  /** Whether the user wants to talk to it: it was called from here, or accepted. */
+  #isFriend = false;
+  /** The latest call of a stranger, and what belongs to it. */
+  #kept: Signal[] = [];
+  #keptSince = 0;
 
   constructor(own: string, address: string, signaling: Signaling, handlers: PeerHandlers) {
     this.address = address;
     const { progress } = this;
     const changed = (): void => handlers.onChange(this);
+    this.#changed = changed;
     this.conversation = new Conversation({
       onLine: (text) => handlers.onLine(this, text),
       onDelivered: (line) => handlers.onFate(line, "delivered"),
@@ -88,13 +103,25 @@ export class Peer {
 
   /** Calls, and goes on until the other side answers or is gone. */
   call(): void {
+    this.#isFriend = true;
     this.#connection.call();
   }
 
   /** Calls one that has not been called or did not answer; with others, looks for another way if there is none. */
   recover(): void {
-    if (this.phase === "waiting" || this.phase === "gone") this.#connection.call();
+    if (this.phase === "asking") this.accept();
+    else if (this.phase === "waiting" || this.phase === "gone") this.call();
     else this.#connection.restart();
+  }
+
+  /** Answers a stranger's call. Until then nothing is said to it: an answer tells this device's addresses. */
+  accept(): void {
+    if (this.#isFriend) return;
+    this.#isFriend = true;
+    const kept = this.#kept;
+    this.#kept = [];
+    if (performance.now() - this.#keptSince > CALL_KEPT_MS) this.call();
+    else for (const signal of kept) this.#connection.receive(signal);
   }
 
   /** Ends what there is between the two. */
@@ -105,6 +132,19 @@ export class Peer {
   }
 
   receive(signal: Signal): void {
-    this.#connection.receive(signal);
+    if (this.#isFriend) this.#connection.receive(signal);
+    else this.#keep(signal);
+  }
+
+  #keep(signal: Signal): void {
+    const [call] = this.#kept;
+    if (isCall(signal) && (call === undefined || signal.from > call.from)) {
+      this.#kept = [signal];
+      this.#keptSince = performance.now();
+    } else if (signal.from === call?.from && this.#kept.length < MAX_KEPT) this.#kept.push(signal);
+    if (this.phase === "asking") return;
+    this.phase = "asking";
+    this.progress.note("a stranger calls");
+    this.#changed();
   }
 }

@@ -1,10 +1,13 @@
-import type { Peer } from "./peer.js";
+import type { Peer, Standing } from "./peer.js";
 
 /** Strangers may have the link too; more than so many are not answered. */
 export const MAX_PEERS = 8;
 
 /** One makes room for a stranger this often at most, ms: every stranger costs connections, and a browser has 500. */
 const ROOM_EVERY_MS = 3000;
+
+/** Who makes room, in this order: strangers before those whom the user knows. */
+const LEAVING: readonly Standing[] = ["asking", "gone", "waiting"];
 
 /** Those whom the page talks to. Who is not there any more makes room for who comes. */
 export class Peers {
@@ -41,8 +44,9 @@ export class Peers {
   #makeRoom(isWanted: boolean): boolean {
     if (this.#peers.size < MAX_PEERS) return true;
     if (!isWanted && performance.now() - this.#roomMadeAt < ROOM_EVERY_MS) return false;
-    const left =
-      [...this].find(({ phase }) => phase === "gone") ?? [...this].find(({ phase }) => phase === "waiting");
+    const left = LEAVING.map((standing) => [...this].find(({ phase }) => phase === standing)).find(
+      (peer) => peer !== undefined,
+    );
     if (left === undefined) return false;
     this.#roomMadeAt = performance.now();
     this.#peers.delete(left.address);

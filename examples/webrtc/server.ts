@@ -1,6 +1,6 @@
 import { once } from "node:events";
 import { readFile } from "node:fs/promises";
-import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
+import { createServer, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 import { join } from "node:path";
 import { build } from "esbuild";
@@ -24,19 +24,27 @@ const FOLDER = import.meta.dirname;
  * Serves the page and the brokers it uses, to this machine and its network.
  * @param address - this machine's IPv4 address, as others reach it
  * @param wantedPort - 0 for any that is free
+ * @param names - by which the page is opened, besides `address` and those of this machine
  */
-export async function serveExample(address: string, wantedPort: number): Promise<Example> {
+export async function serveExample(
+  address: string,
+  wantedPort: number,
+  names: readonly string[] = [],
+): Promise<Example> {
   if (!ownAddresses().some((own) => own.address === address)) {
     throw new Error(`${address}: expected an IPv4 address of this machine`);
   }
   const files = await pageFiles();
-  const brokers = Array.from({ length: BROKERS }, () => new EmbeddedBroker());
+  const ownOrigins = new Set<string>();
+  /** Whether it comes from this page, or from no page: any other that is open in a browser here may ask as well. */
+  const isOwn = (origin: string | undefined): boolean => origin === undefined || ownOrigins.has(origin);
+  const brokers = Array.from({ length: BROKERS }, () => new EmbeddedBroker(isOwn));
   const stopAll = (): Promise<unknown> => Promise.all(brokers.map((broker) => broker.stop()));
   const server = createServer((request, response) => {
     // Not parsed as a URL: anybody may ask for what is none, such as "//".
     const [pathname = ""] = (request.url ?? "").split("?");
     const file = files.get(pathname);
-    if (request.method === "POST" && !isOwnPage(request)) response.writeHead(403).end();
+    if (request.method === "POST" && !isOwn(request.headers.origin)) response.writeHead(403).end();
     else if (request.method === "POST") void control(pathname, brokers, response);
     else if (pathname === "/setup.json") {
       const setup: Setup = { brokers: poolOf(address, brokers), url, now: Date.now() };
@@ -55,6 +63,8 @@ export async function serveExample(address: string, wantedPort: number): Promise
   // A TCP server's address is an AddressInfo while it is listening.
   const { port } = server.address() as AddressInfo;
   const url = `http://${address}:${port}/`;
+  for (const name of [address, "localhost", "127.0.0.1", "[::1]", ...names])
+    ownOrigins.add(new URL(`http://${name}:${port}`).origin);
   const policy = [
     "default-src 'self'",
     `connect-src 'self' ${brokers.map((broker) => `ws://${address}:${broker.port}`).join(" ")}`,
@@ -69,11 +79,6 @@ export async function serveExample(address: string, wantedPort: number): Promise
       await stopAll();
     },
   };
-}
-
-/** Whether it comes from this page, or from no page: any other that is open in a browser here may ask as well. */
-function isOwnPage({ headers: { origin, host } }: IncomingMessage): boolean {
-  return origin === undefined || origin === `http://${host}`;
 }
 
 interface PageFile {

@@ -93,12 +93,13 @@ export class View {
       card = new PeerCard(peer, this.#cards.size === 0 && innerWidth > 680);
       this.#cards.set(peer.address, card);
       byId("peers", HTMLElement).append(card.root);
-      byId("send", HTMLButtonElement).disabled = false;
-      this.#text.disabled = false;
-      this.#text.placeholder = "Say something";
       document.body.dataset.peers = String(this.#cards.size);
     }
     card.show();
+    if (peer.phase === "asking") return;
+    byId("send", HTMLButtonElement).disabled = false;
+    this.#text.disabled = false;
+    this.#text.placeholder = "Say something";
   }
 
   /** Takes a card away; another will follow. */

@@ -25,7 +25,7 @@ export function hostExample(launchChromium: LaunchChromium): Host {
   let example: Example;
 
   beforeAll(async () => {
-    example = await serveExample("127.0.0.1", 0);
+    example = await serveExample("127.0.0.1", 0, [LAN_NAME]);
     browser = await launchChromium(`--host-resolver-rules=MAP ${LAN_NAME} 127.0.0.1`);
   });
   afterAll(() => Promise.all([browser?.close(), example?.[Symbol.asyncDispose]()]));

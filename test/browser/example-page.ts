@@ -17,7 +17,9 @@ export class ExamplePage {
     this.problems = problems;
   }
 
-  static async open(context: BrowserContext, url: string): Promise<ExamplePage> {
+  /** @param accepts - whether its user accepts whoever calls, at once */
+  static async open(context: BrowserContext, url: string, accepts = true): Promise<ExamplePage> {
+    if (accepts) await context.addInitScript(acceptCalls);
     const opened = new ExamplePage(await openPage(context, url));
     await opened.link();
     return opened;
@@ -76,6 +78,14 @@ export class ExamplePage {
       .locator(".log li")
       .evaluateAll((items) => items.map((item) => item.lastChild?.textContent ?? ""));
   }
+}
+
+/** Runs in the page, before all else: clicks on "Accept" wherever a stranger calls. */
+export function acceptCalls(): void {
+  new MutationObserver(() => {
+    for (const button of document.querySelectorAll<HTMLButtonElement>('[data-phase="asking"] .accept'))
+      button.click();
+  }).observe(document, { subtree: true, childList: true, attributes: true });
 }
 
 /** Each says something to the other, and sees that it was delivered. */

@@ -104,10 +104,12 @@ function contrasts(): string[] {
   const card = document.querySelector<HTMLElement>(".peer");
   const notice = document.querySelector<HTMLElement>("#notice");
   if (notice !== null) notice.hidden = false;
-  const found: [string, number][] = ["calling", "open", "recovering", "waiting", "gone"].map((phase) => {
-    if (card !== null) card.dataset.phase = phase;
-    return [phase, contrast(".phase")];
-  });
+  const found: [string, number][] = ["asking", "calling", "open", "recovering", "waiting", "gone"].map(
+    (phase) => {
+      if (card !== null) card.dataset.phase = phase;
+      return [phase, contrast(".phase")];
+    },
+  );
   for (const selector of ["#notice", ".hint", "summary", ".self code"])
     found.push([selector, contrast(selector)]);
   found.push(["placeholder", contrast("#text", "::placeholder")]);

@@ -4,9 +4,9 @@ import { poolOf } from "../../examples/webrtc/brokers.js";
 import { MAX_PEERS } from "../../examples/webrtc/peers.js";
 import { Keypair, type Router } from "../../src/index.js";
 import { withChromium } from "../support/needs.js";
-import { startPeer } from "../support/peers.js";
+import { record, startPeer } from "../support/peers.js";
 import { hostExample } from "./example-host.js";
-import { ExamplePage } from "./example-page.js";
+import { ExamplePage, talk } from "./example-page.js";
 
 withChromium("the WebRTC example's peers", { timeout: 60_000 }, (launchChromium) => {
   const host = hostExample(launchChromium);
@@ -17,6 +17,14 @@ withChromium("the WebRTC example's peers", { timeout: 60_000 }, (launchChromium)
   /** What is in the notice, once it says something like this. */
   const noticed = ({ page }: ExamplePage, text: string | RegExp): Promise<void> =>
     page.locator("#notice", { hasText: text }).waitFor();
+
+  /** Says something, whether or not the page lets its user. */
+  const sayAnyway = ({ page }: ExamplePage, text: string): Promise<void> =>
+    page.evaluate((line) => {
+      const input = document.querySelector<HTMLInputElement>("#text");
+      if (input !== null) input.value = line;
+      document.querySelector("form")?.dispatchEvent(new Event("submit", { cancelable: true }));
+    }, text);
 
   /** A page that talked to others before it was loaded, and whose timers {@link hurry} makes shorter. */
   async function acquainted(peers: readonly string[]): Promise<ExamplePage> {
@@ -118,6 +126,61 @@ withChromium("the WebRTC example's peers", { timeout: 60_000 }, (launchChromium)
     await open.waitFor({ timeout: 80_000 });
     expect(ann.problems).toEqual([]);
   }, 120_000);
+
+  it("learn nothing as strangers until they are accepted, and are friends from then on", async () => {
+    const context = await host.someone();
+    await context.addInitScript(() => {
+      window.RTCPeerConnection = class extends RTCPeerConnection {
+        constructor(configuration?: RTCConfiguration) {
+          super(configuration);
+          document.documentElement.dataset.made = "some";
+        }
+      };
+    });
+    const ann = await ExamplePage.open(context, host.example.url, false);
+    const stranger = await startStranger();
+    const heard = record(stranger);
+    const pipe = await stranger.pipe(await ann.address());
+    await pipe.deliver('{"from":"a","content":{"number":0,"description":{"type":"offer","sdp":""}}}');
+    await ann.untilPhase("asking", stranger.address);
+    // Neither a line that is said nor another network makes the page call a stranger.
+    await sayAnyway(ann, "Secret");
+    await ann.page.evaluate(() => void dispatchEvent(new Event("online")));
+
+    const ben = await host.open(await ann.link());
+    const bens = await ben.address();
+    await ann.untilPhase("asking", bens);
+    await sayAnyway(ann, "Before");
+    expect(await ann.page.locator("html").getAttribute("data-made")).toBeNull();
+    await ann.page.locator(`.peer[data-address="${bens}"]`).getByText("Accept", { exact: true }).click();
+    await Promise.all([ann.untilPhase("open", bens), ben.untilPhase("open")]);
+    await talk(ann, ben, "Hello");
+    expect(await ben.lines()).not.toContain("Before");
+
+    await ben.page.reload();
+    await Promise.all([ann.untilPhase("open", bens), ben.untilPhase("open")]);
+    await ann.page.reload();
+    await ann.untilPhase("open", bens);
+    // The stranger is none of those whom the page calls when it is loaded again.
+    expect(await ann.page.locator(".peer").count()).toBe(1);
+    expect(heard).toEqual([]);
+    expect(ann.problems).toEqual([]);
+  });
+
+  it("are called back when they are accepted after they gave up", async () => {
+    const ann = await ExamplePage.open(await host.someone(), host.example.url, false);
+    const stranger = await startStranger();
+    const heard = record(stranger);
+    const pipe = await stranger.pipe(await ann.address());
+    await pipe.deliver('{"from":"a","content":{"number":0,"description":{"type":"offer","sdp":""}}}');
+    await ann.untilPhase("asking", stranger.address);
+    await ann.page.evaluate(() => {
+      const now = performance.now() + 60_000;
+      performance.now = () => now;
+    });
+    await ann.page.getByText("Accept", { exact: true }).click();
+    await expect.poll(() => heard[0]?.text()).toMatch(/^\{"from":"[^"]+","content":\{"number":0,.*"offer"/);
+  });
 
   it("are called from a link that is opened in a tab that shows the page already, however it is spelled", async () => {
     const ann = await host.open();

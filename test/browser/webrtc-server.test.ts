@@ -1,8 +1,9 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { request } from "node:http";
+import { IncomingMessage, request } from "node:http";
 import { join } from "node:path";
 import { describe, expect, it, onTestFinished } from "vitest";
+import { WebSocket } from "ws";
 import { serveExample } from "../../examples/webrtc/server.js";
 import { freePort } from "../support/free-port.js";
 import { use } from "../support/peers.js";
@@ -98,5 +99,48 @@ describe("the example's server", () => {
       });
       expect(asked.status).toBe(expected);
     }
+  });
+
+  it("lets its own page and programs use its brokers, and no page from elsewhere", async () => {
+    const { port, brokers } = use(await serveExample("127.0.0.1", 0));
+    /** The status that answers a WebSocket's beginning; 101 lets it in. */
+    const statusFor = async (broker: number, origin: string | undefined): Promise<number | undefined> => {
+      const asking = new WebSocket(`ws://127.0.0.1:${broker}`, "mqtt", { origin });
+      const answer = await Promise.race([once(asking, "upgrade"), once(asking, "unexpected-response")]);
+      // A socket that was refused never opens: what ends it then is no fault.
+      asking.on("error", () => {});
+      asking.terminate();
+      return answer.find((part): part is IncomingMessage => part instanceof IncomingMessage)?.statusCode;
+    };
+    const origins: readonly [string | undefined, number][] = [
+      [undefined, 101],
+      [`http://127.0.0.1:${port}`, 101],
+      [`http://localhost:${port}`, 101],
+      [`https://localhost:${port}`, 403],
+      [`http://localhost:${port + 1}`, 403],
+      [`http://evil.example:${port}`, 403],
+      ["https://evil.example", 403],
+      ["null", 403],
+    ];
+    for (const broker of brokers) {
+      for (const [origin, expected] of origins)
+        expect([origin, await statusFor(broker.port, origin)]).toEqual([origin, expected]);
+      // Also after it was stopped and started again.
+      await broker.stop();
+      await broker.start();
+      expect(await statusFor(broker.port, "https://evil.example")).toBe(403);
+    }
+  });
+
+  it("takes no orders of a page under a name that was made to lead here", async () => {
+    const { port, brokers } = use(await serveExample("127.0.0.1", 0));
+    const headers = { host: `evil.example:${port}`, origin: `http://evil.example:${port}` };
+    const path = `/brokers/${brokers[0]?.port}/stop`;
+    const [response] = await once(
+      request({ host: "127.0.0.1", port, path, method: "POST", headers }).end(),
+      "response",
+    );
+    response.resume();
+    expect(response.statusCode).toBe(403);
   });
 });
