@@ -333,7 +333,8 @@ export class SmartPipe implements AsyncDisposable {
       const payload = await packing.pack();
       // The receiver would wait for what this one has overtaken. It waits no longer than for a lost one.
       if (before) await abortable(atMost(OVERTAKING_MS, before), signal);
-      // Signing took its time.
+      // Signing took its time, and the signal may have fired before anybody listened to it.
+      throwIfAborted(signal);
       lifecycle.checkNotOver();
       const left = { timeoutMs: timeoutMs - (monotonicNow() - startedAt) };
       const { bytesInFlight } = this.#turns;

@@ -86,7 +86,8 @@ withChromium("a page that was away", { timeout: 40_000 }, (launchChromium) => {
     await sleeper.wake();
     expect(await patient).toBe(7);
     expect(await pipe.send("awake again")).toBe(11);
-    await expect.poll(() => sleeper.shown()).toContain("awake again");
+    // What was given up left a gap, which is waited for a second, and longer after a sleep.
+    await expect.poll(() => sleeper.shown(), { timeout: 10_000 }).toContain("awake again");
     // Chromium ends the connections of a page that it freezes; what was given up may come or not.
     const shown = (await sleeper.shown()).filter((text) => text !== "given up");
     expect(shown).toEqual(["awake", "patient", "awake again"]);
