@@ -118,6 +118,7 @@ export class Router extends Emitter<RouterEvents> implements AsyncDisposable {
       onTooLarge: (slot) =>
         this.#reporter.dropped({ reason: "too-large", from: undefined, ageMs: undefined, slot }),
       onState: (slot) => this.#reporter.brokerChanged(slot, () => this.#conclude()),
+      onSilent: () => this.#inbound.changed(),
     });
     let wakes = 0;
     this.#sleepDetector = new SleepDetector(wallNow, () => {

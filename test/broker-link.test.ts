@@ -375,6 +375,7 @@ describe("a set of links", () => {
       maxPayloadBytes: 1000,
       onMessage: () => {},
       onTooLarge: () => {},
+      onSilent: () => {},
       onState: ({ state, lastError }) => states.push(`${state} ${lastError?.message ?? ""}`),
     });
     links.dial({ host: "broker.example", family: "IPv4", weight: 1, port: 1883 });

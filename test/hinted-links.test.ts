@@ -33,6 +33,7 @@ it("of brokers that hints named 16 are connected at once: the one unused for lon
     maxPayloadBytes: 1e6,
     onTooLarge: () => {},
     onMessage: () => {},
+    onSilent: () => {},
     onState: () => {},
   });
   for (let i = 0; i < 16; i++) links.dial(hinted(i));

@@ -382,6 +382,7 @@ class RealPeer {
       maxPayloadBytes: 0,
       onMessage: () => {},
       onTooLarge: () => {},
+      onSilent: () => {},
       onState: () => this.#inbound.changed(),
     });
     const { inboundBrokers, reserveBrokers } = RULES;

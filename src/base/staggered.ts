@@ -29,7 +29,7 @@ export async function staggered<T>(
     const others = new AbortController();
     const errors: unknown[] = [];
     let begun = 0;
-    let failed = 0;
+    let pending = 0;
     let isOver = false;
     let stopTimer = (): void => {};
     const settle = (finish: () => void): void => {
@@ -37,25 +37,28 @@ export async function staggered<T>(
       stopTimer();
       stopListening();
       finish();
-      others.abort();
+      // What an abort comes with takes a while to make.
+      if (pending > 0) others.abort("another attempt has won");
     };
     const beginNext = (): void => {
       stopTimer();
       const turn = begun;
       const attempt = attempts[turn];
       if (attempt === undefined) {
-        if (failed === begun) settle(() => reject(new AggregateError(errors, "every attempt failed")));
+        if (pending === 0) settle(() => reject(new AggregateError(errors, "every attempt failed")));
         return;
       }
       begun++;
+      pending++;
       attempt(others.signal).then(
         (value) => {
+          pending--;
           if (isOver) discard?.(value);
           else settle(() => resolve(value));
         },
         (error: unknown) => {
+          pending--;
           errors[turn] = error;
-          failed++;
           if (!isOver) beginNext();
         },
       );

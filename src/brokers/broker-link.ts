@@ -30,6 +30,8 @@ export interface LinkOptions {
   readonly speed: LineSpeed;
   /** Says when what came in is read. */
   readonly scheduler: ReadScheduler;
+  /** Called when its address is not on this machine, or gone: a moment after it was dialled, and when it answers. */
+  readonly onReach?: (isAnswering: boolean) => void;
   /** Called with every publish on the own topic. */
   readonly onMessage: (payload: Uint8Array) => void;
   /** Called for a publish that was longer than {@link maxPayloadBytes}, and not kept. */
@@ -161,9 +163,7 @@ class Session implements BrokerLink, Reader {
     this.#alarm.set(this.#openBy);
     try {
       this.#connection = platform.openConnection(target, {
-        onStage: (stage) => {
-          this.#stage = stage;
-        },
+        onStage: (stage) => this.#reached(stage),
         onOpen: () => this.#greet(),
         onData: (bytes) => this.#take(bytes),
         onClose: (error) => this.#gone(error),
@@ -258,9 +258,22 @@ class Session implements BrokerLink, Reader {
     return this.#connection === undefined || this.#connection.unsentBytes > MAX_UNSENT_BYTES;
   }
 
+  #reached(stage: Stage): void {
+    this.#stage = stage;
+    if (stage === "handshake") this.#options.onReach?.(true);
+    if (stage !== "connect") return;
+    // A broker on this machine has answered before the next turn but one.
+    platform.nextTurn(() =>
+      platform.nextTurn(() => {
+        if (this.#state === "connection" && this.#stage === "connect") this.#options.onReach?.(false);
+      }),
+    );
+  }
+
   #greet(): void {
     const { username, password } = this.#options.broker;
     this.#state = "connack";
+    this.#options.onReach?.(true);
     this.#send(
       connectPacket({ clientId: randomClientId(), keepAliveS: platform.keepAliveS, username, password }),
     );

@@ -14,9 +14,10 @@ export interface InboundSetOptions {
 }
 
 /**
- * The pause between two dials of one family: short as long as others cannot be told of enough brokers.
- * One after the other, so that the first is not held up by the rest, and that a start waits little for
- * brokers that swallow its attempts.
+ * The pause between two dials of one family: short as long as others cannot be told of enough brokers, and none
+ * after one that failed or stays silent. One after the other, so that the first to answer is not held up by the rest.
+ * Where nobody answers at once, there is nothing to hold up, and a start does not wait for brokers that swallow its
+ * attempts.
  */
 const FIRST_PACE_MS = 10;
 const PACE_MS = 100;
@@ -177,13 +178,25 @@ export class InboundSet {
     if (open + held.filter((slot) => isHopeful(slot, now)).length >= enough)
       return this.#shrink(front, enough, now);
     if (front.held === front.ranking.length) return NEVER;
-    const paceMs = open < inboundBrokers ? FIRST_PACE_MS : PACE_MS;
+    const paceMs = open < inboundBrokers ? this.#firstPaceMs(held, now) : PACE_MS;
     if (front.grownAt + paceMs <= now) {
       for (const broker of front.ranking.slice(front.held, front.held + 1)) this.#links.hold(broker, front);
       front.held++;
       front.grownAt = now;
     }
-    return front.grownAt + paceMs;
+    // Of what was dialled just now nothing is known yet.
+    return front.grownAt + (paceMs || FIRST_PACE_MS);
+  }
+
+  /** How long to wait for what was dialled of a family, as long as too little of it is open. */
+  #firstPaceMs(held: readonly LinkSlot[], now: number): number {
+    const dialled = [...this.#remembered.map((broker) => this.#links.find(broker)), ...held];
+    const isAnswering = dialled.some(
+      ({ state, heardAt }) => state === "connecting" && now - heardAt < FIRST_PACE_MS,
+    );
+    const last = dialled.at(-1);
+    const isHopeless = last !== undefined && (last.isSilent || last.state === "waiting");
+    return isHopeless && !isAnswering ? 0 : FIRST_PACE_MS;
   }
 
   /** Lets go, from the end, what stands behind enough brokers that have been up for a while. */

@@ -31,6 +31,8 @@ export interface LinkSetOptions extends TransportPolicy {
   /** A payload was longer than that. */
   readonly onTooLarge: (slot: LinkSlot) => void;
   readonly onState: (slot: LinkSlot) => void;
+  /** Nothing comes from the address of a broker that is dialled. */
+  readonly onSilent: () => void;
 }
 
 /** How long one transport of a broker may take to connect and subscribe. */
@@ -62,6 +64,8 @@ const MAX_HINTED = 16;
 export class LinkSet {
   readonly #options: LinkSetOptions;
   readonly #slots = new Map<string, Slot>();
+  /** They are looked for often. */
+  readonly #ids = new WeakMap<Broker, string>();
   readonly #retry: Alarm = new Alarm((now) => this.#redial(now));
   readonly #sweep: Alarm = new Alarm((now) => this.#closeIdle(now));
   /** Of the line that all links share. */
@@ -217,12 +221,15 @@ export class LinkSet {
   }
 
   #idOf(broker: Broker): string {
-    const { family, host } = broker;
-    // Ports tell apart what hints name on one host; a pool has each host once.
-    const ports = Object.values(TRANSPORTS)
-      .map(({ portField }) => broker[portField])
-      .join();
-    return this.#options.familiesAreOne ? `${host} ${ports}` : `${family} ${host} ${ports}`;
+    let id = this.#ids.get(broker);
+    if (id === undefined) {
+      const { family, host } = broker;
+      // Ports tell apart what hints name on one host; a pool has each host once.
+      const ports = Object.values(TRANSPORTS).map(({ portField }) => broker[portField]);
+      id = `${this.#options.familiesAreOne ? "" : family} ${host} ${ports.join()}`;
+      this.#ids.set(broker, id);
+    }
+    return id;
   }
 
   #keepDialling(slot: Slot): void {
@@ -252,6 +259,8 @@ export class LinkSet {
     const controller = new AbortController();
     slot.dialling = controller;
     slot.dialledAt = now;
+    slot.isSilent = false;
+    slot.heardAt = -NEVER;
     this.#setState(slot, "connecting", undefined);
     const error = await this.#openFirst(slot, controller.signal);
     slot.dialling = undefined;
@@ -292,6 +301,11 @@ export class LinkSet {
             maxPayloadBytes: this.#options.maxPayloadBytes,
             speed: this.speed,
             scheduler: this.#scheduler,
+            onReach: (isAnswering) => {
+              slot.isSilent = !isAnswering;
+              if (isAnswering) slot.heardAt = monotonicNow();
+              else this.#options.onSilent();
+            },
             onMessage: (payload) => this.#options.onMessage(slot, payload),
             onTooLarge: () => this.#options.onTooLarge(slot),
             onClose: (error) => {

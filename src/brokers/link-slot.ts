@@ -36,6 +36,10 @@ export interface LinkSlot {
   readonly retryAt: number;
   /** When the present attempt began. */
   readonly dialledAt: number;
+  /** Whether nothing has come from its address, though one on this machine would have answered. */
+  readonly isSilent: boolean;
+  /** When it was last heard of in the present attempt; never, as -Infinity. */
+  readonly heardAt: number;
   /** Since when it is connected; meaningful while open. */
   readonly openedAt: number;
   readonly traffic: LinkTraffic;
@@ -60,6 +64,8 @@ export interface Slot extends LinkSlot {
   failedAt: number;
   retryAt: number;
   dialledAt: number;
+  isSilent: boolean;
+  heardAt: number;
   openedAt: number;
   /** Whether a session ever came about. */
   worked: boolean;
@@ -88,6 +94,8 @@ export function newSlot(id: string, broker: Broker): Slot {
     failedAt: -NEVER,
     retryAt: 0,
     dialledAt: -NEVER,
+    isSilent: false,
+    heardAt: -NEVER,
     openedAt: 0,
     traffic: { sent: 0, acknowledged: 0, roundTripMs: undefined },
     worked: false,

@@ -57,19 +57,23 @@ export async function dial(
   target: DialTarget,
   signal: AbortSignal,
 ): Promise<Socket> {
-  const attempts = addresses.map(
-    (address): Attempt<Socket> =>
-      (given) =>
-        connectTo(address, target, given),
-  );
+  const [only = ""] = addresses;
   try {
+    // Most brokers have one address, and a race of one takes as long as a connection on one machine.
+    if (addresses.length === 1) return await connectTo(only, target, signal);
+    const attempts = addresses.map(
+      (address): Attempt<Socket> =>
+        (given) =>
+          connectTo(address, target, given),
+    );
     return await staggered(attempts, {
       delayMs: ATTEMPT_DELAY_MS,
       signal,
       discard: (socket) => socket.destroy(),
     });
   } catch (error) {
-    throw error instanceof AggregateError ? unreachable(addresses, error.errors) : error;
+    throwIfAborted(signal);
+    throw unreachable(addresses, error instanceof AggregateError ? error.errors : [error]);
   }
 }
 

@@ -301,6 +301,7 @@ function waitingDelivery(): Delivery {
     maxPayloadBytes: 0,
     onMessage: () => {},
     onTooLarge: () => {},
+    onSilent: () => {},
     onState: () => {},
   });
   return new Delivery({

@@ -55,6 +55,7 @@ function waiting(to: string): Delivery {
     maxPayloadBytes: 0,
     onMessage: () => {},
     onTooLarge: () => {},
+    onSilent: () => {},
     onState: () => {},
   });
   return new Delivery({

@@ -83,6 +83,7 @@ export async function makeBench(identity: Identity, options: BenchOptions = {}):
     maxPayloadBytes: 0,
     onMessage: () => {},
     onTooLarge: () => {},
+    onSilent: () => {},
     onState: () => {},
   });
   const slot = links.dial({ family: "IPv4", host: "192.0.2.1", port: 1883, weight: 1, ...broker });
