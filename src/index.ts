@@ -4,6 +4,7 @@ export {
   type AttemptReport,
   type BrokerAddress,
   BrokerError,
+  type BrokerErrorDetails,
   type BrokerFailure,
   type InvalidInputCode,
   InvalidInputError,

@@ -19,6 +19,8 @@ export class Listener {
 /**
  * Emits events to listeners, in Node and in browsers, with the methods that every event emitter has. How a listener
  * is called is up to the subclass, so that one that fails can harm nobody: neither the others nor who emits.
+ *
+ * @typeParam Events - the listener of each event, by the event's name
  */
 export abstract class Emitter<Events extends { [E in keyof Events]: (...args: never[]) => unknown }> {
   /** By event. The lists are replaced, not changed: an event goes to those who were there when it was emitted. */
@@ -51,7 +53,7 @@ export abstract class Emitter<Events extends { [E in keyof Events]: (...args: ne
   /**
    * Takes a function off an event, every registration of it; without one, all.
    * @param context - only those with this one
-   * @param once - only those that were registered with {@link once}
+   * @param once - only those that were registered with `once`
    */
   off<E extends keyof Events>(event: E, listener?: Events[E], context?: unknown, once = false): this {
     const isMeant = (each: Listener): boolean =>

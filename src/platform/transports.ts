@@ -7,6 +7,7 @@ export interface TransportTraits {
   readonly portField: "port" | "tls" | "ws" | "wss";
   /** Whether it is encrypted and the broker's certificate checked. */
   readonly isSecure: boolean;
+  /** Whether it is MQTT over WebSocket. */
   readonly isWebSocket: boolean;
 }
 
