@@ -3,7 +3,7 @@ import { defineConfig, type ViteUserConfig } from "vitest/config";
 
 const config: ViteUserConfig = defineConfig({
   test: {
-    include: ["test/**/*.test.ts"],
+    include: ["test/**/*.test.ts", "mesh/test/**/*.test.ts"],
     // Most tests wait for brokers, not for the processor.
     maxWorkers: Math.max(3, availableParallelism() - 1),
     // Most take less than a second. On a machine that is busy with something else, one may take long.

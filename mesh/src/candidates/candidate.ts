@@ -1,0 +1,15 @@
+import type { Endpoint } from "../ip/endpoint.js";
+
+/**
+ * How a host knows that it may be reached somewhere: an address of its own; what a STUN server or a peer saw; a port
+ * mapping of the router; its configuration.
+ */
+export type CandidateKind = "host" | "reflexive" | "mapped" | "configured";
+
+/** Where a host may be reached. */
+export interface Candidate {
+  readonly kind: CandidateKind;
+  readonly endpoint: Endpoint;
+  /** When it was last known to be true: how long ago, seconds, counted at its origin and never refreshed on the way. */
+  readonly ageS: number;
+}

@@ -1,0 +1,37 @@
+import { type AddressBytes, formatAddress, parseAddress } from "./address.js";
+
+/** A range of addresses: those that begin with these bits. */
+export interface Prefix {
+  /** The first address; what is behind the bits is 0. */
+  readonly address: AddressBytes;
+  readonly bits: number;
+}
+
+/** A prefix from its text; an address alone is a prefix of its whole length. Bits behind the length are cleared. */
+export function parsePrefix(text: string): Prefix | undefined {
+  const [host = "", length, more] = text.split("/");
+  const address = parseAddress(host);
+  if (address === undefined || more !== undefined) return undefined;
+  const most = address.length * 8;
+  if (length !== undefined && !/^\d{1,3}$/.test(length)) return undefined;
+  const bits = length === undefined ? most : Number(length);
+  return bits > most ? undefined : { address: masked(address, bits), bits };
+}
+
+export function formatPrefix({ address, bits }: Prefix): string {
+  return `${formatAddress(address)}/${bits}`;
+}
+
+/** Whether an address is in a prefix. */
+export function contains({ address, bits }: Prefix, other: AddressBytes): boolean {
+  return other.length === address.length && masked(other, bits).every((byte, i) => byte === address[i]);
+}
+
+/** Whether two prefixes have an address in common. */
+export function overlaps(one: Prefix, other: Prefix): boolean {
+  return one.bits <= other.bits ? contains(one, other.address) : contains(other, one.address);
+}
+
+function masked(address: AddressBytes, bits: number): AddressBytes {
+  return address.map((byte, i) => byte & (0xff << Math.max(0, 8 - Math.max(0, bits - 8 * i))));
+}

@@ -1,0 +1,64 @@
+import { hkdfSync } from "node:crypto";
+import { Keypair } from "sidewire";
+import { checkKey, publicKeyOf, sharedSecretOf } from "./wireguard-key.js";
+
+/** The order n of secp256k1 (SEC 2, section 2.4.1). */
+const ORDER = 0xffff_ffff_ffff_ffff_ffff_ffff_ffff_fffe_baae_dce6_af48_a03b_bfd2_5e8c_d036_4141n;
+
+/** What two WireGuard peers know of each other that nobody else knows. */
+export interface Pair {
+  /** The secp256k1 secret under which the owner of the private key speaks to the other; 32 bytes. */
+  readonly secretKey: Uint8Array;
+  /** Where the owner listens for the other: the address of {@link secretKey}; 33 bytes. */
+  readonly ownAddress: Uint8Array;
+  /** Where the other listens for the owner; 33 bytes. */
+  readonly remoteAddress: Uint8Array;
+  /** Authenticates probes between the two; 32 bytes. */
+  readonly probeKey: Uint8Array;
+  /** Seals what the two tell each other over a path that works; 32 bytes. */
+  readonly announceKey: Uint8Array;
+}
+
+/**
+ * What two WireGuard peers share, from one's private and the other's public key: the other one computes the same,
+ * with the two addresses the other way round.
+ *
+ * The all-zero secret is refused, the rest is HKDF-SHA256 (RFC 5869). A seed of 48 bytes modulo n - 1 is a secret key
+ * without noticeable bias (NIST SP 800-56A Rev. 3, section 5.6.1.2.1).
+ *
+ * @param privateKey - the own WireGuard private key, 32 bytes
+ * @param publicKey - the other's WireGuard public key, 32 bytes
+ * @throws {@link MeshError} `INVALID_KEY`, `LOW_ORDER_KEY`
+ *
+ * @example
+ * ```ts
+ * const { ownAddress, remoteAddress } = pairOf(privateKey, publicKey);
+ * ```
+ */
+export function pairOf(privateKey: Uint8Array, publicKey: Uint8Array): Pair {
+  checkKey(privateKey, "privateKey");
+  checkKey(publicKey, "publicKey");
+  const own = publicKeyOf(privateKey);
+  const secret = sharedSecretOf(privateKey, publicKey);
+  const [lower, higher] = Buffer.compare(own, publicKey) <= 0 ? [own, publicKey] : [publicKey, own];
+  const pair = derive(secret, "sidewire-mesh pair 1", [lower, higher], 32);
+  const speaking = keypairOf(pair, own, publicKey);
+  return {
+    secretKey: speaking.secretKey,
+    ownAddress: speaking.publicKey,
+    remoteAddress: keypairOf(pair, publicKey, own).publicKey,
+    probeKey: derive(pair, "sidewire-mesh probe 1", [], 32),
+    announceKey: derive(pair, "sidewire-mesh announce 1", [], 32),
+  };
+}
+
+/** The key pair under which `from` speaks to `to`. */
+function keypairOf(pair: Uint8Array, from: Uint8Array, to: Uint8Array): Keypair {
+  const seed = derive(pair, "sidewire-mesh address 1", [from, to], 48);
+  const secret = (BigInt(`0x${Buffer.from(seed).toString("hex")}`) % (ORDER - 1n)) + 1n;
+  return Keypair.fromSecretKey(secret.toString(16).padStart(64, "0"));
+}
+
+function derive(key: Uint8Array, salt: string, info: readonly Uint8Array[], length: number): Uint8Array {
+  return new Uint8Array(hkdfSync("sha256", key, salt, Buffer.concat(info), length));
+}

@@ -1,0 +1,72 @@
+import { createPrivateKey, createPublicKey, diffieHellman, type KeyObject } from "node:crypto";
+import { MeshError } from "./errors.js";
+
+/** Bytes of a WireGuard key, public or private: X25519 (RFC 7748). */
+export const KEY_BYTES = 32;
+
+/** What stands before the 32 bytes of an X25519 key in DER (RFC 8410). */
+const PKCS8_HEAD: Buffer = Buffer.from("302e020100300506032b656e04220420", "hex");
+const SPKI_HEAD: Buffer = Buffer.from("302a300506032b656e032100", "hex");
+
+/**
+ * A key from its base64, as `wg` writes it: 44 characters, in the one spelling that is canonical.
+ * @param path - what the key is called where it came from, for the error, which never shows the text itself: it may be
+ * a private key with a typo in it
+ * @throws {@link MeshError} `INVALID_KEY`
+ */
+export function parseKey(text: string, path = "key"): Uint8Array {
+  const bytes = Buffer.from(text, "base64");
+  if (bytes.length !== KEY_BYTES || bytes.toString("base64") !== text)
+    throw new MeshError(
+      "INVALID_KEY",
+      `${path}: 44 characters of base64 are expected, as \`wg genkey\` writes them`,
+    );
+  return new Uint8Array(bytes);
+}
+
+/** A key as `wg` writes it. */
+export function formatKey(key: Uint8Array): string {
+  return Buffer.from(key.buffer, key.byteOffset, key.byteLength).toString("base64");
+}
+
+/**
+ * The public key of a private one.
+ * @throws {@link MeshError} `INVALID_KEY` when it is not 32 bytes
+ */
+export function publicKeyOf(privateKey: Uint8Array): Uint8Array {
+  const spki = createPublicKey(privateObject(privateKey)).export({ format: "der", type: "spki" });
+  return new Uint8Array(spki.subarray(SPKI_HEAD.length));
+}
+
+/**
+ * X25519 of the own private key and the other's public key.
+ * @throws {@link MeshError} `INVALID_KEY`; `LOW_ORDER_KEY` when the result would be all zeros (RFC 7748, section 6.1)
+ */
+export function sharedSecretOf(privateKey: Uint8Array, publicKey: Uint8Array): Uint8Array {
+  checkKey(publicKey, "publicKey");
+  const ours = privateObject(privateKey);
+  const theirs = createPublicKey({ key: Buffer.concat([SPKI_HEAD, publicKey]), format: "der", type: "spki" });
+  let secret: Uint8Array | undefined;
+  try {
+    secret = new Uint8Array(diffieHellman({ privateKey: ours, publicKey: theirs }));
+  } catch {
+    // OpenSSL refuses to derive from a key of low order.
+  }
+  if (secret === undefined || secret.every((byte) => byte === 0))
+    throw new MeshError(
+      "LOW_ORDER_KEY",
+      "publicKey: a key of low order, with which nobody can share a secret",
+    );
+  return secret;
+}
+
+/** @throws {@link MeshError} `INVALID_KEY` */
+export function checkKey(key: unknown, path: string): asserts key is Uint8Array {
+  if (!(key instanceof Uint8Array) || key.length !== KEY_BYTES)
+    throw new MeshError("INVALID_KEY", `${path}: ${KEY_BYTES} bytes are expected`);
+}
+
+function privateObject(key: Uint8Array): KeyObject {
+  checkKey(key, "privateKey");
+  return createPrivateKey({ key: Buffer.concat([PKCS8_HEAD, key]), format: "der", type: "pkcs8" });
+}
