@@ -1,0 +1,81 @@
+import type { CandidateKind } from "./candidates/candidate.js";
+
+/**
+ * How a peer is reached, or not yet: never met; paths are being tried; by a relay; directly; it was met, and no path
+ * works any more.
+ */
+export type PeerState = "unmet" | "probing" | "relayed" | "direct" | "lost";
+
+/** Over the own LAN; over IPv6; over IPv4, through NATs or not; by a relay. */
+export type PathKind = "lan" | "ipv6" | "nat" | "relay";
+
+/** A way to a peer that works. */
+export interface PathInfo {
+  readonly kind: PathKind;
+  /** Where WireGuard sends, as `wg` writes it. */
+  readonly endpoint: string;
+  /** Of the last probes, ms. */
+  readonly roundTripMs: number | undefined;
+  /** Since when it is in use, Unix ms. */
+  readonly since: number;
+}
+
+/** A peer, as it is now. */
+export interface PeerInfo {
+  /** Its WireGuard public key, base64. */
+  readonly publicKey: string;
+  readonly state: PeerState;
+  /** The path in use. */
+  readonly path: PathInfo | undefined;
+  /** One sentence: why it is in this state. */
+  readonly reason: string;
+  /** Unix ms; undefined when there was none. */
+  readonly lastHandshakeAt: number | undefined;
+  readonly receivedBytes: number;
+  readonly sentBytes: number;
+  readonly allowedIps: readonly string[];
+}
+
+/** Where this host may be reached, as it tells its peers. */
+export interface CandidateInfo {
+  readonly kind: CandidateKind;
+  readonly endpoint: string;
+  /** How long ago it was last known to be true, s. */
+  readonly ageS: number;
+}
+
+/**
+ * What the NATs before this host do with a port: there is none; the same outside port for everybody; another one for
+ * each destination; nothing comes back at all; too few answers to tell.
+ */
+export type NatVerdict = "open" | "stable" | "symmetric" | "blocked" | "unknown";
+
+/** A signaling broker. */
+export interface BrokerInfo {
+  readonly host: string;
+  readonly port: number;
+  readonly state: string;
+  readonly error: string | undefined;
+}
+
+/** One way to a peer, as a ping found it. */
+export interface PingAnswer {
+  readonly kind: PathKind;
+  readonly endpoint: string;
+  readonly isInUse: boolean;
+  /** Undefined when no answer came. */
+  readonly roundTripMs: number | undefined;
+}
+
+/** All that a daemon knows. */
+export interface MeshInfo {
+  readonly interface: string;
+  readonly publicKey: string;
+  readonly listenPort: number;
+  /** Since when the daemon looks after it, Unix ms. */
+  readonly since: number;
+  readonly nat: NatVerdict;
+  readonly candidates: readonly CandidateInfo[];
+  readonly peers: readonly PeerInfo[];
+  readonly brokers: readonly BrokerInfo[];
+}
