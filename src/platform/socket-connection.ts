@@ -25,8 +25,15 @@ export class SocketConnection implements Connection {
     return this.#socket?.writableLength ?? 0;
   }
 
+  /** What is written before everything else has its turn leaves together: one call of the system, one packet. */
   write(bytes: Uint8Array): void {
-    if (this.#socket?.writable) this.#socket.write(bytes);
+    const socket = this.#socket;
+    if (!socket?.writable) return;
+    if (socket.writableCorked === 0) {
+      socket.cork();
+      process.nextTick(() => socket.uncork());
+    }
+    socket.write(bytes);
   }
 
   pause(): void {
