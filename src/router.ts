@@ -415,9 +415,7 @@ export class Router extends Emitter<RouterEvents> implements AsyncDisposable {
 
   #workOutbox(now: number): number {
     for (const { item, action } of this.#outbox.due(now)) item[action]();
-    // A look takes as long as there are messages: where they are very many, they are looked at less often.
-    const pauseMs = Math.min(this.#outbox.size / LOOKED_AT_A_MS, MOST_PAUSE_MS);
-    return Math.max(this.#outbox.nextAt(), now + pauseMs);
+    return this.#outbox.nextAt();
   }
 
   /** A broker's state has changed: who is listened on, and what is kept for the next start. */
@@ -432,10 +430,6 @@ export class Router extends Emitter<RouterEvents> implements AsyncDisposable {
     this.#routes.keep(this.address, brokers);
   }
 }
-
-/** For so many messages in flight a millisecond passes between two looks, up to so many ms: each takes about 1 µs. */
-const LOOKED_AT_A_MS = 100;
-const MOST_PAUSE_MS = 250;
 
 /** How long `pipe` waits for the first broker, ms. */
 const CONNECT_PATIENCE_MS = 10_000;

@@ -1,5 +1,6 @@
 import { NEVER } from "../base/alarm.js";
 import { BoundedMap } from "../base/bounded-map.js";
+import { Heap } from "../base/heap.js";
 
 /**
  * Pauses between the publishes of a message on the brokers already used, until its time is over; the last one goes
@@ -55,8 +56,11 @@ export interface OutboxPlan extends Place {
   readonly leavingMs: number;
 }
 
-interface Entry<T> extends OutboxPlan {
+interface Entry<T> {
   readonly item: T;
+  readonly plan: OutboxPlan;
+  /** Counts up. */
+  readonly number: number;
   expireAt: number;
   /** It is given up then, whatever still leaves. */
   readonly latestAt: number;
@@ -69,6 +73,16 @@ interface Entry<T> extends OutboxPlan {
   repeatAt: number;
 }
 
+/** What waits for one peer. */
+interface Waiting<T> {
+  /** In the order in which there is something to do about them. */
+  readonly entries: Heap<Entry<T>>;
+  /** The longest pause of any that waited so far, ms. */
+  longestMs: number;
+  /** Whether any of them was to go newest first. */
+  newestFirst: boolean;
+}
+
 /**
  * The messages that wait for an ACK, and when each is to be widened, repeated or given up. Times are monotonic
  * milliseconds.
@@ -77,9 +91,14 @@ interface Entry<T> extends OutboxPlan {
  */
 export class Outbox<T> {
   readonly #entries = new Map<string, Entry<T>>();
+  /** By destination. */
+  readonly #waiting = new Map<string, Waiting<T>>();
+  /** The destinations, in the order in which there is something to do for them. */
+  readonly #destinations = new Heap<string>();
   readonly #done = new BoundedMap<string, true>(DONE_KEPT);
   /** When each peer answered last. */
   readonly #heardAt = new BoundedMap<string, number>(PEERS_KEPT);
+  #number = 0;
 
   /** How many messages wait. */
   get size(): number {
@@ -93,19 +112,23 @@ export class Outbox<T> {
 
   /** @returns when {@link due} has to be called for this message at the latest */
   add(item: T, plan: OutboxPlan, now: number): number {
+    const pauseMs = pauseOf(plan, 0);
     const entry: Entry<T> = {
-      ...plan,
       item,
+      plan,
+      number: this.#number++,
       widenAt: now + plan.widenAfterMs,
       expireAt: now + plan.timeoutMs,
-      isRepeated: false,
       latestAt: now + plan.timeoutMs + plan.leavingMs,
+      isRepeated: false,
       repeats: 0,
-      pauseMs: pauseOf(plan, 0),
-      repeatAt: now + pauseOf(plan, 0),
+      pauseMs,
+      repeatAt: now + pauseMs,
     };
-    this.#entries.set(Outbox.keyOf(plan.to, plan.queueId, plan.sequence), entry);
-    return nextOf(entry);
+    const key = Outbox.keyOf(plan.to, plan.queueId, plan.sequence);
+    this.take(key);
+    this.#entries.set(key, entry);
+    return this.#schedule(entry);
   }
 
   /**
@@ -115,10 +138,10 @@ export class Outbox<T> {
   restart(key: string, now: number): number {
     const entry = this.#entries.get(key);
     if (entry === undefined) return NEVER;
-    entry.widenAt = now + entry.widenAfterMs;
+    entry.widenAt = now + entry.plan.widenAfterMs;
     entry.repeatAt = now + entry.pauseMs;
-    entry.expireAt = Math.min(now + entry.timeoutMs, entry.latestAt);
-    return nextOf(entry);
+    entry.expireAt = Math.min(now + entry.plan.timeoutMs, entry.latestAt);
+    return this.#schedule(entry);
   }
 
   has(key: string): boolean {
@@ -137,8 +160,11 @@ export class Outbox<T> {
   /** Takes a message out, because it was acknowledged or given up; undefined if it was not in. */
   take(key: string): T | undefined {
     const entry = this.#entries.get(key);
-    if (this.#entries.delete(key)) this.#done.set(key, true);
-    return entry?.item;
+    if (entry === undefined) return undefined;
+    this.#entries.delete(key);
+    this.#forget(entry);
+    this.#done.set(key, true);
+    return entry.item;
   }
 
   /** Everything that waits. */
@@ -157,16 +183,15 @@ export class Outbox<T> {
     this.#heardAt.set(from, now);
     let next = NEVER;
     if (!wasAway && !forgetsBefore?.sequence) return next;
-    for (const entry of this.#entries.values()) {
-      if (entry.to !== from) continue;
+    for (const entry of [...(this.#waiting.get(from)?.entries.items() ?? [])]) {
       if (wasAway) {
-        const pauseMs = pauseOf(entry, 0);
+        const pauseMs = pauseOf(entry.plan, 0);
         entry.repeatAt += pauseMs - entry.pauseMs;
         entry.pauseMs = pauseMs;
         entry.repeats = 0;
       }
-      if (!entry.isRepeated && forgetsBefore && isBefore(entry, forgetsBefore)) entry.repeatAt = now;
-      next = Math.min(next, nextOf(entry));
+      if (!entry.isRepeated && forgetsBefore && isBefore(entry.plan, forgetsBefore)) entry.repeatAt = now;
+      next = Math.min(next, this.#schedule(entry));
     }
     return next;
   }
@@ -177,40 +202,45 @@ export class Outbox<T> {
    */
   due(now: number): { readonly item: T; readonly action: OutboxAction }[] {
     const expired: Entry<T>[] = [];
-    /** To whom something is due. */
-    const repeating = new Set<string>();
-    const widening = new Set<string>();
-    for (const [key, entry] of this.#entries) {
-      if (entry.expireAt <= now) {
-        this.take(key);
-        expired.push(entry);
-        continue;
-      }
-      if (entry.repeatAt <= now) repeating.add(entry.to);
-      if (entry.widenAt <= now) widening.add(entry.to);
-    }
     const repeated: Entry<T>[] = [];
     const widened: Entry<T>[] = [];
-    if (repeating.size > 0 || widening.size > 0) {
-      for (const entry of this.#entries.values()) {
-        if (repeating.has(entry.to) && goesAlong(entry.repeatAt, entry.pauseMs, now)) {
+    for (const to of this.#destinations.upTo(now)) {
+      const waiting = this.#waiting.get(to);
+      if (waiting === undefined) continue;
+      let repeats = false;
+      let widens = false;
+      for (const entry of waiting.entries.upTo(now)) {
+        if (entry.expireAt <= now) {
+          this.take(Outbox.keyOf(to, entry.plan.queueId, entry.plan.sequence));
+          expired.push(entry);
+          continue;
+        }
+        repeats ||= entry.repeatAt <= now;
+        widens ||= entry.widenAt <= now;
+      }
+      // Later than that nothing goes along.
+      const mayGoAlong = repeats || (widens && waiting.newestFirst);
+      const aheadMs = mayGoAlong ? (1 - GOES_ALONG_AFTER) * waiting.longestMs : 0;
+      for (const entry of waiting.entries.upTo(now + aheadMs)) {
+        if (repeats && goesAlong(entry.repeatAt, entry.pauseMs, now)) {
           // A pause that was slept through is not made up for.
           entry.isRepeated = true;
           entry.repeats++;
-          entry.pauseMs = pauseOf(entry, entry.repeats);
+          entry.pauseMs = pauseOf(entry.plan, entry.repeats);
           entry.repeatAt = now + entry.pauseMs;
           repeated.push(entry);
         }
-        const { widenAt, widenAfterMs, newestFirst } = entry;
-        const widensToo = newestFirst ? goesAlong(widenAt, widenAfterMs, now) : widenAt <= now;
-        if (widening.has(entry.to) && widensToo) {
+        const { widenAfterMs, newestFirst } = entry.plan;
+        const widensToo = newestFirst ? goesAlong(entry.widenAt, widenAfterMs, now) : entry.widenAt <= now;
+        if (widens && widensToo) {
           entry.widenAt = now + widenAfterMs;
           widened.push(entry);
         }
+        this.#schedule(entry);
       }
     }
     return [
-      ...asActions(expired, "expire"),
+      ...asActions(expired.sort(byNumber), "expire"),
       // Before others join in, which need no repeat.
       ...asActions(repeated.sort(byTurn), "repeat"),
       ...asActions(widened.sort(byTurn), "widen"),
@@ -219,9 +249,33 @@ export class Outbox<T> {
 
   /** When {@link due} has something to do next, or Infinity. */
   nextAt(): number {
-    let next = NEVER;
-    for (const entry of this.#entries.values()) next = Math.min(next, nextOf(entry));
-    return next;
+    return this.#destinations.firstAt;
+  }
+
+  /** Puts a message where it belongs by its times; returns when there is something to do about it. */
+  #schedule(entry: Entry<T>): number {
+    const { to, widenAfterMs, newestFirst } = entry.plan;
+    const at = Math.min(entry.widenAt, entry.repeatAt, entry.expireAt);
+    const waiting = this.#waiting.get(to) ?? { entries: new Heap(), longestMs: 0, newestFirst };
+    waiting.longestMs = Math.max(waiting.longestMs, widenAfterMs, entry.pauseMs);
+    waiting.newestFirst ||= newestFirst;
+    waiting.entries.set(entry, at);
+    this.#waiting.set(to, waiting);
+    this.#destinations.set(to, waiting.entries.firstAt);
+    return at;
+  }
+
+  #forget(entry: Entry<T>): void {
+    const { to } = entry.plan;
+    const waiting = this.#waiting.get(to);
+    if (waiting === undefined) return;
+    waiting.entries.delete(entry);
+    if (waiting.entries.size > 0) {
+      this.#destinations.set(to, waiting.entries.firstAt);
+      return;
+    }
+    this.#waiting.delete(to);
+    this.#destinations.delete(to);
   }
 }
 
@@ -241,9 +295,13 @@ function isBefore(a: Place, b: Place): boolean {
   return a.queueId === b.queueId && a.sequence < b.sequence;
 }
 
-/** Ascending by number, except where the newest has to come first. */
-function byTurn(a: OutboxPlan, b: OutboxPlan): number {
-  return turnOf(a) - turnOf(b);
+function byNumber(a: Entry<unknown>, b: Entry<unknown>): number {
+  return a.number - b.number;
+}
+
+/** Ascending by sequence number, except where the newest has to come first. */
+function byTurn(a: Entry<unknown>, b: Entry<unknown>): number {
+  return turnOf(a.plan) - turnOf(b.plan) || byNumber(a, b);
 }
 
 function turnOf({ newestFirst, sequence }: OutboxPlan): number {
@@ -253,8 +311,4 @@ function turnOf({ newestFirst, sequence }: OutboxPlan): number {
 /** From a publish to the next one. */
 function pauseOf({ answerMs }: OutboxPlan, repeats: number): number {
   return Math.max(answerMs, REPEAT_PAUSES_MS[Math.min(repeats, REPEAT_PAUSES_MS.length - 1)] ?? 0);
-}
-
-function nextOf({ widenAt, repeatAt, expireAt }: Entry<unknown>): number {
-  return Math.min(widenAt, repeatAt, expireAt);
 }
