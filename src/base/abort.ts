@@ -54,6 +54,7 @@ class Watch {
 export async function abortable<T>(promise: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
   // Also where nobody waits for it any more.
   promise.catch(() => {});
+  if (signal === undefined) return await promise;
   throwIfAborted(signal);
   let stop: (() => void) | undefined;
   const aborted = new Promise<never>((_, reject) => {

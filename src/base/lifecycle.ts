@@ -1,5 +1,6 @@
 import { abortable } from "./abort.js";
 import { SidewireError } from "./errors.js";
+import { Pending } from "./pending.js";
 
 type Phase = "new" | "running" | "closing" | "closed";
 
@@ -9,7 +10,7 @@ type Phase = "new" | "running" | "closing" | "closed";
  */
 export class Lifecycle {
   #phase: Phase = "new";
-  readonly #work = new Set<Promise<unknown>>();
+  readonly #work = new Pending();
   readonly #watchers = new Set<(error: SidewireError) => void>();
 
   get isRunning(): boolean {
@@ -49,9 +50,8 @@ export class Lifecycle {
   }
 
   /** Notes work that closing waits for. */
-  async track<T>(work: Promise<T>): Promise<T> {
-    this.#work.add(work);
-    return await work.finally(() => this.#work.delete(work));
+  track<T>(work: Promise<T>): Promise<T> {
+    return this.#work.track(work);
   }
 
   /**
@@ -59,8 +59,7 @@ export class Lifecycle {
    * @param over - ends the wait earlier, as the signal does
    */
   async drain(over: Promise<unknown>, signal: AbortSignal | undefined): Promise<void> {
-    const drained = Promise.allSettled(this.#work);
-    await abortable(Promise.race([drained, over]), signal).catch(() => {});
+    await abortable(Promise.race([this.#work.settled(), over]), signal).catch(() => {});
   }
 
   /** Calls `fail` when the router is closed; returns the function that takes it off again. */

@@ -23,10 +23,10 @@ export interface DeliveryOptions {
   readonly to: string;
   readonly payload: Uint8Array;
   /**
-   * Packs the message anew once its timestamp has become old; undefined while it is fresh. Absent where nobody
+   * Packs the message anew once its timestamp has become old; gives nothing while it is fresh. Absent where nobody
    * looks at the timestamp.
    */
-  readonly renew?: () => Promise<Uint8Array | undefined>;
+  readonly renew?: (() => Promise<Uint8Array | undefined>) | undefined;
   /** Where to try, in order; may name a broker twice. */
   readonly route: readonly Broker[];
   readonly fanOut: number;

@@ -1,6 +1,7 @@
-import { abortable, onAbort, throwIfAborted } from "../base/abort.js";
-import { atMost, monotonicNow, NEVER, timer } from "../base/alarm.js";
+import { abortable, throwIfAborted } from "../base/abort.js";
+import { monotonicNow, NEVER, timer } from "../base/alarm.js";
 import { type BrokerAddress, NoAckError, SidewireError } from "../base/errors.js";
+import { Pending } from "../base/pending.js";
 import { check } from "../base/schema.js";
 import { Reserve } from "../brokers/token-bucket.js";
 import type { InboundMessage, Receipt, SendOptions } from "../message.js";
@@ -8,14 +9,11 @@ import { parseSendOptions, type Wait } from "../options.js";
 import { addressOf, type Broker } from "../wire/broker-pool.js";
 import { MessageType } from "../wire/packet.js";
 import { isSealed, seal } from "../wire/seal.js";
-import { type Acknowledgement, Delivery, TimeoutReached } from "./delivery.js";
 import { bytesOrZero, messageOf } from "./message-bytes.js";
 import { Numbering } from "./numbering.js";
 import { Outbox, type Place } from "./outbox.js";
-import { Packing } from "./packing.js";
 import type { PipeContext } from "./pipe-context.js";
-import { planFor } from "./plan.js";
-import { withPatience } from "./signing.js";
+import { type Sent, Transmitter } from "./transmitter.js";
 import { Turns } from "./turns.js";
 
 /** What a probe found. */
@@ -34,9 +32,6 @@ const LINE_MS = 500;
 /** How many messages may be on their way to a peer that has not answered yet, for so long. */
 const FIRST_FLIGHT = 8;
 const FIRST_ACK_MS = 2000;
-
-/** How long a message waits for the one before to be signed: a signer that hangs does not take those behind along. */
-const OVERTAKING_MS = 500;
 
 /** How long a probe goes on listening after the first answer: this, or twice the first round trip. */
 const PROBE_LISTEN_MS = 150;
@@ -67,12 +62,11 @@ export class SmartPipe implements AsyncDisposable {
   readonly #ranked: readonly Broker[];
   readonly #turns: Turns;
   readonly #numbering = new Numbering();
-  /** Resolves when the message before was published, or never will be: long ones take longer to be signed. */
-  #lastPublished: Promise<void> | undefined;
+  readonly #transmitter: Transmitter;
   /** What removes each of its handlers. */
   readonly #handlers = new Map<(message: InboundMessage) => unknown, () => void>();
   /** What its user waits for. */
-  readonly #unsettled = new Set<Promise<unknown>>();
+  readonly #unsettled = new Pending();
   #closed = false;
   /** When the first of those messages was sent that are on their way. */
   #begunAt = 0;
@@ -98,6 +92,14 @@ export class SmartPipe implements AsyncDisposable {
         Math.min(links.speed.bytesWithin(LINE_MS), routes.peers.speedOf(to).bytesWithin(LINE_MS)),
       lifecycle,
     });
+    const route = (): readonly Broker[] => this.#route();
+    this.#transmitter = new Transmitter({
+      context,
+      to,
+      route,
+      numbering: this.#numbering,
+      turns: this.#turns,
+    });
   }
 
   /**
@@ -114,7 +116,7 @@ export class SmartPipe implements AsyncDisposable {
    * ```
    */
   deliver(data: string | Uint8Array, options: SendOptions = {}): Promise<Receipt> {
-    return this.#note(this.#context.lifecycle.track(this.#begin(data, options)));
+    return this.#unsettled.track(this.#deliver(data, options));
   }
 
   /**
@@ -126,7 +128,11 @@ export class SmartPipe implements AsyncDisposable {
    * @throws as {@link deliver}, but for {@link NoAckError}
    */
   send(data: string | Uint8Array, options: SendOptions = {}): Promise<number> {
-    return this.#note(bytesOrZero(this.deliver(data, options)));
+    return this.#unsettled.track(bytesOrZero(this.#deliver(data, options)));
+  }
+
+  #deliver(data: string | Uint8Array, options: SendOptions): Promise<Receipt> {
+    return this.#context.lifecycle.track(this.#begin(data, options));
   }
 
   async #begin(data: string | Uint8Array, options: SendOptions): Promise<Receipt> {
@@ -148,9 +154,9 @@ export class SmartPipe implements AsyncDisposable {
     await this.#turns.take(message.length, signal);
     try {
       const place = this.#place();
-      const context = { source: this.#context.address, destination: this.to, ...place };
-      const make = (): Uint8Array => (this.encrypted ? seal(message, context) : message);
-      const sent = await this.#transmit(MessageType.Message, place, make, timeoutMs, signal);
+      const type = MessageType.Message;
+      const make = (): Uint8Array => this.#sealed(message, place);
+      const sent = await this.#transmitter.transmit({ type, place, make, timeoutMs, signal });
       this.#context.outbox.take(this.#keyOf(place));
       return receiptOf(message.length, sent);
     } finally {
@@ -164,7 +170,7 @@ export class SmartPipe implements AsyncDisposable {
    * @throws {@link SidewireError} `CLOSED`, `ABORTED`, `INVALID_OPTION`
    */
   probe(options: SendOptions = {}): Promise<ProbeResult> {
-    return this.#note(this.#context.lifecycle.track(this.#beginProbe(options)));
+    return this.#unsettled.track(this.#context.lifecycle.track(this.#beginProbe(options)));
   }
 
   async #beginProbe(options: SendOptions): Promise<ProbeResult> {
@@ -180,8 +186,9 @@ export class SmartPipe implements AsyncDisposable {
     const place = this.#numbering.apart();
     this.#turns.begin(0);
     try {
+      const type = MessageType.Probe;
       const make = (): Uint8Array => EMPTY;
-      const sent = await this.#transmit(MessageType.Probe, place, make, timeoutMs, signal);
+      const sent = await this.#transmitter.transmit({ type, place, make, timeoutMs, signal });
       const { delivery, ack, remoteClockOffsetMs } = sent;
       const roundTripMs = ack.at - (delivery.startedAt ?? ack.at);
       await pause(Math.min(Math.max(PROBE_LISTEN_MS, 2 * roundTripMs), timeoutMs), signal);
@@ -237,14 +244,7 @@ export class SmartPipe implements AsyncDisposable {
    */
   async [Symbol.asyncDispose](): Promise<void> {
     this.close();
-    await Promise.allSettled(this.#unsettled);
-  }
-
-  /** What its user waits for; whoever waits for the pipe's end hears of it later. */
-  #note<T>(work: Promise<T>): Promise<T> {
-    const noted = work.finally(() => this.#unsettled.delete(noted));
-    this.#unsettled.add(noted);
-    return noted;
+    await this.#unsettled.settled();
   }
 
   #checkOpen(): void {
@@ -299,102 +299,17 @@ export class SmartPipe implements AsyncDisposable {
     return routes.peers.isOriginal(this.to) ? this.#numbering.apart() : this.#numbering.next(wakes());
   }
 
+  #sealed(message: Uint8Array, { queueId, sequence }: Place): Uint8Array {
+    const source = this.#context.address;
+    return this.encrypted ? seal(message, { source, destination: this.to, queueId, sequence }) : message;
+  }
+
   #keyOf({ queueId, sequence }: Place): string {
     return Outbox.keyOf(this.to, queueId, sequence);
-  }
-
-  /** Signs and sends until the first ACK; the outbox keeps listening for more. */
-  async #transmit(
-    type: MessageType,
-    place: Place,
-    make: () => Uint8Array,
-    timeoutMs: number,
-    signal: AbortSignal | undefined,
-  ): Promise<Sent> {
-    const { identity, settings, links, outbox, routes, lifecycle, wallNow, schedule } = this.#context;
-    const startedAt = monotonicNow();
-    const key = this.#keyOf(place);
-    let delivery: Delivery | undefined;
-    let stop: (() => void) | undefined;
-    // A probe has a queue of its own, so it waits for nobody.
-    const before = type === MessageType.Message ? this.#lastPublished : undefined;
-    let published = (): void => {};
-    const publishing = new Promise<void>((resolve) => {
-      published = resolve;
-    });
-    if (type === MessageType.Message) this.#lastPublished = publishing;
-    void publishing.then(() => {
-      if (this.#lastPublished === publishing) this.#lastPublished = undefined;
-      this.#turns.published();
-    });
-    try {
-      const signer = withPatience(identity, { timeoutMs, signal }, lifecycle);
-      const packing = new Packing({ place, type, message: make(), signer, wallNow });
-      const payload = await packing.pack();
-      // The receiver would wait for what this one has overtaken. It waits no longer than for a lost one.
-      if (before) await abortable(atMost(OVERTAKING_MS, before), signal);
-      // Signing took its time, and the signal may have fired before anybody listened to it.
-      throwIfAborted(signal);
-      lifecycle.checkNotOver();
-      const left = { timeoutMs: timeoutMs - (monotonicNow() - startedAt) };
-      const { bytesInFlight } = this.#turns;
-      const outgoing = { to: this.to, bytes: payload.length, bytesInFlight, ...left };
-      const plan = planFor(outgoing, settings, links.speed, routes.peers);
-      delivery = new Delivery({
-        links,
-        to: this.to,
-        payload,
-        ...(type === MessageType.Message ? { renew: packing.renew } : {}),
-        route: this.#route(),
-        fanOut: plan.fanOut,
-        arrivingMs: plan.arrivingMs,
-        onLeaving: () => schedule(outbox.restart(key, monotonicNow())),
-      });
-      stop = onAbort(signal, (error) => delivery?.stop(error));
-      const now = monotonicNow();
-      schedule(outbox.add(delivery, { ...plan, ...left, ...place, to: this.to }, now));
-      const acknowledged = delivery.run();
-      published();
-      const ack = await acknowledged;
-      this.#learn(place, delivery, ack);
-      // The middle of the ACK's second against our clock when it came.
-      const remoteClockOffsetMs = ack.timestamp * 1000 + 500 - packing.wallAt(ack.at);
-      return { delivery, ack, remoteClockOffsetMs };
-    } catch (error) {
-      outbox.take(key);
-      if ((delivery?.publishes ?? 0) === 0) this.#numbering.giveBack(place);
-      throw error instanceof TimeoutReached
-        ? new NoAckError(this.to, timeoutMs, delivery?.report() ?? [], "not signed in time")
-        : error;
-    } finally {
-      published();
-      stop?.();
-    }
-  }
-
-  #learn(place: Place, delivery: Delivery, { slot, isBare }: Acknowledgement): void {
-    const { routes, outbox, schedule } = this.#context;
-    schedule(outbox.heard(this.to, monotonicNow(), isBare ? place : undefined));
-    const roundTripMs = delivery.roundTripBy(slot);
-    slot.traffic.acknowledged++;
-    slot.sizes.taken(delivery.bytes);
-    routes.peers.acknowledged(this.to, isBare);
-    if (roundTripMs !== undefined) {
-      slot.traffic.roundTripMs = roundTripMs;
-      routes.peers.measured(this.to, roundTripMs, delivery.bytes);
-    }
-    routes.found(this.to, slot.broker);
   }
 }
 
 const EMPTY: Uint8Array = new Uint8Array();
-
-/** What came of a message that was acknowledged. */
-interface Sent {
-  readonly delivery: Delivery;
-  readonly ack: Acknowledgement;
-  readonly remoteClockOffsetMs: number;
-}
 
 function receiptOf(bytes: number, { delivery, ack, remoteClockOffsetMs }: Sent): Receipt {
   return {

@@ -47,6 +47,11 @@ export class Turns {
    */
   async take(bytes: number, signal: AbortSignal | undefined): Promise<void> {
     throwIfAborted(signal);
+    const now = monotonicNow();
+    if (this.#waiting.size === 0 && this.#turnAt(bytes, now) <= now) {
+      this.begin(bytes);
+      return;
+    }
     await new Promise<void>((resolve, reject) => {
       const leave = (): void => {
         this.#waiting.delete(waiting);
@@ -66,7 +71,7 @@ export class Turns {
       const stopListening = onAbort(signal, fail);
       const waiting = { bytes, go };
       this.#waiting.add(waiting);
-      this.#give(monotonicNow());
+      this.#give(now);
     });
   }
 
@@ -92,25 +97,29 @@ export class Turns {
   /** Lets go whose turn it is; returns when to look again, unless a turn ends before. */
   #give(now: number): number {
     for (const { bytes, go } of this.#waiting) {
-      const { maxInFlight, until } = this.#options.room(now);
-      if (this.#inFlight >= maxInFlight) {
-        this.#alarm.set(until);
-        return until;
-      }
-      const inFlight = this.#bytesInFlight + weightOf(bytes);
-      if (this.#bytesInFlight > 0 && weightOf(bytes) > 0 && inFlight > this.#options.maxBytes()) break;
-      const readyAt = this.#options.readyAt(now);
-      // The one before has not drawn its token yet.
-      if (readyAt !== undefined && this.#unpublished > 0) break;
-      if (readyAt !== undefined && readyAt > now) {
-        this.#alarm.set(readyAt);
-        return readyAt;
+      const at = this.#turnAt(bytes, now);
+      if (at > now) {
+        this.#alarm.set(at);
+        return at;
       }
       this.begin(bytes);
       go();
     }
-    if (this.#waiting.size === 0) this.#alarm.clear();
+    this.#alarm.clear();
     return NEVER;
+  }
+
+  /** When it is the turn of a message of so many bytes; never, unless a turn ends before. */
+  #turnAt(bytes: number, now: number): number {
+    const { maxInFlight, until } = this.#options.room(now);
+    if (this.#inFlight >= maxInFlight) return until;
+    const weight = weightOf(bytes);
+    const isBusy = this.#bytesInFlight > 0 && weight > 0;
+    if (isBusy && this.#bytesInFlight + weight > this.#options.maxBytes()) return NEVER;
+    const readyAt = this.#options.readyAt(now);
+    if (readyAt === undefined) return now;
+    // The one before has not drawn its token yet.
+    return this.#unpublished > 0 ? NEVER : readyAt;
   }
 }
 

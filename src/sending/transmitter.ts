@@ -1,0 +1,150 @@
+import { onAbort, throwIfAborted } from "../base/abort.js";
+import { monotonicNow } from "../base/alarm.js";
+import { NoAckError } from "../base/errors.js";
+import type { Wait } from "../options.js";
+import type { Broker } from "../wire/broker-pool.js";
+import { MessageType } from "../wire/packet.js";
+import { type Acknowledgement, Delivery, TimeoutReached } from "./delivery.js";
+import type { Numbering } from "./numbering.js";
+import { Outbox, type Place } from "./outbox.js";
+import { Packing } from "./packing.js";
+import type { PipeContext } from "./pipe-context.js";
+import { planFor } from "./plan.js";
+import { PublishingOrder } from "./publishing-order.js";
+import { withPatience } from "./signing.js";
+import type { Turns } from "./turns.js";
+
+export interface TransmitterOptions {
+  readonly context: PipeContext;
+  /** The destination. */
+  readonly to: string;
+  /** Where it may listen, best first. */
+  readonly route: () => readonly Broker[];
+  readonly numbering: Numbering;
+  readonly turns: Turns;
+}
+
+/** What is to be sent. */
+export interface Outgoing extends Wait {
+  readonly type: MessageType;
+  readonly place: Place;
+  /** Makes what it says; may throw. */
+  readonly make: () => Uint8Array;
+}
+
+/** What came of a message that was acknowledged. */
+export interface Sent {
+  readonly delivery: Delivery;
+  readonly ack: Acknowledgement;
+  readonly remoteClockOffsetMs: number;
+}
+
+/** Brings the messages and probes of a pipe on their way: signed, published in their order, until the first ACK. */
+export class Transmitter {
+  readonly #options: TransmitterOptions;
+  readonly #order = new PublishingOrder();
+
+  constructor(options: TransmitterOptions) {
+    this.#options = options;
+  }
+
+  /**
+   * Sends what has its turn. The outbox goes on listening for more ACKs, until it is taken out of it.
+   * @throws {@link NoAckError}, {@link SidewireError} `CLOSED`, AbortError, what the signer or the clock throws
+   */
+  async transmit(outgoing: Outgoing): Promise<Sent> {
+    const { context, to, numbering, turns } = this.#options;
+    const { outbox } = context;
+    const { type, place, timeoutMs, signal } = outgoing;
+    // A probe has a queue of its own, so it waits for nobody.
+    const inOrder = type === MessageType.Message ? this.#order.enter() : undefined;
+    let isPublished = false;
+    const published = (): void => {
+      if (isPublished) return;
+      isPublished = true;
+      if (inOrder) this.#order.leave(inOrder);
+      turns.published();
+    };
+    let delivery: Delivery | undefined;
+    let stop: (() => void) | undefined;
+    try {
+      const startedAt = monotonicNow();
+      const signer = withPatience(context.identity, { timeoutMs, signal }, context.lifecycle);
+      const packing = new Packing({
+        place,
+        type,
+        message: outgoing.make(),
+        signer,
+        wallNow: context.wallNow,
+      });
+      const payload = await packing.pack();
+      if (inOrder) await this.#order.reached(inOrder, signal);
+      // Signing took its time, and the signal may have fired before anybody listened to it.
+      throwIfAborted(signal);
+      context.lifecycle.checkNotOver();
+      const leftMs = timeoutMs - (monotonicNow() - startedAt);
+      delivery = this.#begin(payload, outgoing, leftMs, packing);
+      stop = onAbort(signal, (error) => delivery?.stop(error));
+      const acknowledged = delivery.run();
+      published();
+      const ack = await acknowledged;
+      this.#learn(place, delivery, ack);
+      // The middle of the ACK's second against our clock when it came.
+      const remoteClockOffsetMs = ack.timestamp * 1000 + 500 - packing.wallAt(ack.at);
+      return { delivery, ack, remoteClockOffsetMs };
+    } catch (error) {
+      outbox.take(Outbox.keyOf(to, place.queueId, place.sequence));
+      if ((delivery?.publishes ?? 0) === 0) numbering.giveBack(place);
+      throw error instanceof TimeoutReached
+        ? new NoAckError(to, timeoutMs, delivery?.report() ?? [], "not signed in time")
+        : error;
+    } finally {
+      published();
+      stop?.();
+    }
+  }
+
+  /** A delivery that the outbox knows of, not started yet. */
+  #begin(payload: Uint8Array, { type, place }: Outgoing, timeoutMs: number, packing: Packing): Delivery {
+    const { context, to, route, turns } = this.#options;
+    const { links, outbox, routes, settings, schedule } = context;
+    const { queueId, sequence } = place;
+    const { bytesInFlight } = turns;
+    const bytes = payload.length;
+    const plan = planFor({ to, bytes, bytesInFlight, timeoutMs }, settings, links.speed, routes.peers);
+    const { fanOut, widenAfterMs, answerMs, arrivingMs, leavingMs, newestFirst } = plan;
+    const delivery = new Delivery({
+      links,
+      to,
+      payload,
+      renew: type === MessageType.Message ? packing.renew : undefined,
+      route: route(),
+      fanOut,
+      arrivingMs,
+      onLeaving: () => schedule(outbox.restart(Outbox.keyOf(to, queueId, sequence), monotonicNow())),
+    });
+    schedule(
+      outbox.add(
+        delivery,
+        { to, queueId, sequence, newestFirst, widenAfterMs, answerMs, timeoutMs, leavingMs },
+        monotonicNow(),
+      ),
+    );
+    return delivery;
+  }
+
+  #learn(place: Place, delivery: Delivery, { slot, isBare }: Acknowledgement): void {
+    const { context, to } = this.#options;
+    const { routes, outbox, schedule } = context;
+    schedule(outbox.heard(to, monotonicNow(), isBare ? place : undefined));
+    const roundTripMs = delivery.roundTripBy(slot);
+    slot.traffic.acknowledged++;
+    slot.sizes.taken(delivery.bytes);
+    routes.peers.acknowledged(to, isBare);
+    if (roundTripMs !== undefined) {
+      slot.traffic.roundTripMs = roundTripMs;
+      routes.peers.measured(to, roundTripMs, delivery.bytes);
+    }
+    routes.found(to, slot.broker);
+  }
+}
