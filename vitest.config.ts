@@ -4,6 +4,8 @@ import { defineConfig, type ViteUserConfig } from "vitest/config";
 const config: ViteUserConfig = defineConfig({
   test: {
     include: ["test/**/*.test.ts", "mesh/test/**/*.test.ts"],
+    // They have a run of their own: mesh/vitest.lab.config.ts.
+    exclude: ["mesh/test/lab/**"],
     // Most tests wait for brokers, not for the processor.
     maxWorkers: Math.max(3, availableParallelism() - 1),
     // Most take less than a second. On a machine that is busy with something else, one may take long.

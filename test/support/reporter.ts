@@ -2,9 +2,16 @@ import type { Reporter, TestModule, Vitest } from "vitest/node";
 
 /**
  * Says in one line what was left out and for want of what, and counts in one line. More than may be left out counts
- * as failing: under CI that is any test at all, unless `MAX_LEFT_OUT` says how many.
+ * as failing: under CI that is any test at all, unless the environment says how many.
  */
 export default class Summary implements Reporter {
+  readonly #limit: string;
+
+  /** @param options - `limit`: the variable that says how many may be left out. Default: `MAX_LEFT_OUT` */
+  constructor({ limit = "MAX_LEFT_OUT" }: { limit?: string } = {}) {
+    this.#limit = limit;
+  }
+
   /** Whether some tests were asked for by name: the others are not left out for want of anything. */
   #isSelection = false;
 
@@ -26,7 +33,7 @@ export default class Summary implements Reporter {
     if (skipped > 0 && !this.#isSelection) {
       const wants = [...leftOut].map(([needs, count]) => `${count} that need ${needs}`);
       const most = Number(
-        process.env.MAX_LEFT_OUT ?? (process.env.CI === "true" ? 0 : Number.POSITIVE_INFINITY),
+        process.env[this.#limit] ?? (process.env.CI === "true" ? 0 : Number.POSITIVE_INFINITY),
       );
       console.log(`left out: ${skipped} tests, ${wants.join(", ")}`);
       if (skipped > most) {
