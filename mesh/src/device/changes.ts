@@ -1,0 +1,117 @@
+import { z } from "zod";
+import type { DevicePeer, DeviceState } from "./state.js";
+
+/** How many of the endpoints that we gave a peer are remembered, to tell them from those of others. */
+const MAX_ENDPOINTS = 16;
+
+const endpointText: z.ZodString = z.string().min(1).max(100);
+const seconds: z.ZodNumber = z.number().int().min(0).max(0xffff);
+const bytes: z.ZodNumber = z.number().int().min(0).max(Number.MAX_SAFE_INTEGER);
+
+/** What is known of a peer that we changed. */
+export interface PeerRecord {
+  /** What is to be put back. */
+  readonly before: { readonly endpoint: string | null; readonly keepaliveS: number };
+  /** The endpoints that we set, the last at the end. */
+  readonly endpoints: readonly string[];
+  /** The keepalive that we set, or that the user set after us. */
+  readonly keepaliveS: number;
+  /** What WireGuard showed last. */
+  readonly seen: { readonly endpoint: string | null; readonly receivedBytes: number };
+}
+
+/** All that we changed on an interface and that is to be undone. */
+export interface Changes {
+  readonly version: 1;
+  /** Which interface it was: one of the same name that was made since has nothing of ours. */
+  readonly incarnation: string;
+  /** We made the interface. */
+  readonly isCreated: boolean;
+  /** We made the nft table. */
+  readonly hasTable: boolean;
+  /** By public key, base64. */
+  readonly peers: Readonly<Record<string, PeerRecord>>;
+}
+
+export const changesSchema: z.ZodType<Changes> = z.strictObject({
+  version: z.literal(1),
+  incarnation: z.string().max(100),
+  isCreated: z.boolean(),
+  hasTable: z.boolean(),
+  peers: z.record(
+    z.string().length(44),
+    z.strictObject({
+      before: z.strictObject({ endpoint: endpointText.nullable(), keepaliveS: seconds }),
+      endpoints: z.array(endpointText).min(1).max(MAX_ENDPOINTS),
+      keepaliveS: seconds,
+      seen: z.strictObject({ endpoint: endpointText.nullable(), receivedBytes: bytes }),
+    }),
+  ),
+});
+
+export function noChanges(incarnation: string): Changes {
+  return { version: 1, incarnation, isCreated: false, hasTable: false, peers: {} };
+}
+
+/** What is known of a peer once it was told to use an endpoint. */
+export function recordUse(
+  record: PeerRecord | undefined,
+  peer: DevicePeer,
+  use: { readonly endpoint: string; readonly keepaliveS: number; readonly isFresh: boolean },
+): PeerRecord {
+  const before = record?.before ?? { endpoint: peer.endpointText ?? null, keepaliveS: peer.keepaliveS };
+  const others = record?.endpoints.filter((one) => one !== use.endpoint) ?? [];
+  return {
+    before,
+    endpoints: [...others, use.endpoint].slice(-MAX_ENDPOINTS),
+    keepaliveS: use.keepaliveS,
+    // A peer that is made anew counts from 0.
+    seen: { endpoint: use.endpoint, receivedBytes: use.isFresh ? 0 : peer.receivedBytes },
+  };
+}
+
+/**
+ * What is to be put back, after a look at what is there now. What the user changed since is his, and is what will be
+ * there in the end: he removed the peer, made it anew, or set another keepalive or endpoint.
+ *
+ * WireGuard itself changes the endpoint too, but only together with a packet that it received.
+ * @returns the records that are left, and whether any of what is to be put back is another one
+ */
+export function noteOthers(
+  records: Readonly<Record<string, PeerRecord>>,
+  { peers }: DeviceState,
+): { readonly peers: Record<string, PeerRecord>; readonly isChanged: boolean } {
+  const live = new Map(peers.map((peer) => [peer.publicKey, peer]));
+  const left: Record<string, PeerRecord> = {};
+  let isChanged = false;
+  for (const [publicKey, record] of Object.entries(records)) {
+    const peer = live.get(publicKey);
+    const next = peer && noteOther(record, peer);
+    if (next !== undefined) left[publicKey] = next;
+    isChanged ||= next?.before !== record.before;
+  }
+  return { peers: left, isChanged };
+}
+
+function noteOther(record: PeerRecord, peer: DevicePeer): PeerRecord | undefined {
+  const { before, endpoints, keepaliveS, seen } = record;
+  // Counters that went back belong to a peer that was made anew.
+  if (peer.receivedBytes < seen.receivedBytes) return undefined;
+  const endpoint = peer.endpointText ?? null;
+  const isSet =
+    endpoint !== seen.endpoint &&
+    peer.receivedBytes === seen.receivedBytes &&
+    !(endpoint !== null && endpoints.includes(endpoint));
+  const isOther = isSet || peer.keepaliveS !== keepaliveS;
+  return {
+    before: isOther
+      ? {
+          endpoint: isSet ? endpoint : before.endpoint,
+          keepaliveS: peer.keepaliveS === keepaliveS ? before.keepaliveS : peer.keepaliveS,
+        }
+      : before,
+    endpoints,
+    keepaliveS: peer.keepaliveS,
+    seen: { endpoint, receivedBytes: peer.receivedBytes },
+  };
+}

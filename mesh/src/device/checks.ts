@@ -1,0 +1,119 @@
+import { MeshError } from "../errors.js";
+import { parseAddress } from "../ip/address.js";
+import { contains, formatPrefix, overlaps, type Prefix, parsePrefix } from "../ip/prefix.js";
+import { formatKey, parseKey, publicKeyOf, sharedSecretOf } from "../wireguard-key.js";
+import type { Link, Route } from "./network.js";
+
+/** A peer as it is configured. */
+export interface ConfiguredPeer {
+  /** base64. */
+  readonly publicKey: string;
+  readonly allowedIps: readonly Prefix[];
+}
+
+/** Names that the kernel and wg-quick both take. None is an option of a program, or a path. */
+const INTERFACE_NAME = /^[\w=+.][\w=+.-]{0,14}$/;
+
+/** What every interface has of its own: no prefix of anybody. */
+const LINK_LOCAL: readonly Prefix[] = ["fe80::/10", "169.254.0.0/16"].flatMap(
+  (text) => parsePrefix(text) ?? [],
+);
+
+/** @throws {@link MeshError} `INVALID_OPTION` */
+export function checkInterfaceName(name: unknown): asserts name is string {
+  if (typeof name === "string" && INTERFACE_NAME.test(name) && name !== "." && name !== "..") return;
+  throw new MeshError(
+    "INVALID_OPTION",
+    "interface: a name of 1 to 15 letters, digits and any of _ = + . - is expected, such as wg0",
+  );
+}
+
+/**
+ * What WireGuard takes without a word, and what can never work.
+ * @throws {@link MeshError} `OWN_KEY`, `LOW_ORDER_KEY`, `INVALID_KEY`; `CONFLICT` when two peers have one allowed IP
+ */
+export function checkPeers(privateKey: Uint8Array, peers: readonly ConfiguredPeer[]): void {
+  const own = formatKey(publicKeyOf(privateKey));
+  const owners = new Map<string, string>();
+  for (const { publicKey, allowedIps } of peers) {
+    if (publicKey === own)
+      throw new MeshError("OWN_KEY", `peer ${publicKey} is this host itself: remove it from the peers`);
+    checkOrder(privateKey, publicKey);
+    for (const prefix of allowedIps) {
+      const text = formatPrefix(prefix);
+      const owner = owners.get(text) ?? publicKey;
+      if (owner !== publicKey)
+        throw new MeshError(
+          "CONFLICT",
+          `${text} is an allowed IP of the peers ${owner} and ${publicKey}: WireGuard would give it to the last alone`,
+        );
+      owners.set(text, publicKey);
+    }
+  }
+}
+
+function checkOrder(privateKey: Uint8Array, publicKey: string): void {
+  try {
+    sharedSecretOf(privateKey, parseKey(publicKey));
+  } catch (error) {
+    if (!(error instanceof MeshError) || error.code !== "LOW_ORDER_KEY") throw error;
+    throw new MeshError(
+      "LOW_ORDER_KEY",
+      `peer ${publicKey}: a key of low order, with which nobody can share a secret. Remove this peer`,
+      { cause: error },
+    );
+  }
+}
+
+/**
+ * That the overlay takes nothing away from the networks that it goes over: what is directly connected must stay so, or
+ * neither the LAN nor the tunnel itself can be reached.
+ * @param name - of our interface, which is left out
+ * @param overlay - the prefixes of our own addresses
+ * @throws {@link MeshError} `CONFLICT`
+ */
+export function checkOverlay(name: string, overlay: readonly Prefix[], links: readonly Link[]): void {
+  for (const prefix of overlay) {
+    if (LINK_LOCAL.some((one) => overlaps(one, prefix))) continue;
+    for (const { device, local } of connectedBy(name, links)) {
+      if (overlaps(prefix, local))
+        throw new MeshError(
+          "CONFLICT",
+          `the overlay ${formatPrefix(prefix)} covers addresses of ${device} (${formatPrefix(local)}): ` +
+            "choose another range for the overlay",
+        );
+    }
+  }
+}
+
+/**
+ * Routes by our interface that take a LAN away, since they are as long as its own or longer. A wider one, such as that
+ * of a full tunnel, does no harm.
+ * @returns a sentence for each
+ */
+export function takenOver(name: string, routes: readonly Route[], links: readonly Link[]): string[] {
+  const ours = routes.filter(({ devices }) => devices.includes(name));
+  return connectedBy(name, links).flatMap(({ device, local }) =>
+    ours
+      .map(({ destination }) => destination)
+      .filter((to) => to.bits >= local.bits && contains(local, to.address))
+      .map(
+        (to) =>
+          `the route to ${formatPrefix(to)} by ${name} takes away addresses of ${device} (${formatPrefix(local)})`,
+      ),
+  );
+}
+
+/** What other interfaces are directly connected to. */
+function connectedBy(name: string, links: readonly Link[]): { device: string; local: Prefix }[] {
+  return links
+    .filter((link) => link.name !== name && !link.isLoopback)
+    .flatMap((link) =>
+      link.addresses.flatMap(({ address, bits }) => {
+        const bytes = parseAddress(address);
+        const local = bytes && parsePrefix(`${address}/${bits}`);
+        const isOfEveryLink = bytes && LINK_LOCAL.some((one) => contains(one, bytes));
+        return local === undefined || isOfEveryLink ? [] : [{ device: link.name, local }];
+      }),
+    );
+}

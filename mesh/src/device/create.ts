@@ -1,0 +1,104 @@
+import { MeshError } from "../errors.js";
+import { type Endpoint, formatEndpoint } from "../ip/endpoint.js";
+import { contains, formatPrefix, type Prefix } from "../ip/prefix.js";
+import { formatKey } from "../wireguard-key.js";
+import type { Command, Runner } from "./command.js";
+import type { Link } from "./network.js";
+import { MTU, setPrivateKey } from "./plan.js";
+
+/** An interface that is to be made. */
+export interface NewInterface {
+  /** 32 bytes. */
+  readonly privateKey: Uint8Array;
+  /** Default: a port that is free. */
+  readonly listenPort?: number | undefined;
+  /** Its addresses, each with the length of its prefix. */
+  readonly addresses: readonly InterfaceAddress[];
+  readonly peers: readonly NewPeer[];
+}
+
+/** An address in a prefix that is directly connected. */
+export interface InterfaceAddress {
+  /** In its one spelling. */
+  readonly address: string;
+  readonly prefix: Prefix;
+}
+
+/** A peer of an interface that is to be made. */
+export interface NewPeer {
+  /** 32 bytes. */
+  readonly publicKey: Uint8Array;
+  readonly allowedIps: readonly Prefix[];
+  readonly endpoint?: Endpoint | undefined;
+}
+
+/**
+ * Makes an interface: of the kernel, else of wireguard-go. wireguard-go puts itself in the background and is no child
+ * of ours: when we crash the tunnels stay up, and the next start goes on with them. At a clean end the interface is
+ * removed, which ends wireguard-go.
+ * @throws {@link MeshError} `MISSING_PROGRAM`, `NOT_PERMITTED`, `COMMAND_FAILED`
+ */
+export async function createInterface(name: string, runner: Runner, signal?: AbortSignal): Promise<void> {
+  try {
+    await runner.run({ program: "ip", args: ["link", "add", "dev", name, "type", "wireguard"] }, signal);
+  } catch (error) {
+    if (!(error instanceof MeshError) || error.code !== "COMMAND_FAILED") throw error;
+    await runner.run({ program: "wireguard-go", args: [name] }, signal).catch((second: unknown) => {
+      if (!(second instanceof MeshError) || second.code !== "MISSING_PROGRAM") throw second;
+      throw new MeshError("MISSING_PROGRAM", `this kernel has no WireGuard, and ${second.message}`, {
+        cause: error,
+      });
+    });
+  }
+}
+
+/** Removes an interface that we made. */
+export function deleteInterface(name: string): Command {
+  return { program: "ip", args: ["link", "delete", "dev", name] };
+}
+
+/** Keys and peers of a new interface. Doing it twice does no harm: what a peer has otherwise stays. */
+export function configureCommands(name: string, wanted: NewInterface): Command[] {
+  const peers = wanted.peers.map(({ publicKey, allowedIps, endpoint }): Command => {
+    const to = endpoint === undefined ? [] : ["endpoint", formatEndpoint(endpoint)];
+    const ips = allowedIps.map(formatPrefix).join(",");
+    return { program: "wg", args: ["set", name, "peer", formatKey(publicKey), ...to, "allowed-ips", ips] };
+  });
+  return [setPrivateKey(name, wanted.privateKey, wanted.listenPort), ...peers];
+}
+
+/**
+ * Addresses, MTU and routes of an interface that we made: what is missing of them.
+ * @param link - as it is; undefined when it is just being made
+ * @param routed - where routes by this interface lead to now
+ */
+export function networkCommands(
+  name: string,
+  wanted: NewInterface,
+  link: Link | undefined,
+  routed: readonly Prefix[],
+): Command[] {
+  const commands: Command[] = [];
+  const ip = (...args: readonly string[]): number => commands.push({ program: "ip", args });
+  for (const { address, prefix } of wanted.addresses) {
+    const isThere = link?.addresses.some((one) => one.address === address && one.bits === prefix.bits);
+    if (!isThere) ip("addr", "replace", `${address}/${prefix.bits}`, "dev", name);
+  }
+  if (link?.mtu !== MTU || !link.isUp) ip("link", "set", "dev", name, "mtu", String(MTU), "up");
+  const there = new Set(routed.map(formatPrefix));
+  for (const allowed of routesOf(wanted)) {
+    const to = formatPrefix(allowed);
+    if (!there.has(to)) ip("route", "replace", to, "dev", name);
+  }
+  return commands;
+}
+
+/** The prefixes of peers that no address of our own leads to already. */
+function routesOf({ addresses, peers }: NewInterface): Prefix[] {
+  return peers
+    .flatMap(({ allowedIps }) => allowedIps)
+    .filter(
+      (allowed) =>
+        !addresses.some(({ prefix }) => prefix.bits <= allowed.bits && contains(prefix, allowed.address)),
+    );
+}

@@ -1,0 +1,466 @@
+import { EventEmitter } from "node:events";
+import { MeshError } from "../errors.js";
+import { type Endpoint, formatEndpoint } from "../ip/endpoint.js";
+import { formatKey, publicKeyOf } from "../wireguard-key.js";
+import { type Changes, noChanges, noteOthers, recordUse } from "./changes.js";
+import { checkInterfaceName, checkOverlay, checkPeers } from "./checks.js";
+import { formatCommand, Recorder, type Runner } from "./command.js";
+import {
+  configureCommands,
+  createInterface,
+  deleteInterface,
+  type NewInterface,
+  networkCommands,
+} from "./create.js";
+import { incarnationOf } from "./incarnation.js";
+import { Ledger } from "./ledger.js";
+import { Lock } from "./lock.js";
+import { Monitor } from "./monitor.js";
+import {
+  type Link,
+  parseLinks,
+  parseRoutes,
+  parseWay,
+  type Route,
+  routeGet,
+  SHOW_LINKS,
+  SHOW_ROUTES,
+  type Way,
+} from "./network.js";
+import { makeTable, type NftTable, removeTable, showTable } from "./nft-table.js";
+import { KEEPALIVE_S, renewPeer, showDevice, useEndpoint } from "./plan.js";
+import { Programs } from "./programs.js";
+import { type DevicePeer, type DeviceState, parseDump } from "./state.js";
+import { restorePeers } from "./undo.js";
+
+/** What a device is opened with. */
+export interface DeviceOptions {
+  /** Where what we change is written down. */
+  readonly stateFolder: string;
+  /** Makes the interface, which must not be there; or goes on with the one that an earlier run made. */
+  readonly create?: NewInterface | undefined;
+  /** Changes nothing: see {@link Device.planned}. */
+  readonly isDryRun?: boolean | undefined;
+  /** Runs the programs. Default: those of this network namespace. */
+  readonly programs?: Programs | undefined;
+  /** Where the lock is. Default: `/run/sidewire-mesh`. */
+  readonly lockFolder?: string | undefined;
+  /** Ends the opening. */
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** What a device tells. */
+export interface DeviceEvents {
+  /** The network may have changed: look at it again. What we installed is as it should be by then. */
+  wake: [];
+  /** Something that a person should know of, in one sentence. */
+  warning: [message: string];
+}
+
+/** How a peer is told to use an endpoint. */
+export interface UseOptions {
+  /**
+   * There is no session that could be lost: the peer is made anew, so that its handshake starts at once even when one
+   * was started in vain just before.
+   */
+  readonly isFresh: boolean;
+  readonly signal?: AbortSignal | undefined;
+}
+
+/**
+ * A WireGuard interface, of the kernel or of wireguard-go: what it is, and the only one who changes it. What is changed
+ * is written down first. {@link close} undoes it, also what an earlier run was killed with; what others changed
+ * meanwhile stays theirs.
+ */
+export class Device extends EventEmitter<DeviceEvents> implements AsyncDisposable {
+  readonly name: string;
+  readonly #programs: Programs;
+  readonly #recorder: Recorder | undefined;
+  readonly #changer: Runner;
+  readonly #ledger: Ledger;
+  readonly #create: NewInterface | undefined;
+  readonly #closing: AbortController = new AbortController();
+  #lock: Lock | undefined;
+  #monitor: Monitor | undefined;
+  #state: DeviceState;
+  #changes: Changes = noChanges("");
+  /** What the nft table is to be, and what nft said of it when it was made. */
+  #table: { readonly wanted: NftTable; readonly shown: string } | undefined;
+  /** One at a time, so that nobody reads what another is about to change. */
+  #last: Promise<unknown> = Promise.resolve();
+  #maintaining: Promise<void> | undefined;
+  #closed: Promise<void> | undefined;
+
+  private constructor(name: string, options: DeviceOptions) {
+    super();
+    this.name = name;
+    this.#programs = options.programs ?? new Programs();
+    this.#recorder = options.isDryRun ? new Recorder() : undefined;
+    this.#changer = this.#recorder ?? this.#programs;
+    this.#ledger = new Ledger(options.stateFolder, name);
+    this.#create = options.create;
+    this.#state = plannedState(name, options.create);
+  }
+
+  /**
+   * Adopts an interface as it is configured, or makes it.
+   * @throws {@link MeshError} `INVALID_OPTION`, `NO_INTERFACE`, `NOT_CONFIGURED` (no private key, no port, or down),
+   * `OWN_KEY`, `LOW_ORDER_KEY`, `CONFLICT`, `IN_USE`, `FILE`, `MISSING_PROGRAM`, `NOT_PERMITTED`, `COMMAND_FAILED`,
+   * `TIMEOUT`, `ABORTED`
+   */
+  static async open(name: string, options: DeviceOptions): Promise<Device> {
+    checkInterfaceName(name);
+    const device = new Device(name, options);
+    try {
+      if (!options.isDryRun) device.#lock = await Lock.take(name, options.lockFolder);
+      await device.#open(options.signal);
+    } catch (error) {
+      await device.#lock?.release();
+      throw error;
+    }
+    return device;
+  }
+
+  async #open(signal: AbortSignal | undefined): Promise<void> {
+    const left = await this.#ledger.load();
+    const links = await this.links(signal);
+    let link = links.find((one) => one.name === this.name);
+    if (this.#create !== undefined) {
+      const incarnation = link && (await incarnationOf(link.index));
+      const isOurs = left?.isCreated === true && left.incarnation === incarnation;
+      await this.#make(this.#create, links, isOurs ? link : undefined, signal);
+      if (this.#recorder !== undefined) return;
+      link = (await this.links(signal)).find((one) => one.name === this.name);
+    }
+    if (link === undefined) throw this.#missing();
+    if (!link.isUp)
+      throw new MeshError("NOT_CONFIGURED", `${this.name} is down: \`ip link set dev ${this.name} up\``);
+    this.#state = checkConfigured(await this.#read(signal));
+    await this.#adopt(left, link);
+    if (this.#recorder === undefined) this.#monitor = new Monitor(this.#programs, () => this.#wake());
+  }
+
+  /** What is known since the last {@link read}. */
+  get state(): DeviceState {
+    return this.#state;
+  }
+
+  /** The lines of what would have been changed, in a dry run. */
+  get planned(): readonly string[] {
+    return this.#recorder?.commands.map(formatCommand) ?? [];
+  }
+
+  /**
+   * Looks at the interface.
+   * @throws {@link MeshError} `NO_INTERFACE` when it is gone, `NOT_PERMITTED`, `COMMAND_FAILED`, `TIMEOUT`, `ABORTED`,
+   * `CLOSED`
+   */
+  async read(signal?: AbortSignal): Promise<DeviceState> {
+    return await this.#exclusively(signal, async (either) => {
+      this.#state = await this.#read(either);
+      await this.#noteOthers();
+      return this.#state;
+    });
+  }
+
+  /**
+   * Makes WireGuard use an endpoint for a peer, and send something there at once.
+   * @param publicKey - base64
+   * @throws {@link MeshError} `NO_PEER` when the interface has no such peer (any more), and as {@link read}
+   */
+  async use(publicKey: string, endpoint: Endpoint, { isFresh, signal }: UseOptions): Promise<void> {
+    await this.#exclusively(signal, async (either) => {
+      this.#state = await this.#read(either);
+      await this.#noteOthers();
+      // `wg set` makes a peer that is not there: one that the user has removed must not come back.
+      const peer = this.#state.peers.find((one) => one.publicKey === publicKey);
+      if (peer === undefined) throw new MeshError("NO_PEER", `${this.name} has no peer ${publicKey}`);
+      const to = formatEndpoint(endpoint);
+      const use = { endpoint: to, keepaliveS: KEEPALIVE_S, isFresh };
+      const record = recordUse(this.#changes.peers[publicKey], peer, use);
+      await this.#write({ ...this.#changes, peers: { ...this.#changes.peers, [publicKey]: record } });
+      const command = isFresh ? renewPeer(this.name, peer, use) : useEndpoint(this.name, publicKey, endpoint);
+      await this.#changer.run(command, either);
+    });
+  }
+
+  /**
+   * Makes what our sockets on a port send leave from WireGuard's own port, and STUN that comes to that port come to
+   * them. It is kept so until {@link close}: also when somebody deletes it, and when WireGuard gets another port.
+   * Bind each socket to one local address: the route is chosen anew after that.
+   * @throws {@link MeshError} `MISSING_PROGRAM`, `NOT_PERMITTED`, and as {@link read}
+   */
+  async installTable(helperPort: number, signal?: AbortSignal): Promise<void> {
+    await this.#exclusively(signal, (either) => this.#installTable(helperPort, either));
+  }
+
+  /** The interfaces of the host and their addresses. */
+  async links(signal?: AbortSignal): Promise<Link[]> {
+    return parseLinks(await this.#programs.run(SHOW_LINKS, signal));
+  }
+
+  /** The routes of the host, of all tables. */
+  async routes(signal?: AbortSignal): Promise<Route[]> {
+    return parseRoutes(await this.#programs.run(SHOW_ROUTES, signal));
+  }
+
+  /**
+   * Which way WireGuard's packets would take to an address: by {@link name} itself when the address is behind the
+   * tunnel.
+   * @returns undefined when none leads there
+   */
+  async routeTo(address: string, signal?: AbortSignal): Promise<Way | undefined> {
+    try {
+      return parseWay(await this.#programs.run(routeGet(address, this.#state.fwmark), signal));
+    } catch (error) {
+      if (
+        error instanceof MeshError &&
+        error.code === "COMMAND_FAILED" &&
+        /unreachable|prohibit|invalid/i.test(error.message)
+      )
+        return undefined;
+      throw error;
+    }
+  }
+
+  /** Puts everything back, and ends. What could not be put back stays written down for the next start. */
+  close(): Promise<void> {
+    this.#closed ??= this.#close();
+    return this.#closed;
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+
+  async #close(): Promise<void> {
+    this.#closing.abort(new MeshError("CLOSED", `${this.name} is looked after no more`));
+    await this.#monitor?.close();
+    await this.#maintaining;
+    await this.#last;
+    try {
+      await this.#undo();
+    } finally {
+      await this.#lock?.release();
+    }
+  }
+
+  async #undo(): Promise<void> {
+    if (this.#changes.hasTable) await this.#changer.run(removeTable(this.name));
+    const link = (await this.links()).find((one) => one.name === this.name);
+    const isSame = link !== undefined && (await incarnationOf(link.index)) === this.#changes.incarnation;
+    if (isSame && this.#changes.isCreated) await this.#changer.run(deleteInterface(this.name));
+    else if (isSame && Object.keys(this.#changes.peers).length > 0) {
+      const state = await this.#read();
+      const { peers } = noteOthers(this.#changes.peers, state);
+      for (const command of restorePeers(peers, state)) await this.#changer.run(command);
+    }
+    if (this.#recorder === undefined) await this.#ledger.remove();
+  }
+
+  /** Makes the interface, or what an earlier run had no time for. */
+  async #make(
+    wanted: NewInterface,
+    links: readonly Link[],
+    ours: Link | undefined,
+    signal: AbortSignal | undefined,
+  ): Promise<void> {
+    if (ours === undefined && links.some((link) => link.name === this.name))
+      throw new MeshError(
+        "CONFLICT",
+        `${this.name} is there already: adopt it as it is, or choose another name`,
+      );
+    const peers = wanted.peers.map((peer) => ({ ...peer, publicKey: formatKey(peer.publicKey) }));
+    checkPeers(wanted.privateKey, peers);
+    checkOverlay(
+      this.name,
+      wanted.addresses.map(({ prefix }) => prefix),
+      links,
+    );
+    if (ours === undefined) {
+      await createInterface(this.name, this.#changer, signal);
+      const made = (await this.links(signal)).find((link) => link.name === this.name);
+      if (made !== undefined) {
+        await this.#write({ ...noChanges(await incarnationOf(made.index)), isCreated: true });
+      }
+    }
+    try {
+      const routes = ours === undefined ? [] : await this.routes(signal);
+      const routed = routes
+        .filter(({ devices }) => devices.includes(this.name))
+        .map((one) => one.destination);
+      const network = networkCommands(this.name, wanted, ours, routed);
+      for (const command of [...configureCommands(this.name, wanted), ...network]) {
+        await this.#changer.run(command, signal);
+      }
+    } catch (error) {
+      if (ours === undefined) await this.#undo();
+      throw error;
+    }
+  }
+
+  /** Goes on with what an earlier run left, where it is still so. */
+  async #adopt(left: Changes | undefined, link: Link): Promise<void> {
+    const incarnation = await incarnationOf(link.index);
+    const isSame = left?.incarnation === incarnation;
+    this.#changes = isSame ? left : noChanges(incarnation);
+    if (left === undefined) return;
+    // Its rules lead to a port that nobody listens on.
+    if (left.hasTable) await this.#changer.run(removeTable(this.name));
+    const { peers } = noteOthers(this.#changes.peers, this.#state);
+    await this.#write({ ...this.#changes, hasTable: false, peers });
+  }
+
+  async #installTable(helperPort: number, signal: AbortSignal | undefined): Promise<void> {
+    const { listenPort, fwmark } = this.#state;
+    const wanted = { name: this.name, listenPort, fwmark, helperPort };
+    await this.#write({ ...this.#changes, hasTable: true });
+    await this.#changer.run(makeTable(wanted), signal);
+    this.#table = { wanted, shown: await this.#changer.run(showTable(this.name), signal) };
+  }
+
+  async #read(signal?: AbortSignal): Promise<DeviceState> {
+    let text: string;
+    try {
+      text = await this.#programs.run(showDevice(this.name), signal);
+    } catch (error) {
+      if (error instanceof MeshError && error.code === "COMMAND_FAILED") throw await this.#explain(error);
+      throw error;
+    }
+    return parseDump(this.name, text);
+  }
+
+  /** Why WireGuard shows nothing of an interface: the words of `wg` are the same for each reason. */
+  async #explain(cause: MeshError): Promise<MeshError> {
+    const link = (await this.links().catch(() => [])).find((one) => one.name === this.name);
+    if (link === undefined) return this.#missing(cause);
+    const why =
+      link.kind === "tun"
+        ? "is a TUN interface, and no wireguard-go answers for it: start it again"
+        : `is not an interface of WireGuard${link.kind === undefined ? "" : `, but of the kind ${link.kind}`}`;
+    return new MeshError("NO_INTERFACE", `${this.name} ${why}`, { cause });
+  }
+
+  #missing(cause?: unknown): MeshError {
+    return new MeshError(
+      "NO_INTERFACE",
+      `there is no interface ${this.name}: bring it up first, for example by \`wg-quick up ${this.name}\`, or let ` +
+        "`--create` make it",
+      { cause },
+    );
+  }
+
+  async #noteOthers(): Promise<void> {
+    const { peers, isChanged } = noteOthers(this.#changes.peers, this.#state);
+    const changes = { ...this.#changes, peers };
+    if (isChanged) await this.#write(changes);
+    else this.#changes = changes;
+  }
+
+  async #write(changes: Changes): Promise<void> {
+    if (this.#recorder === undefined) await this.#ledger.save(changes);
+    this.#changes = changes;
+  }
+
+  #wake(): void {
+    // One that comes while the last is still looked after is not lost: there is a next one within 30 s.
+    this.#maintaining ??= this.#maintain()
+      .catch((error: unknown) => {
+        if (!this.#closing.signal.aborted)
+          this.emit("warning", error instanceof Error ? error.message : String(error));
+      })
+      .then(() => {
+        this.#maintaining = undefined;
+        if (!this.#closing.signal.aborted) this.emit("wake");
+      });
+  }
+
+  /** Restores what is ours and has gone. */
+  async #maintain(): Promise<void> {
+    await this.#exclusively(undefined, async (signal) => {
+      const link = (await this.links(signal)).find((one) => one.name === this.name);
+      if (link === undefined) throw this.#missing();
+      const incarnation = await incarnationOf(link.index);
+      // Made anew under our feet: nothing of ours is left on it.
+      if (incarnation !== this.#changes.incarnation)
+        await this.#write({ ...noChanges(incarnation), hasTable: this.#changes.hasTable });
+      this.#state = await this.#read(signal);
+      await this.#noteOthers();
+      await this.#maintainNetwork(link, signal);
+      await this.#maintainTable(signal);
+    });
+  }
+
+  async #maintainNetwork(link: Link, signal: AbortSignal): Promise<void> {
+    if (this.#create === undefined || !this.#changes.isCreated) return;
+    const routes = await this.routes(signal);
+    const routed = routes.filter(({ devices }) => devices.includes(this.name)).map((one) => one.destination);
+    for (const command of networkCommands(this.name, this.#create, link, routed)) {
+      await this.#changer.run(command, signal);
+    }
+  }
+
+  async #maintainTable(signal: AbortSignal): Promise<void> {
+    if (this.#table === undefined) return;
+    const { wanted, shown } = this.#table;
+    const { listenPort, fwmark } = this.#state;
+    const isMoved = listenPort !== wanted.listenPort || fwmark !== wanted.fwmark;
+    const now = isMoved ? undefined : await this.#programs.run(showTable(this.name), signal).catch(ifFailed);
+    if (now !== shown) await this.#installTable(wanted.helperPort, signal);
+  }
+
+  /** Runs one piece of work after the other. */
+  #exclusively<T>(signal: AbortSignal | undefined, work: (signal: AbortSignal) => Promise<T>): Promise<T> {
+    const closing = this.#closing.signal;
+    const either = signal === undefined ? closing : AbortSignal.any([signal, closing]);
+    const run = async (): Promise<T> => {
+      if (closing.aborted) throw closing.reason;
+      return await work(either).catch((error: unknown) => {
+        throw closing.aborted ? closing.reason : error;
+      });
+    };
+    const result = this.#last.then(run);
+    this.#last = result.catch(() => undefined);
+    return result;
+  }
+}
+
+/** What an interface that was not made yet will be. */
+function plannedState(name: string, wanted: NewInterface | undefined): DeviceState {
+  const peers = wanted?.peers.map(
+    ({ publicKey, allowedIps, endpoint }): DevicePeer => ({
+      publicKey: formatKey(publicKey),
+      presharedKey: undefined,
+      endpoint,
+      endpointText: endpoint && formatEndpoint(endpoint),
+      allowedIps,
+      lastHandshake: undefined,
+      receivedBytes: 0,
+      sentBytes: 0,
+      keepaliveS: 0,
+    }),
+  );
+  return {
+    name,
+    privateKey: wanted?.privateKey,
+    publicKey: wanted && publicKeyOf(wanted.privateKey),
+    listenPort: wanted?.listenPort ?? 0,
+    fwmark: 0,
+    peers: peers ?? [],
+  };
+}
+
+function checkConfigured(state: DeviceState): DeviceState {
+  const { name, privateKey, listenPort, peers } = state;
+  if (privateKey === undefined)
+    throw new MeshError("NOT_CONFIGURED", `${name} has no private key: \`wg set ${name} private-key FILE\``);
+  if (listenPort === 0)
+    throw new MeshError("NOT_CONFIGURED", `${name} has no port: \`wg set ${name} listen-port 51820\``);
+  checkPeers(privateKey, peers);
+  return state;
+}
+
+/** A program that said no: what it was asked for is not there. */
+function ifFailed(error: unknown): undefined {
+  if (!(error instanceof MeshError) || error.code !== "COMMAND_FAILED") throw error;
+}

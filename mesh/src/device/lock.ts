@@ -1,0 +1,118 @@
+import { randomUUID } from "node:crypto";
+import { link, mkdir, readFile, rename, rm, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { z } from "zod";
+import { MeshError } from "../errors.js";
+import { networkNamespace } from "./incarnation.js";
+
+/** Where the locks of a machine are: a folder of root's that is empty after a start. */
+export const LOCK_FOLDER = "/run/sidewire-mesh";
+
+/** How often a lock is tried for that others take and leave at the same time. */
+const MAX_TRIES = 10;
+
+const ownerSchema = z.strictObject({
+  pid: z.number().int().min(1).max(0x7fff_ffff),
+  /** When the process was started, in ticks since the machine was: another process of this number was at another time. */
+  startedAt: z.string().regex(/^\d{1,20}$/),
+});
+
+type Owner = z.infer<typeof ownerSchema>;
+
+/** One daemon for an interface: held while the process lives, or until it is released. */
+export class Lock implements AsyncDisposable {
+  readonly #path: string;
+  readonly #text: string;
+
+  private constructor(path: string, text: string) {
+    this.#path = path;
+    this.#text = text;
+  }
+
+  /**
+   * Takes the lock of an interface of this network namespace. What a process left that is dead is taken over.
+   * @throws {@link MeshError} `IN_USE`, `NOT_PERMITTED`, `FILE`
+   */
+  static async take(name: string, folder: string = LOCK_FOLDER): Promise<Lock> {
+    try {
+      await mkdir(folder, { recursive: true, mode: 0o700 });
+      const path = join(folder, `${name}@${await networkNamespace()}.lock`);
+      const own: Owner = { pid: process.pid, startedAt: (await startOf(process.pid)) ?? "0" };
+      const text = JSON.stringify(own);
+      for (let i = 0; i < MAX_TRIES; i++) {
+        if (await tryToTake(name, path, text)) return new Lock(path, text);
+      }
+      throw new Error("others take it and leave it again and again");
+    } catch (error) {
+      if (error instanceof MeshError) throw error;
+      const code = error instanceof Error && "code" in error ? error.code : undefined;
+      const isDenied = code === "EACCES" || code === "EPERM" || code === "EROFS";
+      const words = `the lock of ${name} in ${folder}: ${error instanceof Error ? error.message : error}`;
+      throw new MeshError(isDenied ? "NOT_PERMITTED" : "FILE", words, { cause: error });
+    }
+  }
+
+  async release(): Promise<void> {
+    if ((await textOf(this.#path)) === this.#text) await rm(this.#path, { force: true });
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.release();
+  }
+}
+
+async function tryToTake(name: string, path: string, text: string): Promise<boolean> {
+  const held = await textOf(path);
+  if (held !== undefined) {
+    const owner = ownerOf(held);
+    if (owner !== undefined && (await startOf(owner.pid)) === owner.startedAt)
+      throw new MeshError("IN_USE", `${name} is looked after by another sidewire-mesh, process ${owner.pid}`);
+    await moveAway(path, held);
+  }
+  // Made under another name first, so that the lock has its content from the beginning.
+  const own = `${path}.${randomUUID()}`;
+  await writeFile(own, text, { mode: 0o600, flag: "wx" });
+  try {
+    await link(own, path);
+  } catch (error) {
+    if (error instanceof Error && "code" in error && error.code === "EEXIST") return false;
+    throw error;
+  } finally {
+    await rm(own, { force: true });
+  }
+  // One that looked at the dead owner's lock when we did may have moved ours away since.
+  return (await textOf(path)) === text;
+}
+
+/** Moves a dead owner's lock away; puts back what turns out to be somebody else's. */
+async function moveAway(path: string, dead: string): Promise<void> {
+  const away = `${path}.${randomUUID()}`;
+  await rename(path, away).catch(ignoreMissing);
+  if (((await textOf(away)) ?? dead) !== dead) await link(away, path).catch(() => undefined);
+  await rm(away, { force: true });
+}
+
+async function textOf(path: string): Promise<string | undefined> {
+  return await readFile(path, "utf8").catch(ignoreMissing);
+}
+
+function ignoreMissing(error: NodeJS.ErrnoException): undefined {
+  if (error.code !== "ENOENT") throw error;
+}
+
+function ownerOf(text: string): Owner | undefined {
+  try {
+    return ownerSchema.parse(JSON.parse(text));
+  } catch {
+    return undefined;
+  }
+}
+
+/** @returns undefined when there is no such process */
+async function startOf(pid: number): Promise<string | undefined> {
+  const stat = await readFile(`/proc/${pid}/stat`, "utf8").catch(() => undefined);
+  // The name, in parentheses, may have spaces and parentheses itself. The 22nd field is the 20th after it; a process
+  // that has ended and waits to be noticed (Z) is dead.
+  const fields = stat?.slice(stat.lastIndexOf(")") + 2).split(" ");
+  return fields === undefined || fields[0] === "Z" ? undefined : fields[19];
+}

@@ -1,0 +1,85 @@
+import { type ChildProcess, spawn } from "node:child_process";
+import type { Command } from "./command.js";
+import type { Programs } from "./programs.js";
+
+/** How long after the first sign of a change it is looked at: changes come in bursts. */
+export const DEBOUNCE_MS = 500;
+
+/** How often it is looked at without a sign: some changes give none. */
+export const INTERVAL_MS = 30_000;
+
+/** How long a program that ended is left alone before it is started again, ms; doubled up to the second. */
+const BACK_OFF_MS: readonly [number, number] = [1_000, 60_000];
+
+/** Say a line for each change of addresses, routes and links, and for each nft table that is deleted. */
+const COMMANDS: readonly Command[] = [
+  { program: "ip", args: ["monitor", "address", "route", "link"] },
+  { program: "nft", args: ["monitor", "destroy", "tables"] },
+];
+
+/**
+ * Says when it is time to look at the network again. What the programs say is not read: each line means only that
+ * something has changed. When we are killed they end at the next change, as nobody hears them.
+ */
+export class Monitor {
+  readonly #programs: Programs;
+  readonly #wake: () => void;
+  readonly #children: Set<ChildProcess> = new Set();
+  readonly #restarts: Set<NodeJS.Timeout> = new Set();
+  readonly #interval: NodeJS.Timeout;
+  #debounce: NodeJS.Timeout | undefined;
+  #isClosed = false;
+
+  constructor(programs: Programs, wake: () => void) {
+    this.#programs = programs;
+    this.#wake = wake;
+    this.#interval = setInterval(wake, INTERVAL_MS);
+    for (const command of COMMANDS) this.#start(command, BACK_OFF_MS[0]);
+  }
+
+  /** Resolves when the programs have ended. */
+  async close(): Promise<void> {
+    this.#isClosed = true;
+    clearInterval(this.#interval);
+    clearTimeout(this.#debounce);
+    for (const timer of this.#restarts) clearTimeout(timer);
+    const ends = [...this.#children].map((child) => new Promise((resolve) => child.once("close", resolve)));
+    for (const child of this.#children) child.kill();
+    await Promise.all(ends);
+  }
+
+  #start(command: Command, backOffMs: number): void {
+    const { file, args, env } = this.#programs.lineOf(command);
+    const child = spawn(file, args, { env, stdio: ["ignore", "pipe", "ignore"] });
+    this.#children.add(child);
+    let delayMs = backOffMs;
+    child.stdout?.on("data", () => {
+      delayMs = BACK_OFF_MS[0];
+      this.#sign();
+    });
+    let isOver = false;
+    const again = (): void => {
+      this.#children.delete(child);
+      if (this.#isClosed || isOver) return;
+      isOver = true;
+      const timer = setTimeout(() => {
+        this.#restarts.delete(timer);
+        this.#start(command, Math.min(2 * delayMs, BACK_OFF_MS[1]));
+        // What happened meanwhile was not heard of.
+        this.#sign();
+      }, delayMs);
+      this.#restarts.add(timer);
+    };
+    child.once("close", again);
+    // One that could not be started at all.
+    child.once("error", again);
+  }
+
+  /** The first sign of a burst starts the time, so that one without end cannot put it off. */
+  #sign(): void {
+    this.#debounce ??= setTimeout(() => {
+      this.#debounce = undefined;
+      this.#wake();
+    }, DEBOUNCE_MS);
+  }
+}

@@ -1,0 +1,216 @@
+import { z } from "zod";
+import { MeshError } from "../errors.js";
+import { formatAddress, parseAddress } from "../ip/address.js";
+import { type Prefix, parsePrefix } from "../ip/prefix.js";
+import type { Command } from "./command.js";
+
+/** A network interface of the host, with its addresses. */
+export interface Link {
+  readonly index: number;
+  readonly name: string;
+  /** Brought up, and with a carrier as far as the kernel can tell. */
+  readonly isUp: boolean;
+  readonly isLoopback: boolean;
+  readonly mtu: number;
+  /** `wireguard`, `tun`, `veth`, `bridge`, …; undefined for a plain network card. */
+  readonly kind: string | undefined;
+  readonly addresses: readonly LinkAddress[];
+}
+
+/** An address of an interface. */
+export interface LinkAddress {
+  /** In its one spelling. */
+  readonly address: string;
+  readonly family: 4 | 6;
+  /** Length of the prefix that is directly connected. */
+  readonly bits: number;
+  readonly scope: string;
+  /** An IPv6 privacy address (RFC 8981), which is another one tomorrow. */
+  readonly isTemporary: boolean;
+  /** Not usable (yet, or any more): tentative, a duplicate, or deprecated. */
+  readonly isUsable: boolean;
+}
+
+/** A route to somewhere else than the host itself. */
+export interface Route {
+  readonly destination: Prefix;
+  readonly family: 4 | 6;
+  /** The interfaces that it leaves by: several when it is a multipath route, none when it blocks. */
+  readonly devices: readonly string[];
+  readonly gateway: string | undefined;
+  /** `main`, or the name or number of another table. */
+  readonly table: string;
+  readonly metric: number;
+}
+
+/** Which way the kernel would send something. */
+export interface Way {
+  readonly device: string;
+  /** The address that it would be sent from. */
+  readonly source: string | undefined;
+  readonly gateway: string | undefined;
+}
+
+/** A policy routing rule: an address range and a mark lead to a table. */
+export interface Rule {
+  readonly priority: number;
+  readonly table: string;
+  readonly isInverted: boolean;
+  /** 0 when it asks for none. */
+  readonly fwmark: number;
+}
+
+export const SHOW_LINKS: Command = { program: "ip", args: ["-j", "-d", "addr", "show"] };
+export const SHOW_ROUTES: Command = { program: "ip", args: ["-j", "route", "show", "table", "all"] };
+export const SHOW_RULES: readonly Command[] = [4, 6].map((family) => ({
+  program: "ip",
+  args: [`-${family}`, "-j", "rule", "show"],
+}));
+
+/** @param fwmark - of WireGuard's own packets; 0 when they have none */
+export function routeGet(address: string, fwmark: number): Command {
+  const mark = fwmark === 0 ? [] : ["mark", String(fwmark)];
+  return { program: "ip", args: ["-j", "route", "get", address, ...mark] };
+}
+
+const name = z.string().min(1).max(64);
+const count = z.number().int().min(0).max(0xffff_ffff);
+const text = z.string().max(100);
+
+const linkSchema = z.object({
+  ifindex: count,
+  ifname: name,
+  flags: z.array(text).max(64),
+  mtu: count,
+  operstate: text.optional(),
+  linkinfo: z.object({ info_kind: text.optional() }).optional(),
+  addr_info: z.array(z.unknown()).max(65_536).default([]),
+});
+
+const addressSchema = z.object({
+  local: text,
+  prefixlen: count.max(128),
+  scope: text,
+  temporary: z.boolean().default(false),
+  tentative: z.boolean().default(false),
+  dadfailed: z.boolean().default(false),
+  deprecated: z.boolean().default(false),
+});
+
+const routeSchema = z.object({
+  type: text.default("unicast"),
+  dst: text,
+  dev: name.optional(),
+  gateway: text.optional(),
+  prefsrc: text.optional(),
+  table: z.union([text, count]).default("main"),
+  metric: count.default(0),
+  nexthops: z
+    .array(z.object({ dev: name.optional() }))
+    .max(256)
+    .default([]),
+});
+
+const ruleSchema = z.object({
+  priority: count,
+  table: z.union([text, count]).default("main"),
+  not: z.unknown(),
+  fwmark: text.regex(/^0x[\da-f]{1,8}$/).optional(),
+});
+
+/** Types of routes that take packets away: to somewhere, or to nowhere. */
+const LEADING: ReadonlySet<string> = new Set(["unicast", "blackhole", "unreachable", "prohibit", "throw"]);
+
+/** @throws {@link MeshError} `COMMAND_FAILED` for what is not JSON as `ip` writes it */
+export function parseLinks(json: string): Link[] {
+  return each(json, linkSchema, (link) => ({
+    index: link.ifindex,
+    name: link.ifname,
+    isUp: link.flags.includes("UP") && !["DOWN", "LOWERLAYERDOWN"].includes(link.operstate ?? ""),
+    isLoopback: link.flags.includes("LOOPBACK"),
+    mtu: link.mtu,
+    kind: link.linkinfo?.info_kind,
+    addresses: link.addr_info.flatMap((one) => addressOf(one) ?? []),
+  }));
+}
+
+function addressOf(json: unknown): LinkAddress | undefined {
+  const { data } = addressSchema.safeParse(json);
+  const bytes = data && parseAddress(data.local);
+  if (data === undefined || bytes === undefined || data.prefixlen > bytes.length * 8) return undefined;
+  return {
+    address: formatAddress(bytes),
+    family: bytes.length === 4 ? 4 : 6,
+    bits: data.prefixlen,
+    scope: data.scope,
+    isTemporary: data.temporary,
+    isUsable: !data.tentative && !data.dadfailed && !data.deprecated,
+  };
+}
+
+/** @throws {@link MeshError} `COMMAND_FAILED` */
+export function parseRoutes(json: string): Route[] {
+  return each(json, routeSchema, (route) => {
+    if (!LEADING.has(route.type)) return undefined;
+    // IPv6 routes have no word of their own for the family: a default route of it is told by its gateway alone.
+    const family: 4 | 6 = /:/.test(`${route.dst}${route.gateway ?? ""}`) ? 6 : 4;
+    const destination = parsePrefix(
+      route.dst === "default" ? (family === 6 ? "::/0" : "0.0.0.0/0") : route.dst,
+    );
+    if (destination === undefined) return undefined;
+    return {
+      destination,
+      family,
+      devices: [route, ...route.nexthops].flatMap(({ dev }) => dev ?? []),
+      gateway: route.gateway,
+      table: String(route.table),
+      metric: route.metric,
+    };
+  });
+}
+
+/** @throws {@link MeshError} `COMMAND_FAILED` */
+export function parseRules(json: string): Rule[] {
+  return each(json, ruleSchema, (rule) => ({
+    priority: rule.priority,
+    table: String(rule.table),
+    isInverted: rule.not !== undefined,
+    fwmark: Number(rule.fwmark ?? 0),
+  }));
+}
+
+/**
+ * What `ip -j route get` says.
+ * @returns undefined when the way leads nowhere
+ * @throws {@link MeshError} `COMMAND_FAILED`
+ */
+export function parseWay(json: string): Way | undefined {
+  const [way] = each(json, routeSchema, ({ type, dev, prefsrc, gateway }) =>
+    dev === undefined || !["unicast", "local"].includes(type)
+      ? undefined
+      : { device: dev, source: prefsrc, gateway },
+  );
+  return way;
+}
+
+/** The entries that are understood. Others are of kinds that nobody here asks about. */
+function each<S extends z.ZodType, T>(
+  json: string,
+  schema: S,
+  read: (entry: z.output<S>) => T | undefined,
+): T[] {
+  let entries: unknown;
+  try {
+    // Nothing to show is nothing at all for some versions.
+    entries = json.trim() === "" ? [] : JSON.parse(json);
+  } catch (error) {
+    throw new MeshError("COMMAND_FAILED", "`ip -j` said something that is not JSON", { cause: error });
+  }
+  if (!Array.isArray(entries))
+    throw new MeshError("COMMAND_FAILED", "`ip -j` said something that is no list");
+  return entries.flatMap((entry: unknown) => {
+    const parsed = schema.safeParse(entry);
+    const value = parsed.success ? read(parsed.data) : undefined;
+    return value === undefined ? [] : [value];
+  });
+}

@@ -1,0 +1,83 @@
+import { randomUUID } from "node:crypto";
+import { mkdir, open, rename, rm } from "node:fs/promises";
+import { dirname } from "node:path";
+import { MeshError } from "./errors.js";
+
+/**
+ * Writes a file that its owner alone can read, in a folder of which the same holds. After a crash, of the program or of
+ * the machine, there is the old one or the new one, whole.
+ * @throws {@link MeshError} `FILE`
+ */
+export async function writeDurably(path: string, text: string): Promise<void> {
+  const next = `${path}.${randomUUID()}.tmp`;
+  await named(path, async () => {
+    const folder = dirname(path);
+    await mkdir(folder, { recursive: true, mode: 0o700 });
+    try {
+      const file = await open(next, "wx", 0o600);
+      try {
+        await file.writeFile(text);
+        await file.sync();
+      } finally {
+        await file.close();
+      }
+      await rename(next, path);
+    } catch (error) {
+      await rm(next, { force: true });
+      throw error;
+    }
+    await syncFolder(folder);
+  });
+}
+
+/** Removes a file, so that it does not come back after a crash; no error when there is none. */
+export async function removeDurably(path: string): Promise<void> {
+  await named(path, async () => {
+    await rm(path, { force: true });
+    await syncFolder(dirname(path));
+  });
+}
+
+/**
+ * Reads a file.
+ * @param most - how long it may be, bytes
+ * @returns undefined when there is none
+ * @throws {@link MeshError} `FILE`
+ */
+export async function readBounded(path: string, most: number): Promise<string | undefined> {
+  return await named(path, async () => {
+    const file = await open(path, "r").catch((error: NodeJS.ErrnoException) => {
+      if (error.code === "ENOENT") return undefined;
+      throw error;
+    });
+    if (file === undefined) return undefined;
+    try {
+      const stat = await file.stat();
+      if (!stat.isFile() || stat.size > most) throw new Error(`no file of at most ${most} bytes`);
+      return await file.readFile("utf8");
+    } finally {
+      await file.close();
+    }
+  });
+}
+
+/** What was renamed or removed in a folder is so for good only once the folder itself is on the disk. */
+async function syncFolder(path: string): Promise<void> {
+  const folder = await open(path, "r");
+  try {
+    await folder.sync();
+  } finally {
+    await folder.close();
+  }
+}
+
+async function named<T>(path: string, work: () => Promise<T>): Promise<T> {
+  try {
+    return await work();
+  } catch (error) {
+    if (error instanceof MeshError) throw error;
+    throw new MeshError("FILE", `${path}: ${error instanceof Error ? error.message : error}`, {
+      cause: error,
+    });
+  }
+}
