@@ -24,7 +24,9 @@ export function formatAddress(bytes: AddressBytes): string {
   return `${hex.slice(0, start).join(":")}::${hex.slice(start + length).join(":")}`;
 }
 
-function unmapped(bytes: Uint8Array): AddressBytes {
+/** The IPv4 address that an IPv6 one stands for (::ffff:0:0/96); any other one as it is. */
+export function unmapped(bytes: AddressBytes): AddressBytes {
+  if (bytes.length !== 16) return bytes;
   const isMapped =
     bytes.subarray(0, 10).every((byte) => byte === 0) && bytes[10] === 0xff && bytes[11] === 0xff;
   return isMapped ? bytes.slice(12) : bytes;

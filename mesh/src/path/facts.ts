@@ -1,17 +1,10 @@
 import type { Candidate } from "../candidates/candidate.js";
+import type { View } from "../probe/view.js";
+
+export type { View };
 
 /** The text of a remote endpoint, as `formatEndpoint` writes it: the name of a path within one peer. */
 export type PathName = string;
-
-/** What the other side says of a path in each probe on it, and in each answer. */
-export interface View {
-  /** Its own probe was answered on this path: it works in both directions, as the other sees it. */
-  readonly isProven: boolean;
-  /** Its WireGuard uses this path, or is about to. */
-  readonly isChosen: boolean;
-  /** It cannot start a handshake now: start one. */
-  readonly asksForHandshake: boolean;
-}
 
 /** What a path machine is told. Times are monotonic milliseconds. */
 export type Fact =

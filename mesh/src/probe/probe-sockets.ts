@@ -1,0 +1,198 @@
+import { createSocket, type RemoteInfo, type Socket } from "node:dgram";
+import { isIPv6 } from "node:net";
+import { MeshError } from "../errors.js";
+import { parseAddress } from "../ip/address.js";
+import { type Endpoint, endpointOf } from "../ip/endpoint.js";
+
+/** How often a free port is looked for: one that is free for IPv4 may be taken for IPv6. */
+const MAX_PORT_TRIES = 16;
+/** How many local addresses get a socket of their own. */
+const MAX_SOCKETS = 64;
+/** How many kinds of errors are told apart. */
+const MAX_ERROR_CODES = 32;
+
+/**
+ * What a packet is handed to.
+ * @param remote - where it came from
+ * @param local - the own address it came to; undefined when that one has no socket of its own
+ */
+export type OnPacket = (bytes: Uint8Array, remote: Endpoint, local: string | undefined) => void;
+
+/**
+ * The UDP sockets of probes and of STUN, all on one port: one for each family by which the kernel chooses how packets
+ * leave, and one for each local address, by which they leave from there. Of several sockets on a port, the kernel gives a
+ * packet to the one that is bound to its destination.
+ *
+ * Nothing of a socket escapes: errors are counted. What cannot be sent is lost, as UDP is.
+ */
+export class ProbeSockets implements AsyncDisposable {
+  /** The port of all of them: the rules of the interface's table turn it into WireGuard's. */
+  readonly port: number;
+  /** How often each error occurred, by its code: `EPERM`, `ENETUNREACH`, `EMSGSIZE` … */
+  readonly errors: Map<string, number> = new Map<string, number>();
+  readonly #onPacket: OnPacket;
+  readonly #any = new Map<4 | 6, Socket>();
+  readonly #local = new Map<string, Socket>();
+  #isClosed = false;
+
+  private constructor(port: number, onPacket: OnPacket) {
+    this.port = port;
+    this.#onPacket = onPacket;
+  }
+
+  /**
+   * Opens the sockets by which the kernel chooses, on a port that nobody uses; where there is no IPv6, or no IPv4, for
+   * the other alone.
+   * @throws {@link MeshError} `COMMAND_FAILED` when no port can be had
+   */
+  static async open(onPacket: OnPacket): Promise<ProbeSockets> {
+    const port = await freePort();
+    const sockets = new ProbeSockets(port, onPacket);
+    for (const family of [4, 6] as const) {
+      const socket = await sockets.#bind(family, undefined);
+      if (socket !== undefined) sockets.#any.set(family, socket);
+    }
+    if (sockets.#any.size > 0) return sockets;
+    await sockets.close();
+    throw new MeshError(
+      "COMMAND_FAILED",
+      `no UDP socket can be had (${[...sockets.errors.keys()].join(", ")})`,
+    );
+  }
+
+  /** The local addresses that have a socket. */
+  get localAddresses(): readonly string[] {
+    return [...this.#local.keys()];
+  }
+
+  /**
+   * Gives each of these addresses a socket, and takes it from all others. An address that is not ready yet has none;
+   * the next call tries again.
+   */
+  async setLocalAddresses(addresses: readonly string[]): Promise<void> {
+    const wanted = new Set(addresses.slice(0, MAX_SOCKETS));
+    for (const [address, socket] of this.#local) {
+      if (wanted.has(address)) continue;
+      this.#local.delete(address);
+      socket.close();
+    }
+    const missing = [...wanted].filter((address) => !this.#local.has(address));
+    await Promise.all(
+      missing.map(async (address) => {
+        const socket = await this.#bind(isIPv6(address) ? 6 : 4, address);
+        if (socket === undefined) return;
+        // Another call may have been faster.
+        if (this.#isClosed || this.#local.has(address)) socket.close();
+        else this.#local.set(address, socket);
+      }),
+    );
+  }
+
+  /**
+   * Sends a packet.
+   * @param local - the own address that it leaves from; the kernel chooses when there is none
+   * @returns whether there was a socket for it
+   */
+  send(bytes: Uint8Array, remote: Endpoint, local?: string): boolean {
+    const socket = local === undefined ? this.#any.get(remote.family) : this.#local.get(local);
+    if (
+      socket === undefined ||
+      this.#isClosed ||
+      (local !== undefined && isIPv6(local) !== (remote.family === 6))
+    )
+      return false;
+    try {
+      socket.send(bytes, remote.port, remote.address, (error) => {
+        if (error !== null) this.#count(error);
+      });
+      return true;
+    } catch (error) {
+      this.#count(error);
+      return false;
+    }
+  }
+
+  async close(): Promise<void> {
+    if (this.#isClosed) return;
+    this.#isClosed = true;
+    const sockets = [...this.#any.values(), ...this.#local.values()];
+    this.#any.clear();
+    this.#local.clear();
+    await Promise.all(sockets.map((socket) => new Promise<void>((done) => socket.close(done))));
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+
+  async #bind(family: 4 | 6, address: string | undefined): Promise<Socket | undefined> {
+    try {
+      const socket = await bind(family, this.port, address, true);
+      socket.on("error", (error) => this.#count(error));
+      socket.on("message", (bytes, from) => {
+        const remote = this.#isClosed ? undefined : remoteOf(from);
+        if (remote !== undefined) this.#onPacket(bytes, remote, address);
+      });
+      return socket;
+    } catch (error) {
+      this.#count(error);
+      return undefined;
+    }
+  }
+
+  #count(error: unknown): void {
+    const code = error instanceof Error && "code" in error ? String(error.code) : "unknown";
+    const known = this.errors.get(code);
+    if (known !== undefined || this.errors.size < MAX_ERROR_CODES) this.errors.set(code, (known ?? 0) + 1);
+  }
+}
+
+/** A port that is free for both families. With `reuseAddr` the kernel would offer those of others who use it, too. */
+async function freePort(): Promise<number> {
+  let last: unknown;
+  for (let i = 0; i < MAX_PORT_TRIES; i++) {
+    let port = 0;
+    for (const family of [4, 6] as const) {
+      try {
+        const socket = await bind(family, port, undefined, false);
+        port = socket.address().port;
+        await new Promise<void>((done) => socket.close(done));
+      } catch (error) {
+        last = error;
+        if (error instanceof Error && "code" in error && error.code === "EADDRINUSE") {
+          port = 0;
+          break;
+        }
+      }
+    }
+    if (port !== 0) return port;
+  }
+  throw new MeshError("COMMAND_FAILED", "no UDP port is free", { cause: last });
+}
+
+/** A socket that is bound. */
+function bind(family: 4 | 6, port: number, address: string | undefined, reuseAddr: boolean): Promise<Socket> {
+  const socket = createSocket({
+    type: family === 4 ? "udp4" : "udp6",
+    ipv6Only: family === 6,
+    reuseAddr,
+    // All destinations are addresses already: nothing waits for the thread pool.
+    lookup: (host, _options, callback) => callback(null, host, family),
+  });
+  return new Promise((resolve, reject) => {
+    const failed = (error: Error): void => {
+      socket.close();
+      reject(error);
+    };
+    socket.once("error", failed);
+    socket.bind({ port, ...(address !== undefined && { address }), exclusive: true }, () => {
+      socket.off("error", failed);
+      resolve(socket);
+    });
+  });
+}
+
+/** Where a packet came from; undefined for link-local addresses, which are no endpoints, and for port 0. */
+function remoteOf({ address, port }: RemoteInfo): Endpoint | undefined {
+  return endpointOf(parseAddress(address), port);
+}

@@ -1,0 +1,200 @@
+import { createHmac, type KeyObject, timingSafeEqual } from "node:crypto";
+import { parseAddress, unmapped } from "../ip/address.js";
+import { type Endpoint, endpointOf } from "../ip/endpoint.js";
+
+/** Bytes 4 to 7 of every message (RFC 8489, section 5). */
+export const MAGIC_COOKIE = 0x2112a442;
+/** Type, length, cookie, transaction. */
+export const HEADER_BYTES = 20;
+export const TRANSACTION_BYTES = 12;
+/** Of an attribute with MESSAGE-INTEGRITY-SHA256, its head included. */
+export const INTEGRITY_BYTES = 36;
+
+/** The kinds of messages that are used here: method Binding, three classes (RFC 8489, section 5). */
+export const StunType = {
+  BindingRequest: 0x0001,
+  BindingSuccess: 0x0101,
+  BindingError: 0x0111,
+} as const;
+
+/** RFC 8489, section 14, and RFC 5780, section 7, for the last two. */
+export const StunAttribute = {
+  MappedAddress: 0x0001,
+  ErrorCode: 0x0009,
+  MessageIntegritySha256: 0x001c,
+  XorMappedAddress: 0x0020,
+  ChangeRequest: 0x0003,
+  OtherAddress: 0x802c,
+} as const;
+
+const FAMILY_IPV4 = 1;
+const FAMILY_IPV6 = 2;
+
+/**
+ * A STUN message (RFC 8489) as it came in. It is looked at where it lies: what is not asked for costs nothing, since
+ * most of what a flood brings is not asked for. What the bytes say is not proven until {@link isSignedBy} is true.
+ */
+export class StunMessage {
+  readonly type: number;
+  readonly #bytes: Uint8Array;
+  readonly #view: DataView;
+
+  private constructor(bytes: Uint8Array, view: DataView) {
+    this.#bytes = bytes;
+    this.#view = view;
+    this.type = view.getUint16(0);
+  }
+
+  /** @returns undefined unless the bytes are one whole message, with whole attributes */
+  static read(bytes: Uint8Array): StunMessage | undefined {
+    if (bytes.length < HEADER_BYTES || bytes.length % 4 !== 0 || (bytes[0] ?? 0xff) > 0x3f) return undefined;
+    const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+    if (view.getUint32(4) !== MAGIC_COOKIE) return undefined;
+    if (HEADER_BYTES + view.getUint16(2) !== bytes.length) return undefined;
+    let at = HEADER_BYTES;
+    while (at < bytes.length) at += 4 + padded(view.getUint16(at + 2));
+    if (at !== bytes.length) return undefined;
+    // A Buffer's `slice` does not copy.
+    return new StunMessage(new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.byteLength), view);
+  }
+
+  /** The 96 bits that an answer repeats. */
+  get transaction(): Uint8Array {
+    return this.#bytes.subarray(8, HEADER_BYTES);
+  }
+
+  /** The first attribute of this type. What stands behind the integrity is not covered by it, and is not there. */
+  attribute(type: number): Uint8Array | undefined {
+    const at = this.#find(type);
+    return at === undefined ? undefined : this.#bytes.subarray(at + 4, at + 4 + this.#view.getUint16(at + 2));
+  }
+
+  /** Whether MESSAGE-INTEGRITY-SHA256 is there, at its full length, and by this key (RFC 8489, section 14.6). */
+  isSignedBy(key: KeyObject): boolean {
+    const at = this.#find(StunAttribute.MessageIntegritySha256);
+    if (at === undefined || this.#view.getUint16(at + 2) !== INTEGRITY_BYTES - 4) return false;
+    const hmac = createHmac("sha256", key);
+    if (at + INTEGRITY_BYTES === this.#bytes.length) {
+      hmac.update(this.#bytes.subarray(0, at));
+    } else {
+      // The length that was signed ends with the integrity; a FINGERPRINT was added to it.
+      const head = this.#bytes.slice(0, HEADER_BYTES);
+      new DataView(head.buffer).setUint16(2, at + INTEGRITY_BYTES - HEADER_BYTES);
+      hmac.update(head).update(this.#bytes.subarray(HEADER_BYTES, at));
+    }
+    return timingSafeEqual(hmac.digest(), this.#bytes.subarray(at + 4, at + INTEGRITY_BYTES));
+  }
+
+  /** Where the answering side saw the request come from. Old servers answer with MAPPED-ADDRESS alone. */
+  get mappedAddress(): Endpoint | undefined {
+    const xored = this.attribute(StunAttribute.XorMappedAddress);
+    if (xored !== undefined) return readAddress(xored, this.#bytes.subarray(4, HEADER_BYTES));
+    return this.addressIn(StunAttribute.MappedAddress);
+  }
+
+  /** An attribute with an address that is not hidden by XOR. */
+  addressIn(type: number): Endpoint | undefined {
+    const value = this.attribute(type);
+    return value === undefined ? undefined : readAddress(value);
+  }
+
+  /** The number of ERROR-CODE, 300 to 699; its text is anybody's and is not read. */
+  get errorCode(): number | undefined {
+    const value = this.attribute(StunAttribute.ErrorCode);
+    if (value === undefined || value.length < 4) return undefined;
+    const [, , hundreds = 0, rest = 0] = value;
+    const code = (hundreds & 7) * 100 + rest;
+    return rest <= 99 && code >= 300 && code <= 699 ? code : undefined;
+  }
+
+  #find(type: number): number | undefined {
+    let at = HEADER_BYTES;
+    while (at < this.#bytes.length) {
+      const found = this.#view.getUint16(at);
+      if (found === type) return at;
+      if (found === StunAttribute.MessageIntegritySha256) return undefined;
+      at += 4 + padded(this.#view.getUint16(at + 2));
+    }
+    return undefined;
+  }
+}
+
+/** An attribute: its type and its value, which is padded when it is written. */
+export type Attribute = readonly [type: number, value: Uint8Array];
+
+/**
+ * The bytes of a message.
+ * @param transaction - 12 bytes
+ * @param key - signs it, by MESSAGE-INTEGRITY-SHA256 as the last attribute
+ */
+export function writeStun(
+  type: number,
+  transaction: Uint8Array,
+  attributes: readonly Attribute[],
+  key?: KeyObject,
+): Uint8Array {
+  const body = attributes.reduce((sum, [, value]) => sum + 4 + padded(value.length), 0);
+  const signed = HEADER_BYTES + body;
+  const bytes = new Uint8Array(signed + (key === undefined ? 0 : INTEGRITY_BYTES));
+  const view = new DataView(bytes.buffer);
+  view.setUint16(0, type);
+  view.setUint16(2, bytes.length - HEADER_BYTES);
+  view.setUint32(4, MAGIC_COOKIE);
+  bytes.set(transaction, 8);
+  let at = HEADER_BYTES;
+  const write = (attribute: number, value: Uint8Array): void => {
+    view.setUint16(at, attribute);
+    view.setUint16(at + 2, value.length);
+    bytes.set(value, at + 4);
+    at += 4 + padded(value.length);
+  };
+  for (const [attribute, value] of attributes) write(attribute, value);
+  if (key !== undefined)
+    write(
+      StunAttribute.MessageIntegritySha256,
+      createHmac("sha256", key).update(bytes.subarray(0, signed)).digest(),
+    );
+  return bytes;
+}
+
+/** XOR-MAPPED-ADDRESS (RFC 8489, section 14.2): NATs that rewrite addresses wherever they see them must not see it. */
+export function xorMappedAddress(endpoint: Endpoint, transaction: Uint8Array): Attribute {
+  const value = addressValue(endpoint);
+  const mask = maskOf(transaction);
+  new DataView(value.buffer).setUint16(2, endpoint.port ^ (MAGIC_COOKIE >>> 16));
+  for (let i = 4; i < value.length; i++) value[i] = (value[i] ?? 0) ^ (mask[i - 4] ?? 0);
+  return [StunAttribute.XorMappedAddress, value];
+}
+
+/** The value of an attribute with an address (RFC 8489, section 14.1). */
+export function addressValue({ address, family, port }: Endpoint): Uint8Array {
+  const bytes = parseAddress(address) ?? new Uint8Array(family === 4 ? 4 : 16);
+  const value = new Uint8Array(4 + bytes.length);
+  value[1] = bytes.length === 4 ? FAMILY_IPV4 : FAMILY_IPV6;
+  new DataView(value.buffer).setUint16(2, port);
+  value.set(bytes, 4);
+  return value;
+}
+
+function readAddress(value: Uint8Array, mask?: Uint8Array): Endpoint | undefined {
+  const length = { [FAMILY_IPV4]: 4, [FAMILY_IPV6]: 16 }[value[1] ?? 0];
+  if (length === undefined || value.length !== 4 + length) return undefined;
+  const bytes = value.slice(2);
+  const address = bytes.subarray(2);
+  if (mask !== undefined) {
+    for (let i = 0; i < 2; i++) bytes[i] = (bytes[i] ?? 0) ^ (mask[i] ?? 0);
+    for (let i = 0; i < length; i++) address[i] = (address[i] ?? 0) ^ (mask[i] ?? 0);
+  }
+  return endpointOf(unmapped(address), ((bytes[0] ?? 0) << 8) | (bytes[1] ?? 0));
+}
+
+function maskOf(transaction: Uint8Array): Uint8Array {
+  const mask = new Uint8Array(4 + TRANSACTION_BYTES);
+  new DataView(mask.buffer).setUint32(0, MAGIC_COOKIE);
+  mask.set(transaction, 4);
+  return mask;
+}
+
+function padded(length: number): number {
+  return (length + 3) & ~3;
+}

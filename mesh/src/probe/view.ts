@@ -1,0 +1,9 @@
+/** What the other side says of a path in each probe on it, and in each answer. */
+export interface View {
+  /** Its own probe was answered on this path: it works in both directions, as the other sees it. */
+  readonly isProven: boolean;
+  /** Its WireGuard uses this path, or is about to. */
+  readonly isChosen: boolean;
+  /** It cannot start a handshake now: start one. */
+  readonly asksForHandshake: boolean;
+}
