@@ -1,5 +1,5 @@
 import type { BrokerAddress, SidewireError } from "./base/errors.js";
-import type { LinkState } from "./brokers/link-slot.js";
+import type { LinkState } from "./brokers/known-broker.js";
 import type { InboundMessage } from "./message.js";
 import type { DropReason } from "./receiving/receiver.js";
 

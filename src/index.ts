@@ -15,7 +15,7 @@ export {
   type UnreachableBroker,
 } from "./base/errors.js";
 export { type BrokerHint, type HintStore, MemoryHintStore } from "./brokers/hints.js";
-export type { LinkState } from "./brokers/link-slot.js";
+export type { LinkState } from "./brokers/known-broker.js";
 export type {
   BrokerEvent,
   DroppedEvent,
@@ -24,7 +24,7 @@ export type {
   SkewEvent,
 } from "./events.js";
 export type { InboundMessage, Receipt, SendOptions } from "./message.js";
-export type { PipeOptions, RouterOptions, StartOptions } from "./options.js";
+export type { ConnectionsOwner, PipeOptions, RouterOptions, StartOptions } from "./options.js";
 export type { Family, Verify } from "./platform/platform.js";
 export { TRANSPORTS, type Transport, type TransportTraits } from "./platform/transports.js";
 export type { MessageHandler } from "./receiving/mailbox.js";

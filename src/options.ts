@@ -1,4 +1,5 @@
 import { platform } from "#platform";
+import { InvalidInputError } from "./base/errors.js";
 import {
   aSignal,
   be,
@@ -21,6 +22,18 @@ import type { Family, SocketOptions, Verify } from "./platform/platform.js";
 import type { Transport } from "./platform/transports.js";
 import { type BrokerPool, defaultBrokers, FAMILIES, parseBrokerPool } from "./wire/broker-pool.js";
 
+/** A router that others are put over; any `Router` is one. */
+export interface ConnectionsOwner {
+  /** Its own address. */
+  readonly address: string;
+  /** Where it listens. */
+  hints(): BrokerHint[];
+  /** Closes the connections that nobody needs now. */
+  closeIdle(): Promise<number>;
+  /** Closes it, and with it those over its connections. */
+  close(options?: { signal?: AbortSignal | undefined }): Promise<void>;
+}
+
 /** What a router is made with. */
 export interface RouterOptions {
   /**
@@ -30,6 +43,14 @@ export interface RouterOptions {
    * sent then rejects with `INVALID_OPTION`.
    */
   getTime: () => number;
+  /**
+   * Another address on the connections of this router, which may be over another one itself: the same sessions with
+   * the same brokers at the same rates, each address with its own topic, ranking, order, handlers, limits and end.
+   * Each of them is there once. `brokers`, `families`, `nic`, `transports`, `allowInsecure`, `ca`, `idleTimeoutMs` and
+   * `allowPrivateHints` belong to the connections: they are those of the router that owns them, and an error here.
+   * Default: connections of its own.
+   */
+  over?: ConnectionsOwner | undefined;
   /** The brokers to use. Default: {@link defaultBrokers}, public ones. */
   brokers?: BrokerPool | undefined;
   /** Default: the families this machine has an address in, loopback included; both where it does not tell. */
@@ -154,13 +175,17 @@ export interface PipeOptions {
 
 /**
  * Checks a router's options and fills in the defaults. Starts nothing.
+ *
+ * @param shared - the settings of the router whose connections it uses
  * @throws {@link InvalidInputError} `INVALID_OPTION`, `INVALID_POOL`; {@link SidewireError} `UNSUPPORTED`
  */
-export function parseRouterOptions(options: RouterOptions): Settings {
-  const { nic, ca, ...read } = readOptions<
-    Omit<Settings, keyof SocketOptions> & { nic: unknown; ca: unknown }
+export function parseRouterOptions(options: RouterOptions, shared?: Settings): Settings {
+  const { nic, ca, over, ...read } = readOptions<
+    Omit<Settings, keyof SocketOptions> & { nic: unknown; ca: unknown; over: unknown }
   >(options, {
     getTime: aClock,
+    // Looked at by the router.
+    over: (value) => value,
     brokers: or(parseBrokerPool, defaultBrokers),
     // Looked up only where it is needed: that takes as long as a tenth of a connection.
     families: (value = platform.localFamilies(), ...place) => someOf(FAMILIES)(value, ...place),
@@ -184,8 +209,36 @@ export function parseRouterOptions(options: RouterOptions): Settings {
     // Looked at by the platform.
     nic: (value) => value,
     ca: (value) => value,
+    ...(shared && ofConnections(shared)),
   });
-  return { ...read, ...platform.parseSocketOptions(nic, ca) };
+  return { ...read, ...(shared ? { nic: shared.nic, ca: shared.ca } : platform.parseSocketOptions(nic, ca)) };
+}
+
+/** What belongs to the connections, and not to one of the addresses on them. */
+const OF_CONNECTIONS = [
+  "brokers",
+  "families",
+  "nic",
+  "transports",
+  "allowInsecure",
+  "ca",
+  "idleTimeoutMs",
+  "allowPrivateHints",
+] as const;
+
+/** As it is, and nobody else's to choose. */
+function ofConnections(shared: Settings): Partial<Fields<Settings>> {
+  const schemaOf =
+    (name: (typeof OF_CONNECTIONS)[number]): Schema<unknown> =>
+    (value, code, path) => {
+      if (value === undefined) return shared[name];
+      throw new InvalidInputError(
+        code,
+        path,
+        "belongs to the connections: give it to the router that owns them",
+      );
+    };
+  return Object.fromEntries(OF_CONNECTIONS.map((name) => [name, schemaOf(name)]));
 }
 
 /** What a wait is given, checked. */

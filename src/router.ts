@@ -4,14 +4,14 @@ import { Alarm, monotonicNow, NEVER, timer } from "./base/alarm.js";
 import { Emitter, type Listener } from "./base/emitter.js";
 import { SidewireError } from "./base/errors.js";
 import { closedError, Lifecycle } from "./base/lifecycle.js";
-import { check } from "./base/schema.js";
+import { check, got, isRecord } from "./base/schema.js";
 import { readClock } from "./base/wall-clock.js";
 import { openLink } from "./brokers/broker-link.js";
+import { Connections } from "./brokers/connections.js";
 import { type BrokerHint, hintOfBroker } from "./brokers/hints.js";
 import { InboundSet } from "./brokers/inbound-set.js";
 import { LinkSet } from "./brokers/link-set.js";
 import type { LinkSlot } from "./brokers/link-slot.js";
-import { SleepDetector } from "./brokers/sleep-detector.js";
 import type { RouterEvents } from "./events.js";
 import type { InboundMessage, SendOptions } from "./message.js";
 import {
@@ -74,6 +74,11 @@ export class Router extends Emitter<RouterEvents> implements AsyncDisposable {
   /** The own address: 66 hex characters. */
   readonly address: string;
   readonly #settings: Settings;
+  /** Its own, or those of the router that it is over. */
+  readonly #connections: Connections;
+  readonly #ownsConnections: boolean;
+  /** Takes the address off the connections. */
+  readonly #leaveConnections: () => void;
   readonly #links: LinkSet;
   readonly #inbound: InboundSet;
   readonly #receiver: Receiver;
@@ -86,7 +91,6 @@ export class Router extends Emitter<RouterEvents> implements AsyncDisposable {
   readonly #context: PipeContext;
   readonly #outboxAlarm: Alarm = new Alarm((now) => this.#workOutbox(now));
   readonly #inboxAlarm: Alarm = new Alarm((now) => this.#receiver.expire(now));
-  readonly #sleepDetector: SleepDetector;
   #starting: Promise<void> | undefined;
   #closing: Promise<void> | undefined;
   #keptHints = "";
@@ -94,12 +98,13 @@ export class Router extends Emitter<RouterEvents> implements AsyncDisposable {
   /**
    * Checks everything, connects nothing.
    * @throws {@link InvalidInputError} `INVALID_KEY`, `INVALID_OPTION`, `INVALID_POOL`;
-   * {@link SidewireError} `UNSUPPORTED`
+   * {@link SidewireError} `UNSUPPORTED`; `CLOSED` where that is what it is put over
    */
   constructor(identity: Identity, options: RouterOptions) {
     super();
     this.address = identityAddress(identity);
-    const settings = parseRouterOptions(options);
+    const over = Router.#over(options);
+    const settings = parseRouterOptions(options, over ? over.#settings : undefined);
     check(
       !settings.requireEncryption || Boolean(identity.sharedSecret),
       "INVALID_KEY",
@@ -108,11 +113,13 @@ export class Router extends Emitter<RouterEvents> implements AsyncDisposable {
     );
     this.#settings = settings;
     const wallNow = (): number => readClock(settings.getTime);
-    this.#links = new LinkSet({
-      ...settings,
-      openLink,
+    this.#ownsConnections = over === undefined;
+    this.#connections = over
+      ? over.#connections
+      : new Connections({ ...settings, openLink, familiesAreOne: platform.familiesAreOne, wallNow });
+    this.#leaveConnections = this.#connections.enter(this.address, (signal) => this.close({ signal }));
+    this.#links = new LinkSet(this.#connections, {
       topic: this.address,
-      familiesAreOne: platform.familiesAreOne,
       maxPayloadBytes: PACKET_OVERHEAD + sealedLength(settings.maxMessageBytes),
       onMessage: (slot, payload) => this.#receive(slot, payload),
       onTooLarge: (slot) =>
@@ -120,12 +127,7 @@ export class Router extends Emitter<RouterEvents> implements AsyncDisposable {
       onState: (slot) => this.#reporter.brokerChanged(slot, () => this.#conclude()),
       onSilent: () => this.#inbound.changed(),
     });
-    let wakes = 0;
-    this.#sleepDetector = new SleepDetector(wallNow, () => {
-      wakes++;
-      this.#links.check();
-    });
-    this.#routes = new RoutingTable(settings, (broker) => this.#links.isUsable(broker));
+    this.#routes = new RoutingTable(settings, (broker) => this.#connections.isUsable(broker));
     this.#inbound = new InboundSet(this.#links, {
       ...settings,
       rankings: this.#routes.rankings(this.address),
@@ -159,7 +161,7 @@ export class Router extends Emitter<RouterEvents> implements AsyncDisposable {
       routes: this.#routes,
       schedule: (at) => this.#outboxAlarm.set(at),
       lifecycle: this.#lifecycle,
-      wakes: () => wakes,
+      wakes: () => this.#connections.wakes,
       addHandler: (from, handler) => this.#mailbox.addHandlerOf(from, handler),
     };
   }
@@ -256,7 +258,8 @@ export class Router extends Emitter<RouterEvents> implements AsyncDisposable {
 
   /**
    * Closes the connections that are not listened on and that no message waits for, without waiting until they have
-   * been idle for `idleTimeoutMs`. They are opened again when they are needed.
+   * been idle for `idleTimeoutMs`. They are opened again when they are needed. One that another address uses as well
+   * stays for that one.
    * @returns how many there were, when they are gone
    * @throws {@link SidewireError} `NOT_STARTED`, `CLOSED`
    */
@@ -279,6 +282,9 @@ export class Router extends Emitter<RouterEvents> implements AsyncDisposable {
   /**
    * Takes no more to send, lets what was begun (sends, replies, probes, the hint store) end in at most 5 s, hands
    * over what was acknowledged, and leaves. Afterwards no timer, socket or listener is left. Twice is once.
+   *
+   * The routers over its connections are closed as well, before those are. One that is over another's leaves that one
+   * and all others on the same connections as they are.
    *
    * @param options - `signal`: leave at once when it fires; one that has fired already is an immediate end
    */
@@ -309,12 +315,21 @@ export class Router extends Emitter<RouterEvents> implements AsyncDisposable {
     if (event === "message") this.#mailbox.receiversChanged();
   }
 
+  /** The router that another one is put over. */
+  static #over(options: unknown): Router | undefined {
+    const over = isRecord(options) ? options.over : undefined;
+    if (over === undefined) return undefined;
+    check(isRecord(over) && #connections in over, "INVALID_OPTION", "over", "a Router", got(over));
+    over.#lifecycle.checkNotClosed();
+    return over;
+  }
+
   async #begin(): Promise<void> {
     this.#lifecycle.begin();
     const kept = await this.#routes.kept(this.address);
     if (!this.#lifecycle.isRunning) return;
     this.#inbound.start(kept);
-    this.#sleepDetector.start();
+    this.#connections.start();
   }
 
   async #openPipe(
@@ -342,6 +357,8 @@ export class Router extends Emitter<RouterEvents> implements AsyncDisposable {
     const { isRunning } = this.#lifecycle;
     const closed = closedError();
     this.#lifecycle.beginClosing();
+    // They end within the same time, and before what they are over.
+    const others = this.#ownsConnections ? this.#connections.closeOthers(this.address, signal) : undefined;
     const { over: graceOver, stop } = timer(CLOSE_GRACE_MS);
     let stopPatience = (): void => {};
     try {
@@ -357,13 +374,16 @@ export class Router extends Emitter<RouterEvents> implements AsyncDisposable {
     } finally {
       stop();
       stopPatience();
+      await others;
       this.#mailbox.close();
       this.#inbound.close(closed);
-      this.#sleepDetector.stop();
       this.#outboxAlarm.clear();
       this.#inboxAlarm.clear();
       this.#cache.clear();
-      await this.#links.close(!signal?.aborted);
+      const graceful = !signal?.aborted;
+      await this.#links.close(graceful);
+      this.#leaveConnections();
+      if (this.#ownsConnections) await this.#connections.close(graceful);
     }
   }
 

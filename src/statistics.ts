@@ -1,6 +1,7 @@
 import { monotonicNow } from "./base/alarm.js";
 import type { BrokerAddress } from "./base/errors.js";
-import type { LinkSlot, LinkState } from "./brokers/link-slot.js";
+import type { LinkState } from "./brokers/known-broker.js";
+import type { LinkSlot } from "./brokers/link-slot.js";
 import type { DropReason } from "./receiving/receiver.js";
 import { addressOf } from "./wire/broker-pool.js";
 

@@ -2,13 +2,12 @@ import { afterEach, beforeEach, describe, expect, it, onTestFinished, vi } from 
 import type { BrokerError } from "../src/base/errors.js";
 import { type BrokerLink, type LinkOptions, openLink } from "../src/brokers/broker-link.js";
 import { LineSpeed } from "../src/brokers/line-speed.js";
-import { LinkSet } from "../src/brokers/link-set.js";
 import { ReadScheduler } from "../src/brokers/read-scheduler.js";
 import type { SocketTarget } from "../src/platform/platform.js";
 import { CONNACK, PINGRESP, packet, publish, SUBACK } from "./hostile/attacks.js";
+import { makeConnections, makeLinks, makeSubscriber, TOPIC } from "./support/links.js";
 import { type MemoryConnection, memoryConnections } from "./support/memory-connection.js";
 
-const TOPIC = "02".repeat(33);
 const topic = Buffer.from(TOPIC);
 
 const TARGET: SocketTarget = {
@@ -45,17 +44,18 @@ function open(options: Partial<LinkOptions> = {}): Opening {
 function begin(options: Partial<LinkOptions>): Omit<Opening, "connection"> {
   const controller = new AbortController();
   const told: Told = { messages: [], tooLarge: 0, ended: undefined };
+  const listener = makeSubscriber({
+    onMessage: (payload) => told.messages.push(Buffer.from(payload).toString()),
+    onTooLarge: () => told.tooLarge++,
+  });
   const link = openLink(
     {
       broker: { host: "broker.example", family: "IPv4", weight: 1 },
       target: TARGET,
-      topic: TOPIC,
+      subscribers: () => [listener],
       connectTimeoutMs: 4000,
-      maxPayloadBytes: 1000,
       speed: new LineSpeed(),
       scheduler: new ReadScheduler(),
-      onMessage: (payload) => told.messages.push(Buffer.from(payload).toString()),
-      onTooLarge: () => told.tooLarge++,
       onClose: (error) => {
         told.ended = error;
       },
@@ -311,10 +311,14 @@ describe("a session", () => {
     const closing: Promise<void>[] = [];
     const messages: string[] = [];
     const told = await opened({
-      onMessage: (payload) => {
-        messages.push(Buffer.from(payload).toString());
-        closing.push(told.session.close(false));
-      },
+      subscribers: () => [
+        makeSubscriber({
+          onMessage: (payload) => {
+            messages.push(Buffer.from(payload).toString());
+            closing.push(told.session.close(false));
+          },
+        }),
+      ],
     });
     told.connection.say(publish(topic, Buffer.from("a"), 1, 1), publish(topic, Buffer.from("b"), 1, 2));
     await Promise.all(closing);
@@ -363,19 +367,8 @@ describe("a set of links", () => {
   it("knows of a session that ended in the same breath in which it was opened", async () => {
     const latest = memoryConnections();
     const states: string[] = [];
-    const links = new LinkSet({
-      openLink,
-      topic: TOPIC,
-      transports: ["mqtt"],
-      allowInsecure: false,
-      familiesAreOne: false,
-      nic: {},
-      ca: undefined,
-      idleTimeoutMs: 1000,
-      maxPayloadBytes: 1000,
-      onMessage: () => {},
-      onTooLarge: () => {},
-      onSilent: () => {},
+    const connections = makeConnections();
+    const links = makeLinks(connections, {
       onState: ({ state, lastError }) => states.push(`${state} ${lastError?.message ?? ""}`),
     });
     links.dial({ host: "broker.example", family: "IPv4", weight: 1, port: 1883 });
@@ -386,6 +379,6 @@ describe("a set of links", () => {
     latest().events.onClose(undefined);
     await nextTurn();
     expect(states.at(-1)).toBe("waiting closed by the broker");
-    await links.close(false);
+    await connections.close(false);
   });
 });

@@ -1,18 +1,23 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { Guard, type Incoming } from "../src/brokers/guard.js";
+import { Guard, type Incoming, type Topics } from "../src/brokers/guard.js";
 import { CONNACK, PINGRESP, packet, publish, SUBACK } from "./hostile/attacks.js";
+import { TOPIC } from "./support/links.js";
 
-const TOPIC = "02".repeat(33);
 const topic = Buffer.from(TOPIC);
 const MAX_PAYLOAD = 1000;
 
+/** One topic. */
+function topicsWith(maxPayload: number): Topics {
+  return { longest: maxPayload, limitOf: (name) => (name === TOPIC ? maxPayload : undefined) };
+}
+
 /** One that has sent SUBSCRIBE. */
 function makeGuard(maxPayload = MAX_PAYLOAD): Guard {
-  const guard = new Guard(TOPIC, maxPayload);
+  const guard = new Guard(topicsWith(maxPayload));
   guard.push(CONNACK);
   expect(guard.next()).toEqual({ type: "connack", code: 0 });
-  guard.expectSuback(1);
+  guard.expectSuback(1, 1);
   return guard;
 }
 
@@ -31,7 +36,8 @@ function readAll(guard: Guard): string[] {
 }
 
 function inShort(packet: Incoming): string {
-  if (packet.type !== "publish") return "code" in packet ? `${packet.type} ${packet.code}` : packet.type;
+  if (packet.type === "suback") return `suback ${packet.codes}`;
+  if (packet.type !== "publish") return packet.type;
   const { payload, id } = packet;
   return `${id} ${payload === undefined ? "too long" : Buffer.from(payload).toString("latin1")}`;
 }
@@ -104,7 +110,7 @@ describe("what a broker may send", () => {
 
 describe("what a broker may not send", () => {
   it.each([
-    ["anything before CONNACK", () => new Guard(TOPIC, 10), PINGRESP, "what answered is not MQTT"],
+    ["anything before CONNACK", () => new Guard(topicsWith(10)), PINGRESP, "what answered is not MQTT"],
     ["a second CONNACK", makeGuard, CONNACK, "a second CONNACK"],
     ["a SUBACK for another id", makeGuard, packet(0x90, Buffer.of(0, 2, 1)), "a SUBACK for no SUBSCRIBE"],
     ["a PINGRESP that nobody asked for", makeGuard, PINGRESP, "a PINGRESP for no PINGREQ"],
@@ -125,14 +131,14 @@ describe("what a broker may not send", () => {
   });
 
   it("a PUBLISH before the subscription was asked for, or a second SUBACK", () => {
-    const early = new Guard(TOPIC, 10);
+    const early = new Guard(topicsWith(10));
     early.push(CONNACK);
     early.next();
     early.push(publish(topic, topic));
     expect(() => early.next()).toThrow("before the subscription");
     const twice = makeGuard();
     twice.push(Buffer.concat([SUBACK, SUBACK]));
-    expect(twice.next()).toEqual({ type: "suback", code: 1 });
+    expect(twice.next()).toEqual({ type: "suback", codes: [1] });
     expect(() => twice.next()).toThrow("a SUBACK for no SUBSCRIBE");
   });
 

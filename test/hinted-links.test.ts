@@ -1,7 +1,7 @@
 import { expect, it } from "vitest";
 import { brokerOfHint } from "../src/brokers/hints.js";
-import { LinkSet } from "../src/brokers/link-set.js";
 import type { Broker } from "../src/wire/broker-pool.js";
+import { makeConnections, makeLinks, openMadeUp } from "./support/links.js";
 
 function hinted(i: number): Broker {
   const broker = brokerOfHint({ af: 2, host: `host-${i}.example.com`, port: 1883 }, {}, false);
@@ -12,30 +12,13 @@ function hinted(i: number): Broker {
 it("of brokers that hints named 16 are connected at once: the one unused for longest makes room, one in use does not", async () => {
   const opened: string[] = [];
   const closed: string[] = [];
-  const links = new LinkSet({
-    openLink: async ({ broker }) => {
+  const connections = makeConnections({
+    openLink: async ({ broker, subscribers }) => {
       opened.push(broker.host);
-      return {
-        heardAt: 0,
-        isReceiving: false,
-        publish: () => true,
-        check: () => {},
-        close: async () => void closed.push(broker.host),
-      };
+      return openMadeUp(subscribers(), { close: async () => void closed.push(broker.host) });
     },
-    topic: "me",
-    transports: ["mqtt"],
-    familiesAreOne: false,
-    nic: {},
-    ca: undefined,
-    allowInsecure: false,
-    idleTimeoutMs: 1e9,
-    maxPayloadBytes: 1e6,
-    onTooLarge: () => {},
-    onMessage: () => {},
-    onSilent: () => {},
-    onState: () => {},
   });
+  const links = makeLinks(connections);
   for (let i = 0; i < 16; i++) links.dial(hinted(i));
   await new Promise((resolve) => setImmediate(resolve));
   expect(opened).toHaveLength(16);
@@ -60,5 +43,5 @@ it("of brokers that hints named 16 are connected at once: the one unused for lon
   const own = links.dial({ family: "IPv4", host: "own.example.com", port: 1883, weight: 1 });
   await new Promise((resolve) => setImmediate(resolve));
   expect(own.state).toBe("open");
-  await links.close(false);
+  await connections.close(false);
 });

@@ -2,8 +2,9 @@ import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { BrokerError } from "../src/base/errors.js";
 import type { BrokerLink, LinkOptions } from "../src/brokers/broker-link.js";
 import { InboundSet } from "../src/brokers/inbound-set.js";
-import { LinkSet } from "../src/brokers/link-set.js";
+import type { LinkSet } from "../src/brokers/link-set.js";
 import type { Broker } from "../src/wire/broker-pool.js";
+import { makeConnections, makeLinks, openMadeUp } from "./support/links.js";
 
 /** A dial that the test decides about. */
 interface Dial {
@@ -14,14 +15,6 @@ interface Dial {
   fail(): Promise<void>;
 }
 
-const LINK: BrokerLink = {
-  heardAt: 0,
-  isReceiving: false,
-  publish: () => true,
-  check: () => {},
-  close: async () => {},
-};
-
 /** Lets promises go on; no timer fires. */
 const settle = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
 
@@ -29,13 +22,13 @@ const settle = (): Promise<void> => new Promise((resolve) => setImmediate(resolv
 function startSet(count: number, remembered: readonly Broker[] = []) {
   const ranking = Array.from({ length: count }, (_, i) => brokerAt(`b${i}`));
   const dials: Dial[] = [];
-  const openLink = ({ broker, onReach }: LinkOptions): Promise<BrokerLink> =>
+  const openLink = ({ broker, subscribers, onReach }: LinkOptions): Promise<BrokerLink> =>
     new Promise((resolve, reject) => {
       dials.push({
         host: broker.host,
         reach: (isAnswering) => onReach?.(isAnswering),
         open: () => {
-          resolve(LINK);
+          resolve(openMadeUp(subscribers()));
           return settle();
         },
         fail: () => {
@@ -44,18 +37,7 @@ function startSet(count: number, remembered: readonly Broker[] = []) {
         },
       });
     });
-  const links: LinkSet = new LinkSet({
-    openLink,
-    topic: "topic",
-    transports: ["mqtt"],
-    allowInsecure: false,
-    familiesAreOne: false,
-    nic: {},
-    ca: undefined,
-    idleTimeoutMs: 600_000,
-    maxPayloadBytes: 100,
-    onMessage: () => {},
-    onTooLarge: () => {},
+  const links: LinkSet = makeLinks(makeConnections({ openLink }), {
     onState: () => inbound.changed(),
     onSilent: () => inbound.changed(),
   });

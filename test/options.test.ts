@@ -187,7 +187,7 @@ describe("a router's options", () => {
     ["maxMessageSize", "maxMessageBytes"],
     ["hintsStore", "hintStore"],
     ["encryption", "encrypt"],
-    ["toString", "getTime"],
+    ["toString", "over"],
     ["timeout", "gapTimeoutMs"],
   ])("refuse %s, and name what is nearest to it", (name, nearest) => {
     expect(() => router({ [name]: 1 })).toThrow(

@@ -24,13 +24,14 @@ import {
 import { tablesOf } from "../bench/simulate/tables.js";
 import { Alarm, monotonicNow } from "../src/base/alarm.js";
 import { BrokerError } from "../src/base/errors.js";
-import type { BrokerLink, OpenLink } from "../src/brokers/broker-link.js";
+import type { OpenLink } from "../src/brokers/broker-link.js";
 import { InboundSet } from "../src/brokers/inbound-set.js";
-import { LinkSet } from "../src/brokers/link-set.js";
+import type { LinkSet } from "../src/brokers/link-set.js";
 import type { LinkSlot } from "../src/brokers/link-slot.js";
 import { Delivery } from "../src/sending/delivery.js";
 import { Outbox } from "../src/sending/outbox.js";
 import type { Broker } from "../src/wire/broker-pool.js";
+import { makeConnections, makeLinks, openMadeUp } from "./support/links.js";
 
 const TINY: Sizes = {
   load: { weighted: 200, even: { 11: 20, 30: 20, 100: 10, 1000: 5 } },
@@ -351,40 +352,22 @@ class RealPeer {
 
   private constructor(pool: Pool, ranking: readonly number[], reach: readonly boolean[]) {
     this.#brokers = pool.hosts.map((host) => ({ family: "IPv4", host, port: 1883, weight: 1 }));
-    const openLink: OpenLink = async ({ broker, connectTimeoutMs }) => {
+    const openLink: OpenLink = async ({ broker, connectTimeoutMs, subscribers }) => {
       const index = pool.hosts.indexOf(broker.host);
       if (reach[index] !== true) {
         await later(connectTimeoutMs);
         throw new BrokerError("timeout", "no answer");
       }
       await later(CONNECT_MS);
-      const link: BrokerLink = {
+      return openMadeUp(subscribers(), {
         publish: () => {
           this.#onPublish(index);
           return true;
         },
-        heardAt: 0,
-        isReceiving: false,
-        check: () => {},
-        close: async () => {},
-      };
-      return link;
+      });
     };
-    this.#links = new LinkSet({
-      openLink,
-      topic: "",
-      transports: ["mqtt"],
-      allowInsecure: false,
-      familiesAreOne: false,
-      nic: {},
-      ca: undefined,
-      idleTimeoutMs: 600_000,
-      maxPayloadBytes: 0,
-      onMessage: () => {},
-      onTooLarge: () => {},
-      onSilent: () => {},
-      onState: () => this.#inbound.changed(),
-    });
+    const connections = makeConnections({ openLink, idleTimeoutMs: 600_000 });
+    this.#links = makeLinks(connections, { onState: () => this.#inbound.changed() });
     const { inboundBrokers, reserveBrokers } = RULES;
     this.#inbound = new InboundSet(this.#links, {
       rankings: [this.#ranked(ranking)],

@@ -5,8 +5,10 @@ import { Alarm, atMost, monotonicNow, NEVER } from "../base/alarm.js";
 import { BrokerError } from "../base/errors.js";
 import type { Connection, SocketTarget, Stage } from "../platform/platform.js";
 import type { Broker } from "../wire/broker-pool.js";
+import { Backlog, FLOOD_MS } from "./backlog.js";
 import { Guard, type Incoming } from "./guard.js";
-import { LineSpeed, LONG_BYTES } from "./line-speed.js";
+import { type LineSpeed, LONG_BYTES } from "./line-speed.js";
+import { Liveness } from "./liveness.js";
 import {
   connectPacket,
   DISCONNECT,
@@ -14,38 +16,40 @@ import {
   pubackPacket,
   publishPacket,
   subscribePacket,
+  unsubscribePacket,
 } from "./mqtt-packets.js";
 import type { Reader, ReadScheduler } from "./read-scheduler.js";
+import { endOf, refusedWith, type State, tooLate } from "./session-failures.js";
+import { type Subscriber, Subscriptions } from "./subscriptions.js";
 
 /** What a link is opened with. */
 export interface LinkOptions {
   readonly broker: Broker;
   readonly target: SocketTarget;
-  /** The own address: the topic that is subscribed. */
-  readonly topic: string;
+  /** Who listens on it from the beginning: asked for when the broker has taken the connection. */
+  readonly subscribers: () => readonly Subscriber[];
+  /** How long the broker may take to be connected, and to answer a subscription later. */
   readonly connectTimeoutMs: number;
-  /** The longest payload that is of use. */
-  readonly maxPayloadBytes: number;
   /** Of the line that all links share. */
   readonly speed: LineSpeed;
   /** Says when what came in is read. */
   readonly scheduler: ReadScheduler;
   /** Called when its address is not on this machine, or gone: a moment after it was dialled, and when it answers. */
   readonly onReach?: (isAnswering: boolean) => void;
-  /** Called with every publish on the own topic. */
-  readonly onMessage: (payload: Uint8Array) => void;
-  /** Called for a publish that was longer than {@link maxPayloadBytes}, and not kept. */
-  readonly onTooLarge: () => void;
   /** Called with how it ended, once the session is over. */
   readonly onClose: (error: BrokerError) => void;
 }
 
-/** One MQTT session with one broker, subscribed to the own address. */
+/** One MQTT session with one broker, subscribed to the own addresses. */
 export interface BrokerLink {
   /** When the broker was last heard of; monotonic ms. */
   readonly heardAt: number;
-  /** Whether a long message is coming in now. */
-  readonly isReceiving: boolean;
+  /** Whether a long message is coming in now on a topic. */
+  isReceiving(topic: string): boolean;
+  /** Listens on one more topic. Who asks in one turn, or while an answer is waited for, asks together. */
+  subscribe(subscriber: Subscriber): void;
+  /** Listens on it no more. */
+  unsubscribe(subscriber: Subscriber): void;
   /**
    * Publishes at QoS 0.
    * @param onLeft - called when the broker has read a long message: until then its bytes were on the line
@@ -61,50 +65,27 @@ export interface BrokerLink {
 /** The seam between links and what manages them. */
 export type OpenLink = (options: LinkOptions, signal: AbortSignal) => Promise<BrokerLink>;
 
-/** A broker is asked for a sign of life after so long without one from either side, and lost after so long. */
-const PING_AFTER_MS = 10_000;
-const SILENT_MS = 15_000;
-
 /** Unsent bytes at which a broker counts as stuck. */
 const MAX_UNSENT_BYTES = 1 << 20;
+
+/** The highest id of a packet; 0 is none. */
+const MAX_PACKET_ID = 65_535;
+
+/** What waited to be read may have been an answer: it has so long after that, ms. */
+const CAUGHT_UP_MS = 1000;
 
 /** What may wait to be read, bytes: more comes only where reading cannot be paused, in a browser. */
 const MAX_UNREAD_BYTES = 4 << 20;
 
-/** A broker that sends more than can be read for so much of such a time is left, ms. */
-const FLOOD_MS = 10_000;
-const FLOODED_SHARE = 0.95;
-
 /** When no bytes of long messages have come in for so long, none is waited for any more, ms. */
 const PAUSED_MS = 1000;
-
-/** How long a broker may take to answer a ping that is sent on suspicion. */
-const PING_MS = 3000;
 
 /** How long a graceful end may take. */
 const GOODBYE_MS = 500;
 
-/** The one SUBSCRIBE of a session. */
-const SUBSCRIPTION = 1;
-
-/** What CONNACK says no with (MQTT 3.1.1, section 3.2.2.3). */
-const REFUSALS: Readonly<Record<number, string>> = {
-  1: "unacceptable protocol version",
-  2: "identifier rejected",
-  3: "server unavailable",
-  4: "bad username or password",
-  5: "not authorized",
-};
-
-/** To what no answer came. */
-const UNANSWERED: Readonly<Record<string, string>> = {
-  handshake: " to the handshake",
-  connack: " to CONNECT",
-  suback: " to SUBSCRIBE",
-};
-
 /**
- * Connects, subscribes to the own address at QoS 1, and resolves once the broker granted that.
+ * Connects, subscribes at QoS 1 to the topics of those who listen from the beginning, and resolves once the broker has
+ * granted one of them.
  * @throws {@link BrokerError} when anything of it fails or takes longer than the connect timeout
  */
 export const openLink: OpenLink = (options, signal) => {
@@ -120,12 +101,12 @@ export const openLink: OpenLink = (options, signal) => {
   });
 };
 
-/** What a session waits for. */
-type State = "connection" | "connack" | "suback" | "messages" | "nothing";
-
 class Session implements BrokerLink, Reader {
   readonly #options: LinkOptions;
-  readonly #guard: Guard;
+  readonly #subscriptions = new Subscriptions();
+  readonly #guard = new Guard(this.#subscriptions);
+  readonly #liveness = new Liveness();
+  readonly #backlog = new Backlog();
   readonly #alarm: Alarm = new Alarm((now) => this.#ring(now));
   /** Told once how it began, and then how it ended, unless {@link close} ended it. */
   #onChange: (error: Error | undefined) => void;
@@ -134,26 +115,19 @@ class Session implements BrokerLink, Reader {
   #state: State = "connection";
   #stage: Stage = "connect";
   #openBy = 0;
-  #receivedAt = 0;
-  #sentAt = 0;
-  #pingedAt = 0;
-  /** When bytes of a long message came in last. */
+  /** When bytes of a long message came in last, and on which topic. */
   #longAt = -NEVER;
-  /** When a ping on suspicion must be answered. */
-  #answerBy = NEVER;
+  #longOn: string | undefined;
   /** What to do when each ping is answered that was not yet. */
   readonly #onPong: (() => void)[] = [];
-  /** When the last of what was written has left for certain, if the line works at all. */
-  #leftBy = 0;
-  /** Since when there is more to read than was read, and for how long there was before, since it was last looked. */
-  #behindSince = NEVER;
-  #behindMs = 0;
-  #lookedAt = 0;
+  /** The latest SUBSCRIBE or UNSUBSCRIBE, and when it must be answered. */
+  #changeId = 0;
+  #changedBy = NEVER;
+  #isChangeDue = false;
 
   /** @param onOpened - told once, of the subscription or of what came in its place */
   constructor(options: LinkOptions, onOpened: (error: Error | undefined) => void) {
     this.#options = options;
-    this.#guard = new Guard(options.topic, options.maxPayloadBytes);
     this.#onChange = onOpened;
   }
 
@@ -174,11 +148,48 @@ class Session implements BrokerLink, Reader {
   }
 
   get heardAt(): number {
-    return this.#receivedAt;
+    return this.#liveness.receivedAt;
   }
 
-  get isReceiving(): boolean {
-    return monotonicNow() < this.#longAt + PAUSED_MS;
+  isReceiving(topic: string): boolean {
+    return this.#longOn === topic && monotonicNow() < this.#longAt + PAUSED_MS;
+  }
+
+  subscribe(subscriber: Subscriber): void {
+    this.#subscriptions.add(subscriber);
+    this.#changeSoon();
+  }
+
+  unsubscribe(subscriber: Subscriber): void {
+    this.#subscriptions.remove(subscriber);
+    this.#changeSoon();
+  }
+
+  #changeSoon(): void {
+    if (this.#isChangeDue) return;
+    this.#isChangeDue = true;
+    platform.nextTurn(() => {
+      this.#isChangeDue = false;
+      if (this.#state === "messages") this.#change();
+    });
+  }
+
+  /** Asks for what is wanted and leaves what is not, unless an answer is waited for. */
+  #change(): void {
+    const change = this.#subscriptions.next();
+    if (change === undefined) return;
+    const { type, topics } = change;
+    this.#changeId = (this.#changeId % MAX_PACKET_ID) + 1;
+    if (type === "subscribe") this.#guard.expectSuback(this.#changeId, topics.length);
+    else this.#guard.expectUnsuback(this.#changeId);
+    this.#send((type === "subscribe" ? subscribePacket : unsubscribePacket)(this.#changeId, topics));
+    if (this.#state === "messages")
+      this.#answerChangeBy(this.#liveness.leftBy(monotonicNow()) + this.#options.connectTimeoutMs);
+  }
+
+  #answerChangeBy(at: number): void {
+    this.#changedBy = at;
+    this.#alarm.set(at);
   }
 
   publish(topic: string, payload: Uint8Array, onLeft: () => void = () => {}): boolean {
@@ -203,10 +214,9 @@ class Session implements BrokerLink, Reader {
 
   check(): void {
     // What has come in and waits to be read is a sign of life.
-    if (this.#state !== "messages" || this.#answerBy < NEVER || this.#behindSince < NEVER) return;
+    if (this.#state !== "messages" || this.#liveness.isSuspected || this.#backlog.isThere) return;
     this.#ping();
-    this.#answerBy = Math.max(this.#pingedAt, this.#leftBy) + PING_MS;
-    this.#alarm.set(this.#answerBy);
+    this.#alarm.set(this.#liveness.suspect());
   }
 
   async close(graceful: boolean): Promise<void> {
@@ -282,13 +292,16 @@ class Session implements BrokerLink, Reader {
   #take(bytes: Uint8Array): void {
     if (this.#state === "nothing") return;
     const now = monotonicNow();
-    this.#receivedAt = now;
-    this.#answerBy = NEVER;
+    this.#liveness.received(now);
     this.#guard.push(bytes);
-    if (this.#guard.isInPayload) this.#longAt = now;
+    const { topicOfPayload } = this.#guard;
+    if (topicOfPayload !== undefined) {
+      this.#longAt = now;
+      this.#longOn = topicOfPayload;
+    }
     if (this.#options.scheduler.serve(this, bytes.length) || this.#hasEnded) return;
-    if (this.#behindSince === NEVER) {
-      this.#behindSince = now;
+    if (!this.#backlog.isThere) {
+      this.#backlog.began(now);
       this.#connection?.pause();
     }
     if (this.#guard.waitingBytes > MAX_UNREAD_BYTES)
@@ -301,20 +314,12 @@ class Session implements BrokerLink, Reader {
   }
 
   #caughtUp(now: number): void {
-    if (this.#behindSince === NEVER || this.#hasEnded) return;
-    this.#behindMs += now - this.#behindSince;
-    this.#behindSince = NEVER;
+    if (!this.#backlog.isThere || this.#hasEnded) return;
+    this.#backlog.ended(now);
     this.#connection?.resume();
-  }
-
-  /** Whether it was behind for nearly all of the time since it was last asked. */
-  #isFlooded(now: number): boolean {
-    const behindMs = this.#behindMs + Math.max(0, now - this.#behindSince);
-    const isFlooded = behindMs > FLOODED_SHARE * (now - this.#lookedAt);
-    this.#lookedAt = now;
-    this.#behindMs = 0;
-    if (this.#behindSince < NEVER) this.#behindSince = now;
-    return isFlooded;
+    // An answer may have waited to be read.
+    if (this.#subscriptions.isUnderWay && this.#state === "messages")
+      this.#answerChangeBy(Math.max(this.#changedBy, now + CAUGHT_UP_MS));
   }
 
   #handle(packet: Incoming): void {
@@ -323,39 +328,51 @@ class Session implements BrokerLink, Reader {
         this.#connected(packet.code);
         break;
       case "suback":
-        this.#subscribed(packet.code);
+        this.#answered(this.#subscriptions.answered(packet.codes));
         break;
-      case "publish":
-        if (packet.payload === undefined) this.#options.onTooLarge();
-        else this.#options.onMessage(packet.payload);
+      case "unsuback":
+        this.#answered(this.#subscriptions.answered());
         break;
+      case "publish": {
+        const subscriber = this.#subscriptions.find(packet.topic);
+        if (packet.payload === undefined) subscriber?.onTooLarge();
+        else subscriber?.onMessage(packet.payload);
+        break;
+      }
       case "pingresp":
         this.#onPong.shift()?.();
-        // What was written before the last ping has left.
-        if (this.#onPong.length === 0) this.#leftBy = Math.min(this.#leftBy, monotonicNow());
+        if (this.#onPong.length === 0) this.#liveness.ponged(monotonicNow());
     }
   }
 
   #connected(code: number): void {
     if (code !== 0) {
-      const problem = `refused with code ${code}: ${REFUSALS[code] ?? "unknown"}`;
-      this.fail(new BrokerError("refused", problem, { returnCode: code }));
+      this.fail(refusedWith(code));
       return;
     }
     this.#state = "suback";
-    this.#guard.expectSuback(SUBSCRIPTION);
-    this.#send(subscribePacket(SUBSCRIPTION, this.#options.topic));
+    for (const subscriber of this.#options.subscribers()) this.#subscriptions.add(subscriber);
+    this.#change();
   }
 
-  #subscribed(qos: number): void {
-    if (qos !== 1) {
-      const answer = qos === 0x80 ? "refused" : `granted QoS ${qos}`;
-      this.fail(new BrokerError("subscription", `wanted QoS 1, ${answer}`));
-      return;
+  /** @param refusal - why no topic was granted, where that is so */
+  #answered(refusal: BrokerError | undefined): void {
+    this.#changedBy = NEVER;
+    if (this.#state === "suback") {
+      // Without any it is of no use.
+      if (refusal) {
+        this.fail(refusal);
+        return;
+      }
+      this.#opened(monotonicNow());
     }
+    this.#changeSoon();
+  }
+
+  #opened(now: number): void {
     this.#state = "messages";
-    this.#lookedAt = monotonicNow();
-    this.#alarm.set(this.#lookedAt + PING_AFTER_MS);
+    this.#backlog.start(now);
+    this.#alarm.set(this.#liveness.dueAt);
     const onOpened = this.#onChange;
     this.#onChange = (error) => {
       // What ends a session that was open is a broker error.
@@ -365,15 +382,12 @@ class Session implements BrokerLink, Reader {
   }
 
   #send(bytes: Uint8Array): void {
-    const now = monotonicNow();
-    this.#sentAt = now;
-    if (bytes.length >= LONG_BYTES)
-      this.#leftBy = Math.max(now, this.#leftBy) + LineSpeed.longestMs(bytes.length);
+    this.#liveness.sent(bytes.length, monotonicNow());
     this.#connection?.write(bytes);
   }
 
   #ping(onPong: () => void = () => {}): void {
-    this.#pingedAt = monotonicNow();
+    this.#liveness.pinged(monotonicNow());
     this.#onPong.push(onPong);
     this.#guard.expectPingresp();
     this.#send(PINGREQ);
@@ -384,7 +398,7 @@ class Session implements BrokerLink, Reader {
     if (this.#state === "nothing") return NEVER;
     if (this.#state !== "messages") {
       if (now < this.#openBy) return this.#openBy;
-      this.fail(this.#tooLate());
+      this.fail(tooLate(this.#state, this.#stage, this.#options.connectTimeoutMs));
       return NEVER;
     }
     const reason = this.#whyOver(now);
@@ -392,36 +406,23 @@ class Session implements BrokerLink, Reader {
       this.fail(reason);
       return NEVER;
     }
-    if (now >= this.#pingAt) this.#ping();
-    return Math.min(this.#lookedAt + FLOOD_MS, this.#silentAt, this.#answerBy, this.#pingAt);
-  }
-
-  #tooLate(): BrokerError {
-    const waitedFor = this.#state === "connection" ? this.#stage : this.#state;
-    const problem = `no answer${UNANSWERED[waitedFor] ?? ""} within ${this.#options.connectTimeoutMs} ms`;
-    return waitedFor === "lookup"
-      ? new BrokerError("dns", `the name does not resolve: ${problem}`)
-      : new BrokerError("timeout", problem);
-  }
-
-  get #silentAt(): number {
-    // Where timers come late, it may not have been asked yet.
-    if (this.#pingedAt <= this.#receivedAt) return NEVER;
-    const askedFor = this.#pingedAt + SILENT_MS - PING_AFTER_MS;
-    // An answer waits behind what was written before.
-    return Math.max(askedFor, Math.max(this.#receivedAt, this.#leftBy) + SILENT_MS);
-  }
-
-  get #pingAt(): number {
-    return PING_AFTER_MS + Math.min(this.#sentAt, Math.max(this.#receivedAt, this.#pingedAt));
+    if (now >= this.#liveness.pingAt) this.#ping();
+    return Math.min(
+      this.#backlog.lookAt,
+      this.#liveness.dueAt,
+      this.#backlog.isThere ? NEVER : this.#changedBy,
+    );
   }
 
   #whyOver(now: number): BrokerError | undefined {
-    if (now >= this.#lookedAt + FLOOD_MS && this.#isFlooded(now))
+    if (now >= this.#backlog.lookAt && this.#backlog.isFlood(now))
       return new BrokerError("flood", `sent more than could be read for ${FLOOD_MS / 1000} s`);
-    if (now >= this.#answerBy) return new BrokerError("lost", `no answer to a ping within ${PING_MS} ms`);
-    if (now >= this.#silentAt) return new BrokerError("lost", `silent for ${SILENT_MS / 1000} s`);
-    return undefined;
+    if (now >= this.#changedBy && !this.#backlog.isThere)
+      return new BrokerError(
+        "lost",
+        `no answer to a subscription within ${this.#options.connectTimeoutMs} ms`,
+      );
+    return this.#liveness.whyLost(now);
   }
 
   #gone(cause: unknown): void {
@@ -439,24 +440,4 @@ class Session implements BrokerLink, Reader {
 /** Random each time, and within the 23 characters that every broker must take (MQTT 3.1.1, 3.1.3.1). */
 function randomClientId(): string {
   return `sw${bytesToHex(randomBytes(10))}`;
-}
-
-/** What the end of a connection means, by what the session was waiting for. */
-function endOf(state: State, cause: unknown): BrokerError {
-  const isOpen = state === "messages";
-  if (cause instanceof BrokerError && (!isOpen || cause.reason === "protocol")) return cause;
-  const words = cause === undefined ? "" : wordsOf(cause);
-  if (isOpen) return new BrokerError("lost", words || "closed by the broker", { cause });
-  if (state === "suback")
-    return new BrokerError("subscription", `${words || "closed"} when the subscription was asked for`, {
-      cause,
-    });
-  const when = words === "" || state === "connack" ? " before it answered" : "";
-  return new BrokerError("unreachable", `${words || "closed"}${when}`, { cause });
-}
-
-/** An AggregateError has no words of its own. */
-function wordsOf(cause: unknown): string {
-  if (!(cause instanceof Error)) return String(cause);
-  return cause.message || String("code" in cause ? cause.code : cause.name);
 }

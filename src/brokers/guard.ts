@@ -1,16 +1,19 @@
-import { utf8ToBytes } from "@noble/hashes/utils.js";
 import { BrokerError } from "../base/errors.js";
-import { PacketType } from "./mqtt-packets.js";
+import { PUBLIC_KEY_BYTES } from "../wire/identity.js";
+import { MAX_TOPICS, PacketType } from "./mqtt-packets.js";
 
-/** What a broker may send to one who subscribed to one topic at QoS 1. */
+/** What a broker may send to one who subscribed to topics at QoS 1. */
 export type Incoming =
-  | { readonly type: "connack" | "suback"; readonly code: number }
-  | { readonly type: "pingresp" }
+  | { readonly type: "connack"; readonly code: number }
+  /** The answers to the topics of the one SUBSCRIBE, in their order. */
+  | { readonly type: "suback"; readonly codes: readonly number[] }
+  | { readonly type: "unsuback" | "pingresp" }
   | Publish;
 
-/** A message on the own topic. */
+/** A message on a topic of the session. */
 export interface Publish {
   readonly type: "publish";
+  readonly topic: string;
   /** To be acknowledged with, where it came at QoS 1; 0 else. */
   readonly id: number;
   /** Nothing where it was too long, and passed over. */
@@ -22,6 +25,20 @@ export interface Publish {
  * honest one. A connection that is to carry more is of no use.
  */
 const MAX_PASSED_OVER_BYTES: number = 16 << 20;
+
+/** Which topics there may be messages on. */
+export interface Topics {
+  /** The longest payload that is of use on a topic, bytes; none where nobody of this session has asked for it. */
+  limitOf(topic: string): number | undefined;
+  /** The longest on any of them. */
+  readonly longest: number;
+}
+
+/** Topics are addresses, which have one length. */
+const TOPIC_BYTES: number = 2 * PUBLIC_KEY_BYTES;
+
+/** A PUBLISH: the length of its topic, the topic, its id. A SUBACK has an id, and a byte for each topic. */
+const MAX_HEAD_BYTES: number = Math.max(2 + TOPIC_BYTES + 2, 2 + MAX_TOPICS);
 
 /** What the object of a small array costs besides its bytes. */
 const CHUNK_OVERHEAD = 256;
@@ -62,12 +79,12 @@ const NAMES: Readonly<Record<number, string>> = {
 
 /**
  * Reads what a broker sends, as the bytes come, and lets nothing through but what may come now: CONNACK first and
- * once, SUBACK for the one subscription, PINGRESP where it was asked for, messages on the own topic at QoS 0 or 1.
+ * once, SUBACK and UNSUBACK for what was asked, PINGRESP where it was asked for, messages on topics of the session at
+ * QoS 0 or 1.
  * Whatever else is refused at its first byte that tells. The work is linear in the bytes, however they are cut.
  */
 export class Guard {
-  readonly #topic: Uint8Array;
-  readonly #maxPayloadBytes: number;
+  readonly #topics: Topics;
   /** What was not read yet: chunks from the one at `#first` on, that one from `#at` on. */
   readonly #chunks: Uint8Array[] = [];
   #first = 0;
@@ -79,23 +96,25 @@ export class Guard {
   #length = 0;
   #lengthBytes = 0;
   /** What comes before the payload: everything, but for a PUBLISH. */
-  readonly #head: Uint8Array;
+  readonly #head: Uint8Array = new Uint8Array(MAX_HEAD_BYTES);
   #headFilled = 0;
   #headLength = -1;
+  /** Of a PUBLISH, and the longest payload that is of use there. */
+  #topic = "";
+  #limit = 0;
   /** What there is of a payload that comes in pieces. */
   #payload = NOTHING;
   #payloadFilled = 0;
 
   #isConnected = false;
-  #subscription: number | undefined;
-  #isSubscribed = false;
+  /** Whether anything was subscribed. */
+  #hasAsked = false;
+  /** The SUBSCRIBE or UNSUBSCRIBE that is to be answered, and the length of the answer. */
+  #asked: { readonly type: number; readonly id: number; readonly length: number } | undefined;
   #pings = 0;
 
-  /** @param maxPayloadBytes - longer messages are passed over */
-  constructor(topic: string, maxPayloadBytes: number) {
-    this.#topic = utf8ToBytes(topic);
-    this.#maxPayloadBytes = maxPayloadBytes;
-    this.#head = new Uint8Array(2 + this.#topic.length + 2);
+  constructor(topics: Topics) {
+    this.#topics = topics;
   }
 
   /** What waits to be read takes so much memory. */
@@ -103,14 +122,20 @@ export class Guard {
     return this.#waitingBytes;
   }
 
-  /** Whether a message has begun to come in, and has not ended. */
-  get isInPayload(): boolean {
-    return this.#payloadFilled > 0;
+  /** The topic of a message that has begun to come in, and has not ended. */
+  get topicOfPayload(): string | undefined {
+    return this.#payloadFilled > 0 ? this.#topic : undefined;
   }
 
-  /** A SUBSCRIBE was sent. */
-  expectSuback(id: number): void {
-    this.#subscription = id;
+  /** A SUBSCRIBE for so many topics was sent, and nothing else is to be answered. */
+  expectSuback(id: number, topics: number): void {
+    this.#hasAsked = true;
+    this.#asked = { type: PacketType.Suback, id, length: 2 + topics };
+  }
+
+  /** An UNSUBSCRIBE was sent, and nothing else is to be answered. */
+  expectUnsuback(id: number): void {
+    this.#asked = { type: PacketType.Unsuback, id, length: 2 };
   }
 
   /** A PINGREQ was sent. */
@@ -138,12 +163,13 @@ export class Guard {
       return this.#control(type);
     }
     const payloadLength = this.#length - this.#headLength;
-    const isTooLong = payloadLength > this.#maxPayloadBytes;
+    const isTooLong = payloadLength > this.#limit;
     const payload = isTooLong ? this.#passOver(payloadLength) : this.#readPayload(payloadLength);
     if (payload === undefined) return undefined;
     const id = this.#messageId();
+    const topic = this.#topic;
     this.#between();
-    return { type: "publish", id, payload: isTooLong ? undefined : payload };
+    return { type: "publish", topic, id, payload: isTooLong ? undefined : payload };
   }
 
   #between(): void {
@@ -186,13 +212,14 @@ export class Guard {
         if (this.#isConnected) throw broken("a second CONNACK");
         break;
       case PacketType.Publish:
-        if (this.#subscription === undefined) throw broken("a PUBLISH before the subscription");
+        if (!this.#hasAsked) throw broken("a PUBLISH before the subscription");
         if ((byte & 0x06) > 0x02)
           throw broken(`a PUBLISH at QoS ${(byte >> 1) & 3}, where 1 is the highest granted`);
         // Whether it is a copy or was kept says nothing here.
         return;
       case PacketType.Suback:
-        if (this.#subscription === undefined || this.#isSubscribed) throw broken("a SUBACK for no SUBSCRIBE");
+      case PacketType.Unsuback:
+        if (this.#asked?.type !== type) throw broken(notAsked(type));
         break;
       case PacketType.Pingresp:
         if (this.#pings === 0) throw broken("a PINGRESP for no PINGREQ");
@@ -207,13 +234,14 @@ export class Guard {
   #checkLength(): number {
     const type = this.#kind >> 4;
     if (type === PacketType.Publish) {
-      const head = 2 + this.#topic.length + (this.#isNumbered ? 2 : 0);
+      const head = 2 + TOPIC_BYTES + (this.#isNumbered ? 2 : 0);
       if (this.#length < head) throw broken("a PUBLISH on a topic that was not subscribed");
-      const longest = head + Math.max(this.#maxPayloadBytes, MAX_PASSED_OVER_BYTES);
+      const longest = head + Math.max(this.#topics.longest, MAX_PASSED_OVER_BYTES);
       if (this.#length > longest) throw broken(`a PUBLISH of ${this.#length} bytes`);
       return head;
     }
-    const wanted = type === PacketType.Connack ? 2 : type === PacketType.Suback ? 3 : 0;
+    const wanted =
+      type === PacketType.Connack ? 2 : type === PacketType.Pingresp ? 0 : (this.#asked?.length ?? 0);
     if (this.#length !== wanted)
       throw broken(`${NAMES[type]} of ${this.#length} bytes in the place of ${wanted}`);
     return wanted;
@@ -234,10 +262,11 @@ export class Guard {
 
   #checkTopic(): void {
     const head = this.#head;
-    const topic = this.#topic;
-    let isOwn = uint16(head, 0) === topic.length;
-    for (let i = 0; isOwn && i < topic.length; i++) isOwn = head[2 + i] === topic[i];
-    if (!isOwn) throw broken("a PUBLISH on a topic that was not subscribed");
+    // Other bytes than those of an address make a text that is none.
+    this.#topic = String.fromCharCode(...head.subarray(2, 2 + TOPIC_BYTES));
+    const limit = uint16(head, 0) === TOPIC_BYTES ? this.#topics.limitOf(this.#topic) : undefined;
+    if (limit === undefined) throw broken("a PUBLISH on a topic that was not subscribed");
+    this.#limit = limit;
     if (this.#isNumbered && this.#messageId() === 0) throw broken("a PUBLISH at QoS 1 without an id");
   }
 
@@ -246,18 +275,20 @@ export class Guard {
   }
 
   #control(type: number): Incoming {
-    const [first = 0, second = 0, third = 0] = this.#head;
     if (type === PacketType.Connack) {
       this.#isConnected = true;
-      return { type: "connack", code: second };
+      return { type: "connack", code: this.#head[1] ?? 0 };
     }
-    if (type === PacketType.Suback) {
-      if (first * 256 + second !== this.#subscription) throw broken("a SUBACK for no SUBSCRIBE");
-      this.#isSubscribed = true;
-      return { type: "suback", code: third };
+    if (type === PacketType.Pingresp) {
+      this.#pings--;
+      return { type: "pingresp" };
     }
-    this.#pings--;
-    return { type: "pingresp" };
+    const { id, length } = this.#asked ?? { id: 0, length: 0 };
+    if (uint16(this.#head, 0) !== id) throw broken(notAsked(type));
+    this.#asked = undefined;
+    return type === PacketType.Suback
+      ? { type: "suback", codes: [...this.#head.subarray(2, length)] }
+      : { type: "unsuback" };
   }
 
   /** Returns the payload once all of it is there. */
@@ -345,6 +376,10 @@ const NOTHING: Uint8Array = new Uint8Array();
 
 function uint16(bytes: Uint8Array, at: number): number {
   return (bytes[at] ?? 0) * 256 + (bytes[at + 1] ?? 0);
+}
+
+function notAsked(type: number): string {
+  return type === PacketType.Suback ? "a SUBACK for no SUBSCRIBE" : "an UNSUBACK for no UNSUBSCRIBE";
 }
 
 function broken(what: string): BrokerError {

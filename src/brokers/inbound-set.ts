@@ -179,9 +179,13 @@ export class InboundSet {
       return this.#shrink(front, enough, now);
     if (front.held === front.ranking.length) return NEVER;
     const paceMs = open < inboundBrokers ? this.#firstPaceMs(held, now) : PACE_MS;
-    if (front.grownAt + paceMs <= now) {
-      for (const broker of front.ranking.slice(front.held, front.held + 1)) this.#links.hold(broker, front);
+    const [next] = front.ranking.slice(front.held);
+    // What is connected for another address costs no dialling.
+    const isConnected = next !== undefined && this.#links.isConnected(next);
+    if (next !== undefined && (isConnected || front.grownAt + paceMs <= now)) {
+      this.#links.hold(next, front);
       front.held++;
+      if (isConnected) return this.#reviewFront(front, now);
       front.grownAt = now;
     }
     // Of what was dialled just now nothing is known yet.

@@ -1,13 +1,11 @@
 import { NEVER } from "../base/alarm.js";
 import type { BrokerError } from "../base/errors.js";
-import type { Transport } from "../platform/transports.js";
 import type { Broker } from "../wire/broker-pool.js";
 import type { BrokerLink } from "./broker-link.js";
-import { SizeLimit } from "./size-limit.js";
-import { TokenBucket } from "./token-bucket.js";
-
-/** What a broker is doing for us: nothing, connecting, connected, or waiting for its next try. */
-export type LinkState = "idle" | "connecting" | "open" | "waiting";
+import type { KnownBroker, LinkState } from "./known-broker.js";
+import type { SizeLimit } from "./size-limit.js";
+import type { Subscriber } from "./subscriptions.js";
+import type { TokenBucket } from "./token-bucket.js";
 
 /** Told about one broker, as long as it is wanted. */
 export interface LinkWatcher {
@@ -17,7 +15,7 @@ export interface LinkWatcher {
   failed?(slot: LinkSlot, error: BrokerError): void;
 }
 
-/** One broker, with the session there is or may be with it. */
+/** One broker as one address sees it: open is one that has granted its subscription. */
 export interface LinkSlot {
   readonly id: string;
   readonly broker: Broker;
@@ -26,13 +24,13 @@ export interface LinkSlot {
   readonly bucket: TokenBucket;
   /** The longest packet that it takes. */
   readonly sizes: SizeLimit;
-  /** Why the last attempt or session ended. */
+  /** Why the last attempt, session or subscription ended. */
   readonly lastError: BrokerError | undefined;
   /** Failed attempts since it last worked for a while. */
   readonly failures: number;
   /** When that was; never, as -Infinity. */
   readonly failedAt: number;
-  /** When it is dialled again, if anybody wants it; meaningful while waiting. */
+  /** When it is tried again, if this address wants it; meaningful while waiting. */
   readonly retryAt: number;
   /** When the present attempt began. */
   readonly dialledAt: number;
@@ -40,7 +38,7 @@ export interface LinkSlot {
   readonly isSilent: boolean;
   /** When it was last heard of in the present attempt; never, as -Infinity. */
   readonly heardAt: number;
-  /** Since when it is connected; meaningful while open. */
+  /** Since when it is open; meaningful while it is. */
   readonly openedAt: number;
   readonly traffic: LinkTraffic;
 }
@@ -55,63 +53,192 @@ export interface LinkTraffic {
   roundTripMs: number | undefined;
 }
 
-/** The same, as who looks after the connections may change it. */
-export interface Slot extends LinkSlot {
-  state: LinkState;
-  link: BrokerLink | undefined;
-  lastError: BrokerError | undefined;
-  failures: number;
-  failedAt: number;
-  retryAt: number;
-  dialledAt: number;
-  isSilent: boolean;
-  heardAt: number;
-  openedAt: number;
-  /** Whether a session ever came about. */
-  worked: boolean;
-  /** When something was last sent, or it was connected. */
-  lastUse: number;
-  dialling: AbortController | undefined;
-  /** The transport that worked last is tried first. */
-  transport: Transport | undefined;
-  /** Transports at which the broker asked to be left alone, and until when. */
-  readonly pauses: Map<Transport, number>;
-  readonly watchers: Set<LinkWatcher>;
-  /** Held brokers are redialled and never closed for idleness. */
-  readonly holders: Set<unknown>;
+/** The address that a slot belongs to. */
+export interface SlotOwner {
+  readonly topic: string;
+  readonly maxPayloadBytes: number;
+  /** While true, nobody listens for it anywhere. */
+  readonly urgent: boolean;
+  readonly onMessage: (slot: LinkSlot, payload: Uint8Array) => void;
+  /** A payload was longer than that. */
+  readonly onTooLarge: (slot: LinkSlot) => void;
+  readonly onState: (slot: LinkSlot) => void;
+  /** Nothing comes from the address of a broker that is dialled. */
+  readonly onSilent: () => void;
+  /** The broker has granted its topic, or has not. */
+  answered(slot: Slot): void;
+  /** Nobody has used it for long. */
+  forget(slot: Slot): void;
 }
 
-export function newSlot(id: string, broker: Broker): Slot {
-  return {
-    id,
-    broker,
-    state: "idle",
-    link: undefined,
-    bucket: new TokenBucket(broker.rate),
-    sizes: new SizeLimit(),
-    lastError: undefined,
-    failures: 0,
-    failedAt: -NEVER,
-    retryAt: 0,
-    dialledAt: -NEVER,
-    isSilent: false,
-    heardAt: -NEVER,
-    openedAt: 0,
-    traffic: { sent: 0, acknowledged: 0, roundTripMs: undefined },
-    worked: false,
-    lastUse: 0,
-    dialling: undefined,
-    transport: undefined,
-    pauses: new Map(),
-    watchers: new Set(),
-    holders: new Set(),
-  };
-}
+/**
+ * What an address has to do with a broker: nothing, or it was lost when nobody wanted it; else its topic is to be
+ * asked for, was granted or was refused.
+ */
+export type Membership = "none" | "lapsed" | "asking" | "granted" | "refused";
 
-export function isHinted({ broker }: Slot): boolean {
-  return broker.publicOnly !== undefined;
-}
+/** The slot, as who looks after the connections may change it. */
+export class Slot implements LinkSlot, Subscriber {
+  readonly known: KnownBroker<Slot>;
+  readonly #owner: SlotOwner;
+  readonly watchers: Set<LinkWatcher> = new Set();
+  /** Held brokers are redialled and never left for idleness. */
+  readonly holders: Set<unknown> = new Set();
+  readonly traffic: LinkTraffic = { sent: 0, acknowledged: 0, roundTripMs: undefined };
+  membership: Membership = "none";
+  openedAt = 0;
+  /** When something was last sent, or it was opened. */
+  lastUse = 0;
+  /** When this address asked for it. */
+  #askedAt = -NEVER;
+  /** Why its topic was refused, how often in a row, when, and when it is asked for again. */
+  refusal: BrokerError | undefined;
+  refusals = 0;
+  refusedAt: number = -NEVER;
+  askAgainAt = 0;
+  #told: LinkState = "idle";
 
-export function isWanted(slot: Slot): boolean {
-  return slot.holders.size > 0 || slot.watchers.size > 0;
+  constructor(known: KnownBroker<Slot>, owner: SlotOwner) {
+    this.known = known;
+    this.#owner = owner;
+  }
+
+  get id(): string {
+    return this.known.id;
+  }
+
+  get broker(): Broker {
+    return this.known.broker;
+  }
+
+  get state(): LinkState {
+    const { state } = this.known;
+    switch (this.membership) {
+      case "none":
+        return "idle";
+      case "lapsed":
+        return state === "waiting" ? state : "idle";
+      case "refused":
+        return state === "open" ? "waiting" : state;
+      case "asking":
+        return state === "open" ? "connecting" : state;
+      default:
+        return state;
+    }
+  }
+
+  get link(): BrokerLink | undefined {
+    return this.state === "open" ? this.known.link : undefined;
+  }
+
+  get bucket(): TokenBucket {
+    return this.known.bucket;
+  }
+
+  get sizes(): SizeLimit {
+    return this.known.sizes;
+  }
+
+  get lastError(): BrokerError | undefined {
+    return this.refusal ?? this.known.lastError;
+  }
+
+  get failures(): number {
+    return this.known.failures + this.refusals;
+  }
+
+  get failedAt(): number {
+    return Math.max(this.known.failedAt, this.refusedAt);
+  }
+
+  get retryAt(): number {
+    return this.known.state === "open" ? this.askAgainAt : this.known.retryAt;
+  }
+
+  get dialledAt(): number {
+    return this.known.state === "connecting" ? this.known.dialledAt : this.#askedAt;
+  }
+
+  get isSilent(): boolean {
+    return this.known.isSilent;
+  }
+
+  get heardAt(): number {
+    return this.known.heardAt;
+  }
+
+  get topic(): string {
+    return this.#owner.topic;
+  }
+
+  get maxPayloadBytes(): number {
+    return this.#owner.maxPayloadBytes;
+  }
+
+  get isUrgent(): boolean {
+    return this.#owner.urgent;
+  }
+
+  get isWanted(): boolean {
+    return this.holders.size > 0 || this.watchers.size > 0;
+  }
+
+  /** Whether it was ever asked for. */
+  get isTried(): boolean {
+    return this.#askedAt > -NEVER;
+  }
+
+  /** Whether the session is there for this address, too. */
+  get isMember(): boolean {
+    return this.membership !== "none" && this.membership !== "lapsed";
+  }
+
+  /** Its topic is to be asked for. */
+  ask(now: number): void {
+    this.membership = "asking";
+    this.#askedAt = now;
+  }
+
+  onMessage(payload: Uint8Array): void {
+    if (this.membership === "granted" || this.membership === "asking") this.#owner.onMessage(this, payload);
+  }
+
+  onTooLarge(): void {
+    if (this.isMember) this.#owner.onTooLarge(this);
+  }
+
+  onAnswer(error: BrokerError | undefined): void {
+    if (!this.isMember) return;
+    this.membership = error ? "refused" : "granted";
+    this.refusal = error;
+    this.#owner.answered(this);
+  }
+
+  onSilent(): void {
+    this.#owner.onSilent();
+  }
+
+  /** Tells the address, if it sees another state. */
+  changed(): void {
+    const { state } = this;
+    if (state === this.#told) return;
+    this.#told = state;
+    this.#owner.onState(this);
+  }
+
+  /** Tells those who want it that it is open. */
+  tellOpened(): void {
+    for (const watcher of [...this.watchers]) watcher.opened?.(this);
+  }
+
+  /** Tells them that it is not. */
+  tellFailed(error: BrokerError): void {
+    for (const watcher of [...this.watchers]) watcher.failed?.(this, error);
+  }
+
+  /** Nobody has used it for long. */
+  forget(): void {
+    this.known.users.delete(this);
+    this.#owner.forget(this);
+  }
 }

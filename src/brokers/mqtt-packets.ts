@@ -10,6 +10,8 @@ export const PacketType = {
   Puback: 4,
   Subscribe: 8,
   Suback: 9,
+  Unsubscribe: 10,
+  Unsuback: 11,
   Pingreq: 12,
   Pingresp: 13,
   Disconnect: 14,
@@ -40,9 +42,18 @@ export function connectPacket({ clientId, keepAliveS, username, password }: Gree
   return packet(PacketType.Connect << 4, PROTOCOL, Uint8Array.of(flags), uint16(keepAliveS), ...texts);
 }
 
-/** Asks for a topic at QoS 1. */
-export function subscribePacket(id: number, topic: string): Uint8Array {
-  return packet((PacketType.Subscribe << 4) | 2, uint16(id), ...string(topic), Uint8Array.of(1));
+/** How many topics one packet asks for or leaves at most. */
+export const MAX_TOPICS = 64;
+
+/** Asks for topics at QoS 1. */
+export function subscribePacket(id: number, topics: readonly string[]): Uint8Array {
+  const filters = topics.flatMap((topic) => [...string(topic), Uint8Array.of(1)]);
+  return packet((PacketType.Subscribe << 4) | 2, uint16(id), ...filters);
+}
+
+/** Leaves topics. */
+export function unsubscribePacket(id: number, topics: readonly string[]): Uint8Array {
+  return packet((PacketType.Unsubscribe << 4) | 2, uint16(id), ...topics.flatMap(string));
 }
 
 /** A message at QoS 0. */

@@ -1,5 +1,6 @@
 import { BrokerError } from "../../src/base/errors.js";
 import type { BrokerLink, LinkOptions, OpenLink } from "../../src/brokers/broker-link.js";
+import type { Subscriber } from "../../src/brokers/subscriptions.js";
 import type { BrokerPool } from "../../src/wire/broker-pool.js";
 // Not from index.ts: that waits for this module, where it takes the place of broker-link.ts.
 import { type Identity, Keypair } from "../../src/wire/identity.js";
@@ -8,13 +9,14 @@ import { randomOf, seed } from "./random.js";
 /** One MQTT session with a broker in memory. */
 interface Session {
   readonly options: LinkOptions;
-  readonly broker: MemoryBroker;
+  readonly listening: Set<Subscriber>;
 }
 
 /** A broker in memory. */
 interface MemoryBroker {
   up: boolean;
-  readonly byTopic: Map<string, Set<Session>>;
+  readonly sessions: Set<Session>;
+  readonly byTopic: Map<string, Map<Subscriber, Session>>;
 }
 
 /** Brokers in memory, in the place of `broker-link.ts`: what takes time is timers alone. */
@@ -41,7 +43,7 @@ export class MemoryNetwork {
   }
 
   add(host: string): void {
-    this.#brokers.set(host, { up: true, byTopic: new Map() });
+    this.#brokers.set(host, { up: true, sessions: new Set(), byTopic: new Map() });
   }
 
   /** Brings a broker up, or down with all its sessions. */
@@ -50,7 +52,8 @@ export class MemoryNetwork {
     if (broker === undefined) throw new Error(`no broker ${host}`);
     broker.up = up;
     if (up) return;
-    const lost = [...broker.byTopic.values()].flatMap((sessions) => [...sessions]);
+    const lost = [...broker.sessions];
+    broker.sessions.clear();
     broker.byTopic.clear();
     this.sessions -= lost.length;
     for (const { options } of lost) options.onClose(new BrokerError("lost", "closed by the broker"));
@@ -67,29 +70,42 @@ export class MemoryNetwork {
     });
 
   #open(broker: MemoryBroker, options: LinkOptions): BrokerLink {
-    const session: Session = { options, broker };
-    const ofTopic = broker.byTopic.get(options.topic) ?? new Set();
-    broker.byTopic.set(options.topic, ofTopic.add(session));
+    const { byTopic, sessions } = broker;
+    const session: Session = { options, listening: new Set() };
+    sessions.add(session);
     this.sessions++;
-    const isOpen = (): boolean => broker.byTopic.get(options.topic)?.has(session) === true;
+    const subscribe = (subscriber: Subscriber): void => {
+      if (session.listening.has(subscriber)) return;
+      const ofTopic = byTopic.get(subscriber.topic) ?? new Map();
+      byTopic.set(subscriber.topic, ofTopic.set(subscriber, session));
+      session.listening.add(subscriber);
+      subscriber.onAnswer(undefined);
+    };
+    const unsubscribe = (subscriber: Subscriber): void => {
+      const ofTopic = byTopic.get(subscriber.topic);
+      session.listening.delete(subscriber);
+      if (ofTopic?.delete(subscriber) && ofTopic.size === 0) byTopic.delete(subscriber.topic);
+    };
+    for (const subscriber of options.subscribers()) subscribe(subscriber);
     return {
       publish: (topic, payload) => {
-        if (!isOpen()) return false;
-        for (const receiver of broker.byTopic.get(topic) ?? []) {
+        if (!sessions.has(session)) return false;
+        for (const receiver of byTopic.get(topic)?.keys() ?? []) {
           this.#later(() => {
-            if (broker.byTopic.get(topic)?.has(receiver)) receiver.options.onMessage(payload);
+            if (byTopic.get(topic)?.has(receiver)) receiver.onMessage(payload);
           });
         }
         return true;
       },
       heardAt: 0,
-      isReceiving: false,
+      isReceiving: () => false,
+      subscribe,
+      unsubscribe,
       check: () => {},
       close: async () => {
-        if (!isOpen()) return;
+        if (!sessions.delete(session)) return;
         this.sessions--;
-        ofTopic.delete(session);
-        if (ofTopic.size === 0) broker.byTopic.delete(options.topic);
+        for (const subscriber of [...session.listening]) unsubscribe(subscriber);
       },
     };
   }

@@ -7,6 +7,7 @@ import type { BrokerEvent } from "../../src/index.js";
 import { platform } from "../../src/platform/node.js";
 import { usedBytes } from "../strangers/receiving.js";
 import { startEmbeddedBroker } from "../support/embedded-broker.js";
+import { makeSubscriber } from "../support/links.js";
 import { startPeer, use } from "../support/peers.js";
 import { ATTACKS, type Attack } from "./attacks.js";
 import { BlockWatch } from "./block-watch.js";
@@ -29,6 +30,12 @@ async function endure(
   const arrived = new Promise<undefined>((resolve) => {
     onArrival = () => resolve(undefined);
   });
+  const listener = makeSubscriber({
+    maxPayloadBytes: 300_000,
+    onMessage: ({ length }) => {
+      if (length === arrives) onArrival();
+    },
+  });
   const ended = new Promise<BrokerError>((resolve) => {
     const target = {
       transport,
@@ -44,15 +51,10 @@ async function endure(
       {
         broker: { host: HOST, family: "IPv4", weight: 1 },
         target,
-        topic: "02".repeat(33),
         connectTimeoutMs: 10_000,
-        maxPayloadBytes: 300_000,
         scheduler: new ReadScheduler(),
         speed: new LineSpeed(),
-        onMessage: ({ length }) => {
-          if (length === arrives) onArrival();
-        },
-        onTooLarge: () => {},
+        subscribers: () => [listener],
         onClose: resolve,
       },
       controller.signal,

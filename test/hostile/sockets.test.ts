@@ -8,6 +8,7 @@ import { openLink } from "../../src/brokers/broker-link.js";
 import { LineSpeed } from "../../src/brokers/line-speed.js";
 import { ReadScheduler } from "../../src/brokers/read-scheduler.js";
 import { randomOf } from "../faults/random.js";
+import { makeSubscriber } from "../support/links.js";
 import { MAX_PAYLOAD, StreamMaker, TOPIC } from "./streams.js";
 
 const STREAMS = 1500;
@@ -67,6 +68,11 @@ describe.each(["mqtt", "ws"] as const)(`${STREAMS} streams over %s (seed ${SEED}
     const { port } = server.address() as AddressInfo;
     const reasons: Record<string, number> = {};
     const scheduler = new ReadScheduler();
+    const listener = makeSubscriber({
+      topic: TOPIC,
+      maxPayloadBytes: MAX_PAYLOAD,
+      onMessage: ({ length }) => expect(length).toBeLessThanOrEqual(MAX_PAYLOAD),
+    });
     const tryOne = async (): Promise<void> => {
       const over = await new Promise<BrokerError | undefined>((resolve) => {
         const target = {
@@ -83,13 +89,10 @@ describe.each(["mqtt", "ws"] as const)(`${STREAMS} streams over %s (seed ${SEED}
           {
             broker: { host: "127.0.0.1", family: "IPv4", weight: 1 },
             target,
-            topic: TOPIC,
             connectTimeoutMs: 100,
-            maxPayloadBytes: MAX_PAYLOAD,
             scheduler,
             speed: new LineSpeed(),
-            onMessage: ({ length }) => expect(length).toBeLessThanOrEqual(MAX_PAYLOAD),
-            onTooLarge: () => {},
+            subscribers: () => [listener],
             onClose: resolve,
           },
           new AbortController().signal,

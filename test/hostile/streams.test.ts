@@ -6,6 +6,7 @@ import { ReadScheduler } from "../../src/brokers/read-scheduler.js";
 import { platform } from "../../src/platform/node.js";
 import { randomOf } from "../faults/random.js";
 import { usedBytes } from "../strangers/receiving.js";
+import { makeSubscriber } from "../support/links.js";
 import { MemoryConnection } from "../support/memory-connection.js";
 import { MAX_PAYLOAD, type Stream, StreamMaker, TOPIC } from "./streams.js";
 
@@ -30,6 +31,12 @@ class Trial {
       this.reason = error.reason;
       this.ends++;
     };
+    const listener = makeSubscriber({
+      topic: TOPIC,
+      maxPayloadBytes: MAX_PAYLOAD,
+      onMessage: (payload) => this.messages.push(Buffer.from(payload).toString("latin1")),
+      onTooLarge: () => this.messages.push("too long"),
+    });
     openLink(
       {
         broker: { host: "h", family: "IPv4", weight: 1 },
@@ -43,13 +50,10 @@ class Trial {
           publicOnly: false,
           ca: undefined,
         },
-        topic: TOPIC,
         connectTimeoutMs: 100_000,
-        maxPayloadBytes: MAX_PAYLOAD,
         scheduler: new ReadScheduler(),
         speed: new LineSpeed(),
-        onMessage: (payload) => this.messages.push(Buffer.from(payload).toString("latin1")),
-        onTooLarge: () => this.messages.push("too long"),
+        subscribers: () => [listener],
         onClose: end,
       },
       signal,

@@ -1,10 +1,10 @@
 import { bytesToHex } from "@noble/hashes/utils.js";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
-import { LinkSet } from "../../src/brokers/link-set.js";
 import type { DropReason } from "../../src/receiving/receiver.js";
 import { Delivery } from "../../src/sending/delivery.js";
 import { type Identity, Keypair } from "../../src/wire/identity.js";
 import { seal } from "../../src/wire/seal.js";
+import { makeConnections, makeLinks } from "../support/links.js";
 import {
   type Bench,
   checksum,
@@ -289,21 +289,7 @@ const WAITING = { newestFirst: true, answerMs: 0, leavingMs: 0, widenAfterMs: 1e
 
 /** A message that waits for its ACK, in somebody's outbox. */
 function waitingDelivery(): Delivery {
-  const links = new LinkSet({
-    openLink: () => Promise.reject(new Error("not here")),
-    topic: address,
-    transports: [],
-    allowInsecure: false,
-    familiesAreOne: false,
-    nic: {},
-    ca: undefined,
-    idleTimeoutMs: 1,
-    maxPayloadBytes: 0,
-    onMessage: () => {},
-    onTooLarge: () => {},
-    onSilent: () => {},
-    onState: () => {},
-  });
+  const links = makeLinks(makeConnections());
   return new Delivery({
     links,
     to: address,

@@ -1,10 +1,10 @@
 import { randomBytes } from "node:crypto";
 import { describe, expect, it, vi } from "vitest";
-import { LinkSet } from "../../src/brokers/link-set.js";
 import { Delivery } from "../../src/sending/delivery.js";
 import type { Outbox } from "../../src/sending/outbox.js";
 import { Keypair } from "../../src/wire/identity.js";
 import { MessageType } from "../../src/wire/packet.js";
+import { makeConnections, makeLinks } from "../support/links.js";
 import { layOut, makeBench, START } from "./receiving.js";
 
 /** How many strangers are checked at once; one place more is kept for the first rank. */
@@ -43,21 +43,7 @@ function crowd({ receive }: Scene): void {
 
 /** A message that waits for its ACK. */
 function waiting(to: string): Delivery {
-  const links = new LinkSet({
-    openLink: () => Promise.reject(new Error("not here")),
-    topic: to,
-    transports: [],
-    allowInsecure: false,
-    familiesAreOne: false,
-    nic: {},
-    ca: undefined,
-    idleTimeoutMs: 1,
-    maxPayloadBytes: 0,
-    onMessage: () => {},
-    onTooLarge: () => {},
-    onSilent: () => {},
-    onState: () => {},
-  });
+  const links = makeLinks(makeConnections());
   return new Delivery({
     links,
     to,

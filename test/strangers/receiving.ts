@@ -1,7 +1,6 @@
 import { setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";
 import { bytesToHex } from "@noble/hashes/utils.js";
-import { LinkSet } from "../../src/brokers/link-set.js";
 import type { LinkSlot } from "../../src/brokers/link-slot.js";
 import { parseRouterOptions, type RouterOptions } from "../../src/options.js";
 import { type Accepted, type DropReason, Receiver } from "../../src/receiving/receiver.js";
@@ -9,6 +8,7 @@ import type { Delivery } from "../../src/sending/delivery.js";
 import { Outbox } from "../../src/sending/outbox.js";
 import type { Broker } from "../../src/wire/broker-pool.js";
 import type { Identity } from "../../src/wire/identity.js";
+import { makeConnections, makeLinks, openMadeUp } from "../support/links.js";
 
 /** A receiver by itself: no socket, and everything that it says is counted. */
 export interface Bench {
@@ -60,32 +60,17 @@ export async function makeBench(identity: Identity, options: BenchOptions = {}):
     ...routerOptions
   } = options;
   const counts: Bench["counts"] = { accepted: 0, duplicates: 0, published: 0, skews: 0, dropped: {} };
-  const links = new LinkSet({
-    openLink: async () => ({
-      publish: (topic, payload) => {
-        counts.published++;
-        onPublish?.(topic, payload);
-        return true;
-      },
-      heardAt: 0,
-      isReceiving: false,
-      check: () => {},
-      close: async () => {},
-    }),
-    topic: bytesToHex(identity.publicKey),
-    transports: ["mqtt"],
-    allowInsecure: false,
-    familiesAreOne: false,
-    nic: {},
-    ca: undefined,
-    // Beyond what a timer can count: nothing is swept.
-    idleTimeoutMs: Number.MAX_SAFE_INTEGER,
-    maxPayloadBytes: 0,
-    onMessage: () => {},
-    onTooLarge: () => {},
-    onSilent: () => {},
-    onState: () => {},
+  const connections = makeConnections({
+    openLink: async ({ subscribers }) =>
+      openMadeUp(subscribers(), {
+        publish: (topic, payload) => {
+          counts.published++;
+          onPublish?.(topic, payload);
+          return true;
+        },
+      }),
   });
+  const links = makeLinks(connections, { topic: bytesToHex(identity.publicKey) });
   const slot = links.dial({ family: "IPv4", host: "192.0.2.1", port: 1883, weight: 1, ...broker });
   const outbox = new Outbox<Delivery>();
   // Microtasks: the link that is open before it is asked for.

@@ -7,6 +7,7 @@ import { ReadScheduler } from "../../src/brokers/read-scheduler.js";
 import { type BrokerEntry, BrokerError, type RouterOptions, type Transport } from "../../src/index.js";
 import { TRANSPORTS } from "../../src/platform/transports.js";
 import { freePort } from "../support/free-port.js";
+import { makeSubscriber } from "../support/links.js";
 import { pem, startLittleServer } from "../support/little-server.js";
 import { makePeer, use } from "../support/peers.js";
 
@@ -328,13 +329,10 @@ describe("no answer in time", () => {
           publicOnly: false,
           ca: undefined,
         },
-        topic: "topic",
         connectTimeoutMs: 100,
-        maxPayloadBytes: 100,
         speed: new LineSpeed(),
         scheduler: new ReadScheduler(),
-        onMessage: () => {},
-        onTooLarge: () => {},
+        subscribers: () => [makeSubscriber()],
         onClose: () => {},
       },
       new AbortController().signal,
