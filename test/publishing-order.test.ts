@@ -66,6 +66,7 @@ describe("the order of publishing", () => {
     const waiting = order.reached(place, aborter.signal);
     aborter.abort();
     await expect(waiting).rejects.toMatchObject({ code: "ABORTED" });
+    await expect(order.reached(place, aborter.signal)).rejects.toMatchObject({ code: "ABORTED" });
     expect(log).toEqual(["0"]);
     leave(0);
     await turn();

@@ -57,6 +57,7 @@ export async function dial(
   target: DialTarget,
   signal: AbortSignal,
 ): Promise<Socket> {
+  throwIfAborted(signal);
   const [only = ""] = addresses;
   try {
     // Most brokers have one address, and a race of one takes as long as a connection on one machine.

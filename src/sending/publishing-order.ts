@@ -1,4 +1,4 @@
-import { onAbort } from "../base/abort.js";
+import { onAbort, throwIfAborted } from "../base/abort.js";
 import { Alarm, monotonicNow, NEVER } from "../base/alarm.js";
 
 /** How long a message waits for the one before to be signed: a signer that hangs does not take those behind along. */
@@ -35,6 +35,7 @@ export class PublishingOrder {
   async reached(place: OrderPlace, signal: AbortSignal | undefined): Promise<void> {
     const { before } = place;
     if (before === undefined || before.isOver) return;
+    throwIfAborted(signal);
     await new Promise<void>((resolve, reject) => {
       const end = (): void => {
         stopListening();

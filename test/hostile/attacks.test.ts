@@ -18,6 +18,9 @@ const HOST = "127.0.0.1";
 /** How long what has no end is endured, ms. */
 const ENDURED_MS = 500;
 
+/** How long a broker that floods is dialled again whenever it was left, s. */
+const FLOOD_SECONDS = Number(process.env.HOSTILE_SECONDS ?? 0.5);
+
 /** How a session with a hostile broker went: what it ended with, if it did. */
 async function endure(
   transport: "mqtt" | "mqtts" | "ws" | "wss",
@@ -101,6 +104,29 @@ describe.each(["mqtt", "mqtts", "ws", "wss"] as const)("a hostile broker over %s
       expect((mostBytes - before) / 1e6).toBeLessThan(100);
     }
     expect(longest).toBeLessThan(50);
+  });
+
+  it(`does no harm by QoS 2 without end, dialled again and again for ${FLOOD_SECONDS} s`, {
+    timeout: FLOOD_SECONDS * 1000 + 30_000,
+  }, async () => {
+    const name = "QoS 2 without end";
+    const attack = ATTACKS[name];
+    if (attack === undefined) throw new Error(`no attack ${name}`);
+    watch.take();
+    let sessions = 0;
+    const endsAt = performance.now() + FLOOD_SECONDS * 1000;
+    while (performance.now() < endsAt) {
+      const error = await endure(transport, ports.get(name) ?? 0, attack);
+      expect(error?.message).toMatch(/QoS 2/);
+      sessions++;
+    }
+    const { mostBytes } = watch.take();
+    const [most, left] = [mostBytes, await usedBytes()].map((bytes) => (bytes - before) / 1e6);
+    console.log(
+      `${transport}: ${sessions} sessions in ${FLOOD_SECONDS} s, ${most?.toFixed(1)} MB more at most, ${left?.toFixed(1)} MB at the end`,
+    );
+    expect(sessions).toBeGreaterThan(FLOOD_SECONDS);
+    expect(most).toBeLessThan(100);
   });
 
   it("leaves nothing behind", async () => {

@@ -1,9 +1,9 @@
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { describe, expect, it } from "vitest";
 import { startBroker } from "../support/needs.js";
 import { median, use } from "../support/peers.js";
 import type { Report, Sends } from "./flood/party.js";
 import type { FloodKind } from "./flood/payloads.js";
-import { buildProcesses, Flooder, Party, removeProcesses } from "./flood/processes.js";
+import { Flooder, Party } from "./flood/processes.js";
 
 /** How long each flood lasts in all, s; for how many packets a second. */
 const SECONDS = Number(process.env.FLOOD_SECONDS ?? 1);
@@ -33,7 +33,7 @@ async function run(
   { bare = false, accept = false, known = true, apart = false } = {},
 ): Promise<Run> {
   const { host, port } = use(await startBroker());
-  const flooder = new Flooder();
+  const flooder = await Flooder.start();
   const ann = await Party.start({ host, port, bare });
   const profile = process.env.FLOOD_PROFILE;
   const execArgv = profile === undefined ? [] : ["--cpu-prof", `--cpu-prof-dir=${profile}/${kind}`];
@@ -167,9 +167,6 @@ const KINDS = ["random", "bad-signatures", "mixed", "one-source", "spoofed", "pr
 describe(`a flood of ${PER_SECOND} packets a second for ${SECONDS} s, and a known peer who goes on talking`, {
   timeout: 600_000,
 }, () => {
-  beforeAll(buildProcesses);
-  afterAll(removeProcesses);
-
   it("reaches a client without the library: the floor", async () => {
     expectHeld(await run("mixed", { bare: true }));
   });

@@ -1,10 +1,5 @@
-import { fork } from "node:child_process";
-import { once } from "node:events";
-import { rmSync } from "node:fs";
-import { fileURLToPath } from "node:url";
-import { build } from "esbuild";
-import { onTestFinished } from "vitest";
 import type { RouterOptions } from "../../src/index.js";
+import { forkProgram } from "./forked.js";
 import type { PeerAnswer, PeerCall, PeerTasks } from "./peer-program.js";
 
 /** A peer in a process of its own: it may be stopped, or kept busy, without its broker or its peers. */
@@ -17,8 +12,6 @@ export interface PeerProcess {
   stop(): void;
   resume(): void;
 }
-
-let building: Promise<string> | undefined;
 
 /** A peer process whose router is started. */
 export interface StartedPeer extends PeerProcess {
@@ -33,14 +26,7 @@ export async function startPeerProcess(options: Omit<RouterOptions, "getTime">):
 
 /** The process alone, which ends with the test. */
 export async function forkPeer(): Promise<PeerProcess> {
-  building ??= buildProgram();
-  const child = fork(await building, { stdio: ["ignore", "inherit", "inherit", "ipc"] });
-  onTestFinished(async () => {
-    if (child.exitCode !== null || child.signalCode !== null) return;
-    const gone = once(child, "exit");
-    child.kill("SIGKILL");
-    await gone;
-  });
+  const child = await forkProgram(new URL("./peer-program.ts", import.meta.url));
   const waiting = new Map<number, (answer: PeerAnswer) => void>();
   child.on("message", (answer: PeerAnswer) => waiting.get(answer.id)?.(answer));
   child.once("exit", (code, signal) => {
@@ -66,23 +52,4 @@ export async function forkPeer(): Promise<PeerProcess> {
     stop: () => void child.kill("SIGSTOP"),
     resume: () => void child.kill("SIGCONT"),
   };
-}
-
-/** Makes a plain script, inside the package so that it finds its dependencies. */
-async function buildProgram(): Promise<string> {
-  const folder = fileURLToPath(
-    new URL(`../../node_modules/.cache/sidewire-peer-${process.pid}/`, import.meta.url),
-  );
-  await build({
-    entryPoints: [fileURLToPath(new URL("./peer-program.ts", import.meta.url))],
-    outdir: folder,
-    outExtension: { ".js": ".mjs" },
-    bundle: true,
-    packages: "external",
-    platform: "node",
-    format: "esm",
-    sourcemap: "inline",
-  });
-  process.once("exit", () => rmSync(folder, { recursive: true, force: true }));
-  return `${folder}peer-program.mjs`;
 }

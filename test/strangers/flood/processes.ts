@@ -1,53 +1,24 @@
-import { type ChildProcess, fork } from "node:child_process";
+import type { ChildProcess } from "node:child_process";
 import { once } from "node:events";
-import { rmSync } from "node:fs";
-import { fileURLToPath } from "node:url";
-import { build } from "esbuild";
-import { onTestFinished } from "vitest";
+import { forkProgram } from "../../support/forked.js";
 import type { FloodEvent, Flooded, FloodOrder } from "./flooder.js";
 import type { PartyEvent, PartyOrder, Report, Sends } from "./party.js";
-
-/** Where plain scripts are made of the two files: inside the package, so that they find its dependencies. */
-const FOLDER: string = fileURLToPath(
-  new URL(`../../../node_modules/.cache/sidewire-flood-${process.pid}/`, import.meta.url),
-);
-
-/** Makes them, so that three dozen processes need not each compile the library. */
-export async function buildProcesses(): Promise<void> {
-  await build({
-    entryPoints: ["party.ts", "flooder.ts"].map((file) => fileURLToPath(new URL(file, import.meta.url))),
-    outdir: FOLDER,
-    outExtension: { ".js": ".mjs" },
-    bundle: true,
-    packages: "external",
-    platform: "node",
-    format: "esm",
-    sourcemap: "inline",
-  });
-}
-
-/** Removes what {@link buildProcesses} made. */
-export function removeProcesses(): void {
-  rmSync(FOLDER, { recursive: true, force: true });
-}
 
 /** A process of the test's own that answers each order with one event. */
 class Worker<Order extends object, Event> {
   readonly #child: ChildProcess;
 
-  constructor(file: string, execArgv: readonly string[] = []) {
-    const child = fork(FOLDER + file, {
-      execArgv: ["--enable-source-maps", ...execArgv],
-      stdio: ["ignore", "inherit", "inherit", "ipc"],
-    });
+  private constructor(child: ChildProcess) {
     this.#child = child;
-    onTestFinished(async () => {
-      if (child.exitCode !== null || child.signalCode !== null) return;
-      const gone = once(child, "exit");
-      // Both files end with their channel, also when the test's process is killed.
-      child.disconnect();
-      await gone;
-    });
+  }
+
+  static async start<Order extends object, Event>(
+    program: string,
+    execArgv: readonly string[] = [],
+  ): Promise<Worker<Order, Event>> {
+    // A profile is written at an exit.
+    const child = await forkProgram(new URL(program, import.meta.url), { execArgv, isGraceful: true });
+    return new Worker(child);
   }
 
   /** Rejects when the process ends instead. */
@@ -83,9 +54,9 @@ export class Party {
 
   static async start(
     order: Omit<Extract<PartyOrder, { do: "start" }>, "do">,
-    execArgv?: string[],
+    execArgv?: readonly string[],
   ): Promise<Party> {
-    const worker = new Worker<PartyOrder, PartyEvent>("party.mjs", execArgv);
+    const worker = await Worker.start<PartyOrder, PartyEvent>("./party.ts", execArgv);
     const event = await worker.obey({ do: "start", ...order });
     if (event.event !== "ready") throw new Error(`${event.event} instead of ready`);
     return new Party(worker, event.address);
@@ -108,7 +79,15 @@ export class Party {
 
 /** Strangers with much to say. */
 export class Flooder {
-  readonly #worker = new Worker<FloodOrder, FloodEvent>("flooder.mjs");
+  readonly #worker: Worker<FloodOrder, FloodEvent>;
+
+  private constructor(worker: Worker<FloodOrder, FloodEvent>) {
+    this.#worker = worker;
+  }
+
+  static async start(): Promise<Flooder> {
+    return new Flooder(await Worker.start<FloodOrder, FloodEvent>("./flooder.ts"));
+  }
 
   async make(order: Omit<Extract<FloodOrder, { do: "make" }>, "do">): Promise<void> {
     await this.#worker.obey({ do: "make", ...order });
