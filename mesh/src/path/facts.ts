@@ -1,4 +1,5 @@
 import type { Candidate } from "../candidates/candidate.js";
+import type { NatVerdict } from "../info.js";
 import type { View } from "../probe/view.js";
 
 export type { View };
@@ -10,9 +11,9 @@ export type PathName = string;
 export type Fact =
   /** An accepted announce, or what was remembered: all the candidates of the peer. `isNews`: not known before. */
   | { readonly type: "candidates"; readonly candidates: readonly Candidate[]; readonly isNews: boolean }
-  /** Our probe was answered on a path. */
+  /** Our probe to `path` was answered, from there: an answer from elsewhere proves nothing, and is none. */
   | { readonly type: "answered"; readonly path: PathName; readonly roundTripMs: number; readonly view: View }
-  /** A probe of the peer came in from here, and was answered. */
+  /** A probe of the peer came in from here. It is to be answered with the machine's `view` of the path. */
   | { readonly type: "probed"; readonly path: PathName; readonly view: View }
   /** What WireGuard shows of the peer. */
   | {
@@ -21,18 +22,30 @@ export type Fact =
       readonly endpoint: PathName | undefined;
       /** All bytes received so far. */
       readonly receivedBytes: number;
+      /** All bytes sent so far. */
+      readonly sentBytes: number;
       /** When the last handshake was, monotonic ms; undefined when there was none. */
       readonly handshakeAt: number | undefined;
     }
-  /** The own addresses, routes or candidates are others; or the machine has slept. */
+  /** What the NATs before both sides do. */
+  | { readonly type: "nat"; readonly own: NatVerdict; readonly peer: NatVerdict }
+  /** What we announce is not what we announced last. */
+  | { readonly type: "own-candidates" }
+  /** The own addresses or routes are others; or the machine has slept. */
   | { readonly type: "network-changed" }
   /** Time has passed. */
   | { readonly type: "time" };
 
-/** What a path machine wants done. */
+/** One probe to be sent, and what we say of its path in it. */
+export interface Probe {
+  readonly path: PathName;
+  readonly view: View;
+}
+
+/** What a path machine wants done, in this order. */
 export type Decision =
-  /** Send a probe on each of these paths now, each with what we say of it. */
-  | { readonly type: "probe"; readonly probes: readonly { readonly path: PathName; readonly view: View }[] }
+  /** Send a probe on each of these paths now. */
+  | { readonly type: "probe"; readonly probes: readonly Probe[] }
   /**
    * Make WireGuard use a path, and send something on it at once (persistent keepalive 0, then 25 s).
    * `isFresh`: there is no session that could be lost, so the peer is made anew and its handshake starts at once.
@@ -42,3 +55,10 @@ export type Decision =
   | { readonly type: "announce" }
   /** What people are shown has changed. */
   | { readonly type: "changed" };
+
+/** What comes of a fact. */
+export interface Step {
+  readonly decisions: readonly Decision[];
+  /** When the machine wants to be told the time, at the latest; always later than the step. */
+  readonly nextAt: number;
+}

@@ -1,0 +1,97 @@
+import { Bucket } from "./budget.js";
+import {
+  ANNOUNCE_BURST,
+  ANNOUNCE_LATER_MS,
+  ANNOUNCE_PER_SECOND,
+  ANNOUNCES_MS,
+  BLOCKED_ROUND_MS,
+  BLOCKED_ROUNDS,
+  JITTER,
+  ROUNDS_MS,
+  SEEK_MS,
+} from "./constants.js";
+
+const NEVER = Number.POSITIVE_INFINITY;
+
+/**
+ * When a machine does something that nobody caused: rounds of bursts and announces while no path works, searches for a
+ * better one while one does. Times are monotonic milliseconds.
+ */
+export class Agenda {
+  readonly #random: () => number;
+  readonly #announces = new Bucket(ANNOUNCE_PER_SECOND, ANNOUNCE_BURST);
+  /** Rounds since a path worked or something changed. */
+  rounds = 0;
+  #announced = 0;
+  #roundAt = NEVER;
+  #announceAt = NEVER;
+  #seekAt = NEVER;
+  /** Something happened that the peer should know of. */
+  #isAnnounceWanted = false;
+
+  /** @param random - from 0 to below 1 */
+  constructor(random: () => number) {
+    this.#random = random;
+  }
+
+  /** No path works, or everything has changed: the rounds begin again, with one now. */
+  hunt(now: number): void {
+    this.rounds = 0;
+    this.#announced = 0;
+    this.#roundAt = now;
+    this.#announceAt = now + this.#jittered(ANNOUNCES_MS[0] ?? 0);
+    this.#seekAt = NEVER;
+    this.#isAnnounceWanted = true;
+  }
+
+  /** A path works: nothing is hunted, but a better one is sought from time to time. */
+  rest(now: number): void {
+    this.rounds = 0;
+    this.#roundAt = NEVER;
+    this.#announceAt = NEVER;
+    this.#seekAt = now + this.#jittered(SEEK_MS);
+  }
+
+  /** A better path is sought at this time, if not before. */
+  seekBy(at: number): void {
+    this.#seekAt = Math.min(this.#seekAt, at);
+  }
+
+  wantAnnounce(): void {
+    this.#isAnnounceWanted = true;
+  }
+
+  /** @returns whether a round is due, and has begun now */
+  takeRound(now: number, isBlocked: boolean): boolean {
+    if (now < this.#roundAt) return false;
+    const gap = ROUNDS_MS[Math.min(this.rounds, ROUNDS_MS.length - 1)] ?? 0;
+    this.rounds++;
+    this.#roundAt = now + this.#jittered(isBlocked && this.rounds >= BLOCKED_ROUNDS ? BLOCKED_ROUND_MS : gap);
+    return true;
+  }
+
+  takeSeek(now: number): boolean {
+    if (now < this.#seekAt) return false;
+    this.#seekAt = now + this.#jittered(SEEK_MS);
+    return true;
+  }
+
+  takeAnnounce(now: number): boolean {
+    if (now >= this.#announceAt) {
+      this.#announceAt = now + this.#jittered(ANNOUNCES_MS[++this.#announced] ?? ANNOUNCE_LATER_MS);
+      this.#isAnnounceWanted = true;
+    }
+    if (!this.#isAnnounceWanted || !this.#announces.take(now)) return false;
+    this.#isAnnounceWanted = false;
+    return true;
+  }
+
+  nextAt(now: number): number {
+    const wanted = this.#isAnnounceWanted ? this.#announces.readyAt(now) : NEVER;
+    return Math.min(this.#roundAt, this.#announceAt, this.#seekAt, wanted);
+  }
+
+  #jittered(ms: number): number {
+    return ms * (1 - JITTER * this.#random());
+  }
+}

@@ -1,0 +1,119 @@
+import type { Candidate } from "../candidates/candidate.js";
+import { formatEndpoint, parseEndpoint } from "../ip/endpoint.js";
+import { CANDIDATES_PER_ADDRESS, REMOTE_CANDIDATES, SEEN_MS, SEEN_PATHS, VANISHED_MS } from "./constants.js";
+import type { PathName } from "./facts.js";
+import { createPath, isProven, type Path } from "./path.js";
+import type { TierOf } from "./tiers.js";
+
+/** All known ways to one peer: what it announced, and where its packets came from. Bounded, whatever it says. */
+export class PathTable {
+  readonly #paths = new Map<PathName, Path>();
+  readonly #tierOf: TierOf;
+
+  constructor(tierOf: TierOf) {
+    this.#tierOf = tierOf;
+  }
+
+  get size(): number {
+    return this.#paths.size;
+  }
+
+  get(name: PathName | undefined): Path | undefined {
+    return name === undefined ? undefined : this.#paths.get(name);
+  }
+
+  values(): IterableIterator<Path> {
+    return this.#paths.values();
+  }
+
+  /**
+   * The peer's candidates are these now. Those that were and are no more stay for a while, after those that are.
+   * @returns those that were not known
+   */
+  list(candidates: readonly Candidate[], now: number): Path[] {
+    const fresh: Path[] = [];
+    for (const path of this.#paths.values()) {
+      if (path.listedUntil === Number.POSITIVE_INFINITY) path.listedUntil = now + VANISHED_MS;
+    }
+    for (const { endpoint, kind } of this.#best(candidates)) {
+      const name = formatEndpoint(endpoint);
+      const known = this.#paths.get(name);
+      const path = known ?? createPath(name, endpoint, this.#tierOf(endpoint, kind));
+      if (!isListed(path, now)) fresh.push(path);
+      path.kind = kind;
+      path.tier = this.#tierOf(endpoint, kind);
+      path.listedUntil = Number.POSITIVE_INFINITY;
+      this.#paths.set(name, path);
+    }
+    return fresh;
+  }
+
+  /**
+   * The peer sends from here.
+   * @returns undefined for what is no endpoint, and when there are too many
+   */
+  see(name: PathName, now: number, inUse: PathName | undefined): Path | undefined {
+    let path = this.#paths.get(name);
+    if (path === undefined) {
+      const endpoint = parseEndpoint(name);
+      if (endpoint === undefined || !this.#makeRoom(now, inUse)) return undefined;
+      path = createPath(formatEndpoint(endpoint), endpoint, this.#tierOf(endpoint, undefined));
+      this.#paths.set(path.name, path);
+    }
+    path.seenAt = now;
+    return path;
+  }
+
+  /** Forgets what nobody names any more. The path in use stays. */
+  prune(now: number, inUse: PathName | undefined): void {
+    for (const path of this.#paths.values()) {
+      const isKept = now < path.listedUntil || now - path.seenAt < SEEN_MS || isProven(path, now);
+      if (!isKept && path.name !== inUse) this.#paths.delete(path.name);
+    }
+    // Listed ones that vanished give way to those that did not.
+    const listed = [...this.#paths.values()].filter((path) => isListed(path, now));
+    const tooMany = listed.length - REMOTE_CANDIDATES;
+    if (tooMany <= 0) return;
+    const vanished = listed.filter((path) => path.listedUntil !== Number.POSITIVE_INFINITY);
+    vanished.sort((a, b) => a.listedUntil - b.listedUntil);
+    for (const path of vanished.filter(({ name }) => name !== inUse).slice(0, tooMany)) {
+      this.#paths.delete(path.name);
+    }
+  }
+
+  /** The own networks are others: so may be what is near. */
+  rank(): void {
+    for (const path of this.#paths.values()) path.tier = this.#tierOf(path.endpoint, path.kind);
+  }
+
+  /** A place for one more path that is only seen: the one that was silent for longest gives its own. */
+  #makeRoom(now: number, inUse: PathName | undefined): boolean {
+    const seen = [...this.#paths.values()].filter((path) => !isListed(path, now) && path.name !== inUse);
+    if (seen.length < SEEN_PATHS) return true;
+    const [oldest] = seen.filter((path) => !isProven(path, now)).sort((a, b) => a.seenAt - b.seenAt);
+    return oldest !== undefined && this.#paths.delete(oldest.name);
+  }
+
+  /** As many as are allowed: the best tiers first, and of those the youngest. */
+  #best(candidates: readonly Candidate[]): Candidate[] {
+    const ranked = candidates
+      .map((candidate) => ({ candidate, tier: this.#tierOf(candidate.endpoint, candidate.kind) }))
+      .sort((a, b) => a.tier - b.tier || a.candidate.ageS - b.candidate.ageS);
+    const chosen = new Map<PathName, Candidate>();
+    const perAddress = new Map<string, number>();
+    for (const { candidate } of ranked) {
+      if (chosen.size === REMOTE_CANDIDATES) break;
+      const name = formatEndpoint(candidate.endpoint);
+      const { address } = candidate.endpoint;
+      const count = perAddress.get(address) ?? 0;
+      if (chosen.has(name) || count === CANDIDATES_PER_ADDRESS) continue;
+      perAddress.set(address, count + 1);
+      chosen.set(name, candidate);
+    }
+    return [...chosen.values()];
+  }
+}
+
+function isListed({ listedUntil }: Path, now: number): boolean {
+  return now < listedUntil;
+}
