@@ -33,7 +33,12 @@ export async function writeDurably(path: string, text: string): Promise<void> {
 /** Removes a file, so that it does not come back after a crash; no error when there is none. */
 export async function removeDurably(path: string): Promise<void> {
   await named(path, async () => {
-    await rm(path, { force: true });
+    try {
+      await rm(path);
+    } catch (error) {
+      if (isMissing(error)) return;
+      throw error;
+    }
     await syncFolder(dirname(path));
   });
 }
@@ -46,8 +51,8 @@ export async function removeDurably(path: string): Promise<void> {
  */
 export async function readBounded(path: string, most: number): Promise<string | undefined> {
   return await named(path, async () => {
-    const file = await open(path, "r").catch((error: NodeJS.ErrnoException) => {
-      if (error.code === "ENOENT") return undefined;
+    const file = await open(path, "r").catch((error: unknown) => {
+      if (isMissing(error)) return undefined;
       throw error;
     });
     if (file === undefined) return undefined;
@@ -69,6 +74,10 @@ async function syncFolder(path: string): Promise<void> {
   } finally {
     await folder.close();
   }
+}
+
+function isMissing(error: unknown): boolean {
+  return error instanceof Error && "code" in error && error.code === "ENOENT";
 }
 
 async function named<T>(path: string, work: () => Promise<T>): Promise<T> {

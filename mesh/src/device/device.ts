@@ -89,6 +89,9 @@ export class Device extends EventEmitter<DeviceEvents> implements AsyncDisposabl
   /** One at a time, so that nobody reads what another is about to change. */
   #last: Promise<unknown> = Promise.resolve();
   #maintaining: Promise<void> | undefined;
+  #isWoken = false;
+  /** What could not be restored the last time. */
+  #trouble: string | undefined;
   #closed: Promise<void> | undefined;
 
   private constructor(name: string, options: DeviceOptions) {
@@ -363,16 +366,25 @@ export class Device extends EventEmitter<DeviceEvents> implements AsyncDisposabl
   }
 
   #wake(): void {
-    // One that comes while the last is still looked after is not lost: there is a next one within 30 s.
-    this.#maintaining ??= this.#maintain()
-      .catch((error: unknown) => {
-        if (!this.#closing.signal.aborted)
-          this.emit("warning", error instanceof Error ? error.message : String(error));
-      })
-      .then(() => {
-        this.#maintaining = undefined;
-        if (!this.#closing.signal.aborted) this.emit("wake");
-      });
+    this.#isWoken = true;
+    this.#maintaining ??= this.#maintainWhileWoken().then(() => {
+      this.#maintaining = undefined;
+    });
+  }
+
+  async #maintainWhileWoken(): Promise<void> {
+    while (this.#isWoken && !this.#closing.signal.aborted) {
+      this.#isWoken = false;
+      const trouble = await this.#maintain().then(
+        () => undefined,
+        (error: unknown) => (error instanceof Error ? error.message : String(error)),
+      );
+      if (this.#closing.signal.aborted) return;
+      // Once, not every 30 s.
+      if (trouble !== undefined && trouble !== this.#trouble) this.emit("warning", trouble);
+      this.#trouble = trouble;
+      this.emit("wake");
+    }
   }
 
   /** Restores what is ours and has gone. */

@@ -33,9 +33,9 @@ export class UdpPeer implements AsyncDisposable {
     return new UdpPeer(host, Number(bound), process);
   }
 
-  /** Sends a text that is like no other, and returns it. */
-  send({ address, port }: Seen): string {
-    const text = `text-${UdpPeer.#texts++}-`;
+  /** Sends a text that is like no other, and returns it. It begins with these letters, a byte each. */
+  send({ address, port }: Seen, head = ""): string {
+    const text = `${head}text-${UdpPeer.#texts++}-`;
     this.#process.write(`${address} ${port} ${text}\n`);
     return text;
   }
