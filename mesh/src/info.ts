@@ -24,6 +24,8 @@ export interface PathInfo {
 export interface PeerInfo {
   /** Its WireGuard public key, base64. */
   readonly publicKey: string;
+  /** What it is called here, where it has a name. */
+  readonly name?: string | undefined;
   readonly state: PeerState;
   /** The path in use. */
   readonly path: PathInfo | undefined;

@@ -1,0 +1,85 @@
+import stringWidth from "string-width";
+
+/** What comes from outside must not steer the terminal, or be made to look like another line's. */
+const STEERING = /[\p{Cc}\p{Cf}\p{Cs}\p{Co}\p{Zl}\p{Zp}\u115f\u1160\u2800\u3000\u3164\uffa0]/gu;
+
+/** A text in one line, with escapes for everything that a terminal would obey. */
+export function printable(text: string): string {
+  return text.replace(STEERING, (character) => `\\u{${(character.codePointAt(0) ?? 0).toString(16)}}`);
+}
+
+/** A value as one line of JSON, which means the same and is safe to look at. */
+export function jsonLine(value: object): string {
+  return JSON.stringify(value).replace(STEERING, (character) =>
+    character
+      .split("")
+      .map((unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, "0")}`)
+      .join(""),
+  );
+}
+
+/** A key that fits a line: as much of it as `ping` takes for the whole. */
+export function shortKey(key: string): string {
+  return `${printable(key.slice(0, 8))}…`;
+}
+
+/** A peer by its name where it has one. */
+export function peerName({ name, publicKey }: { name?: string | undefined; publicKey: string }): string {
+  return name === undefined ? shortKey(publicKey) : printable(name);
+}
+
+export function milliseconds(ms: number): string {
+  return `${ms < 10 ? ms.toFixed(1) : Math.round(ms)} ms`;
+}
+
+const UNITS: readonly (readonly [string, number])[] = [
+  ["d", 86_400],
+  ["h", 3600],
+  ["min", 60],
+  ["s", 1],
+];
+
+/** A time span in its largest unit, for people. */
+export function span(ms: number): string {
+  const seconds = Math.max(0, Math.floor(ms / 1000));
+  const [unit, size] = UNITS.find(([, least]) => seconds >= least) ?? ["s", 1];
+  return `${Math.floor(seconds / size)} ${unit}`;
+}
+
+/** Bytes for people, in powers of 1000. */
+export function bytes(count: number): string {
+  const power = count < 1000 ? 0 : Math.min(5, Math.floor(Math.log10(count) / 3));
+  const value = count / 1000 ** power;
+  return `${power === 0 ? value : value.toFixed(value < 10 ? 1 : 0)} ${["B", "kB", "MB", "GB", "TB", "PB"][power]}`;
+}
+
+/** The time of day here. */
+export function clockTime(date: Date): string {
+  return date.toTimeString().slice(0, 8);
+}
+
+export function count(number: number, noun: string): string {
+  return `${number} ${noun}${number === 1 ? "" : "s"}`;
+}
+
+/** A text in lines of at most so many columns, those after the first indented as said. */
+export function wrapped(
+  text: string,
+  columns: number = Number.POSITIVE_INFINITY,
+  indent: string = "    ",
+): string {
+  const lines: string[] = [];
+  let width = 0;
+  for (const word of text.split(/(?<=\S) /)) {
+    const more = stringWidth(word);
+    if (lines.length > 0 && width + 1 + more < columns) {
+      lines[lines.length - 1] += ` ${word}`;
+      width += 1 + more;
+      continue;
+    }
+    const line = lines.length === 0 ? word : indent + word;
+    lines.push(line);
+    width = stringWidth(line);
+  }
+  return lines.join("\n");
+}

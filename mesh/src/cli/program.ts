@@ -1,0 +1,220 @@
+import { Command, CommanderError, InvalidArgumentError } from "commander";
+import { version } from "../../package.json";
+import type { Context } from "./context.js";
+import type { DoctorOptions } from "./doctor.js";
+import { type ExitCode, endingOf, reasonOf, UsageError } from "./failure.js";
+import { Interrupt } from "./interrupt.js";
+import { Output } from "./output.js";
+import type { PingOptions } from "./ping.js";
+import type { StatusOptions } from "./status.js";
+import type { UpOptions } from "./up.js";
+
+type Action = (context: Context) => Promise<ExitCode>;
+
+/** What is different for a test. */
+export interface Surroundings {
+  readonly platform?: NodeJS.Platform;
+}
+
+/** Runs a command line. @returns the process's exit code */
+export async function run(
+  args: readonly string[],
+  { platform = process.platform }: Surroundings = {},
+): Promise<number> {
+  const interrupt = new Interrupt();
+  interrupt.watch();
+  const json = asksForJson(args);
+  const exitCode = await runCommand(args, json, interrupt, platform);
+  interrupt.stop();
+  // What was written last may still fail.
+  await new Promise<void>((resolve) => process.stdout.write("", () => resolve()));
+  const { writeError } = interrupt;
+  if (writeError === undefined) return exitCode;
+  const message = `cannot write to stdout: ${reasonOf(writeError)}`;
+  new Output(json).fail({ exitCode: 1, code: "FILE", message });
+  return 1;
+}
+
+async function runCommand(
+  args: readonly string[],
+  json: boolean,
+  interrupt: Interrupt,
+  platform: NodeJS.Platform,
+): Promise<number> {
+  const output = new Output(json);
+  let wanted: Action | undefined;
+  const program = describe(json, (action) => {
+    wanted = action;
+  });
+  try {
+    program.parse([...args], { from: "user" });
+    if (wanted === undefined) throw new UsageError("a command is missing");
+    if (platform !== "linux") {
+      const message = `sidewire-mesh runs on Linux alone, and this is ${platform}`;
+      output.fail({ exitCode: 2, code: "UNSUPPORTED", message });
+      return 2;
+    }
+    return await wanted({ output, env: process.env, signal: interrupt.signal });
+  } catch (error) {
+    if (error instanceof CommanderError && error.exitCode === 0) return 0;
+    // What fails because it was interrupted has nothing to tell.
+    if (interrupt.exitCode !== undefined) return interrupt.exitCode;
+    const ending = endingOf(error instanceof CommanderError ? usageOf(error) : error);
+    output.fail(ending);
+    return ending.exitCode;
+  }
+}
+
+function usageOf({ code, message }: CommanderError): UsageError {
+  if (code === "commander.help") return new UsageError("a command is missing");
+  // Its hints stand in a line of their own.
+  return new UsageError(message.replace(/^error: /, "").replaceAll("\n", " "));
+}
+
+/** The command line's grammar. What a command does is loaded once it is asked for. */
+function describe(json: boolean, choose: (action: Action) => void): Command {
+  const program = new Command("sidewire-mesh")
+    .description("A direct WireGuard tunnel between hosts that know each other's public key.")
+    .version(version)
+    .option("--json", "one JSON object a line: results on stdout, errors on stderr")
+    .configureHelp({ showGlobalOptions: true })
+    .configureOutput({
+      // An error is told once, by `run`.
+      outputError: () => {},
+      // Without any command the help goes here, which is for people.
+      writeErr: (text) => {
+        if (process.stderr.isTTY && !json) process.stderr.write(text);
+      },
+    })
+    .exitOverride()
+    .helpCommand(false)
+    .addHelpText(
+      "after",
+      example("sudo sidewire-mesh doctor", "sudo sidewire-mesh up wg0", "sudo sidewire-mesh status --watch"),
+    );
+
+  program
+    .command("up")
+    .description("look after a WireGuard interface, in the foreground, until Ctrl-C")
+    .argument("[interface]", "its name, as in wg0")
+    .option("--create", "make the interface, and remove it at the end")
+    .option("--private-key <file>", "with --create: the key, as `wg genkey` writes it", notEmpty)
+    .option(
+      "--listen-port <port>",
+      "with --create: of WireGuard (default: a free one)",
+      wholeNumber(1, 65_535),
+    )
+    .option("--address <address>", "with --create: as in 10.9.0.1/24; may be repeated", collect)
+    .option("--peer <peer>", "with --create: KEY[@HOST:PORT][,ALLOWED-IP]…; may be repeated", collect)
+    .option("--brokers <file>", "the signaling brokers (default: sidewire's public ones)", notEmpty)
+    .option("--stun <servers>", "HOST:PORT,… (default: a bundled list of public ones)", notEmpty)
+    .option("--state <folder>", "what is remembered (default: /var/lib/sidewire-mesh)", notEmpty)
+    .option("--config <file>", "all of this as JSON; options go before it", notEmpty)
+    .addHelpText(
+      "after",
+      `\nEach host also has the link-local address that follows from its key.\n${example(
+        "sudo sidewire-mesh up wg0",
+        "sudo sidewire-mesh up wg0 --create --private-key wg0.key \\",
+        "    --address 10.9.0.1/24 --peer xTIBA5rboUvnH4ht…Zqp8Dg=,10.9.0.2/32",
+      )}`,
+    )
+    .action((name: string | undefined, options: UpOptions) => {
+      choose(async (context) => (await import("./up.js")).up(context, name, options));
+    });
+
+  program
+    .command("status")
+    .description("the peers, and the way to each")
+    .argument("[interface]", "its name; not needed where there is one daemon")
+    .option("--watch", "show it again whenever it changes")
+    .addHelpText("after", example("sudo sidewire-mesh status", "sudo sidewire-mesh status wg0 --watch"))
+    .action((name: string | undefined, options: StatusOptions) => {
+      choose(async (context) => (await import("./status.js")).status(context, name, options));
+    });
+
+  program
+    .command("ping")
+    .description("round trips to a peer by each path, not only the one in use")
+    .argument("<peer>", "its public key, the beginning of it, or its name")
+    .option("-c, --count <n>", "how often (default: until Ctrl-C)", wholeNumber(1, 1_000_000))
+    .option("-i, --interface <name>", "not needed where there is one daemon", notEmpty)
+    .addHelpText("after", example("sudo sidewire-mesh ping xTIBA5rb -c 3"))
+    .action((peer: string, options: PingOptions) => {
+      choose(async (context) => (await import("./ping.js")).ping(context, peer, options));
+    });
+
+  program
+    .command("down")
+    .description("end the daemon, wait for it, and say what it has put back")
+    .argument("<interface>", "its name")
+    .addHelpText("after", example("sudo sidewire-mesh down wg0"))
+    .action((name: string) => {
+      choose(async (context) => (await import("./down.js")).down(context, name));
+    });
+
+  program
+    .command("doctor")
+    .description("what is missing on this machine, and what to do about it")
+    .argument("[interface]", "look at this interface too")
+    .option("--ntp <server>", "a time server to ask; may be repeated", collect)
+    .addHelpText("after", example("sudo sidewire-mesh doctor", "sudo sidewire-mesh doctor wg0"))
+    .action((name: string | undefined, options: DoctorOptions) => {
+      choose(async (context) => (await import("./doctor.js")).doctor(context, name, options));
+    });
+
+  program
+    .command("keygen")
+    .description("make a private key, as `wg genkey` does")
+    .addHelpText("after", example("(umask 077; sidewire-mesh keygen > wg0.key)"))
+    .action(() => {
+      choose(async (context) => (await import("./keygen.js")).keygen(context));
+    });
+
+  program
+    .command("pubkey")
+    .description("the public key of the private one on stdin, as `wg pubkey` does")
+    .addHelpText("after", example("sidewire-mesh pubkey < wg0.key"))
+    .action(() => {
+      choose(async (context) => (await import("./pubkey.js")).pubkey(context));
+    });
+
+  program
+    .command("help")
+    .description("display help for a command")
+    .argument("[command]")
+    .action((name: string | undefined) => {
+      const command = name === undefined ? program : program.commands.find((one) => one.name() === name);
+      if (command === undefined) return program.error(`unknown command '${name}'`);
+      command.help();
+    });
+
+  return program;
+}
+
+function example(...lines: readonly string[]): string {
+  return `\nExample${lines.length > 1 ? "s" : ""}:\n${lines.map((line) => `  ${line}`).join("\n")}`;
+}
+
+function wholeNumber(min: number, max: number): (text: string) => number {
+  return (text) => {
+    const number = Number(text);
+    if (/^\d+$/.test(text) && number >= min && number <= max) return number;
+    throw new InvalidArgumentError(`Expected a whole number from ${min} to ${max}.`);
+  };
+}
+
+/** A variable without a value in a script is a mistake, and must not count as the working folder. */
+function notEmpty(text: string): string {
+  if (text === "") throw new InvalidArgumentError("It is empty.");
+  return text;
+}
+
+function collect(text: string, before: readonly string[] = []): string[] {
+  return [...before, notEmpty(text)];
+}
+
+/** What the command line asks for may have to be known before it is understood. */
+function asksForJson(args: readonly string[]): boolean {
+  const end = args.indexOf("--");
+  return (end < 0 ? args : args.slice(0, end)).includes("--json");
+}

@@ -1,0 +1,110 @@
+import type pc from "picocolors";
+import type { MeshInfo, PeerInfo } from "../info.js";
+import { bytes, milliseconds, peerName, printable, span, wrapped } from "./printable.js";
+import { table } from "./table.js";
+import { brokersInWords, NATS, PATHS } from "./words.js";
+
+export interface Look {
+  /** Unix ms. */
+  readonly now: number;
+  /** Of the terminal; undefined: as many as it takes. */
+  readonly columns: number | undefined;
+  readonly paint: ReturnType<typeof pc.createColors>;
+}
+
+type Column = readonly [title: string, cell: (peer: PeerInfo, now: number) => string];
+
+const NONE = "-";
+
+const FIRST: readonly Column[] = [
+  ["peer", (peer) => peerName(peer)],
+  ["state", ({ state }) => state],
+  ["path", ({ path }) => (path === undefined ? "none" : PATHS[path.kind])],
+  ["endpoint", ({ path }) => (path === undefined ? NONE : printable(path.endpoint))],
+  [">round trip", ({ path }) => (path?.roundTripMs === undefined ? NONE : milliseconds(path.roundTripMs))],
+];
+
+const REST: readonly Column[] = [
+  [
+    ">handshake",
+    ({ lastHandshakeAt }, now) =>
+      lastHandshakeAt === undefined ? NONE : `${span(now - lastHandshakeAt)} ago`,
+  ],
+  [">received", ({ receivedBytes }) => bytes(receivedBytes)],
+  [">sent", ({ sentBytes }) => bytes(sentBytes)],
+  [">since", ({ path }, now) => (path === undefined ? NONE : span(now - path.since))],
+];
+
+/** What the daemon knows, for people. */
+export function statusText(info: MeshInfo, look: Look): string {
+  return [head(info, look), peers(info.peers, look), foot(info, look)].join("\n\n");
+}
+
+function head({ interface: name, publicKey, listenPort, since }: MeshInfo, { now, paint }: Look): string {
+  return `${paint.bold(printable(name))}  ${printable(publicKey)}  port ${listenPort}  up ${span(now - since)}`;
+}
+
+function peers(all: MeshInfo["peers"], { now, columns = Number.POSITIVE_INFINITY, paint }: Look): string {
+  if (all.length === 0) return "No peers: add one with wg set, or to the configuration.";
+  const rows = (of: readonly Column[]): string[][] =>
+    all.map((peer) => of.map(([, cell]) => cell(peer, now)));
+  const made = (of: readonly Column[]): string[] =>
+    table(
+      of.map(([title]) => title),
+      rows(of),
+      (text) => text,
+    ).split("\n");
+  const wide = made([...FIRST, ...REST]);
+  const isWide = wide.every((line) => line.length <= columns);
+  const [titles = "", ...lines] = isWide ? wide : made(FIRST);
+  const parts = lines.flatMap((line, i) => {
+    const peer = all[i];
+    if (peer === undefined) return [line];
+    const more = isWide ? [] : [paint.dim(`  ${more80(peer, now)}`)];
+    const why = peer.path === undefined ? [wrapped(`  ${printable(peer.reason)}`, columns, "  ")] : [];
+    return [coloured(line, peer, paint), ...more, ...why];
+  });
+  return [paint.dim(titles), ...parts].join("\n");
+}
+
+/** What did not fit into the row. */
+function more80(peer: PeerInfo, now: number): string {
+  const { lastHandshakeAt, receivedBytes, sentBytes, path } = peer;
+  return [
+    lastHandshakeAt === undefined ? "no handshake yet" : `handshake ${span(now - lastHandshakeAt)} ago`,
+    `received ${bytes(receivedBytes)}`,
+    `sent ${bytes(sentBytes)}`,
+    ...(path === undefined ? [] : [`so for ${span(now - path.since)}`]),
+  ].join(", ");
+}
+
+/** The state is what a person looks for. */
+function coloured(line: string, { state }: PeerInfo, paint: Look["paint"]): string {
+  const colour = {
+    direct: paint.green,
+    relayed: paint.yellow,
+    probing: paint.cyan,
+    unmet: paint.dim,
+    lost: paint.red,
+  };
+  return line.replace(/(?<=\s)(?:direct|relayed|probing|unmet|lost)(?=\s)/, (word) => colour[state](word));
+}
+
+function foot({ nat, candidates, brokers }: MeshInfo, { columns, paint }: Look): string {
+  const item = (title: string, text: string): string => {
+    const lines = wrapped(`${title}  ${text}`, columns, " ".repeat(title.length + 2));
+    return paint.dim(title) + lines.slice(title.length);
+  };
+  const own = candidates.map(({ kind, endpoint }) => `${printable(endpoint)} (${kind})`).join(", ");
+  const failed = brokers
+    .filter(({ state, error }) => state !== "open" && error !== undefined)
+    .map(({ host, port, error = "" }) =>
+      item("          ", `${printable(host)}:${port}: ${printable(error)}`),
+    );
+  return [
+    item("NAT       ", NATS[nat]),
+    item("candidates", own || "none yet"),
+    item("brokers   ", brokersInWords(brokers)),
+    ...failed,
+  ].join("\n");
+}

@@ -1,0 +1,47 @@
+import { ControlClient } from "../control/client.js";
+import { runtimeFolder } from "../control/socket-path.js";
+import type { MeshInfo } from "../info.js";
+import type { Context } from "./context.js";
+import type { ExitCode } from "./failure.js";
+import { statusText } from "./status-text.js";
+
+export interface StatusOptions {
+  readonly watch?: true;
+}
+
+/** Home, clear to the end of each line, and of what is below: without a flicker. */
+const HOME = "\u001b[H";
+const CLEAR_LINE = "\u001b[K";
+const CLEAR_BELOW = "\u001b[J";
+
+/** Shows what the daemon knows, once or whenever it changes. */
+export async function status(
+  { output, env, signal }: Context,
+  name: string | undefined,
+  { watch }: StatusOptions,
+): Promise<ExitCode> {
+  const client = await ControlClient.find(runtimeFolder(env), name);
+  const show = (info: MeshInfo): string =>
+    statusText(info, { now: Date.now(), columns: output.columns, paint: output.paint });
+  if (!watch) {
+    const info = await client.status(signal);
+    await output.result(info, () => show(info));
+    return 0;
+  }
+  try {
+    for await (const info of client.watch(signal)) {
+      const isScreen = output.columns !== undefined && !output.json;
+      if (!isScreen) await output.result(info, () => show(info));
+      else
+        await output.write(
+          `${HOME}${show(info).replaceAll("\n", `${CLEAR_LINE}\n`)}${CLEAR_LINE}\n${CLEAR_BELOW}`,
+        );
+    }
+  } catch (error) {
+    // Being ended is how watching ends.
+    if (signal.aborted) return 0;
+    throw error;
+  }
+  output.note("The daemon has ended.");
+  return 0;
+}

@@ -1,0 +1,186 @@
+import { ControlServer } from "../control/server.js";
+import { checkInterfaceName, runtimeFolder, socketPath } from "../control/socket-path.js";
+import type { MeshInfo, PeerInfo } from "../info.js";
+import type { Mesh, MeshEvents, MeshOptions } from "../mesh.js";
+import type { Context } from "./context.js";
+import { endedText } from "./down.js";
+import type { ExitCode } from "./failure.js";
+import { aborted } from "./interrupt.js";
+import { Notifier } from "./notify.js";
+import { clockTime, count, milliseconds, peerName, printable } from "./printable.js";
+import { settingsOf } from "./up-settings.js";
+import { PATHS } from "./words.js";
+
+export interface UpOptions {
+  readonly create?: true;
+  readonly privateKey?: string;
+  readonly listenPort?: number;
+  readonly address?: readonly string[];
+  readonly peer?: readonly string[];
+  readonly brokers?: string;
+  readonly stun?: string;
+  readonly state?: string;
+  readonly config?: string;
+}
+
+/** What is used of a mesh. */
+export interface UsedMesh extends Pick<Mesh, "info" | "ping" | "close"> {
+  on<E extends keyof MeshEvents>(event: E, listener: (...args: MeshEvents[E]) => void): unknown;
+  off<E extends keyof MeshEvents>(event: E, listener: (...args: MeshEvents[E]) => void): unknown;
+}
+
+async function openMesh(options: MeshOptions): Promise<UsedMesh> {
+  const { Mesh } = await import("../mesh.js");
+  return await Mesh.open(options);
+}
+
+/**
+ * Looks after an interface until it is told to end.
+ * @param open - what opens a mesh; for tests
+ */
+export async function up(
+  context: Context,
+  name: string | undefined,
+  options: UpOptions,
+  open: (options: MeshOptions) => Promise<UsedMesh> = openMesh,
+): Promise<ExitCode> {
+  const { output, env, signal } = context;
+  if (name !== undefined) checkInterfaceName(name);
+  const settings = await settingsOf(name, options);
+  const path = socketPath(runtimeFolder(env), settings.interface);
+  const { brokers, stun, stateFolder } = settings;
+  const mesh = named(
+    await open({ interface: settings.interface, brokers, stun, stateFolder, signal }),
+    settings.names,
+  );
+  const ended = new AbortController();
+  const notifier = new Notifier(env, () =>
+    output.warn(
+      "systemd waits for word of this daemon, and systemd-notify is not there: use Type=exec in the unit",
+    ),
+  );
+  let putBack: readonly string[] = [];
+  try {
+    const control = await ControlServer.open({ path, mesh, onDown: () => ended.abort() });
+    try {
+      const report = new Report(context, mesh, notifier);
+      await report.start();
+      await aborted(AbortSignal.any([signal, ended.signal]));
+      notifier.stopping();
+      report.stop();
+      putBack = (await mesh.close()) ?? [];
+    } finally {
+      notifier.stop();
+      await control.close(putBack);
+    }
+  } finally {
+    await mesh.close();
+  }
+  const event = { event: "ended", interface: settings.interface, putBack };
+  await output.result(event, () => endedText(settings.interface, putBack));
+  return 0;
+}
+
+/** A mesh whose peers have the names of the configuration. */
+function named(mesh: UsedMesh, names: ReadonlyMap<string, string>): UsedMesh {
+  const info = mesh.info.bind(mesh);
+  mesh.info = (): MeshInfo => {
+    const all = info();
+    return {
+      ...all,
+      peers: all.peers.map((peer) => ({ ...peer, name: peer.name ?? names.get(peer.publicKey) })),
+    };
+  };
+  return mesh;
+}
+
+/** Tells what happens, a line each. */
+class Report {
+  readonly #context: Context;
+  readonly #mesh: UsedMesh;
+  readonly #notifier: Notifier;
+  /** What was last told of each peer. */
+  readonly #told = new Map<string, string>();
+  #candidates = "";
+
+  constructor(context: Context, mesh: UsedMesh, notifier: Notifier) {
+    this.#context = context;
+    this.#mesh = mesh;
+    this.#notifier = notifier;
+  }
+
+  async start(): Promise<void> {
+    const { output } = this.#context;
+    const { interface: name, publicKey, listenPort, peers } = this.#mesh.info();
+    this.#mesh.on("peer", this.#onPeer);
+    this.#mesh.on("candidates", this.#onCandidates);
+    this.#mesh.on("warning", this.#onWarning);
+    const event = { event: "ready", time: Date.now(), interface: name, publicKey, listenPort };
+    if (output.json) await output.result({ ...event, peers: peers.length }, () => "");
+    output.note(
+      `${printable(name)} is looked after: ${count(peers.length, "peer")}, port ${listenPort}, key ${publicKey}. Ctrl-C ends it.`,
+    );
+    this.#notifier.ready(summary(peers));
+    for (const peer of peers) this.#onPeer(peer);
+    this.#onCandidates();
+  }
+
+  stop(): void {
+    this.#mesh.off("peer", this.#onPeer);
+    this.#mesh.off("candidates", this.#onCandidates);
+    this.#mesh.off("warning", this.#onWarning);
+  }
+
+  readonly #onPeer = (changed: PeerInfo): void => {
+    const { output } = this.#context;
+    const { peers } = this.#mesh.info();
+    const peer = peers.find(({ publicKey }) => publicKey === changed.publicKey) ?? changed;
+    this.#notifier.status(summary(peers));
+    const what = `${peer.state} ${peer.path?.kind} ${peer.path?.endpoint} ${peer.path === undefined ? peer.reason : ""}`;
+    if (this.#told.get(peer.publicKey) === what) return;
+    this.#told.set(peer.publicKey, what);
+    void output.result({ event: "peer", time: Date.now(), ...peer }, () => this.#line(peer));
+  };
+
+  #line(peer: PeerInfo): string {
+    const { paint } = this.#context.output;
+    const colour = {
+      direct: paint.green,
+      relayed: paint.yellow,
+      probing: paint.cyan,
+      unmet: paint.dim,
+      lost: paint.red,
+    };
+    const { path, state, reason } = peer;
+    const way =
+      path === undefined
+        ? [printable(reason)]
+        : [
+            PATHS[path.kind],
+            printable(path.endpoint),
+            ...(path.roundTripMs === undefined ? [] : [milliseconds(path.roundTripMs)]),
+          ];
+    return [paint.dim(clockTime(new Date())), peerName(peer), colour[state](state.padEnd(7)), ...way].join(
+      "  ",
+    );
+  }
+
+  readonly #onCandidates = (): void => {
+    const { output } = this.#context;
+    const { candidates, nat } = this.#mesh.info();
+    const shown = candidates.map(({ kind, endpoint }) => `${printable(endpoint)} (${kind})`).join(", ");
+    if (shown === this.#candidates) return;
+    this.#candidates = shown;
+    void output.result(
+      { event: "candidates", time: Date.now(), nat, candidates },
+      () => `${output.paint.dim(clockTime(new Date()))}  reachable at ${shown || "nothing that is known"}`,
+    );
+  };
+
+  readonly #onWarning = (message: string): void => this.#context.output.warn(message);
+}
+
+function summary(peers: readonly PeerInfo[]): string {
+  const reached = peers.filter(({ path }) => path !== undefined).length;
+  return `${reached} of ${count(peers.length, "peer")} reached`;
+}

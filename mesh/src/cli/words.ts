@@ -1,0 +1,24 @@
+import type { MeshInfo, NatVerdict, PathKind } from "../info.js";
+
+/** A path in words, as people know it. */
+export const PATHS: Readonly<Record<PathKind, string>> = {
+  lan: "direct LAN",
+  ipv6: "direct IPv6",
+  nat: "direct NAT",
+  relay: "relayed",
+};
+
+/** What the NAT is like, in a sentence. */
+export const NATS: Readonly<Record<NatVerdict, string>> = {
+  open: "no NAT",
+  stable: "a NAT that keeps one outside port for everybody",
+  symmetric: "a NAT with another outside port for each destination: no direct path to another such NAT",
+  blocked: "no UDP gets through: no STUN server answers",
+  unknown: "not known yet",
+};
+
+/** Which brokers can be used, and why the others cannot. */
+export function brokersInWords(brokers: MeshInfo["brokers"]): string {
+  const open = brokers.filter(({ state }) => state === "open");
+  return `${open.length} of ${brokers.length} connected`;
+}

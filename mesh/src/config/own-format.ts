@@ -1,0 +1,101 @@
+import { resolve } from "node:path";
+import { parseBrokerPool } from "sidewire";
+import * as z from "zod/mini";
+import { MeshError } from "../errors.js";
+import { addressFrom, allowedIpFrom, checkHostPort, endpointFrom, keyFrom, MAX_PEERS } from "./parts.js";
+import type { PeerSettings, Settings } from "./settings.js";
+
+const line = z.string().check(z.maxLength(256));
+const path = z.string().check(z.minLength(1), z.maxLength(4096));
+const lines = z.array(line).check(z.maxLength(256));
+
+const peerSchema = z.strictObject({
+  publicKey: line,
+  name: z.optional(
+    // Shown in terminals, and one day a part of a host's name (RFC 1123).
+    z.string().check(z.regex(/^[a-z\d]([a-z\d-]{0,61}[a-z\d])?$/, "1 to 63 of a-z, 0-9 and - are expected")),
+  ),
+  endpoint: z.optional(line),
+  allowedIps: z.optional(lines),
+});
+
+const schema = z.strictObject({
+  interface: z.optional(line),
+  create: z.optional(z.boolean()),
+  privateKeyFile: z.optional(path),
+  listenPort: z.optional(z.int().check(z.minimum(1), z.maximum(0xffff))),
+  addresses: z.optional(lines),
+  peers: z.optional(z.array(peerSchema).check(z.maxLength(MAX_PEERS))),
+  brokers: z.optional(z.union([path, z.record(z.string(), z.unknown())])),
+  stun: z.optional(lines),
+  stateFolder: z.optional(path),
+});
+
+/** How a format reads other files; the path is whole. */
+export interface FileReader {
+  readKey(path: string): Promise<Uint8Array>;
+  readText(path: string): Promise<string>;
+}
+
+/**
+ * Reads our own format: JSON, whose fields are called as the options of `up` are. Paths are taken from the file's
+ * folder.
+ * @throws {@link MeshError} `INVALID_OPTION`, `INVALID_KEY`; what the reader throws, and what sidewire says of a pool
+ */
+export async function parseOwnFormat(text: string, folder: string, files: FileReader): Promise<Settings> {
+  let json: unknown;
+  try {
+    json = JSON.parse(text);
+  } catch (error) {
+    // Not its whole message, which quotes the text: that may be a private key, given in the wrong place.
+    const [place] = /position \d+/.exec(String(error)) ?? [];
+    throw new MeshError("INVALID_OPTION", `it is not JSON${place === undefined ? "" : ` (${place})`}`);
+  }
+  const { success, data, error } = schema.safeParse(json);
+  if (!success) {
+    const [issue] = error.issues;
+    throw new MeshError("INVALID_OPTION", `${issue?.path.join(".") || "the whole"}: ${issue?.message}`);
+  }
+  const { brokers, stun, peers = [], stateFolder, privateKeyFile, create = false } = data;
+  const at = (file: string): string => resolve(folder, file);
+  if (!create) {
+    for (const field of ["privateKeyFile", "listenPort", "addresses"] as const)
+      if (data[field] !== undefined)
+        throw new MeshError(
+          "INVALID_OPTION",
+          `${field}: it needs "create": true, as an interface that is there is used as it is configured`,
+        );
+  } else if (privateKeyFile === undefined)
+    throw new MeshError("INVALID_OPTION", 'privateKeyFile: "create": true needs it');
+  const parsed = peers.map(({ publicKey, endpoint, allowedIps = [] }, i): PeerSettings => {
+    const part = `peers.${i}`;
+    return {
+      publicKey: keyFrom(publicKey, `${part}.publicKey`),
+      allowedIps: allowedIps.map((one) => allowedIpFrom(one, `${part}.allowedIps`)),
+      ...(endpoint === undefined ? {} : { endpoint: endpointFrom(endpoint, `${part}.endpoint`) }),
+    };
+  });
+  return {
+    ...(data.interface === undefined ? {} : { interface: data.interface }),
+    ...(!create || privateKeyFile === undefined
+      ? {}
+      : {
+          create: {
+            privateKey: await files.readKey(at(privateKeyFile)),
+            listenPort: data.listenPort,
+            addresses: (data.addresses ?? []).map((one) => addressFrom(one, "addresses")),
+            peers: parsed,
+          },
+        }),
+    ...(brokers === undefined
+      ? {}
+      : {
+          brokers: parseBrokerPool(
+            typeof brokers === "string" ? await files.readText(at(brokers)) : JSON.stringify(brokers),
+          ),
+        }),
+    ...(stun === undefined ? {} : { stun: stun.map((one) => checkHostPort(one, "stun")) }),
+    ...(stateFolder === undefined ? {} : { stateFolder: at(stateFolder) }),
+    names: new Map(peers.flatMap(({ publicKey, name }) => (name === undefined ? [] : [[publicKey, name]]))),
+  };
+}

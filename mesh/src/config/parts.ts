@@ -1,0 +1,73 @@
+/** The parts that a configuration is made of, from their texts. Errors name the part as the user wrote it. */
+import { MeshError } from "../errors.js";
+import { formatAddress, parseAddress } from "../ip/address.js";
+import { type Endpoint, parseEndpoint } from "../ip/endpoint.js";
+import { type Prefix, parsePrefix } from "../ip/prefix.js";
+import { linkLocalAddress } from "../overlay/link-local.js";
+import { parseKey, publicKeyOf } from "../wireguard-key.js";
+import type { AddressSettings, InterfaceSettings, PeerSettings } from "./settings.js";
+
+/** How many peers one interface is made with: more would be a mistake, or an attack on memory. */
+export const MAX_PEERS = 65_536;
+
+/** @throws {@link MeshError} `INVALID_OPTION` */
+export function endpointFrom(text: string, part: string): Endpoint {
+  const endpoint = parseEndpoint(text);
+  if (endpoint !== undefined) return endpoint;
+  throw invalid(
+    part,
+    text,
+    "an address and a port are expected, as in 192.0.2.1:51820 or [2001:db8::1]:51820",
+  );
+}
+
+/** @throws {@link MeshError} `INVALID_OPTION` */
+export function allowedIpFrom(text: string, part: string): Prefix {
+  const prefix = parsePrefix(text);
+  if (prefix !== undefined) return prefix;
+  throw invalid(part, text, "an address or a range is expected, as in 10.9.0.2/32 or fd00::/64");
+}
+
+/** @throws {@link MeshError} `INVALID_OPTION` */
+export function addressFrom(text: string, part: string): AddressSettings {
+  const prefix = parsePrefix(text);
+  const address = parseAddress(text.split("/")[0] ?? "");
+  if (prefix !== undefined && address !== undefined) return { address: formatAddress(address), prefix };
+  throw invalid(part, text, "an address with the length of its range is expected, as in 10.9.0.1/24");
+}
+
+/**
+ * A name or an address, and a port. Names are not looked up here.
+ * @throws {@link MeshError} `INVALID_OPTION`
+ */
+export function checkHostPort(text: string, part: string): string {
+  const [, host = "", port = ""] = /^(.+):(\d{1,5})$/.exec(text) ?? [];
+  const isName = /^(?=.{1,253}$)[a-z\d_]([a-z\d_-]*[a-z\d_])?(\.[a-z\d_]([a-z\d_-]*[a-z\d_])?)*\.?$/i.test(
+    host,
+  );
+  const number = Number(port);
+  if (number >= 1 && number <= 0xffff && (isName || parseEndpoint(text) !== undefined)) return text;
+  throw invalid(part, text, "a host and a port are expected, as in stun.example.org:3478");
+}
+
+/**
+ * An interface with, besides what is configured, the link-local addresses that follow from the keys: two hosts that
+ * know each other's key, and nothing else, have an address for each other.
+ */
+export function withLinkLocal(settings: InterfaceSettings): InterfaceSettings {
+  const own = addressFrom(`${linkLocalAddress(publicKeyOf(settings.privateKey))}/64`, "address");
+  const peers = settings.peers.map((peer): PeerSettings => {
+    const linkLocal = allowedIpFrom(linkLocalAddress(peer.publicKey), "allowedIps");
+    return { ...peer, allowedIps: [...peer.allowedIps, linkLocal] };
+  });
+  return { ...settings, addresses: [...settings.addresses, own], peers };
+}
+
+/** @throws {@link MeshError} `INVALID_KEY` */
+export function keyFrom(text: string, part: string): Uint8Array {
+  return parseKey(text, part);
+}
+
+function invalid(part: string, text: string, expected: string): MeshError {
+  return new MeshError("INVALID_OPTION", `${part} "${text}": ${expected}`);
+}

@@ -1,0 +1,160 @@
+import { connect, type Socket } from "node:net";
+import { MeshError, type MeshErrorCode } from "../errors.js";
+import type { MeshInfo, PingAnswer } from "../info.js";
+import { linesOf } from "./lines.js";
+import { MAX_REPLY_BYTES, parseReply, type Reply, type Request } from "./protocol.js";
+import { checkInterfaceName, interfacesHere, interfacesWithSocket, socketPath } from "./socket-path.js";
+
+/** A daemon that is asked: each question has a connection of its own. */
+export class ControlClient {
+  /** The interface that the daemon looks after. */
+  readonly interface: string;
+  readonly #path: string;
+
+  private constructor(name: string, path: string) {
+    this.interface = name;
+    this.#path = path;
+  }
+
+  /**
+   * The daemon of an interface; without a name, of the only one in this network namespace that has a daemon.
+   * @throws {@link MeshError} `NO_DAEMON`, `NOT_PERMITTED`, `INVALID_OPTION`
+   */
+  static async find(folder: string, name: string | undefined): Promise<ControlClient> {
+    if (name !== undefined) {
+      checkInterfaceName(name);
+      return new ControlClient(name, socketPath(folder, name));
+    }
+    const here = await interfacesHere();
+    const all = await interfacesWithSocket(folder).catch((error: unknown) => {
+      if (codeOf(error) === "ENOENT") return [];
+      throw notPermitted(error);
+    });
+    const [found, ...more] = all.filter((one) => here.has(one));
+    if (found === undefined)
+      throw new MeshError(
+        "NO_DAEMON",
+        "no daemon looks after an interface here: start one with sidewire-mesh up wg0",
+      );
+    if (more.length > 0)
+      throw new MeshError("INVALID_OPTION", `name one of the interfaces: ${[found, ...more].join(", ")}`);
+    return new ControlClient(found, socketPath(folder, found));
+  }
+
+  /** @throws {@link MeshError} `NO_DAEMON`, `NOT_PERMITTED`, `TIMEOUT` */
+  async status(signal?: AbortSignal): Promise<MeshInfo> {
+    for await (const reply of this.#ask({ ask: "status" }, signal))
+      if (reply.is === "info") return reply.info;
+    throw this.#brokenOff();
+  }
+
+  /** What the daemon knows, now and at each change, until it ends. */
+  async *watch(signal?: AbortSignal): AsyncGenerator<MeshInfo> {
+    for await (const reply of this.#ask({ ask: "watch" }, signal)) {
+      if (reply.is === "info") yield reply.info;
+      else if (reply.is === "ended") return;
+    }
+    throw this.#brokenOff();
+  }
+
+  /**
+   * Asks a peer once on every path.
+   * @param peer - its key, the beginning of it, or its name
+   * @throws {@link MeshError} as {@link status}, and `NO_PEER`
+   */
+  async ping(
+    peer: string,
+    signal?: AbortSignal,
+  ): Promise<{ readonly peer: string; readonly answers: readonly PingAnswer[] }> {
+    for await (const reply of this.#ask({ ask: "ping", peer }, signal))
+      if (reply.is === "answers") return reply;
+    throw this.#brokenOff();
+  }
+
+  /** Ends the daemon. @returns what it has put back, a sentence each */
+  async down(signal?: AbortSignal): Promise<readonly string[]> {
+    for await (const reply of this.#ask({ ask: "down" }, signal))
+      if (reply.is === "ended") return reply.putBack;
+    throw this.#brokenOff();
+  }
+
+  async *#ask(request: Request, signal: AbortSignal | undefined): AsyncGenerator<Reply> {
+    signal?.throwIfAborted();
+    const socket = await this.#connect();
+    const stop = (): void => void socket.destroy(abortError(signal));
+    signal?.addEventListener("abort", stop, { once: true });
+    try {
+      socket.write(`${JSON.stringify(request)}\n`);
+      for await (const line of linesOf(socket, MAX_REPLY_BYTES)) {
+        const reply = parseReply(line);
+        if (reply === undefined)
+          throw new MeshError(
+            "COMMAND_FAILED",
+            `what the daemon of ${this.interface} says is not understood: it may be of another version than this command; start it anew`,
+          );
+        if (reply.is === "error") throw new MeshError(codeFrom(reply.code), reply.message);
+        yield reply;
+      }
+    } catch (error) {
+      if (error instanceof MeshError) throw error;
+      signal?.throwIfAborted();
+      throw this.#brokenOff(error);
+    } finally {
+      signal?.removeEventListener("abort", stop);
+      socket.destroy();
+    }
+  }
+
+  async #connect(): Promise<Socket> {
+    const socket = connect(this.#path);
+    try {
+      await new Promise<void>((resolve, reject) => {
+        socket.once("connect", resolve);
+        socket.once("error", reject);
+      });
+      return socket;
+    } catch (error) {
+      const code = codeOf(error);
+      if (code === "EACCES" || code === "EPERM") throw notPermitted(error);
+      const name = this.interface;
+      throw new MeshError(
+        "NO_DAEMON",
+        `no daemon looks after ${name}: start one with sidewire-mesh up ${name}, or systemctl start sidewire-mesh@${name}`,
+        { cause: error },
+      );
+    }
+  }
+
+  #brokenOff(cause?: unknown): MeshError {
+    return new MeshError(
+      "NO_DAEMON",
+      `the daemon of ${this.interface} broke off: it has ended, or too many ask it at once`,
+      { cause },
+    );
+  }
+}
+
+function notPermitted(cause: unknown): MeshError {
+  return new MeshError("NOT_PERMITTED", "only root may talk to the daemon: try it with sudo", { cause });
+}
+
+function abortError(signal: AbortSignal | undefined): Error {
+  return new MeshError("ABORTED", "aborted", { cause: signal?.reason });
+}
+
+const CODES: ReadonlySet<string> = new Set<MeshErrorCode>([
+  ...(["INVALID_OPTION", "NO_PEER", "CLOSED", "TIMEOUT", "ABORTED", "NOT_PERMITTED"] as const),
+]);
+
+function isCode(code: string): code is MeshErrorCode {
+  return CODES.has(code);
+}
+
+/** A code that is not known here is of a later version. */
+function codeFrom(code: string): MeshErrorCode {
+  return isCode(code) ? code : "COMMAND_FAILED";
+}
+
+function codeOf(error: unknown): unknown {
+  return error instanceof Error && "code" in error ? error.code : undefined;
+}

@@ -1,0 +1,78 @@
+import pc from "picocolors";
+import { describe, expect, it } from "vitest";
+import { statusText } from "../../src/cli/status-text.js";
+import { directPeer, NOW, someInfo, unmetPeer } from "../support/fake-mesh.js";
+
+const plain = pc.createColors(false);
+
+function shown(info = someInfo(), columns: number | undefined = undefined, paint = plain): string {
+  return statusText(info, { now: NOW, columns, paint });
+}
+
+describe("status", () => {
+  it("has a row for each peer, and the reason where there is no path", () => {
+    expect(shown()).toBe(
+      `lo  HIgo9xNzJMWLKASShiTqIybxZ0U3wGLiUeJ1PKf8ykw=  port 51820  up 1 h
+
+peer       state   path        endpoint           round trip  handshake  received   sent  since
+xTIBA5rb…  direct  direct NAT  203.0.113.9:51820       12 ms   42 s ago    1.2 MB  890 B  3 min
+TrMvSoP4…  unmet   none        -                           -          -       0 B  148 B      -
+  it has not been met: nothing was heard of it yet
+
+NAT         a NAT that keeps one outside port for everybody
+candidates  192.168.1.5:51820 (host), 198.51.100.7:51820 (reflexive)
+brokers     1 of 2 connected
+            other.example:1883: connection refused`,
+    );
+  });
+
+  it("fits 80 columns: what does not fit into a row stands below it", () => {
+    const info = someInfo({
+      peers: [
+        directPeer({ name: "ann" }),
+        directPeer({
+          path: { kind: "ipv6", endpoint: "[2001:db8::1234]:51820", roundTripMs: 1.5, since: NOW },
+        }),
+        unmetPeer({ reason: "both are behind NATs with another port for each destination, ".repeat(3) }),
+      ],
+      candidates: Array.from({ length: 9 }, (_, i) => ({
+        kind: "host",
+        endpoint: `[2001:db8::${i}]:51820`,
+        ageS: 0,
+      })),
+    });
+    const text = shown(info, 80);
+    for (const line of text.split("\n")) expect(line.length).toBeLessThanOrEqual(80);
+    expect(text).toContain("  handshake 42 s ago, received 1.2 MB, sent 890 B, so for 3 min\n");
+    expect(text).toContain("[2001:db8::8]:51820");
+    expect(shown(info, 140)).not.toContain("so for");
+  });
+
+  it("says what to do where there are no peers", () => {
+    expect(shown(someInfo({ peers: [] }))).toContain("No peers: add one with wg set");
+  });
+
+  it("colours the state, and nothing else where there are no colours", () => {
+    const colours = pc.createColors(true);
+    expect(shown(someInfo(), 140, colours)).toContain("\u001b[32mdirect\u001b[39m  direct NAT");
+    expect(shown()).not.toContain("\u001b");
+  });
+
+  it("shows what comes from outside, and does not obey it", () => {
+    const evil = "\u001b[2J\u202eevil\nline";
+    const info = someInfo({
+      peers: [
+        unmetPeer({ name: evil, reason: evil }),
+        directPeer({ path: { kind: "nat", endpoint: evil, roundTripMs: 1, since: NOW } }),
+      ],
+      candidates: [{ kind: "host", endpoint: evil, ageS: 0 }],
+      brokers: [{ host: evil, port: 1, state: "waiting", error: evil }],
+    });
+    for (const columns of [undefined, 80]) {
+      const text = shown(info, columns);
+      expect(text).not.toContain("\u001b");
+      expect(text).not.toContain("\u202e");
+      expect(text).not.toContain("evil\n");
+    }
+  });
+});
