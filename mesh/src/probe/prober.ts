@@ -98,7 +98,8 @@ export class Prober {
   readonly #toAddress = new Budgets(PER_ADDRESS.perSecond, PER_ADDRESS.burst, MAX_ADDRESSES);
   readonly #answersTo = new Budgets(PER_ADDRESS.perSecond, PER_ADDRESS.burst, MAX_ADDRESSES);
   readonly #ofPeer = new Budgets(PER_PEER.perSecond, PER_PEER.burst, Number.POSITIVE_INFINITY);
-  readonly #closing = new AbortController();
+  /** Ends each thing that is being told. */
+  readonly #telling = new Set<AbortController>();
 
   /**
    * @param options.ownPublicKey - 32 bytes
@@ -169,16 +170,21 @@ export class Prober {
     const peer = this.#peers.get(name);
     if (peer === undefined || bytes.length > MAX_TOLD_BYTES) return false;
     const sealed = seal(peer.keys, bytes);
-    const answered = new AbortController();
-    const over = AbortSignal.any([answered.signal, this.#closing.signal]);
+    const over = new AbortController();
+    let isTold = false;
+    const onAnswer = (): void => {
+      isTold = true;
+      over.abort();
+    };
+    this.#telling.add(over);
     for (const [i, at] of TELL_AT_MS.entries()) {
-      if (over.aborted) break;
-      const view = this.#events.viewOf(name, endpoint);
-      this.#send(name, endpoint, view, { sealed, onAnswer: () => answered.abort() });
+      if (over.signal.aborted) break;
+      this.#send(name, endpoint, this.#events.viewOf(name, endpoint), { sealed, onAnswer });
       const pause = (TELL_AT_MS[i + 1] ?? TELL_GIVEN_UP_MS) - at;
-      await wait(pause, undefined, { signal: over, ref: false }).catch(() => {});
+      await wait(pause, undefined, { signal: over.signal, ref: false }).catch(() => {});
     }
-    return answered.signal.aborted;
+    this.#telling.delete(over);
+    return isTold;
   }
 
   /**
@@ -197,7 +203,7 @@ export class Prober {
 
   /** Ends what is being told. */
   close(): void {
-    this.#closing.abort();
+    for (const over of this.#telling) over.abort();
     for (const name of [...this.#peers.keys()]) this.removePeer(name);
   }
 
