@@ -1,6 +1,29 @@
 import { EventEmitter } from "node:events";
 import type { BrokerPool } from "sidewire";
+import type { Candidate } from "./candidates/candidate.js";
+import { DEFAULT_STUN } from "./candidates/default-stun.js";
+import { OwnAddresses } from "./candidates/own-addresses.js";
+import { StunClient } from "./candidates/stun-client.js";
+import { parseStunServers } from "./candidates/stun-servers.js";
+import { Device } from "./device/device.js";
+import type { DevicePeer, DeviceState } from "./device/state.js";
+import { MeshError } from "./errors.js";
 import type { CandidateInfo, MeshInfo, PeerInfo, PingAnswer } from "./info.js";
+import { type Endpoint, formatEndpoint, parseEndpoint } from "./ip/endpoint.js";
+import { pairOf } from "./pair.js";
+import { DestinationBudget } from "./path/budget.js";
+import { PathMachine } from "./path/machine.js";
+import { tiersOf } from "./path/tiers.js";
+import { Peer } from "./peer.js";
+import { ProbeSockets } from "./probe/probe-sockets.js";
+import { type Answered, Prober } from "./probe/prober.js";
+import type { View } from "./probe/view.js";
+import { Announcer } from "./signal/announcer.js";
+import type { Channel } from "./signal/channel.js";
+import { Signaling } from "./signal/signaling.js";
+import { SleepWatch } from "./sleep-watch.js";
+import { StateFile } from "./state-file.js";
+import { formatKey, parseKey } from "./wireguard-key.js";
 
 /** What a mesh is opened with. */
 export interface MeshOptions {
@@ -14,47 +37,480 @@ export interface MeshOptions {
   readonly stateFolder?: string | undefined;
   /** The time, Unix ms. Default: `Date.now`. */
   readonly getTime?: (() => number) | undefined;
-  /** Ends the opening. */
+  /** Ends the opening with `ABORTED`. */
   readonly signal?: AbortSignal | undefined;
 }
 
 /** What a mesh tells. */
 export interface MeshEvents {
-  /** A peer's state or path has changed. */
+  /** A peer's state, path or reason has changed. */
   peer: [peer: PeerInfo];
-  /** The own candidates have changed. */
+  /** Where this host may be reached has changed. */
   candidates: [candidates: readonly CandidateInfo[]];
   /** Something that a person should know of, in one sentence. */
   warning: [message: string];
+  /** The interface is there no more; the mesh has closed itself. */
+  gone: [error: MeshError];
 }
 
-/** Looks after one WireGuard interface. */
+const DEFAULT_STATE_FOLDER = "/var/lib/sidewire-mesh";
+
+/** How often WireGuard is looked at while a handshake is awaited, and else, ms. */
+const LOOK_SOON_MS = 100;
+const LOOK_MS = 5000;
+
+/** How long the first announce waits for what STUN servers see, ms. */
+const FIRST_STUN_MS = 200;
+
+/** How often they are asked, ms: while paths are known (Tailscale: 20 to 26 s), and while all is quiet. */
+const STUN_MS = 25_000;
+const STUN_QUIET_MS = 300_000;
+
+/** Changes of the own addresses come in groups, and are told together after this, ms. */
+const CHANGE_MS = 500;
+
+/** How long a ping waits for answers, ms. */
+const PING_MS = 1000;
+
+interface Member {
+  readonly peer: Peer;
+  readonly channel: Channel;
+}
+
+/**
+ * Looks after one WireGuard interface: each of its peers is met over the brokers by its key alone, and reached over the
+ * best path that works. The interface is changed only where it must be, and put back by {@link close}.
+ *
+ * @example
+ * ```ts
+ * await using mesh = await Mesh.open({ interface: "wg0" });
+ * mesh.on("peer", (peer) => console.log(peer.publicKey, peer.state, peer.path?.kind));
+ * ```
+ */
 export class Mesh extends EventEmitter<MeshEvents> implements AsyncDisposable {
-  static async open(_options: MeshOptions): Promise<Mesh> {
-    throw new Error("not wired yet");
+  readonly #device: Device;
+  readonly #state: StateFile;
+  readonly #sockets: ProbeSockets;
+  readonly #prober: Prober;
+  readonly #stun: StunClient;
+  readonly #addresses: OwnAddresses;
+  readonly #announcer: Announcer;
+  readonly #signaling: Signaling;
+  readonly #sleepWatch: SleepWatch;
+  readonly #getTime: () => number;
+  readonly #since: number;
+  readonly #members = new Map<string, Member>();
+  readonly #destinations = new DestinationBudget();
+  readonly #pings = new Set<(answered: Answered) => void>();
+  /** Whom to tell of us as soon as there is something to tell; undefined from then on. */
+  #awaitingFirst: Set<string> | undefined = new Set();
+  #firstTimer: NodeJS.Timeout | undefined;
+  #changeTimer: NodeJS.Timeout | undefined;
+  #stunTimer: NodeJS.Timeout | undefined;
+  #lookTimer: NodeJS.Timeout | undefined;
+  #looking: Promise<void> | undefined;
+  #closing: Promise<void> | undefined;
+
+  /**
+   * Begins to look after an interface that is there and up. Resolves before any peer is met.
+   * @throws {@link MeshError} `INVALID_OPTION`, `NO_INTERFACE`, `NOT_CONFIGURED`, `OWN_KEY`, `LOW_ORDER_KEY`,
+   * `CONFLICT`, `IN_USE`, `FILE`, `MISSING_PROGRAM`, `NOT_PERMITTED`, `COMMAND_FAILED`, `TIMEOUT`, `ABORTED`
+   */
+  static async open(options: MeshOptions): Promise<Mesh> {
+    const { stateFolder = DEFAULT_STATE_FOLDER, getTime = Date.now, signal, stun = DEFAULT_STUN } = options;
+    parseStunServers(stun);
+    const device = await Device.open(options.interface, { stateFolder, signal });
+    let sockets: ProbeSockets | undefined;
+    let mesh: Mesh | undefined;
+    try {
+      sockets = await ProbeSockets.open((bytes, remote, local) => mesh?.receive(bytes, remote, local));
+      const [state] = await Promise.all([
+        StateFile.open(stateFolder, options.interface, getTime()),
+        device.installTable(sockets.port, signal),
+      ]);
+      mesh = new Mesh({ device, state, sockets, brokers: options.brokers, stun, getTime });
+      await mesh.#start();
+      return mesh;
+    } catch (error) {
+      if (mesh !== undefined) await mesh.close();
+      else await sockets?.close();
+      await device.close();
+      throw error;
+    }
+  }
+
+  private constructor({
+    device,
+    state,
+    sockets,
+    brokers,
+    stun,
+    getTime,
+  }: {
+    readonly device: Device;
+    readonly state: StateFile;
+    readonly sockets: ProbeSockets;
+    readonly brokers: BrokerPool | undefined;
+    readonly stun: readonly string[];
+    readonly getTime: () => number;
+  }) {
+    super();
+    this.#device = device;
+    this.#state = state;
+    this.#sockets = sockets;
+    this.#getTime = getTime;
+    this.#since = getTime();
+    this.#stun = new StunClient(stun, sockets);
+    this.#addresses = new OwnAddresses(device.name, this.#stun);
+    this.#announcer = new Announcer(state);
+    this.#signaling = new Signaling({ brokers, getTime, onReachable: () => this.#hunt() });
+    this.#sleepWatch = new SleepWatch(getTime, () => this.#moved());
+    this.#prober = new Prober({
+      ownPublicKey: this.#publicKey,
+      boot: () => state.boot,
+      sender: sockets,
+      events: {
+        viewOf: (name, endpoint) => this.#viewOf(name, endpoint),
+        onAnswered: (answered) => this.#onAnswered(answered),
+        onProbed: ({ peer, endpoint, view }) => {
+          if (!this.#addresses.isBehindTunnel(endpoint))
+            this.#members.get(peer)?.peer.take({ type: "probed", path: formatEndpoint(endpoint), view });
+        },
+        onTold: (name, bytes) => this.#onAnnounce(name, bytes),
+      },
+    });
   }
 
   /** Everything that is known now. */
   info(): MeshInfo {
-    throw new Error("not wired yet");
+    return {
+      interface: this.#device.name,
+      publicKey: formatKey(this.#publicKey),
+      listenPort: this.#device.state.listenPort,
+      since: this.#since,
+      nat: this.#addresses.nat,
+      candidates: this.candidates(),
+      peers: this.peers(),
+      brokers: this.#signaling.brokers(),
+    };
   }
 
+  /** The peers that the interface has. */
   peers(): readonly PeerInfo[] {
-    return this.info().peers;
+    const now = this.#getTime();
+    return [...this.#members.values()].map(({ peer }) => peer.info(now));
   }
 
+  /** Where this host may be reached, as its peers are told. */
   candidates(): readonly CandidateInfo[] {
-    return this.info().candidates;
+    const own = this.#addresses.candidates();
+    return own.map(({ kind, endpoint, ageS }) => ({ kind, endpoint: formatEndpoint(endpoint), ageS }));
   }
 
-  /** Asks a peer on every path that may work. */
-  async ping(_publicKey: string, _options?: { signal?: AbortSignal }): Promise<readonly PingAnswer[]> {
-    throw new Error("not wired yet");
+  /**
+   * Asks a peer once on every path that is known, not only on the one in use. Resolves when all have answered, or
+   * after 1 s.
+   * @param publicKey - base64
+   * @returns the path in use first
+   * @throws {@link MeshError} `NO_PEER`, `ABORTED`, `CLOSED`
+   */
+  async ping(publicKey: string, { signal }: { signal?: AbortSignal } = {}): Promise<readonly PingAnswer[]> {
+    const member = this.#members.get(publicKey);
+    if (this.#closing !== undefined) throw closed(this.#device.name);
+    if (member === undefined) throw new MeshError("NO_PEER", `${this.#device.name} has no peer ${publicKey}`);
+    const { path, others } = member.peer.machine.snapshot(performance.now());
+    const asked = [...(path ? [path] : []), ...others];
+    const times = new Map<string, number>();
+    await new Promise<void>((resolve, reject) => {
+      const end = (error?: MeshError): void => {
+        clearTimeout(timer);
+        this.#pings.delete(onAnswered);
+        signal?.removeEventListener("abort", onAbort);
+        if (error) reject(error);
+        else resolve();
+      };
+      const onAbort = (): void =>
+        end(new MeshError("ABORTED", "the ping was aborted", { cause: signal?.reason }));
+      const onAnswered = ({ peer, endpoint, roundTripMs }: Answered): void => {
+        if (peer !== publicKey) return;
+        times.set(formatEndpoint(endpoint), roundTripMs);
+        if (asked.every(({ name }) => times.has(name))) end();
+      };
+      const timer = setTimeout(end, PING_MS);
+      if (signal?.aborted) return onAbort();
+      signal?.addEventListener("abort", onAbort);
+      this.#pings.add(onAnswered);
+      for (const { name } of asked) this.#probe(publicKey, name);
+      if (asked.length === 0) end();
+    });
+    return asked.map(({ name, kind }) => ({
+      kind,
+      endpoint: name,
+      isInUse: name === path?.name,
+      roundTripMs: times.get(name),
+    }));
   }
 
-  async close(): Promise<void> {}
+  /** Ends, and puts the interface back as it was. */
+  close(): Promise<void> {
+    this.#closing ??= this.#close();
+    return this.#closing;
+  }
 
+  /** {@link close}, for `await using`. */
   [Symbol.asyncDispose](): Promise<void> {
     return this.close();
   }
+
+  /** @internal What came in by the probes' sockets. */
+  receive(bytes: Uint8Array, remote: Endpoint, local: string | undefined): void {
+    if (!this.#prober.receive(bytes, remote, local)) this.#stun.receive(bytes, remote);
+  }
+
+  get #publicKey(): Uint8Array {
+    return this.#device.state.publicKey ?? new Uint8Array();
+  }
+
+  async #start(): Promise<void> {
+    this.#device.on("warning", (message) => this.emit("warning", message));
+    this.#device.on("wake", () => void this.#lookAtNetwork().catch(this.#warn));
+    await this.#lookAtNetwork();
+    this.#addresses.on("moved", () => this.#moved());
+    this.#addresses.on("changed", () => this.#ownChanged());
+    this.#takeState(this.#device.state);
+    this.#firstTimer = setTimeout(() => this.#tellFirst(), FIRST_STUN_MS);
+    void this.#askStun().then(() => this.#tellFirst());
+    this.#lookLater();
+  }
+
+  async #close(): Promise<void> {
+    for (const timer of [this.#firstTimer, this.#changeTimer, this.#stunTimer, this.#lookTimer])
+      clearTimeout(timer);
+    this.#sleepWatch.stop();
+    for (const { peer } of this.#members.values()) peer.close();
+    this.#prober.close();
+    await this.#looking;
+    // With it, the peers' channels, which are over its connections.
+    await this.#signaling.close();
+    await this.#sockets.close();
+    await this.#save();
+    await this.#device.close();
+  }
+
+  /** Takes in what WireGuard shows of all peers. */
+  #takeState(state: DeviceState): void {
+    const wallNow = this.#getTime();
+    const there = new Set(state.peers.map(({ publicKey }) => publicKey));
+    for (const name of this.#members.keys()) if (!there.has(name)) this.#remove(name);
+    for (const shown of state.peers) {
+      if (!this.#members.has(shown.publicKey)) this.#add(shown);
+      this.#members.get(shown.publicKey)?.peer.look(shown, wallNow);
+    }
+  }
+
+  #add(shown: DevicePeer): void {
+    const { privateKey } = this.#device.state;
+    if (privateKey === undefined) return;
+    const name = shown.publicKey;
+    const key = parseKey(name);
+    const pair = pairOf(privateKey, key);
+    const machine = new PathMachine({
+      isDecider: Buffer.compare(this.#publicKey, key) < 0,
+      tierOf: (endpoint, kind) => tiersOf(this.#addresses.networks)(endpoint, kind),
+      destinations: this.#destinations,
+      random: Math.random,
+    });
+    const peer = new Peer(shown, machine, {
+      probe: (path) => this.#probe(name, path),
+      use: (path, isFresh) => void this.#use(name, path, isFresh),
+      announce: () => void this.#announce(name),
+      changed: () => this.emit("peer", peer.info(this.#getTime())),
+    });
+    const channel = this.#signaling.channel(pair, (bytes) => this.#onAnnounce(name, bytes));
+    this.#members.set(name, { peer, channel });
+    this.#prober.addPeer(key, pair, this.#state.peers.get(name)?.boot);
+    const candidates = this.#reachable(this.#remembered(shown));
+    peer.take({ type: "candidates", candidates, isNews: false, wantsAnswer: false });
+  }
+
+  #remove(name: string): void {
+    const member = this.#members.get(name);
+    this.#members.delete(name);
+    this.#prober.removePeer(name);
+    member?.peer.close();
+    void member?.channel.close();
+  }
+
+  /** Where a peer was when it was last heard of, and where its configuration says that it is. */
+  #remembered({ publicKey, endpoint }: DevicePeer): Candidate[] {
+    const wallNow = this.#getTime();
+    const kept = this.#state.peers.get(publicKey)?.candidates ?? [];
+    const candidates = kept.map(
+      ({ seenAt, ...rest }): Candidate => ({ ...rest, ageS: Math.max(0, (wallNow - seenAt) / 1000) }),
+    );
+    if (endpoint !== undefined) candidates.push({ kind: "configured", endpoint, ageS: 0 });
+    return candidates;
+  }
+
+  #viewOf(name: string, endpoint: Endpoint): View {
+    const view = this.#members.get(name)?.peer.machine.view(formatEndpoint(endpoint), performance.now());
+    return view ?? { isProven: false, isChosen: false, asksForHandshake: false };
+  }
+
+  #probe(name: string, path: string): void {
+    const endpoint = parseEndpoint(path);
+    if (endpoint !== undefined) this.#prober.send(name, endpoint, this.#viewOf(name, endpoint));
+  }
+
+  #onAnswered(answered: Answered): void {
+    const { peer, endpoint, roundTripMs, view } = answered;
+    this.#members
+      .get(peer)
+      ?.peer.take({ type: "answered", path: formatEndpoint(endpoint), roundTripMs, view });
+    for (const onAnswered of this.#pings) onAnswered(answered);
+  }
+
+  async #use(name: string, path: string, isFresh: boolean): Promise<void> {
+    const endpoint = parseEndpoint(path);
+    if (endpoint === undefined) return;
+    try {
+      await this.#device.use(name, endpoint, { isFresh });
+    } catch (error) {
+      this.#warn(error);
+    }
+    this.#lookLater();
+  }
+
+  readonly #warn = (error: unknown): void => {
+    if (this.#closing !== undefined) return;
+    if (error instanceof MeshError && error.code === "NO_INTERFACE") {
+      this.emit("gone", error);
+      void this.close().catch(() => {});
+    } else this.emit("warning", error instanceof Error ? error.message : String(error));
+  };
+
+  /** Looks at WireGuard soon while something is to be seen there, else from time to time. */
+  #lookLater(): void {
+    clearTimeout(this.#lookTimer);
+    if (this.#closing !== undefined) return;
+    const isWatching = [...this.#members.values()].some(({ peer }) => peer.machine.isWatching);
+    this.#lookTimer = setTimeout(() => this.#look(), isWatching ? LOOK_SOON_MS : LOOK_MS);
+  }
+
+  #look(): void {
+    this.#looking ??= this.#device
+      .read()
+      .then((state) => {
+        if (this.#closing === undefined) this.#takeState(state);
+      })
+      .catch(this.#warn)
+      .then(() => {
+        this.#looking = undefined;
+        this.#lookLater();
+      });
+  }
+
+  async #lookAtNetwork(): Promise<void> {
+    const [links, routes] = await Promise.all([this.#device.links(), this.#device.routes()]);
+    if (this.#closing !== undefined) return;
+    this.#addresses.look(links, routes, this.#device.state.listenPort);
+    await this.#sockets.setLocalAddresses(this.#addresses.local);
+  }
+
+  /** The host is in another network, or was asleep. */
+  #moved(): void {
+    if (this.#closing !== undefined) return;
+    this.#signaling.networkChanged();
+    for (const { peer } of this.#members.values()) peer.take({ type: "network-changed" });
+    void this.#askStun();
+    this.#ownChanged();
+  }
+
+  async #askStun(): Promise<void> {
+    clearTimeout(this.#stunTimer);
+    await this.#addresses.ask();
+    clearTimeout(this.#stunTimer);
+    if (this.#closing !== undefined) return;
+    for (const { peer } of this.#members.values()) if (peer.machine.size > 0) return this.#stunLater(STUN_MS);
+    this.#stunLater(STUN_QUIET_MS);
+  }
+
+  #stunLater(ms: number): void {
+    this.#stunTimer = setTimeout(() => void this.#askStun(), ms);
+  }
+
+  #ownChanged(): void {
+    this.#announcer.changed();
+    if (this.#awaitingFirst !== undefined || this.#closing !== undefined) return;
+    clearTimeout(this.#changeTimer);
+    this.#changeTimer = setTimeout(() => {
+      this.emit("candidates", this.candidates());
+      for (const { peer } of this.#members.values()) peer.take({ type: "own-candidates" });
+    }, CHANGE_MS);
+  }
+
+  #tellFirst(): void {
+    const waiting = this.#awaitingFirst;
+    if (waiting === undefined || this.#closing !== undefined) return;
+    clearTimeout(this.#firstTimer);
+    this.#awaitingFirst = undefined;
+    this.emit("candidates", this.candidates());
+    for (const name of waiting) void this.#announce(name);
+  }
+
+  /** A broker can be reached again: whom no path leads to is told of us, and looked for. */
+  #hunt(): void {
+    for (const { peer } of this.#members.values()) {
+      if (peer.machine.snapshot(performance.now()).path === undefined) peer.take({ type: "own-candidates" });
+    }
+  }
+
+  /** Tells a peer where we may be reached: by the path in use, as long as it works, else by the brokers. */
+  async #announce(name: string): Promise<void> {
+    if (this.#awaitingFirst !== undefined) {
+      this.#awaitingFirst.add(name);
+      return;
+    }
+    const member = this.#members.get(name);
+    if (member === undefined) return;
+    const { path } = member.peer.machine.snapshot(performance.now());
+    const endpoint = path?.isProven ? parseEndpoint(path.name) : undefined;
+    // What is not reached any more may be so because our outside address is another.
+    if (endpoint === undefined) await this.#addresses.refresh();
+    if (this.#closing !== undefined) return;
+    const bytes = this.#announcer.write(name, this.#addresses.nat, this.#addresses.candidates());
+    if (endpoint !== undefined && (await this.#prober.tell(name, endpoint, bytes))) return;
+    await member.channel.send(bytes);
+  }
+
+  #onAnnounce(name: string, bytes: Uint8Array): void {
+    const peer = this.#members.get(name)?.peer;
+    if (peer === undefined || this.#closing !== undefined) return;
+    const accepted = this.#announcer.accept(name, bytes, this.#getTime());
+    if (accepted === undefined) return;
+    const { announce, wantsAnswer } = accepted;
+    // It knows a later start of ours than this one: the file that counts them was lost.
+    if (announce.seenBoot > this.#state.boot) void this.#state.passBoot(announce.seenBoot).catch(this.#warn);
+    else void this.#save();
+    peer.take({ type: "nat", own: this.#addresses.nat, peer: announce.nat });
+    peer.take({
+      type: "candidates",
+      candidates: this.#reachable(announce.candidates),
+      isNews: true,
+      wantsAnswer,
+    });
+  }
+
+  async #save(): Promise<void> {
+    await this.#state.save().catch(this.#warn);
+  }
+
+  /** Without those that are reached through the tunnel alone. */
+  #reachable(candidates: readonly Candidate[]): Candidate[] {
+    return candidates.filter(({ endpoint }) => !this.#addresses.isBehindTunnel(endpoint));
+  }
+}
+
+function closed(name: string): MeshError {
+  return new MeshError("CLOSED", `${name} is looked after no more`);
 }

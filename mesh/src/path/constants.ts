@@ -36,8 +36,11 @@ export const JITTER = 0.1;
 
 /** Between probes of the path in use while data flows, ms (iroh, Nebula; consensus). */
 export const ACTIVE_PROBE_MS = 5_000;
-/** Between probes of the path in use while nothing flows, ms (firezone; WireGuard's own keepalive; consensus). */
-export const IDLE_PROBE_MS = 25_000;
+/**
+ * Between probes of the path in use while nothing flows, ms. The consensus is 25 s, like WireGuard's own keepalive; but
+ * there are NATs that forget after 20 s, and a keepalive that comes too late finds the other side's closed.
+ */
+export const IDLE_PROBE_MS = 15_000;
 /** Between probes of the path in use when the last one is unanswered, ms. */
 export const DOUBT_PROBE_MS = 1_000;
 /** Data that flowed this long ago still counts as activity, ms. */
@@ -62,7 +65,7 @@ export const SILENT_MS = 5_000;
 export const WATCH_LAG_MS = 5_000;
 /** What WireGuard received while probes are unanswered keeps the path so long, ms: its keepalive and 15 s. */
 export const RECEIVED_HOLD_MS = 40_000;
-/** A proof is believed so long, ms: {@link IDLE_PROBE_MS} and 5 s. */
+/** A proof is believed so long, ms: two of {@link IDLE_PROBE_MS}. */
 export const PROOF_MS = 30_000;
 /** What the peer said of a path is believed so long, ms. */
 export const VIEW_MS = 30_000;

@@ -9,8 +9,16 @@ export type PathName = string;
 
 /** What a path machine is told. Times are monotonic milliseconds. */
 export type Fact =
-  /** An accepted announce, or what was remembered: all the candidates of the peer. `isNews`: not known before. */
-  | { readonly type: "candidates"; readonly candidates: readonly Candidate[]; readonly isNews: boolean }
+  /**
+   * All the candidates of the peer: an announce that was accepted, or what was remembered. `isNews`: the peer is there,
+   * and probes. `wantsAnswer`: it does not know our candidates yet.
+   */
+  | {
+      readonly type: "candidates";
+      readonly candidates: readonly Candidate[];
+      readonly isNews: boolean;
+      readonly wantsAnswer: boolean;
+    }
   /** Our probe to `path` was answered, from there: an answer from elsewhere proves nothing, and is none. */
   | { readonly type: "answered"; readonly path: PathName; readonly roundTripMs: number; readonly view: View }
   /** A probe of the peer came in from here. It is to be answered with the machine's `view` of the path. */

@@ -155,6 +155,7 @@ export class PathMachine {
       case "candidates":
         for (const path of this.#paths.list(fact.candidates, now)) startBurst(path, now, C.BURST_PROBES);
         if (fact.isNews) this.#onNews(now);
+        if (fact.wantsAnswer) this.#agenda.wantAnnounce();
         break;
       case "answered":
         this.#onAnswered(fact, now);
@@ -185,7 +186,6 @@ export class PathMachine {
   #onNews(now: number): void {
     if (this.#inUse === undefined) this.#agenda.hunt(now);
     else this.#probeOthers(now, C.BURST_PROBES);
-    this.#agenda.wantAnnounce();
   }
 
   #onAnswered(fact: Extract<Fact, { type: "answered" }>, now: number): void {

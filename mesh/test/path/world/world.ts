@@ -149,7 +149,7 @@ export class Host {
     const text = JSON.stringify(announce);
     const isNews = text !== this.#known;
     this.#known = text;
-    this.tell({ type: "candidates", candidates: announce.candidates, isNews });
+    this.tell({ type: "candidates", candidates: announce.candidates, isNews, wantsAnswer: isNews });
   }
 
   receive(packet: Packet, from: string): void {

@@ -1,0 +1,114 @@
+import { EventEmitter } from "node:events";
+import type { Link, Route } from "../device/network.js";
+import type { NatVerdict } from "../info.js";
+import { parseAddress } from "../ip/address.js";
+import { type Endpoint, endpointOf, formatEndpoint } from "../ip/endpoint.js";
+import { contains, type Prefix } from "../ip/prefix.js";
+import type { Candidate } from "./candidate.js";
+import { Gathered } from "./gather.js";
+import { type LocalAddress, localAddresses } from "./interfaces.js";
+import type { StunClient } from "./stun-client.js";
+
+/** What own addresses tell. */
+interface OwnAddressesEvents {
+  /** The host is in another network than before. */
+  moved: [];
+  /** What is announced has changed. */
+  changed: [];
+}
+
+/** What is known of the own outside address is good for so long before it is asked for again on occasion, ms. */
+const FRESH_MS = 5000;
+
+/** Where this host is, and where it may be reached: its own addresses, and what STUN servers see. */
+export class OwnAddresses extends EventEmitter<OwnAddressesEvents> {
+  readonly #overlay: string;
+  readonly #stun: StunClient;
+  readonly #gathered = new Gathered();
+  #locals: readonly LocalAddress[] | undefined;
+  #routes: readonly Route[] = [];
+  #nat: NatVerdict = "unknown";
+  #askedAt = Number.NEGATIVE_INFINITY;
+  #asking: Promise<void> | undefined;
+
+  /** @param overlay - the name of the WireGuard interface, whose addresses are none of these */
+  constructor(overlay: string, stun: StunClient) {
+    super();
+    this.#overlay = overlay;
+    this.#stun = stun;
+  }
+
+  /** What the NATs before this host do. */
+  get nat(): NatVerdict {
+    return this.#nat;
+  }
+
+  /** The addresses that sockets are bound to. */
+  get local(): readonly string[] {
+    return (this.#locals ?? []).map(({ address }) => address);
+  }
+
+  /** What is directly connected. */
+  get networks(): readonly Prefix[] {
+    return (this.#locals ?? []).map(({ network }) => network);
+  }
+
+  candidates(): Candidate[] {
+    return this.#gathered.candidates(performance.now());
+  }
+
+  /** Takes in what the host's interfaces and routes are now. @param listenPort - WireGuard's own */
+  look(links: readonly Link[], routes: readonly Route[], listenPort: number): void {
+    const before = this.#locals;
+    this.#routes = routes;
+    this.#locals = localAddresses(links, routes, this.#overlay);
+    const hosts = this.local.flatMap((address) => endpointOf(parseAddress(address), listenPort) ?? []);
+    const isChanged = this.#gathered.found("host", hosts);
+    const isMoved = before !== undefined && before.map(({ address }) => address).join() !== this.local.join();
+    if (isMoved) this.emit("moved");
+    else if (isChanged) this.emit("changed");
+  }
+
+  /** Asks the STUN servers. Who asks while they are asked waits with the others. */
+  ask(): Promise<void> {
+    this.#asking ??= this.#ask().finally(() => {
+      this.#asking = undefined;
+    });
+    return this.#asking;
+  }
+
+  /** Asks them unless they were asked just before. */
+  async refresh(): Promise<void> {
+    if (performance.now() - this.#askedAt > FRESH_MS) await this.ask();
+  }
+
+  /** Whether packets to an address would go through the tunnel: what answers there proves no path. */
+  isBehindTunnel({ address }: Endpoint): boolean {
+    const bytes = parseAddress(address);
+    if (bytes === undefined) return true;
+    let best: Route | undefined;
+    for (const route of this.#routes) {
+      if (route.table !== "main" || !contains(route.destination, bytes)) continue;
+      const { bits } = route.destination;
+      const isBetter =
+        best === undefined ||
+        bits > best.destination.bits ||
+        (bits === best.destination.bits && route.metric < best.metric);
+      if (isBetter) best = route;
+    }
+    return best?.devices.includes(this.#overlay) ?? false;
+  }
+
+  async #ask(): Promise<void> {
+    this.#askedAt = performance.now();
+    const { verdict } = await this.#stun.ask(this.local, {
+      // One server that is down does not delay what the others see.
+      onSeen: ({ server, seen }) => {
+        if (this.#gathered.saw(formatEndpoint(server), seen, performance.now())) this.emit("changed");
+      },
+    });
+    if (this.#nat === verdict) return;
+    this.#nat = verdict;
+    this.emit("changed");
+  }
+}

@@ -1,0 +1,111 @@
+import type { DevicePeer } from "./device/state.js";
+import type { PeerInfo } from "./info.js";
+import { formatPrefix } from "./ip/prefix.js";
+import type { Decision, Fact, PathName } from "./path/facts.js";
+import type { PathMachine } from "./path/machine.js";
+
+/** What carries out what a peer's path machine decides. */
+export interface PeerHands {
+  /** Sends a probe on a path, with what the machine says of it. */
+  probe(path: PathName): void;
+  /** Makes WireGuard use a path. */
+  use(path: PathName, isFresh: boolean): void;
+  /** Tells the peer our candidates. */
+  announce(): void;
+  /** What people are shown has changed. */
+  changed(): void;
+}
+
+/** One peer: its path machine, the timer that the machine asks for, and what WireGuard showed of it last. */
+export class Peer {
+  /** base64. */
+  readonly publicKey: string;
+  readonly machine: PathMachine;
+  readonly #hands: PeerHands;
+  #timer: NodeJS.Timeout | undefined;
+  #shown: DevicePeer;
+  #handshakeAt: number | undefined;
+  #isClosed = false;
+
+  constructor(shown: DevicePeer, machine: PathMachine, hands: PeerHands) {
+    this.publicKey = shown.publicKey;
+    this.#shown = shown;
+    this.machine = machine;
+    this.#hands = hands;
+  }
+
+  /** Tells the machine a fact, and does what it decides. */
+  take(fact: Fact): void {
+    if (this.#isClosed) return;
+    const now = performance.now();
+    const { decisions, nextAt } = this.machine.step(fact, now);
+    clearTimeout(this.#timer);
+    this.#timer = setTimeout(() => this.take({ type: "time" }), Math.max(0, nextAt - now));
+    for (const decision of decisions) this.#carryOut(decision);
+  }
+
+  /**
+   * Takes in what WireGuard shows.
+   * @param wallNow - Unix ms
+   */
+  look(shown: DevicePeer, wallNow: number): void {
+    const isFirst = this.#handshakeAt === undefined && this.#shown.lastHandshake === shown.lastHandshake;
+    if (shown.lastHandshake !== undefined && (isFirst || shown.lastHandshake !== this.#shown.lastHandshake)) {
+      // Whole seconds of a clock that may be set: only how long ago it was is of use, and only once.
+      const ago = Math.max(0, wallNow - shown.lastHandshake * 1000 - 999);
+      this.#handshakeAt = performance.now() - ago;
+    }
+    this.#shown = shown;
+    this.take({
+      type: "wireguard",
+      endpoint: shown.endpointText,
+      receivedBytes: shown.receivedBytes,
+      sentBytes: shown.sentBytes,
+      handshakeAt: this.#handshakeAt,
+    });
+  }
+
+  /** @param wallNow - Unix ms */
+  info(wallNow: number): PeerInfo {
+    const now = performance.now();
+    const { state, path, reason } = this.machine.snapshot(now);
+    const { lastHandshake, receivedBytes, sentBytes, allowedIps } = this.#shown;
+    return {
+      publicKey: this.publicKey,
+      state,
+      path: path && {
+        kind: path.kind,
+        endpoint: path.name,
+        roundTripMs: path.roundTripMs,
+        since: wallNow - (now - path.sinceMs),
+      },
+      reason,
+      lastHandshakeAt: lastHandshake === undefined ? undefined : lastHandshake * 1000,
+      receivedBytes,
+      sentBytes,
+      allowedIps: allowedIps.map(formatPrefix),
+    };
+  }
+
+  close(): void {
+    this.#isClosed = true;
+    clearTimeout(this.#timer);
+  }
+
+  #carryOut(decision: Decision): void {
+    switch (decision.type) {
+      case "probe":
+        for (const { path } of decision.probes) this.#hands.probe(path);
+        break;
+      case "use":
+        this.#hands.use(decision.path, decision.isFresh);
+        break;
+      case "announce":
+        this.#hands.announce();
+        break;
+      case "changed":
+        this.#hands.changed();
+        break;
+    }
+  }
+}
