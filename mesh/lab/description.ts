@@ -89,7 +89,7 @@ export const INTERNET = "internet";
 /** Checks what types cannot say. */
 export function checkDescription({ nats = {}, hosts, brokers = 0 }: LabDescription): void {
   for (const name of [...Object.keys(nats), ...Object.keys(hosts)]) {
-    check(/^[a-z][a-z0-9-]{0,15}$/.test(name), `${name} is no name: up to 16 of a-z, 0-9 and -`);
+    check(/^[a-z][a-z0-9-]{0,31}$/.test(name), `${name} is no name: up to 32 of a-z, 0-9 and -`);
     check(name !== INTERNET && !(name in nats && name in hosts), `there are two of the name ${name}`);
   }
   for (const [name, { kind, behind, hairpin = false, addresses = 1 }] of Object.entries(nats)) {

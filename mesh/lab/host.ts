@@ -34,6 +34,12 @@ export class Host {
     return this.#interface;
   }
 
+  /** The addresses of an uplink. */
+  addresses(device = "eth0"): string[] {
+    const { addresses4, address6 } = this.#uplink(device);
+    return [...addresses4, address6 ?? []].flat();
+  }
+
   /** The IPv4 address of an uplink. Throws when it has none. */
   address(device = "eth0"): string {
     const [address] = this.#uplink(device).addresses4;
@@ -75,7 +81,11 @@ export class Host {
 
   /** Makes a WireGuard interface with wireguard-go. Its addresses must not be seen outside from now on. */
   async wireguard(options: WireguardOptions): Promise<Wireguard> {
-    for (const address of [options.address ?? []].flat()) await this.#watch(address);
+    for (const address of [options.address ?? []].flat()) {
+      // Every link has link-local addresses of its own.
+      const isLinkLocal = address.toLowerCase().startsWith("fe80:");
+      await this.#watch(isLinkLocal ? (address.split("/")[0] ?? "") : address);
+    }
     return await startWireguard(this.namespace, this.#interface, options);
   }
 
@@ -88,8 +98,7 @@ export class Host {
 
   /** Takes an uplink down; its addresses and routes go. */
   async down(device: string): Promise<void> {
-    const { device: name } = this.#uplink(device);
-    await this.namespace.set({ ip: [`addr flush dev ${name}`, `link set ${name} down`] });
+    await this.namespace.set({ ip: [`addr flush dev ${device}`, `link set ${device} down`] });
   }
 
   /** Brings an uplink up that is down, with its addresses and routes. */

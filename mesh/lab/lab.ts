@@ -100,6 +100,11 @@ export class Lab implements AsyncDisposable {
     return nat;
   }
 
+  /** What the namespace of a host or NAT box is called. */
+  namespaceOf(node: string): string {
+    return this.#namespace(node).name;
+  }
+
   /** Makes one more prefix an overlay's, which must not be seen outside. */
   async watch(prefix: string): Promise<void> {
     const nft = watchLine(prefix);

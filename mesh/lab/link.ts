@@ -43,8 +43,11 @@ export class Link {
 
   async #rule(rule: string): Promise<void> {
     const table = `netdev link_${this.#port}`;
+    // Neighbours find each other in any case: who asks in vain waits a second, which no outside link is like.
+    const neighbours = "icmpv6 type { nd-neighbor-solicit, nd-neighbor-advert } accept";
     const chain = (hook: string): string =>
-      `chain ${hook} { type filter hook ${hook} device ${this.#port} priority 0; ${rule}\n }`;
+      `chain ${hook} { type filter hook ${hook} device ${this.#port} priority 0;
+        ${neighbours}\n meta protocol { ip, ip6 } ${rule}\n }`;
     const fresh = rule === "" ? "" : `table ${table} {\n ${chain("ingress")}\n ${chain("egress")}\n}`;
     await this.#upper.set({ nft: `table ${table}\ndelete table ${table}\n${fresh}` });
   }

@@ -9,6 +9,8 @@ export interface Settings {
   readonly sysctls?: readonly (readonly [path: string, value: string | number])[];
   /** Lines for `ip -batch`. */
   readonly ip?: readonly string[];
+  /** Lines for `ip -6 -batch`: those that do not show that they are about IPv6. */
+  readonly ip6?: readonly string[];
   /** A text for `nft -f`. */
   readonly nft?: string;
 }
@@ -42,11 +44,12 @@ export class Namespace {
   }
 
   /** Sets things in one go: a process for each costs more than what it does. */
-  async set({ sysctls = [], ip = [], nft = "" }: Settings): Promise<void> {
+  async set({ sysctls = [], ip = [], ip6 = [], nft = "" }: Settings): Promise<void> {
     const lines = ["set -e"];
     for (const [path, value] of sysctls)
       lines.push(`for f in /proc/sys/${path}; do echo ${value} > $f; done`);
     if (ip.length > 0) lines.push("ip -batch - <<'END'", ...ip, "END");
+    if (ip6.length > 0) lines.push("ip -6 -batch - <<'END'", ...ip6, "END");
     if (nft !== "") lines.push("nft -f - <<'END'", nft, "END");
     if (lines.length === 1) return;
     const input = `${lines.join("\n")}\n`;

@@ -84,7 +84,7 @@ table ip box {
   chain input {
     type filter hook input priority filter;
     iifname wan ct state established,related accept
-    ${stray === "drop" ? "iifname wan drop" : ""}
+    ${stray === "drop" ? `iifname wan drop\n    ip daddr { ${outside.join(", ")} } meta l4proto udp drop` : ""}
   }
   chain forward {
     type filter hook forward priority filter; policy drop;

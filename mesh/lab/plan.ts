@@ -263,7 +263,8 @@ class Planner {
       name,
       uplinks,
       sysctls: SYSCTLS,
-      ip: ["link set lo up", ...up.flatMap((uplink) => uplink.up), ...rules],
+      ip: ["link set lo up", ...up.flatMap((uplink) => uplink.up), ...rules.filter((rule) => !isIPv6(rule))],
+      ip6: rules.filter(isIPv6),
     };
   }
 
@@ -339,7 +340,8 @@ function outerFirst(nats: Readonly<Record<string, NatOptions>>): [string, NatOpt
       if (++count > 10) throw new Error(`lab: ${name} is behind itself, or behind too many`);
     return count;
   };
-  return Object.entries(nats).toSorted(([a], [b]) => depth(a) - depth(b));
+  const depths = new Map(Object.keys(nats).map((name) => [name, depth(name)]));
+  return Object.entries(nats).toSorted(([a], [b]) => (depths.get(a) ?? 0) - (depths.get(b) ?? 0));
 }
 
 function outsideAddress(number: number): string {
@@ -353,6 +355,10 @@ function routesOut(gateway: string, device: string, metric: number): string[] {
 
 function defaultRoute(gateway: string, device: string, metric: number): string {
   return `route add default via ${gateway} dev ${device} metric ${metric}`;
+}
+
+function isIPv6(line: string): boolean {
+  return line.includes(":");
 }
 
 /** An IPv4 address some numbers further. */

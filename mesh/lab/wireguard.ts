@@ -39,9 +39,11 @@ export interface Wireguard extends AsyncDisposable {
 }
 
 /** Keys for tests. */
-export async function makeKeys(namespace: Namespace): Promise<{ privateKey: string; publicKey: string }> {
-  const privateKey = (await namespace.run(["wg", "genkey"])).trim();
-  return { privateKey, publicKey: (await namespace.run(["wg", "pubkey"], { input: privateKey })).trim() };
+export async function makeKeys(
+  place: Pick<Namespace, "run">,
+): Promise<{ privateKey: string; publicKey: string }> {
+  const privateKey = (await place.run(["wg", "genkey"])).trim();
+  return { privateKey, publicKey: (await place.run(["wg", "pubkey"], { input: privateKey })).trim() };
 }
 
 /** Starts wireguard-go in a namespace, and sets it up. */

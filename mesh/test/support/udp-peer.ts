@@ -40,6 +40,16 @@ export class UdpPeer implements AsyncDisposable {
     return text;
   }
 
+  /** Resolves when a text has left. */
+  async sent(text: string): Promise<void> {
+    await this.#process.wrote(new RegExp(`^sent .*${text.slice(text.lastIndexOf("text-"))}$`, "m"));
+  }
+
+  /** Sends a text to another socket, and returns where that saw it come from. */
+  async reach(other: UdpPeer, to: Seen = other.at): Promise<Seen> {
+    return await other.got(this.send(to));
+  }
+
   /** Waits for a text, and returns where it came from. */
   async got(text: string, timeoutMs = 5000): Promise<Seen> {
     const [, address = "", port] = await this.#process.wrote(
@@ -51,7 +61,7 @@ export class UdpPeer implements AsyncDisposable {
 
   /** Whether a text has come so far. */
   has(text: string): boolean {
-    return this.#process.log.includes(text);
+    return this.#process.log.split("\n").some((line) => line.startsWith("got ") && line.endsWith(text));
   }
 
   get at(): Seen {

@@ -16,5 +16,5 @@ await once(socket, "listening");
 console.log(`bound ${socket.address().port}`);
 for await (const line of createInterface({ input: process.stdin })) {
   const [to, at, text] = line.split(" ");
-  socket.send(Buffer.from(text, "latin1"), Number(at), to);
+  socket.send(Buffer.from(text, "latin1"), Number(at), to, () => console.log(`sent ${text}`));
 }
