@@ -39,7 +39,7 @@ async function openOutside(
 /** Whether what a socket outside sends arrives: told by a later text of one that may send. */
 async function arrives(from: UdpPeer, at: Seen, inside: UdpPeer, known: UdpPeer): Promise<boolean> {
   const text = from.send(at);
-      await from.sent(text);
+  await from.sent(text);
   await known.reach(inside, at);
   return inside.has(text);
 }
@@ -65,7 +65,7 @@ withLab("each kind of NAT", (startLab) => {
     const blocked = lab.host(hostOf("udp-blocked"));
     const inside = await UdpPeer.open(blocked, blocked.address(), PORT);
     const text = inside.send(near.at);
-      await inside.sent(text);
+    await inside.sent(text);
     expect(await blocked.canPing(V4[0])).toBe(true);
     expect(near.has(text)).toBe(false);
   });

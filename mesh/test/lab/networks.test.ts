@@ -127,7 +127,7 @@ withLab("networks of a lab", (startLab) => {
     const at = await inside.reach(near);
     await lab.nat("a").forget();
     const lost = far.send(at);
-      await far.sent(lost);
+    await far.sent(lost);
     expect(await inside.reach(near)).toEqual(at);
     await near.reach(inside, at);
     expect(inside.has(lost)).toBe(false);
