@@ -1,8 +1,9 @@
 import { randomUUID } from "node:crypto";
 import { chmod, mkdir, open, readFile, rename, rm } from "node:fs/promises";
 import { join } from "node:path";
-import { z } from "zod";
+import * as z from "zod/mini";
 import type { Candidate } from "./candidates/candidate.js";
+import { check } from "./check.js";
 import { MeshError } from "./errors.js";
 import { formatEndpoint, parseEndpoint } from "./ip/endpoint.js";
 
@@ -15,25 +16,28 @@ const MAX_FILE_BYTES = 64 << 20;
 
 const MAX_U64 = (1n << 64n) - 1n;
 
-const u64 = z
-  .string()
-  .regex(/^\d{1,20}$/)
-  .transform(BigInt)
-  .refine((value) => value <= MAX_U64);
+const u64 = z.pipe(
+  z.string().check(z.regex(/^\d{1,20}$/)),
+  z.transform((text: string, context) => {
+    const value = BigInt(text);
+    if (value > MAX_U64) context.issues.push({ code: "custom", message: "too large", input: text });
+    return value;
+  }),
+);
 
-const endpoint = z
-  .string()
-  .max(64)
-  .transform((text, context) => {
+const endpoint = z.pipe(
+  z.string().check(z.maxLength(64)),
+  z.transform((text: string, context) => {
     const parsed = parseEndpoint(text);
     if (parsed !== undefined) return parsed;
-    context.addIssue({ code: "custom", message: "no endpoint" });
+    context.issues.push({ code: "custom", message: "no endpoint", input: text });
     return z.NEVER;
-  });
+  }),
+);
 
 const peerSchema = z.strictObject({
   boot: u64,
-  counter: z.number().int().min(0).max(0xffff_ffff),
+  counter: z.int().check(z.minimum(0), z.maximum(0xffff_ffff)),
   candidates: z
     .array(
       z.strictObject({
@@ -42,13 +46,15 @@ const peerSchema = z.strictObject({
         seenAt: z.number(),
       }),
     )
-    .max(MAX_CANDIDATES),
+    .check(z.maxLength(MAX_CANDIDATES)),
 });
 
 const fileSchema = z.strictObject({
   version: z.literal(1),
   boot: u64,
-  peers: z.record(z.string().max(64), peerSchema).refine((peers) => Object.keys(peers).length <= MAX_PEERS),
+  peers: z
+    .record(z.string().check(z.maxLength(64)), peerSchema)
+    .check(z.refine((peers) => Object.keys(peers).length <= MAX_PEERS)),
 });
 
 /** A candidate of a peer, with the Unix time at which it was known to be true, ms. */
@@ -181,10 +187,9 @@ async function read(path: string): Promise<z.infer<typeof fileSchema> | undefine
   } catch (error) {
     throw damaged(path, "it is not JSON", error);
   }
-  const parsed = fileSchema.safeParse(json);
-  if (parsed.success) return parsed.data;
-  const [issue] = parsed.error.issues;
-  throw damaged(path, `${issue?.path.join(".") || "the whole"}: ${issue?.message}`, parsed.error);
+  const checked = check(fileSchema, json);
+  if (checked.problem === undefined) return checked.value;
+  throw damaged(path, checked.problem, checked.cause);
 }
 
 function damaged(path: string, why: string, cause?: unknown): MeshError {

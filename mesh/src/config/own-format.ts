@@ -1,6 +1,7 @@
 import { resolve } from "node:path";
 import { parseBrokerPool } from "sidewire";
 import * as z from "zod/mini";
+import { check } from "../check.js";
 import { MeshError } from "../errors.js";
 import { addressFrom, allowedIpFrom, checkHostPort, endpointFrom, keyFrom, MAX_PEERS } from "./parts.js";
 import type { PeerSettings, Settings } from "./settings.js";
@@ -51,11 +52,9 @@ export async function parseOwnFormat(text: string, folder: string, files: FileRe
     const [place] = /position \d+/.exec(String(error)) ?? [];
     throw new MeshError("INVALID_OPTION", `it is not JSON${place === undefined ? "" : ` (${place})`}`);
   }
-  const { success, data, error } = schema.safeParse(json);
-  if (!success) {
-    const [issue] = error.issues;
-    throw new MeshError("INVALID_OPTION", `${issue?.path.join(".") || "the whole"}: ${issue?.message}`);
-  }
+  const checked = check(schema, json);
+  if (checked.problem !== undefined) throw new MeshError("INVALID_OPTION", checked.problem);
+  const data = checked.value;
   const { brokers, stun, peers = [], stateFolder, privateKeyFile, create = false } = data;
   const at = (file: string): string => resolve(folder, file);
   if (!create) {

@@ -1,12 +1,12 @@
-import { z } from "zod";
+import * as z from "zod/mini";
 import type { DevicePeer, DeviceState } from "./state.js";
 
 /** How many of the endpoints that we gave a peer are remembered, to tell them from those of others. */
 const MAX_ENDPOINTS = 16;
 
-const endpointText: z.ZodString = z.string().min(1).max(100);
-const seconds: z.ZodNumber = z.number().int().min(0).max(0xffff);
-const bytes: z.ZodNumber = z.number().int().min(0).max(Number.MAX_SAFE_INTEGER);
+const endpointText: z.ZodMiniString = z.string().check(z.minLength(1), z.maxLength(100));
+const seconds: z.ZodMiniNumber = z.int().check(z.minimum(0), z.maximum(0xffff));
+const bytes: z.ZodMiniNumber = z.int().check(z.minimum(0));
 
 /** What is known of a peer that we changed. */
 export interface PeerRecord {
@@ -33,18 +33,18 @@ export interface Changes {
   readonly peers: Readonly<Record<string, PeerRecord>>;
 }
 
-export const changesSchema: z.ZodType<Changes> = z.strictObject({
+export const changesSchema: z.ZodMiniType<Changes> = z.strictObject({
   version: z.literal(1),
-  incarnation: z.string().max(100),
+  incarnation: z.string().check(z.maxLength(100)),
   isCreated: z.boolean(),
   hasTable: z.boolean(),
   peers: z.record(
-    z.string().length(44),
+    z.string().check(z.length(44)),
     z.strictObject({
-      before: z.strictObject({ endpoint: endpointText.nullable(), keepaliveS: seconds }),
-      endpoints: z.array(endpointText).min(1).max(MAX_ENDPOINTS),
+      before: z.strictObject({ endpoint: z.nullable(endpointText), keepaliveS: seconds }),
+      endpoints: z.array(endpointText).check(z.minLength(1), z.maxLength(MAX_ENDPOINTS)),
       keepaliveS: seconds,
-      seen: z.strictObject({ endpoint: endpointText.nullable(), receivedBytes: bytes }),
+      seen: z.strictObject({ endpoint: z.nullable(endpointText), receivedBytes: bytes }),
     }),
   ),
 });

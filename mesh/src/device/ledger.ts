@@ -1,4 +1,5 @@
 import { join } from "node:path";
+import { check } from "../check.js";
 import { readBounded, removeDurably, writeDurably } from "../durable-file.js";
 import { MeshError } from "../errors.js";
 import { type Changes, changesSchema } from "./changes.js";
@@ -30,10 +31,9 @@ export class Ledger {
     } catch (error) {
       throw this.#damaged("it is not JSON", error);
     }
-    const parsed = changesSchema.safeParse(json);
-    if (parsed.success) return parsed.data;
-    const [issue] = parsed.error.issues;
-    throw this.#damaged(`${issue?.path.join(".") || "the whole"}: ${issue?.message}`, parsed.error);
+    const checked = check(changesSchema, json);
+    if (checked.problem === undefined) return checked.value;
+    throw this.#damaged(checked.problem, checked.cause);
   }
 
   /** @throws {@link MeshError} `FILE` */

@@ -1,7 +1,7 @@
 import { randomUUID } from "node:crypto";
 import { link, mkdir, readFile, rename, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { z } from "zod";
+import * as z from "zod/mini";
 import { MeshError } from "../errors.js";
 import { networkNamespace } from "./incarnation.js";
 
@@ -12,9 +12,9 @@ export const LOCK_FOLDER = "/run/sidewire-mesh";
 const MAX_TRIES = 10;
 
 const ownerSchema = z.strictObject({
-  pid: z.number().int().min(1).max(0x7fff_ffff),
+  pid: z.int().check(z.minimum(1), z.maximum(0x7fff_ffff)),
   /** When the process was started, in ticks since the machine was: another process of this number was at another time. */
-  startedAt: z.string().regex(/^\d{1,20}$/),
+  startedAt: z.string().check(z.regex(/^\d{1,20}$/)),
 });
 
 type Owner = z.infer<typeof ownerSchema>;

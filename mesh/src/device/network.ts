@@ -1,4 +1,4 @@
-import { z } from "zod";
+import * as z from "zod/mini";
 import { MeshError } from "../errors.js";
 import { formatAddress, parseAddress } from "../ip/address.js";
 import { type Prefix, parsePrefix } from "../ip/prefix.js";
@@ -73,49 +73,46 @@ export function routeGet(address: string, fwmark: number): Command {
   return { program: "ip", args: ["-j", "route", "get", address, ...mark] };
 }
 
-const name = z.string().min(1).max(64);
-const count = z.number().int().min(0).max(0xffff_ffff);
-const text = z.string().max(100);
+const name = z.string().check(z.minLength(1), z.maxLength(64));
+const count = z.int().check(z.minimum(0), z.maximum(0xffff_ffff));
+const text = z.string().check(z.maxLength(100));
 
 const linkSchema = z.object({
   ifindex: count,
   ifname: name,
-  flags: z.array(text).max(64),
+  flags: z.array(text).check(z.maxLength(64)),
   mtu: count,
-  operstate: text.optional(),
-  linkinfo: z.object({ info_kind: text.optional() }).optional(),
-  addr_info: z.array(z.unknown()).max(65_536).default([]),
+  operstate: z.optional(text),
+  linkinfo: z.optional(z.object({ info_kind: z.optional(text) })),
+  addr_info: z._default(z.array(z.unknown()).check(z.maxLength(65_536)), []),
 });
 
 const addressSchema = z.object({
   local: text,
-  prefixlen: count.max(128),
+  prefixlen: count.check(z.maximum(128)),
   scope: text,
-  temporary: z.boolean().default(false),
-  tentative: z.boolean().default(false),
-  dadfailed: z.boolean().default(false),
-  deprecated: z.boolean().default(false),
+  temporary: z._default(z.boolean(), false),
+  tentative: z._default(z.boolean(), false),
+  dadfailed: z._default(z.boolean(), false),
+  deprecated: z._default(z.boolean(), false),
 });
 
 const routeSchema = z.object({
-  type: text.default("unicast"),
+  type: z._default(text, "unicast"),
   dst: text,
-  dev: name.optional(),
-  gateway: text.optional(),
-  prefsrc: text.optional(),
-  table: z.union([text, count]).default("main"),
-  metric: count.default(0),
-  nexthops: z
-    .array(z.object({ dev: name.optional() }))
-    .max(256)
-    .default([]),
+  dev: z.optional(name),
+  gateway: z.optional(text),
+  prefsrc: z.optional(text),
+  table: z._default(z.union([text, count]), "main"),
+  metric: z._default(count, 0),
+  nexthops: z._default(z.array(z.object({ dev: z.optional(name) })).check(z.maxLength(256)), []),
 });
 
 const ruleSchema = z.object({
   priority: count,
-  table: z.union([text, count]).default("main"),
+  table: z._default(z.union([text, count]), "main"),
   not: z.unknown(),
-  fwmark: text.regex(/^0x[\da-f]{1,8}$/).optional(),
+  fwmark: z.optional(text.check(z.regex(/^0x[\da-f]{1,8}$/))),
 });
 
 /** Types of routes that take packets away: to somewhere, or to nowhere. */
@@ -194,7 +191,7 @@ export function parseWay(json: string): Way | undefined {
 }
 
 /** The entries that are understood. Others are of kinds that nobody here asks about. */
-function each<S extends z.ZodType, T>(
+function each<S extends z.ZodMiniType, T>(
   json: string,
   schema: S,
   read: (entry: z.output<S>) => T | undefined,
