@@ -187,6 +187,27 @@ describe("send", () => {
 });
 
 describe("listen", () => {
+  it("warns of a clock that is wrong, however many senders have one, once in a while", async () => {
+    const address = home.makeKey();
+    const listening = await home.listen([...POOL, "--json"]);
+    const startedAt = performance.now();
+    for (let i = 0; i < 5; i++) {
+      const stranger = await peer({ getTime: () => Date.now() + 60_000 });
+      await (await stranger.pipe(address)).deliver(`message ${i}`);
+    }
+    await listening.until(({ out }) => out.includes("message 4"));
+    // One every ten seconds; on a machine that is as slow as that, one more.
+    const most = 1 + Math.floor((performance.now() - startedAt) / 10_000);
+    const { err } = await listening.stop();
+    const warnings = objects(err).filter(({ code }) => code === "SKEW");
+    expect(warnings.length).toBeGreaterThan(0);
+    expect(warnings.length).toBeLessThanOrEqual(most);
+    expect(warnings[0]).toMatchObject({
+      warning: expect.stringMatching(/^the clock of .{8,} is (59|60|61) s ahead of this one/),
+      offsetMs: expect.any(Number),
+    });
+  });
+
   it("prints a line for each message: time, sender, and text or hex", async () => {
     const address = home.makeKey();
     const listening = await home.listen(POOL);
