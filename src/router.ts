@@ -145,10 +145,12 @@ export class Router extends Emitter<RouterEvents> implements AsyncDisposable {
       outbox: this.#outbox,
       wallNow,
     };
+    const isKnown = (from: string): boolean =>
+      settings.accept !== undefined || this.#routes.foundAt(from).length > 0;
     this.#receiver = new Receiver({
       ...shared,
-      isKnown: (from) => settings.accept !== undefined || this.#routes.foundAt(from).length > 0,
-      hasRoom: (from) => !this.#mailbox.isFullFor(from),
+      isKnown,
+      hasRoom: (from) => !this.#mailbox.isFullFor(from, isKnown),
       onAccepted: (messages) => this.#handOver(messages),
       onDropped: (drop) => this.#reporter.dropped(drop),
       onDuplicate: () => this.#reporter.duplicate(),
@@ -196,6 +198,7 @@ export class Router extends Emitter<RouterEvents> implements AsyncDisposable {
     const settings = parsePipeOptions(options, this.#settings.encrypt);
     throwIfAborted(settings.signal);
     this.#lifecycle.checkRunning();
+    this.#routes.seek(to);
     return await this.#takePipe(to, settings);
   }
 
@@ -207,7 +210,9 @@ export class Router extends Emitter<RouterEvents> implements AsyncDisposable {
     if (!useCache) return await this.#openPipe(to, encrypt, hinted, signal);
     // None of those who share it can abort it for the others.
     const make = (): Promise<SmartPipe> => this.#openPipe(to, encrypt, hinted, undefined);
-    const pipe = await abortable(this.#cache.take(to, encrypt, expiryMs, monotonicNow(), make), signal);
+    const isSought = this.#routes.peers.isSought(to);
+    const taken = this.#cache.take(to, encrypt, expiryMs, monotonicNow(), make, isSought);
+    const pipe = await abortable(taken, signal);
     if (hinted.length > 0) pipe.hinted = hinted;
     return pipe;
   }
@@ -221,6 +226,7 @@ export class Router extends Emitter<RouterEvents> implements AsyncDisposable {
     const settings = parseProbeOptions(options, this.#settings.encrypt);
     throwIfAborted(settings.signal);
     this.#lifecycle.checkRunning();
+    this.#routes.seek(to);
     return await this.#lifecycle.track(this.#probe(to, settings));
   }
 

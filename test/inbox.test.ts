@@ -36,12 +36,19 @@ class NaiveInbox {
     return this.waiting.reduce((sum, { length }) => sum + length + OVERHEAD, 0);
   }
 
+  /** Those of one sender, who has one queue here. */
+  bytesOf(sender: string): number {
+    const own = this.waiting.filter(({ queue }) => queue === sender);
+    return own.reduce((sum, { length }) => sum + length + OVERHEAD, 0);
+  }
+
   check({ queue, sequence }: Item, isKnown: boolean): InboxVerdict {
     const next = this.next.get(queue);
     if (sequence < (next ?? 0)) return "late";
     if (sequence === (next ?? 0)) return "accepted";
     const room = isKnown ? this.#maxHeldBytes : (this.#maxHeldBytes * 3) / 4;
-    return this.bytes < room ? "accepted" : "full";
+    const isFull = this.bytes >= room || this.bytesOf(queue) >= this.#maxHeldBytes / 4;
+    return isFull ? "full" : "accepted";
   }
 
   offer(item: Item, now: number): Item[] {
@@ -299,21 +306,28 @@ describe("its verdict", () => {
     expect(ask(inbox, "c", 0)).toBe("accepted");
   });
 
-  it("is full by the bytes that wait", () => {
-    const inbox = new Inbox<number>({ ...LIMITS, maxHeldBytes: 100_000 });
-    inbox.offer("a", 1, by("a"), 50_000, 1, 0);
-    expect(ask(inbox, "a", 2)).toBe("accepted");
-    inbox.offer("a", 2, by("a"), 50_000, 2, 0);
-    expect(ask(inbox, "a", 3)).toBe("full");
+  it("is full by the bytes that wait, of one source in a quarter of the room", () => {
+    const inbox = new Inbox<number>({ ...LIMITS, maxHeldBytes: 400_000 });
+    for (const source of ["a", "b", "c", "d"]) {
+      expect(ask(inbox, source, 1)).toBe("accepted");
+      inbox.offer(source, 1, by(source), 50_000, 1, 0);
+      expect(ask(inbox, source, 2)).toBe("accepted");
+      inbox.offer(source, 2, by(source), 50_000, 2, 0);
+      expect(ask(inbox, source, 3)).toBe("full");
+      expect(inbox.check("another queue of its", 1, by(source))).toBe("full");
+      expect(ask(inbox, "e", 1)).toBe(source === "d" ? "full" : "accepted");
+    }
     put(inbox, "a", 0, 0);
-    expect(ask(inbox, "a", 4)).toBe("accepted");
+    expect([ask(inbox, "a", 4), ask(inbox, "e", 1), ask(inbox, "b", 3)]).toEqual([
+      ...["accepted", "accepted", "full"],
+    ]);
   });
 
   it("lets strangers fill three quarters, and a peer that is known the rest", () => {
     const inbox = new Inbox<number>({ ...LIMITS, maxHeldBytes: 8 * OVERHEAD });
-    let sequence = 0;
-    while (inbox.check("stranger", ++sequence, by("stranger", false)) === "accepted")
-      put(inbox, "stranger", sequence, 0);
+    let count = 0;
+    while (inbox.check(`stranger ${++count}`, 1, by(`stranger ${count}`, false)) === "accepted")
+      put(inbox, `stranger ${count}`, 1, 0);
     expect(inbox.held).toBe(6);
     for (const behind of [1, 2]) {
       expect(ask(inbox, "known", behind)).toBe("accepted");

@@ -46,6 +46,8 @@ function put(mailbox: Mailbox, ...sequences: number[]): void {
   for (const sequence of sequences) mailbox.put(messageOf(sequence));
 }
 
+const nobody = (): boolean => false;
+
 function range(count: number): number[] {
   return [...Array(count).keys()];
 }
@@ -236,10 +238,10 @@ describe.each(FACES)("%s", (_, come) => {
   it("that comes late gets what waited, in order, then what comes", async () => {
     const { events, mailbox } = mailboxWith(...range(1024));
     const { seen, handler } = recorder();
-    expect(mailbox.isFullFor("")).toBe(true);
+    expect(mailbox.isFullFor("", nobody)).toBe(true);
     come(events, handler);
     await turn();
-    expect(mailbox.isFullFor("")).toBe(false);
+    expect(mailbox.isFullFor("", nobody)).toBe(false);
     put(mailbox, 1024, 1025);
     await turn();
     expect(seen).toEqual(range(1026));
@@ -379,18 +381,18 @@ describe("functions that take long", () => {
       const { handler, seen, end } = slow();
       come(events, handler);
       put(mailbox, ...range(1023));
-      expect(mailbox.isFullFor("")).toBe(false);
+      expect(mailbox.isFullFor("", nobody)).toBe(false);
       // As many as may come out of a gap at once.
       put(mailbox, ...range(2000).slice(1023));
-      expect(mailbox.isFullFor("")).toBe(true);
+      expect(mailbox.isFullFor("", nobody)).toBe(true);
       expect(seen).toEqual(range(1024));
       await end(10);
       expect(seen).toEqual(range(1034));
-      expect(mailbox.isFullFor("")).toBe(true);
+      expect(mailbox.isFullFor("", nobody)).toBe(true);
       await end(1024);
       expect(seen).toEqual(range(2000));
       await end(1);
-      expect(mailbox.isFullFor("")).toBe(false);
+      expect(mailbox.isFullFor("", nobody)).toBe(false);
     },
   );
 
@@ -400,10 +402,10 @@ describe("functions that take long", () => {
     const leave = come(events, hung.handler);
     come(events, quick.handler);
     put(mailbox, ...range(1100));
-    expect([hung.seen.length, quick.seen.length, mailbox.isFullFor("")]).toEqual([1024, 1024, true]);
+    expect([hung.seen.length, quick.seen.length, mailbox.isFullFor("", nobody)]).toEqual([1024, 1024, true]);
     leave();
     expect(quick.seen).toEqual(range(1100));
-    expect(mailbox.isFullFor("")).toBe(false);
+    expect(mailbox.isFullFor("", nobody)).toBe(false);
   });
 
   it("fill it also where each wants one message", async () => {
@@ -415,7 +417,7 @@ describe("functions that take long", () => {
     };
     events.once("message", next);
     put(mailbox, ...range(1100));
-    expect([seen.length, mailbox.isFullFor("")]).toEqual([1024, true]);
+    expect([seen.length, mailbox.isFullFor("", nobody)]).toEqual([1024, true]);
     await end(1100);
     expect(seen).toEqual(range(1100));
   });
@@ -427,11 +429,11 @@ describe("functions that take long", () => {
       throw "broken";
     });
     put(mailbox, ...range(1100));
-    expect(mailbox.isFullFor("")).toBe(true);
+    expect(mailbox.isFullFor("", nobody)).toBe(true);
     await turn();
     await turn();
     await turn();
-    expect(mailbox.isFullFor("")).toBe(false);
+    expect(mailbox.isFullFor("", nobody)).toBe(false);
     expect(errors).toHaveLength(1100);
   });
 
@@ -592,12 +594,12 @@ describe("the end of a reader", () => {
 describe("a mailbox", () => {
   it("is full with 1024 messages that nobody has read, until somebody does", () => {
     const { mailbox } = mailboxWith(...range(1023));
-    expect(mailbox.isFullFor("")).toBe(false);
+    expect(mailbox.isFullFor("", nobody)).toBe(false);
     put(mailbox, 1023);
-    expect(mailbox.isFullFor("")).toBe(true);
+    expect(mailbox.isFullFor("", nobody)).toBe(true);
     const { seen, handler } = recorder();
     mailbox.addHandler(handler);
-    expect(mailbox.isFullFor("")).toBe(false);
+    expect(mailbox.isFullFor("", nobody)).toBe(false);
     expect(seen).toHaveLength(1024);
   });
 
@@ -606,22 +608,22 @@ describe("a mailbox", () => {
     mailbox.addHandler(() => {});
     const slow = mailbox.read(undefined);
     put(mailbox, ...range(1023));
-    expect(mailbox.isFullFor("")).toBe(false);
+    expect(mailbox.isFullFor("", nobody)).toBe(false);
     put(mailbox, 1023);
-    expect(mailbox.isFullFor("")).toBe(true);
+    expect(mailbox.isFullFor("", nobody)).toBe(true);
     await slow.next();
-    expect(mailbox.isFullFor("")).toBe(false);
+    expect(mailbox.isFullFor("", nobody)).toBe(false);
     put(mailbox, 1024);
-    expect(mailbox.isFullFor("")).toBe(true);
+    expect(mailbox.isFullFor("", nobody)).toBe(true);
     await slow.return?.();
-    expect(mailbox.isFullFor("")).toBe(false);
+    expect(mailbox.isFullFor("", nobody)).toBe(false);
   });
 
   it("is never full with handlers alone", () => {
     const { mailbox } = mailboxWith();
     mailbox.addHandler(() => {});
     put(mailbox, ...range(3000));
-    expect(mailbox.isFullFor("")).toBe(false);
+    expect(mailbox.isFullFor("", nobody)).toBe(false);
   });
 
   it("is not filled by a reader whose signal has fired and who takes no further step", () => {
@@ -631,6 +633,6 @@ describe("a mailbox", () => {
     mailbox.read(controller.signal);
     controller.abort();
     put(mailbox, ...range(2000));
-    expect(mailbox.isFullFor("")).toBe(false);
+    expect(mailbox.isFullFor("", nobody)).toBe(false);
   });
 });

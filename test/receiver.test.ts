@@ -36,17 +36,25 @@ interface What {
   readonly at?: number;
   /** Another queue. */
   readonly queue?: number;
+  /** Instead of Ann. */
+  readonly by?: Identity;
+}
+
+/** Somebody else, whose signatures nobody looks at. */
+function somebody(number: number): Identity {
+  return { publicKey: new Uint8Array(33).fill(number).fill(2, 0, 1), sign: () => new Uint8Array(64) };
 }
 
 function payloadOf(
   sequence: number,
-  { type = MessageType.Message, sealed, at = START, queue }: What = {},
+  { type = MessageType.Message, sealed, at = START, queue, by = cheapAnn }: What = {},
 ): Promise<Uint8Array> {
   const queueId = queue === undefined ? QUEUE : queue.toString(16).padStart(64, "0");
   const text = new TextEncoder().encode(`message ${sequence}`);
-  const context = { source: ann.publicKeyHex, destination: ben.publicKeyHex, queueId, sequence };
+  const source = Buffer.from(by.publicKey).toString("hex");
+  const context = { source, destination: ben.publicKeyHex, queueId, sequence };
   const message = sealed ? seal(text, context) : text;
-  return AppPacket.pack({ queueId, sequence, timestamp: Math.floor(at / 1000), type, message }, cheapAnn);
+  return AppPacket.pack({ queueId, sequence, timestamp: Math.floor(at / 1000), type, message }, by);
 }
 
 async function receive(bench: Bench, sequence: number, what?: What): Promise<void> {
@@ -251,22 +259,37 @@ describe("a signer that hangs", () => {
     };
   }
 
-  it("is owed at most 1024 signatures: the rest is refused, and taken when it is back", async () => {
+  it("owes at most 1024 signatures, to one peer 256, to strangers 768: the rest is refused, and taken when it is back", async () => {
+    for (const isKnown of [true, false]) {
+      const signer = agent();
+      const bench = await makeBench(
+        { publicKey: ben.publicKey, sign: signer.sign },
+        { verify: () => true, isKnown: () => isKnown },
+      );
+      const most = isKnown ? 1024 : 768;
+      const all = Array.from({ length: most / 256 + 1 }, (_, i) => somebody(i));
+      for (const by of all) for (let i = 0; i < 260; i++) await receive(bench, i, { by });
+      expect([signer.asked, bench.counts.accepted]).toEqual([most, most]);
+      expect(bench.counts.dropped).toEqual({ full: 260 * all.length - most });
+      // A probe and a copy ask for nothing more, nor are they refused for good.
+      await receive(bench, 0, { by: somebody(0), type: MessageType.Probe });
+      await receive(bench, 0, { by: somebody(0) });
+      expect(signer.asked).toBe(most);
+      signer.answer(new Uint8Array(64));
+      await turn();
+      await receive(bench, 256, { by: somebody(0) });
+      expect(bench.counts.accepted).toBe(most + 1);
+      // Each of the messages; the copy of the first came by the same broker.
+      expect(bench.counts.published).toBe(most);
+    }
+  });
+
+  it("is not used up by one peer: another's message is taken", async () => {
     const signer = agent();
     const bench = await makeBench({ publicKey: ben.publicKey, sign: signer.sign }, { verify: () => true });
-    for (let sequence = 0; sequence < 1030; sequence++) await receive(bench, sequence);
-    expect([signer.asked, bench.counts.accepted]).toEqual([1024, 1024]);
-    expect(bench.counts.dropped).toEqual({ full: 6 });
-    // A probe and a copy ask for nothing more, nor are they refused for good.
-    await receive(bench, 0, { type: MessageType.Probe });
-    await receive(bench, 0);
-    expect(signer.asked).toBe(1024);
-    signer.answer(new Uint8Array(64));
-    await turn();
-    await receive(bench, 1024);
-    expect(bench.counts.accepted).toBe(1025);
-    // Each of the messages; the copy of the first came by the same broker.
-    expect(bench.counts.published).toBe(1024);
+    for (let i = 0; i < 1100; i++) await receive(bench, i);
+    await receive(bench, 0, { by: somebody(1) });
+    expect([signer.asked, bench.counts.accepted]).toEqual([257, 257]);
   });
 
   it("is asked again by a copy of the message after a while", async () => {
@@ -327,7 +350,7 @@ describe("a key for sealed messages that hangs", () => {
     vi.useRealTimers();
   });
 
-  it("is waited for by 256 messages for five seconds, the rest is refused", async () => {
+  it("is waited for by 256 messages, 64 of each peer, for five seconds, the rest is refused", async () => {
     let asked = 0;
     const sharedSecret = (): Promise<Uint8Array> => {
       asked++;
@@ -339,14 +362,16 @@ describe("a key for sealed messages that hangs", () => {
       { verify: () => true, onFailed: (name, error) => failed.push([name, error]) },
     );
     const payloads = await Promise.all(
-      [...Array(260).keys()].map((sequence) => payloadOf(sequence, { sealed: true })),
+      [0, 1, 2, 3, 4].flatMap((number) =>
+        [...Array(65).keys()].map((sequence) => payloadOf(sequence, { sealed: true, by: somebody(number) })),
+      ),
     );
     const received = payloads.map((payload) => bench.receiver.receive(bench.slot, payload));
     await turn();
-    expect([asked, bench.counts.dropped]).toEqual([256, { full: 4 }]);
+    expect([asked, bench.counts.dropped]).toEqual([256, { full: 69 }]);
     await vi.advanceTimersByTimeAsync(5000);
     await Promise.all(received);
-    expect([bench.counts.accepted, bench.counts.dropped]).toEqual([0, { full: 260 }]);
+    expect([bench.counts.accepted, bench.counts.dropped]).toEqual([0, { full: 325 }]);
     expect(failed[0]).toEqual(["identity.sharedSecret", expect.any(Error)]);
     // An open one goes on meanwhile and after.
     await receive(bench, 0);
@@ -359,6 +384,6 @@ describe("a key for sealed messages that hangs", () => {
     // Nobody waits for it any more, and nothing is told of it.
     await bench.receiver.end();
     expect(vi.getTimerCount()).toBe(timers);
-    expect(bench.counts.dropped).toEqual({ full: 260 });
+    expect(bench.counts.dropped).toEqual({ full: 325 });
   });
 });

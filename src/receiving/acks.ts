@@ -1,5 +1,6 @@
 import { bytesToHex, randomBytes, utf8ToBytes } from "@noble/hashes/utils.js";
 import { monotonicNow } from "../base/alarm.js";
+import { Tally } from "../base/tally.js";
 import { TieredMap } from "../base/tiered-map.js";
 import type { LinkSet } from "../brokers/link-set.js";
 import type { LinkSlot } from "../brokers/link-slot.js";
@@ -20,8 +21,13 @@ export interface AcksOptions {
 /** ACKs kept for the copies of their messages, of known peers and of strangers. */
 const KEPT_ACKS = 1024;
 
-/** How many signatures may be waited for at once; while there are more, nothing is taken that wants another. */
+/**
+ * How many signatures may be waited for at once; while there are more, nothing is taken that wants another. Strangers
+ * leave a quarter of them to peers that are known, and nobody is owed more than a quarter.
+ */
 const MAX_UNSIGNED = 1024;
+const STRANGERS_SHARE = 0.75;
+const SOURCE_SHARE = 0.25;
 
 /** A signature that takes longer is not counted on any more: a copy of the message asks for another. */
 const SIGNING_PATIENCE_MS = 5000;
@@ -43,6 +49,8 @@ export function isBareAck(message: Uint8Array): boolean {
 
 /** An ACK of ours, and where it was given. */
 interface Ack {
+  /** To whom. */
+  readonly to: string;
   readonly payload: Promise<Uint8Array>;
   readonly by: Set<LinkSlot>;
   readonly askedAt: number;
@@ -60,18 +68,21 @@ export class Acks {
   readonly #acks = new TieredMap<string, Ack>(KEPT_ACKS);
   /** Those that the signer owes, the oldest first. */
   readonly #unsigned = new Set<Ack>();
+  /** How many of them each peer waits for. */
+  readonly #owed = new Tally<string>();
 
   constructor(options: AcksOptions) {
     this.#options = options;
   }
 
   /** Whether one more can be asked for: what is accepted is to be acknowledged. */
-  hasRoom(now: number): boolean {
+  hasRoom(to: string, now: number): boolean {
     for (const ack of this.#unsigned) {
       if (!isOverdue(ack, now)) break;
-      this.#unsigned.delete(ack);
+      this.#forget(ack);
     }
-    return this.#unsigned.size < MAX_UNSIGNED;
+    const share = this.#options.isKnown(to) ? 1 : STRANGERS_SHARE;
+    return this.#unsigned.size < MAX_UNSIGNED * share && this.#owed.of(to) < MAX_UNSIGNED * SOURCE_SHARE;
   }
 
   /**
@@ -106,7 +117,7 @@ export class Acks {
     const key = Outbox.keyOf(source, queueId, sequence);
     const kept = this.#acks.get(key);
     if (kept && now - kept.askedAt <= (kept.isSigned ? TIMELY_MS : SIGNING_PATIENCE_MS)) return kept;
-    if (!this.hasRoom(now)) return undefined;
+    if (!this.hasRoom(source, now)) return undefined;
     const payload = AppPacket.pack(
       {
         queueId,
@@ -117,22 +128,29 @@ export class Acks {
       },
       this.#options.identity,
     );
-    const ack: Ack = { payload, by: new Set(), askedAt: now, isAnother: kept !== undefined, isSigned: false };
+    const isAnother = kept !== undefined;
+    const ack: Ack = { to: source, payload, by: new Set(), askedAt: now, isAnother, isSigned: false };
     this.#acks.set(key, ack, this.#options.isKnown(source));
     this.#unsigned.add(ack);
+    this.#owed.add(source, 1);
     payload.then(
       () => {
         ack.isSigned = true;
-        this.#unsigned.delete(ack);
+        this.#forget(ack);
       },
       (error: unknown) => {
-        this.#unsigned.delete(ack);
+        this.#forget(ack);
         // The next copy asks the signer again.
         if (this.#acks.get(key) === ack) this.#acks.delete(key);
         this.#options.onFailed(error);
       },
     );
     return ack;
+  }
+
+  /** It is owed no more. */
+  #forget(ack: Ack): void {
+    if (this.#unsigned.delete(ack)) this.#owed.add(ack.to, -1);
   }
 }
 

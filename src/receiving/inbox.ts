@@ -1,4 +1,5 @@
 import { NEVER } from "../base/alarm.js";
+import { Tally } from "../base/tally.js";
 
 /** What the inbox says of a message that is offered to it. */
 export type InboxVerdict =
@@ -51,7 +52,7 @@ export interface Sender {
 /** What a message takes beside its bytes, roomily: so the number of those that wait is bounded as well. */
 const OVERHEAD = 4096;
 
-/** Strangers leave a quarter of the room to peers that are known, and nobody's queues get more than a quarter. */
+/** Strangers leave a quarter of the room to peers that are known, and nobody gets more than a quarter. */
 const STRANGERS_SHARE = 0.75;
 const SOURCE_SHARE = 0.25;
 
@@ -83,6 +84,8 @@ export class Inbox<T> {
   readonly #held = new Set<Held<T>>();
   readonly #limits: InboxLimits;
   #heldBytes = 0;
+  /** Those of each source. */
+  readonly #heldBytesOf = new Tally<string>();
 
   constructor(limits: InboxLimits) {
     this.#limits = limits;
@@ -107,11 +110,14 @@ export class Inbox<T> {
    * Whether a message may come in.
    * @param id - source and queue id
    */
-  check(id: string, sequence: number, { isKnown, passed }: Sender): InboxVerdict {
+  check(id: string, sequence: number, { source, isKnown, passed }: Sender): InboxVerdict {
     const next = this.#queues.get(id)?.next ?? passed;
     if (sequence < next) return "late";
-    const room = this.#limits.maxHeldBytes * (isKnown ? 1 : STRANGERS_SHARE);
-    return sequence > next && this.#heldBytes >= room ? "full" : "accepted";
+    const { maxHeldBytes } = this.#limits;
+    const isFull =
+      this.#heldBytes >= maxHeldBytes * (isKnown ? 1 : STRANGERS_SHARE) ||
+      this.#heldBytesOf.of(source) >= maxHeldBytes * SOURCE_SHARE;
+    return sequence > next && isFull ? "full" : "accepted";
   }
 
   /**
@@ -138,6 +144,7 @@ export class Inbox<T> {
     queue.held.set(sequence, held);
     this.#held.add(held);
     this.#heldBytes += bytes;
+    this.#heldBytesOf.add(source, bytes);
     const run = this.#takeRun(queue);
     if (queue.held.size === 0) this.#becomeIdle(queue);
     return run;
@@ -188,6 +195,7 @@ export class Inbox<T> {
     queue.next = sequence + 1;
     this.#held.delete(held);
     this.#heldBytes -= bytes;
+    this.#heldBytesOf.add(queue.source, -bytes);
     return item;
   }
 

@@ -17,6 +17,10 @@ export interface MessageListeners {
 /** How many messages wait for a reader that is slow, or for the first one to come. */
 const MAX_WAITING = 1024;
 
+/** So many more may wait of peers that are known, of each so many: whoever filled the room keeps none of these out. */
+const MORE_OF_KNOWN = 256;
+const MORE_OF_EACH = 32;
+
 /** How many calls of one function may go on at once; as long as there are so many, further messages wait. */
 const MAX_UNFINISHED = 1024;
 
@@ -44,13 +48,26 @@ export class Mailbox {
     this.#onError = onError;
   }
 
-  /** Whether one more message of this peer would have to be refused. */
-  isFullFor(from: string): boolean {
-    if (this.#isBusy) return true;
+  /**
+   * Whether one more message of this peer would have to be refused.
+   * @param isKnown - whether a peer is more than a stranger
+   */
+  isFullFor(from: string, isKnown: (from: string) => boolean): boolean {
     // What waits for somebody else does not stand in its way.
-    if (this.#waiting.length >= MAX_WAITING && !this.#handlersOf.has(from)) return true;
-    for (const reader of this.#readers) if (reader.queue.length >= MAX_WAITING) return true;
-    return false;
+    const isBusy = this.#isBusy;
+    let most = this.#handlersOf.has(from) && !isBusy ? 0 : this.#waiting.length;
+    for (const { queue } of this.#readers) most = Math.max(most, queue.length);
+    if (isBusy) most += MAX_WAITING;
+    if (most < MAX_WAITING) return false;
+    if (most >= MAX_WAITING + MORE_OF_KNOWN || !isKnown(from)) return true;
+    return this.#waitingOf(from) >= MORE_OF_EACH;
+  }
+
+  #waitingOf(from: string): number {
+    let count = this.#waiting.filter((message) => message.from === from).length;
+    for (const { queue } of this.#readers)
+      count = Math.max(count, queue.filter(({ message }) => message.from === from).length);
+    return count;
   }
 
   /** Adds a handler, once; returns the function that removes it. */

@@ -1,12 +1,17 @@
 import { BoundedMap } from "../base/bounded-map.js";
 import { Patience } from "../base/patience.js";
+import { Tally } from "../base/tally.js";
 import { Outbox } from "../sending/outbox.js";
 import type { Identity } from "../wire/identity.js";
 import type { AppPacket } from "../wire/packet.js";
 import { tryToOpen } from "../wire/seal.js";
 
-/** How many sealed messages may be opened at once, and for how long: the key may be in somebody else's hands. */
+/**
+ * How many sealed messages may be opened at once, how many of one peer, and for how long: the key may be in somebody
+ * else's hands.
+ */
 const MAX_OPENING = 256;
+const MAX_OPENING_OF_EACH = 64;
 const OPENING_PATIENCE_MS = 5000;
 
 /** Of so many messages it is remembered that they do not open: somebody else's, played again and again. */
@@ -25,6 +30,7 @@ export interface OpenerOptions {
 export class Opener {
   readonly #options: OpenerOptions;
   readonly #opening = new Map<string, Promise<Opened>>();
+  readonly #openingOf = new Tally<string>();
   readonly #unopened = new BoundedMap<string, true>(KEPT_UNOPENED);
 
   readonly #patience = new Patience(OPENING_PATIENCE_MS);
@@ -44,9 +50,14 @@ export class Opener {
     if (this.#unopened.has(key)) return "not-opened";
     const opening = this.#opening.get(key);
     if (opening !== undefined) return await opening;
-    if (this.#opening.size >= MAX_OPENING) return "full";
-    const opened = this.#open(packet, key).finally(() => this.#opening.delete(key));
+    const { source } = packet;
+    if (this.#opening.size >= MAX_OPENING || this.#openingOf.of(source) >= MAX_OPENING_OF_EACH) return "full";
+    const opened = this.#open(packet, key).finally(() => {
+      this.#opening.delete(key);
+      this.#openingOf.add(source, -1);
+    });
     this.#opening.set(key, opened);
+    this.#openingOf.add(source, 1);
     return await opened;
   }
 

@@ -306,7 +306,7 @@ export class Receiver {
     if (seen === "seen") return seen;
     const turn = this.#inbox.check(source + queueId, sequence, this.#senderOf(packet));
     if (turn === "late") return "out-of-order";
-    const isRoom = hasRoom(source) && this.#acks.hasRoom(now);
+    const isRoom = hasRoom(source) && this.#acks.hasRoom(source, now);
     return seen === "new" && turn === "accepted" && isRoom ? "new" : "full";
   }
 

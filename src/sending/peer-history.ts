@@ -1,4 +1,4 @@
-import { BoundedMap } from "../base/bounded-map.js";
+import { TieredMap } from "../base/tiered-map.js";
 import { LineSpeed, LONG_BYTES } from "../brokers/line-speed.js";
 import type { Broker } from "../wire/broker-pool.js";
 
@@ -16,15 +16,28 @@ interface Peer {
 /** How many brokers are remembered for a peer. */
 const BROKERS_PER_PEER = 3;
 
-/** How many peers are remembered. */
+/** How many peers are remembered that the application sought, and how many others. */
 const MAX_PEERS = 1000;
 
 /** The weight of a new round trip in the running mean, as TCP has it (RFC 6298). */
 const GAIN = 1 / 8;
 
-/** Where peers were found and how far away they are, for those used last. */
+/**
+ * Where peers were found and how far away they are, for those used last. Whoever writes may be answered, and so become
+ * one of them: those that the application sought by itself are remembered apart, where others push nobody out.
+ */
 export class PeerHistory {
-  readonly #peers = new BoundedMap<string, Peer>(MAX_PEERS);
+  readonly #peers = new TieredMap<string, Peer>(MAX_PEERS);
+
+  /** Notes that the application wants to talk to a peer, rather than answer it. */
+  seek(address: string): void {
+    this.#peers.set(address, this.#peerAt(address), true);
+  }
+
+  /** Whether it did. */
+  isSought(address: string): boolean {
+    return this.#peers.isKnown(address);
+  }
 
   /** The brokers where a peer answered, the latest first. */
   brokersOf(address: string): readonly Broker[] {
@@ -83,14 +96,21 @@ export class PeerHistory {
     peer.roundTripMs = mean + (roundTripMs - mean) * GAIN;
   }
 
+  /** Makes it the one used last. */
   #touch(address: string): Peer {
-    const peer = this.#peers.get(address) ?? {
-      brokers: [],
-      roundTripMs: undefined,
-      isOriginal: undefined,
-      speed: new LineSpeed(),
-    };
-    this.#peers.set(address, peer);
+    const peer = this.#peerAt(address);
+    this.#peers.set(address, peer, false);
     return peer;
+  }
+
+  #peerAt(address: string): Peer {
+    return (
+      this.#peers.get(address) ?? {
+        brokers: [],
+        roundTripMs: undefined,
+        isOriginal: undefined,
+        speed: new LineSpeed(),
+      }
+    );
   }
 }

@@ -1,4 +1,4 @@
-import { BoundedMap } from "../base/bounded-map.js";
+import { TieredMap } from "../base/tiered-map.js";
 import type { SmartPipe } from "./smart-pipe.js";
 
 interface Entry {
@@ -6,16 +6,17 @@ interface Entry {
   usedAt: number;
 }
 
-/** How many pipes are kept. */
+/** How many pipes are kept to peers that the application sought, and to those that were answered. */
 const MAX_PIPES = 1000;
 
 /** The pipes that may be handed out again, one for each destination and kind. Times are monotonic milliseconds. */
 export class PipeCache {
-  readonly #entries = new BoundedMap<string, Entry>(MAX_PIPES);
+  readonly #entries = new TieredMap<string, Entry>(MAX_PIPES);
 
   /**
    * The destination's pipe. One that was not used for `expiryMs` is made anew; those who ask while it is
    * being made share it. One that cannot be made is not kept.
+   * @param isSought - whether the application wants to talk to it, rather than answer it
    */
   take(
     to: string,
@@ -23,6 +24,7 @@ export class PipeCache {
     expiryMs: number,
     now: number,
     make: () => Promise<SmartPipe>,
+    isSought: boolean,
   ): Promise<SmartPipe> {
     const key = to + encrypted;
     let entry = this.#entries.get(key);
@@ -38,7 +40,7 @@ export class PipeCache {
       }, evict);
     }
     entry.usedAt = now;
-    this.#entries.set(key, entry);
+    this.#entries.set(key, entry, isSought);
     return entry.making;
   }
 

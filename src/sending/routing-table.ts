@@ -47,9 +47,21 @@ export class RoutingTable {
     return this.peers.brokersOf(address);
   }
 
-  /** Notes that a peer is to be found on a broker, and keeps it. */
+  /** Notes that the application wants to talk to a peer: where it is found is kept from now on. */
+  seek(address: string): void {
+    const isNew = !this.peers.isSought(address);
+    this.peers.seek(address);
+    const found = this.peers.brokersOf(address);
+    if (isNew && found.length > 0) this.keep(address, found);
+  }
+
+  /**
+   * Notes that a peer is to be found on a broker, and keeps it, unless the peer was only ever answered: whoever writes
+   * next time says where it is.
+   */
   found(address: string, broker: Broker): void {
-    if (this.peers.found(address, broker)) this.keep(address, this.peers.brokersOf(address));
+    const isChange = this.peers.found(address, broker);
+    if (isChange && this.peers.isSought(address)) this.keep(address, this.peers.brokersOf(address));
   }
 
   /** The usable brokers that the store kept for an address. */
