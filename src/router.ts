@@ -274,6 +274,17 @@ export class Router extends Emitter<RouterEvents> implements AsyncDisposable {
     return await this.#links.closeUnwanted();
   }
 
+  /**
+   * To be called when the network has changed: another uplink, another Wi-Fi, a VPN. Nothing tells a connection that
+   * its way is gone. Those from addresses that this machine has no more end at once, the others are asked for a sign of
+   * life, and brokers that wait for their next try are dialled. All routers on the same connections are meant.
+   * @throws {@link SidewireError} `NOT_STARTED`, `CLOSED`
+   */
+  networkChanged(): void {
+    this.#lifecycle.checkRunning();
+    this.#connections.networkChanged();
+  }
+
   /** What each broker did so far, and what was received and dropped. */
   stats(): RouterStats {
     return {

@@ -272,6 +272,16 @@ describe("a session", () => {
     expect(told.ended).toMatchObject({ reason: "lost", message: "no answer to a ping within 3000 ms" });
   });
 
+  it("is lost at once when the address that it left by is gone", async () => {
+    const told = await opened();
+    const { connection, session } = told;
+    connection.isStranded = true;
+    session.check();
+    expect(connection.state).toBe("destroyed");
+    expect(vi.getTimerCount()).toBe(0);
+    expect(told.ended).toMatchObject({ reason: "lost" });
+  });
+
   it("tells how it was closed, once", async () => {
     const told = await opened();
     told.connection.events.onClose(new Error("connection reset (ECONNRESET)"));

@@ -213,6 +213,10 @@ class Session implements BrokerLink, Reader {
   }
 
   check(): void {
+    if (this.#connection?.isStranded) {
+      this.fail(new BrokerError("lost", "the address that it left by is none of this machine's any more"));
+      return;
+    }
     // What has come in and waits to be read is a sign of life.
     if (this.#state !== "messages" || this.#liveness.isSuspected || this.#backlog.isThere) return;
     this.#ping();

@@ -155,6 +155,24 @@ export class Connections {
     if (slot.known.state === "open") this.#settle(slot, monotonicNow());
   }
 
+  /**
+   * The network is another one. Sessions that leave by an address which is gone are over at once, the others are asked
+   * for a sign of life, and nobody waits for a next try.
+   */
+  networkChanged(): void {
+    const now = monotonicNow();
+    this.wakes++;
+    for (const known of [...this.#brokers.values()]) {
+      known.link?.check();
+      known.failures = 0;
+      if (known.state === "waiting") known.retryAt = Math.max(now, mayBeTriedAt(known, this.#options));
+      if (known.state !== "connecting") continue;
+      known.dialling?.abort();
+      void this.#connect(known, now);
+    }
+    this.#retry.set(now);
+  }
+
   /** Resolves when the sessions are gone that were ended. */
   async left(): Promise<void> {
     await Promise.all(this.#leaving);

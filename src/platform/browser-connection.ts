@@ -26,6 +26,9 @@ export class BrowserConnection implements Connection {
     webSocket.onclose = ({ code }) => events.onClose(isOpen ? ending(code) : new Error(unreachable()));
   }
 
+  /** A page is not told of addresses. */
+  readonly isStranded = false;
+
   get unsentBytes(): number {
     return this.#webSocket.bufferedAmount;
   }

@@ -51,6 +51,8 @@ export interface SocketTarget {
 export interface Connection {
   /** Bytes that were written and have not left the process, as far as it can tell. */
   readonly unsentBytes: number;
+  /** The address that it leaves by is none of this machine's any more: it is dead, and nobody will say so. */
+  readonly isStranded: boolean;
   /** Writes bytes, which must not change any more. Does nothing unless the connection is open. */
   write(bytes: Uint8Array): void;
   /** Reads no more for now, where that can be: a browser's WebSocket goes on. */

@@ -1,4 +1,5 @@
 import type { Socket } from "node:net";
+import { networkInterfaces } from "node:os";
 import { wordsFor } from "./failure-words.js";
 import type { Connection, ConnectionEvents, Stage } from "./platform.js";
 
@@ -23,6 +24,18 @@ export class SocketConnection implements Connection {
 
   get unsentBytes(): number {
     return this.#socket?.writableLength ?? 0;
+  }
+
+  get isStranded(): boolean {
+    const address = this.#socket?.localAddress;
+    if (address === undefined) return false;
+    try {
+      const own = Object.values(networkInterfaces()).flat();
+      return own.length > 0 && !own.some((one) => one?.address === address);
+    } catch {
+      // Not every system tells: Android does not.
+      return false;
+    }
   }
 
   /** What is written before everything else has its turn leaves together: one call of the system, one packet. */

@@ -48,6 +48,10 @@ export class WebSocketConnection implements Connection {
     return this.#lower.unsentBytes;
   }
 
+  get isStranded(): boolean {
+    return this.#lower.isStranded;
+  }
+
   write(bytes: Uint8Array): void {
     if (this.#head === undefined) this.#lower.write(binaryFrame(bytes));
   }

@@ -4,6 +4,7 @@ import type { Connection, ConnectionEvents } from "../../src/platform/platform.j
 
 /** A connection without a socket: the test is the other side. */
 export class MemoryConnection implements Connection {
+  isStranded = false;
   readonly events: ConnectionEvents;
   readonly written: Buffer[] = [];
   unsentBytes = 0;

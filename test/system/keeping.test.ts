@@ -279,6 +279,34 @@ describe("an idle connection", () => {
   });
 });
 
+describe("networkChanged", () => {
+  it("dials at once what waits for its next try, and keeps what lives", async () => {
+    const living = use(await startEmbeddedBroker("127.0.0.1"));
+    const port = await freePort("127.0.0.2");
+    const ann = await startPeer(poolOf([living, { host: "127.0.0.2", port }]));
+    const waits = (): boolean => ann.stats().brokers.some(({ state }) => state === "waiting");
+    await untilBrokers(ann, waits);
+    use(await startEmbeddedBroker("127.0.0.2", port));
+    // One that was never reached would wait for minutes by now.
+    const lost: string[] = [];
+    ann.on("broker", ({ broker, state }) => {
+      if (state === "waiting") lost.push(broker.host);
+    });
+    ann.networkChanged();
+    await untilBrokers(ann, () => open(ann).length === 2);
+    expect(lost).toEqual([]);
+  });
+
+  it("is refused before the start and after the end", async () => {
+    const broker = use(await startEmbeddedBroker("127.0.0.1"));
+    const ann = makePeer(poolOf([broker]));
+    expect(() => ann.networkChanged()).toThrow(expect.objectContaining({ code: "NOT_STARTED" }));
+    await ann.start();
+    await ann.close();
+    expect(() => ann.networkChanged()).toThrow(expect.objectContaining({ code: "CLOSED" }));
+  });
+});
+
 describe("closeIdle", () => {
   it("closes what is neither listened on nor waited for, whatever the idle timeout is", async () => {
     const own = use(await startEmbeddedBroker("127.0.0.1"));

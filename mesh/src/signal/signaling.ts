@@ -53,7 +53,7 @@ export class Signaling {
 
   /** The network has changed: sessions over what was there before are dead, and nobody has said so. */
   networkChanged(): void {
-    // TODO
+    this.#owner.networkChanged();
   }
 
   async close(): Promise<void> {
