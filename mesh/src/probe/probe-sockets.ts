@@ -33,6 +33,8 @@ export class ProbeSockets implements AsyncDisposable {
   readonly #onPacket: OnPacket;
   readonly #any = new Map<4 | 6, Socket>();
   readonly #local = new Map<string, Socket>();
+  /** The addresses of the last call. */
+  #wanted: ReadonlySet<string> = new Set();
   #isClosed = false;
 
   private constructor(port: number, onPacket: OnPacket) {
@@ -70,19 +72,19 @@ export class ProbeSockets implements AsyncDisposable {
    * the next call tries again.
    */
   async setLocalAddresses(addresses: readonly string[]): Promise<void> {
-    const wanted = new Set(addresses.slice(0, MAX_SOCKETS));
+    this.#wanted = new Set(addresses.slice(0, MAX_SOCKETS));
     for (const [address, socket] of this.#local) {
-      if (wanted.has(address)) continue;
+      if (this.#wanted.has(address)) continue;
       this.#local.delete(address);
       socket.close();
     }
-    const missing = [...wanted].filter((address) => !this.#local.has(address));
+    const missing = [...this.#wanted].filter((address) => !this.#local.has(address));
     await Promise.all(
       missing.map(async (address) => {
         const socket = await this.#bind(isIPv6(address) ? 6 : 4, address);
         if (socket === undefined) return;
-        // Another call may have been faster.
-        if (this.#isClosed || this.#local.has(address)) socket.close();
+        // Another call may have been faster, or want it no more.
+        if (this.#isClosed || this.#local.has(address) || !this.#wanted.has(address)) socket.close();
         else this.#local.set(address, socket);
       }),
     );

@@ -73,11 +73,17 @@ export interface ProbeDrops {
   limited: number;
 }
 
+/** What is not forgotten with a peer: it may come back, and neither side must take old numbers for new, or the reverse. */
+interface History {
+  readonly replays: ReplayGuard;
+  /** Of the last probe to it. */
+  counter: number;
+}
+
 interface Peer {
   readonly name: string;
   readonly keys: ProbeKeys;
-  readonly replays: ReplayGuard;
-  counter: number;
+  readonly history: History;
 }
 
 /**
@@ -92,6 +98,7 @@ export class Prober {
   readonly #events: ProberEvents;
   readonly #now: () => number;
   readonly #peers = new Map<string, Peer>();
+  readonly #histories = new Map<string, History>();
   /** Who sends probes with this tag. */
   readonly #byTag = new Map<bigint, Peer>();
   readonly #pending = new PendingProbes(MAX_PENDING);
@@ -130,13 +137,15 @@ export class Prober {
     const name = formatKey(publicKey);
     if (this.#peers.has(name)) return name;
     const keys = probeKeysOf(pair, this.#own, publicKey);
-    const peer: Peer = { name, keys, replays: new ReplayGuard(seenBoot), counter: 0 };
+    const history = this.#histories.get(name) ?? { replays: new ReplayGuard(seenBoot), counter: 0 };
+    this.#histories.set(name, history);
+    const peer: Peer = { name, keys, history };
     this.#peers.set(name, peer);
     this.#byTag.set(tagNumber(keys.remoteTag), peer);
     return name;
   }
 
-  /** Forgets a peer, and what was sent to it. */
+  /** Forgets a peer and what was sent to it, but not the numbers of its probes. */
   removePeer(name: string): void {
     const peer = this.#peers.get(name);
     if (peer === undefined) return;
@@ -220,7 +229,7 @@ export class Prober {
   ): boolean {
     const peer = this.#peers.get(name);
     // A counter that began again would be a replay. It takes two years of the most that is sent to get there.
-    if (peer === undefined || peer.counter >= MAX_COUNTER) return false;
+    if (peer === undefined || peer.history.counter >= MAX_COUNTER) return false;
     const now = this.#now();
     if (!this.#ofPeer.take(name, now) || !this.#toAddress.take(endpoint.address, now)) {
       this.drops.limited++;
@@ -228,7 +237,7 @@ export class Prober {
     }
     const { local, bytes, sealed, onAnswer } = options;
     const transaction = new Uint8Array(randomBytes(TRANSACTION_BYTES));
-    const counter = ++peer.counter;
+    const counter = ++peer.history.counter;
     const probe = writeProbe(peer.keys, { transaction, boot: this.#boot(), counter, view, sealed, bytes });
     this.#pending.add(transaction, { peer: name, endpoint, sentAt: now, onAnswer });
     return this.#sender.send(probe, endpoint, local);
@@ -267,7 +276,7 @@ export class Prober {
     if (said === undefined) return false;
     const { boot, counter, view } = said;
     // Before the integrity is proven this only spares its cost: nothing is remembered yet.
-    if (!peer.replays.isNew(boot, counter)) {
+    if (!peer.history.replays.isNew(boot, counter)) {
       this.drops.replayed++;
       return true;
     }
@@ -275,7 +284,7 @@ export class Prober {
       this.drops.forged++;
       return true;
     }
-    peer.replays.accept(boot, counter);
+    peer.history.replays.accept(boot, counter);
     this.#accept(peer, message, view, remote, local);
     return true;
   }

@@ -1,4 +1,5 @@
 import { randomBytes } from "node:crypto";
+import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import type { Endpoint } from "../../src/ip/endpoint.js";
 import type { Pair } from "../../src/pair.js";
@@ -223,6 +224,87 @@ describe("a prober", () => {
     expect(prober.receive(remote.sent[0]?.bytes ?? new Uint8Array(), there, undefined)).toBe(false);
     expect(prober.send(name, there, NOTHING_YET)).toBe(false);
     expect(sent).toEqual([]);
+  });
+
+  it("goes on where it was with a peer that comes back", () => {
+    const { prober, sent } = kept(own);
+    const remote = kept(other);
+    const name = prober.addPeer(other.publicKey, pair);
+    const probe = (): Uint8Array => {
+      const ownName = remote.prober.addPeer(own.publicKey, pairBetween(other, own));
+      remote.prober.send(ownName, here, NOTHING_YET);
+      remote.prober.removePeer(ownName);
+      return remote.sent.at(-1)?.bytes ?? new Uint8Array();
+    };
+    const first = probe();
+    prober.receive(first, there, undefined);
+    prober.removePeer(name);
+    prober.addPeer(other.publicKey, pair);
+    prober.receive(first, there, undefined);
+    expect(sent).toHaveLength(1);
+    prober.receive(probe(), there, undefined);
+    expect(sent).toHaveLength(2);
+  });
+
+  it("does nothing but count, whatever a stranger makes of a peer's probe", () => {
+    const remote = kept(other);
+    const remoteName = remote.prober.addPeer(own.publicKey, pairBetween(other, own));
+    const told: string[] = [];
+    const note = (what: string) => (): void => void told.push(what);
+    const { prober, sent } = kept(own, {
+      onProbed: note("probed"),
+      onAnswered: note("answered"),
+      onTold: note("told"),
+    });
+    const name = prober.addPeer(other.publicKey, pair);
+    void remote.prober.tell(remoteName, here, randomBytes(100));
+    remote.prober.close();
+    const probe = remote.sent[0]?.bytes ?? new Uint8Array();
+    prober.send(name, there, NOTHING_YET);
+    const asked = sent.pop()?.bytes ?? new Uint8Array();
+    const answering = kept(other);
+    answering.prober.addPeer(own.publicKey, pairBetween(other, own));
+    answering.prober.receive(asked, here, undefined);
+    const answer = answering.sent[0]?.bytes ?? new Uint8Array();
+    const changes = fc.array(fc.tuple(fc.nat(), fc.integer({ min: 1, max: 255 })), {
+      minLength: 1,
+      maxLength: 4,
+    });
+    const changed = fc
+      .tuple(fc.constantFrom(probe, answer, asked), changes, fc.nat(3), fc.nat(8))
+      .map(([bytes, at, cut, more]) => {
+        const other = Uint8Array.from(bytes);
+        for (const [place, by] of at) other[place % other.length] = (other[place % other.length] ?? 0) ^ by;
+        return Buffer.concat([other.subarray(0, other.length - 4 * cut), new Uint8Array(more)]);
+      })
+      .filter((bytes) => [probe, answer, asked].every((one) => Buffer.compare(bytes, one) !== 0));
+    fc.assert(
+      fc.property(fc.oneof(changed, fc.uint8Array({ maxLength: 1500 })), (bytes) => {
+        prober.receive(bytes, there, undefined);
+        expect(told).toEqual([]);
+        expect(sent).toEqual([]);
+      }),
+      { numRuns: 3000 },
+    );
+    // And unchanged they are what they were.
+    prober.receive(probe, there, undefined);
+    prober.receive(answer, there, undefined);
+    expect(told).toEqual(["probed", "told", "answered"]);
+  });
+
+  it("never answers with more than 40 bytes beyond the request", () => {
+    const remote = kept(other);
+    const remoteName = remote.prober.addPeer(own.publicKey, pairBetween(other, own));
+    const { prober, sent } = kept(own);
+    prober.addPeer(other.publicKey, pair);
+    const six: Endpoint = { address: "2001:db8::1", family: 6, port: 51_820 };
+    for (const from of [there, six]) {
+      remote.prober.send(remoteName, here, NOTHING_YET);
+      const request = remote.sent.at(-1)?.bytes.length ?? 0;
+      prober.receive(remote.sent.at(-1)?.bytes ?? new Uint8Array(), from, undefined);
+      expect((sent.at(-1)?.bytes.length ?? 1e9) - request).toBeLessThanOrEqual(40);
+    }
+    expect(sent).toHaveLength(2);
   });
 
   it("refuses at little cost: what is foreign under 5 µs, what bears a stolen tag under 25 µs", () => {

@@ -21,6 +21,9 @@ export class ProbingHost implements AsyncDisposable {
   readonly packets: Packet[] = [];
   readonly prober: Prober;
   readonly sockets: ProbeSockets;
+  /** How many packets came in, and whether they are kept. */
+  received = 0;
+  keepsPackets = true;
   /** What it says of every path. */
   view: View = NOTHING_YET;
   readonly #waiting = new Set<() => void>();
@@ -81,7 +84,8 @@ export class ProbingHost implements AsyncDisposable {
 
   #receive(bytes: Uint8Array, remote: Endpoint, local: string | undefined): void {
     this.#note(() => {
-      this.packets.push({ bytes: Uint8Array.from(bytes), remote });
+      this.received++;
+      if (this.keepsPackets) this.packets.push({ bytes: Uint8Array.from(bytes), remote });
       this.prober.receive(bytes, remote, local);
     });
   }
