@@ -406,7 +406,9 @@ export class Router extends Emitter<RouterEvents> implements AsyncDisposable {
 
   #receive(slot: LinkSlot, payload: Uint8Array): void {
     if (this.#lifecycle.isClosed) return;
-    this.#receiver.receive(slot, payload).catch((error: unknown) => this.#reporter.failed(error, undefined));
+    this.#receiver
+      .receive(slot, payload)
+      .catch((error: unknown) => this.#reporter.failedAgain("reading a packet", error));
   }
 
   #handOver(messages: readonly Accepted[]): void {

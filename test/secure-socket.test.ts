@@ -2,7 +2,8 @@ import { once } from "node:events";
 import { readFileSync } from "node:fs";
 import { type AddressInfo, createServer, type Server, type Socket } from "node:net";
 import { connect, createServer as createTlsServer, type TLSSocket } from "node:tls";
-import { describe, expect, it, onTestFinished } from "vitest";
+import { fileURLToPath } from "node:url";
+import { describe, expect, it, onTestFinished, vi } from "vitest";
 import { platform } from "../src/platform/node.js";
 import type { SocketTarget, Stage } from "../src/platform/platform.js";
 import { openSocket } from "../src/platform/socket.js";
@@ -69,6 +70,34 @@ describe("a server over TLS 1.2 that asks for the handshake again", () => {
     onTestFinished(() => void client.destroy());
     client.resume();
     expect(await outcome).toBe("ERR_SSL_NO_RENEGOTIATION");
+  });
+});
+
+describe("certificates that are trusted besides the usual", () => {
+  /** What a connection ends with to a server with the certificate of ten hosts, which signed itself. */
+  async function tryTenHosts(): Promise<unknown> {
+    const port = await listen(createTlsServer({ cert: pem("ten-hosts.pem"), key: SERVER.key }));
+    const opening = openSocket(targetOf(port), new AbortController().signal);
+    return await opening.then(
+      (socket) => void socket.destroy(),
+      (error: unknown) => error,
+    );
+  }
+
+  it("are those that Node was told of as well, beside the option", async () => {
+    expect(await tryTenHosts()).toMatchObject({ code: "BROKER", reason: "tls" });
+    vi.stubEnv("NODE_EXTRA_CA_CERTS", fileURLToPath(new URL("./support/tls/ten-hosts.pem", import.meta.url)));
+    onTestFinished(() => void vi.unstubAllEnvs());
+    expect(await tryTenHosts()).toBeUndefined();
+    const port = await listen(createTlsServer(SERVER));
+    (await openSocket(targetOf(port), new AbortController().signal)).destroy();
+  });
+
+  it("are those of the option alone where there is no such file", async () => {
+    vi.stubEnv("NODE_EXTRA_CA_CERTS", "/nowhere/ca.pem");
+    onTestFinished(() => void vi.unstubAllEnvs());
+    const port = await listen(createTlsServer(SERVER));
+    (await openSocket(targetOf(port), new AbortController().signal)).destroy();
   });
 });
 

@@ -1,4 +1,5 @@
 import { X509Certificate } from "node:crypto";
+import { readFileSync } from "node:fs";
 import { isIP } from "node:net";
 import { networkInterfaces } from "node:os";
 import { createSecureContext, rootCertificates, type SecureContext } from "node:tls";
@@ -73,8 +74,24 @@ function localAddress(version: 4 | 6): Schema<string> {
 /** Made once for a router: reading all the usual certificates takes 20 ms. */
 const readCa: Schema<SecureContext | undefined> = optional((value, code, path) => {
   check(typeof value === "string" && isCertificate(value), code, path, "certificates in PEM");
-  return createSecureContext({ ca: [...rootCertificates, value], secureOptions: SECURE_OPTIONS });
+  return createSecureContext({
+    ca: [...rootCertificates, ...extraCertificates(), value],
+    secureOptions: SECURE_OPTIONS,
+  });
 });
+
+/**
+ * What Node was told to trust besides the certificates that it brings. It reads the file by itself, at its start, but
+ * does not say what was in it before version 22.15; and it has warned of a file that cannot be read.
+ */
+function extraCertificates(): string[] {
+  try {
+    const path = process.env.NODE_EXTRA_CA_CERTS;
+    return path ? [readFileSync(path, "utf8")] : [];
+  } catch {
+    return [];
+  }
+}
 
 /** A secure context leaves out what is no certificate, without a word. */
 function isCertificate(pem: string): boolean {

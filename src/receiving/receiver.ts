@@ -208,7 +208,7 @@ export class Receiver {
 
   /** Checks whether it is wanted, then the signature, and does what it asks for. */
   async #take(arrival: Arrival, payload: Uint8Array): Promise<DropReason | undefined> {
-    const { outbox, wallNow, onFailed } = this.#options;
+    const { outbox } = this.#options;
     const { packet, slot } = arrival;
     const { source, queueId, sequence, type } = packet;
     if (type === MessageType.Ack) {
@@ -221,13 +221,10 @@ export class Receiver {
         this.#acknowledged(packet, slot);
         return undefined;
       }
-      try {
-        arrival.wall = wallNow();
-      } catch (error) {
-        onFailed("getTime", error);
-        // It keeps its place, as one does that found no room.
-        return "full";
-      }
+      const wall = this.#lookAtTheClock();
+      // It keeps its place, as one does that found no room.
+      if (wall === undefined) return "full";
+      arrival.wall = wall;
       if (type === MessageType.Message) return await this.#message(arrival);
       this.#acks.give(packet, slot, arrival.wall);
       return undefined;
@@ -263,15 +260,24 @@ export class Receiver {
   }
 
   #acknowledged(packet: AppPacket, slot: LinkSlot): void {
-    const { outbox, wallNow, onSkew, onFailed } = this.#options;
+    const { outbox, onSkew } = this.#options;
     const delivery = outbox.get(Outbox.keyOf(packet.source, packet.queueId, packet.sequence));
     const { timestamp, message } = packet;
     delivery?.acknowledge({ slot, timestamp, isBare: isBareAck(message), at: monotonicNow() });
+    const wall = this.#lookAtTheClock();
+    if (wall === undefined) return;
+    const offsetMs = timestamp * 1000 + 500 - wall;
+    if (Math.abs(offsetMs) > SKEW_MS) onSkew(packet.source, offsetMs);
+  }
+
+  /** The wall clock, ms; nothing where it fails. */
+  #lookAtTheClock(): number | undefined {
+    const { wallNow, onFailed } = this.#options;
     try {
-      const offsetMs = packet.timestamp * 1000 + 500 - wallNow();
-      if (Math.abs(offsetMs) > SKEW_MS) onSkew(packet.source, offsetMs);
+      return wallNow();
     } catch (error) {
       onFailed("getTime", error);
+      return undefined;
     }
   }
 
