@@ -5,6 +5,7 @@ import { DEFAULT_STUN } from "./candidates/default-stun.js";
 import { OwnAddresses } from "./candidates/own-addresses.js";
 import { StunClient } from "./candidates/stun-client.js";
 import { parseStunServers } from "./candidates/stun-servers.js";
+import type { NewInterface } from "./device/create.js";
 import { Device } from "./device/device.js";
 import type { DevicePeer, DeviceState } from "./device/state.js";
 import { MeshError } from "./errors.js";
@@ -27,8 +28,10 @@ import { formatKey, parseKey } from "./wireguard-key.js";
 
 /** What a mesh is opened with. */
 export interface MeshOptions {
-  /** The WireGuard interface, as it is configured. */
+  /** The name of the WireGuard interface: one that is there is used as it is configured. */
   readonly interface: string;
+  /** Makes the interface so, and removes it at the end. */
+  readonly create?: NewInterface | undefined;
   /** The signaling brokers. Default: sidewire's public ones. */
   readonly brokers?: BrokerPool | undefined;
   /** STUN servers, `host:port`. Default: a bundled list of public ones. */
@@ -53,7 +56,7 @@ export interface MeshEvents {
   gone: [error: MeshError];
 }
 
-const DEFAULT_STATE_FOLDER = "/var/lib/sidewire-mesh";
+export const DEFAULT_STATE_FOLDER = "/var/lib/sidewire-mesh";
 
 /** How often WireGuard is looked at while a handshake is awaited, and else, ms. */
 const LOOK_SOON_MS = 100;
@@ -117,9 +120,15 @@ export class Mesh extends EventEmitter<MeshEvents> implements AsyncDisposable {
    * `CONFLICT`, `IN_USE`, `FILE`, `MISSING_PROGRAM`, `NOT_PERMITTED`, `COMMAND_FAILED`, `TIMEOUT`, `ABORTED`
    */
   static async open(options: MeshOptions): Promise<Mesh> {
-    const { stateFolder = DEFAULT_STATE_FOLDER, getTime = Date.now, signal, stun = DEFAULT_STUN } = options;
+    const {
+      stateFolder = DEFAULT_STATE_FOLDER,
+      getTime = Date.now,
+      signal,
+      stun = DEFAULT_STUN,
+      create,
+    } = options;
     parseStunServers(stun);
-    const device = await Device.open(options.interface, { stateFolder, signal });
+    const device = await Device.open(options.interface, { stateFolder, create, signal });
     let sockets: ProbeSockets | undefined;
     let mesh: Mesh | undefined;
     try {
@@ -255,6 +264,11 @@ export class Mesh extends EventEmitter<MeshEvents> implements AsyncDisposable {
   close(): Promise<void> {
     this.#closing ??= this.#close();
     return this.#closing;
+  }
+
+  /** What {@link close} has put back, a few words each. */
+  get putBack(): readonly string[] {
+    return this.#device.undone;
   }
 
   /** {@link close}, for `await using`. */

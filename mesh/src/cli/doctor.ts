@@ -1,5 +1,5 @@
 import { ntpClock } from "sidewire/node";
-import { checkInterfaceName } from "../control/socket-path.js";
+import { checkInterfaceName } from "../device/checks.js";
 import type { Context } from "./context.js";
 import { type ExitCode, UsageError } from "./failure.js";
 import { bad, type Finding, ok, tell, warning } from "./finding.js";

@@ -110,10 +110,12 @@ function describe(json: boolean, choose: (action: Action) => void): Command {
     .option("--stun <servers>", "HOST:PORT,… (default: a bundled list of public ones)", notEmpty)
     .option("--state <folder>", "what is remembered (default: /var/lib/sidewire-mesh)", notEmpty)
     .option("--config <file>", "all of this as JSON; options go before it", notEmpty)
+    .option("--dry-run", "print the wg, ip and nft lines of the start, and change nothing")
     .addHelpText(
       "after",
       `\nEach host also has the link-local address that follows from its key.\n${example(
         "sudo sidewire-mesh up wg0",
+        "sudo sidewire-mesh up wg0 --dry-run",
         "sudo sidewire-mesh up wg0 --create --private-key wg0.key \\",
         "    --address 10.9.0.1/24 --peer xTIBA5rboUvnH4ht…Zqp8Dg=,10.9.0.2/32",
       )}`,

@@ -3,7 +3,8 @@ import { dirname, resolve } from "node:path";
 import { parseOwnFormat } from "../config/own-format.js";
 import { addressFrom, checkHostPort, keyFrom, withLinkLocal } from "../config/parts.js";
 import { parsePeerOption } from "../config/peer-option.js";
-import type { InterfaceSettings, Settings } from "../config/settings.js";
+import type { Settings } from "../config/settings.js";
+import type { NewInterface } from "../device/create.js";
 import { InputFileError, reasonOf, UsageError } from "./failure.js";
 import type { UpOptions } from "./up.js";
 
@@ -32,7 +33,7 @@ export async function settingsOf(
   };
 }
 
-async function createFrom(options: UpOptions): Promise<InterfaceSettings | undefined> {
+async function createFrom(options: UpOptions): Promise<NewInterface | undefined> {
   const { create, privateKey, listenPort, address = [], peer = [] } = options;
   if (!create) {
     const given = Object.entries({ "--private-key": privateKey, "--listen-port": listenPort });

@@ -1,5 +1,6 @@
 import { ControlServer } from "../control/server.js";
-import { checkInterfaceName, runtimeFolder, socketPath } from "../control/socket-path.js";
+import { runtimeFolder, socketPath } from "../control/socket-path.js";
+import { MeshError } from "../errors.js";
 import type { MeshInfo, PeerInfo } from "../info.js";
 import type { Mesh, MeshEvents, MeshOptions } from "../mesh.js";
 import type { Context } from "./context.js";
@@ -21,10 +22,11 @@ export interface UpOptions {
   readonly stun?: string;
   readonly state?: string;
   readonly config?: string;
+  readonly dryRun?: true;
 }
 
 /** What is used of a mesh. */
-export interface UsedMesh extends Pick<Mesh, "info" | "ping" | "close"> {
+export interface UsedMesh extends Pick<Mesh, "info" | "ping" | "close" | "putBack"> {
   on<E extends keyof MeshEvents>(event: E, listener: (...args: MeshEvents[E]) => void): unknown;
   off<E extends keyof MeshEvents>(event: E, listener: (...args: MeshEvents[E]) => void): unknown;
 }
@@ -45,39 +47,42 @@ export async function up(
   open: (options: MeshOptions) => Promise<UsedMesh> = openMesh,
 ): Promise<ExitCode> {
   const { output, env, signal } = context;
-  if (name !== undefined) checkInterfaceName(name);
   const settings = await settingsOf(name, options);
-  const path = socketPath(runtimeFolder(env), settings.interface);
-  const { brokers, stun, stateFolder } = settings;
-  const mesh = named(
-    await open({ interface: settings.interface, brokers, stun, stateFolder, signal }),
-    settings.names,
-  );
-  const ended = new AbortController();
+  const { interface: interfaceName, names, ...rest } = settings;
+  const path = socketPath(runtimeFolder(env), interfaceName);
+  if (options.dryRun) return await (await import("./plan.js")).plan(context, settings);
+  const mesh = named(await open({ interface: interfaceName, ...rest, signal }), names);
+  const ending = new AbortController();
   const notifier = new Notifier(env, () =>
     output.warn(
       "systemd waits for word of this daemon, and systemd-notify is not there: use Type=exec in the unit",
     ),
   );
-  let putBack: readonly string[] = [];
+  let outcome: readonly string[] | Error = [];
   try {
-    const control = await ControlServer.open({ path, mesh, onDown: () => ended.abort() });
+    const control = await ControlServer.open({ path, mesh, onDown: () => ending.abort() });
     try {
+      mesh.on("gone", (error) => ending.abort(error));
       const report = new Report(context, mesh, notifier);
       await report.start();
-      await aborted(AbortSignal.any([signal, ended.signal]));
+      await aborted(AbortSignal.any([signal, ending.signal]));
       notifier.stopping();
       report.stop();
-      putBack = (await mesh.close()) ?? [];
+      await mesh.close();
+      outcome = mesh.putBack;
+    } catch (error) {
+      outcome = error instanceof Error ? error : new Error(String(error));
+      throw error;
     } finally {
       notifier.stop();
-      await control.close(putBack);
+      await control.close(outcome);
     }
   } finally {
     await mesh.close();
   }
-  const event = { event: "ended", interface: settings.interface, putBack };
-  await output.result(event, () => endedText(settings.interface, putBack));
+  if (ending.signal.reason instanceof MeshError) throw ending.signal.reason;
+  const event = { event: "ended", interface: interfaceName, putBack: outcome };
+  await output.result(event, () => endedText(interfaceName, mesh.putBack));
   return 0;
 }
 

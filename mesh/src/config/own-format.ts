@@ -2,9 +2,10 @@ import { resolve } from "node:path";
 import { parseBrokerPool } from "sidewire";
 import * as z from "zod/mini";
 import { check } from "../check.js";
+import type { NewPeer } from "../device/create.js";
 import { MeshError } from "../errors.js";
 import { addressFrom, allowedIpFrom, checkHostPort, endpointFrom, keyFrom, MAX_PEERS } from "./parts.js";
-import type { PeerSettings, Settings } from "./settings.js";
+import type { Settings } from "./settings.js";
 
 const line = z.string().check(z.maxLength(256));
 const path = z.string().check(z.minLength(1), z.maxLength(4096));
@@ -66,7 +67,7 @@ export async function parseOwnFormat(text: string, folder: string, files: FileRe
         );
   } else if (privateKeyFile === undefined)
     throw new MeshError("INVALID_OPTION", 'privateKeyFile: "create": true needs it');
-  const parsed = peers.map(({ publicKey, endpoint, allowedIps = [] }, i): PeerSettings => {
+  const parsed = peers.map(({ publicKey, endpoint, allowedIps = [] }, i): NewPeer => {
     const part = `peers.${i}`;
     return {
       publicKey: keyFrom(publicKey, `${part}.publicKey`),

@@ -1,11 +1,11 @@
 /** The parts that a configuration is made of, from their texts. Errors name the part as the user wrote it. */
+import type { InterfaceAddress, NewInterface, NewPeer } from "../device/create.js";
 import { MeshError } from "../errors.js";
 import { formatAddress, parseAddress } from "../ip/address.js";
 import { type Endpoint, parseEndpoint } from "../ip/endpoint.js";
 import { type Prefix, parsePrefix } from "../ip/prefix.js";
 import { linkLocalAddress } from "../overlay/link-local.js";
 import { parseKey, publicKeyOf } from "../wireguard-key.js";
-import type { AddressSettings, InterfaceSettings, PeerSettings } from "./settings.js";
 
 /** How many peers one interface is made with: more would be a mistake, or an attack on memory. */
 export const MAX_PEERS = 65_536;
@@ -29,7 +29,7 @@ export function allowedIpFrom(text: string, part: string): Prefix {
 }
 
 /** @throws {@link MeshError} `INVALID_OPTION` */
-export function addressFrom(text: string, part: string): AddressSettings {
+export function addressFrom(text: string, part: string): InterfaceAddress {
   const prefix = parsePrefix(text);
   const address = parseAddress(text.split("/")[0] ?? "");
   if (prefix !== undefined && address !== undefined) return { address: formatAddress(address), prefix };
@@ -54,9 +54,9 @@ export function checkHostPort(text: string, part: string): string {
  * An interface with, besides what is configured, the link-local addresses that follow from the keys: two hosts that
  * know each other's key, and nothing else, have an address for each other.
  */
-export function withLinkLocal(settings: InterfaceSettings): InterfaceSettings {
+export function withLinkLocal(settings: NewInterface): NewInterface {
   const own = addressFrom(`${linkLocalAddress(publicKeyOf(settings.privateKey))}/64`, "address");
-  const peers = settings.peers.map((peer): PeerSettings => {
+  const peers = settings.peers.map((peer): NewPeer => {
     const linkLocal = allowedIpFrom(linkLocalAddress(peer.publicKey), "allowedIps");
     return { ...peer, allowedIps: [...peer.allowedIps, linkLocal] };
   });

@@ -1,13 +1,13 @@
+import type { NewPeer } from "../device/create.js";
 import { MeshError } from "../errors.js";
 import { allowedIpFrom, endpointFrom, keyFrom } from "./parts.js";
-import type { PeerSettings } from "./settings.js";
 
 /**
  * A peer from one word: its key, where it is if that is known, and its allowed IPs.
  * `KEY[@HOST:PORT][,ALLOWED-IP]…`: none of `@` and `,` is in any of the three.
  * @throws {@link MeshError} `INVALID_KEY`, `INVALID_OPTION`
  */
-export function parsePeerOption(text: string): PeerSettings {
+export function parsePeerOption(text: string): NewPeer {
   const [head = "", ...allowedIps] = text.split(",");
   const [key = "", endpoint, more] = head.split("@");
   const publicKey = keyFrom(key, "--peer");

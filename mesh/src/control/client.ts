@@ -3,7 +3,7 @@ import { MeshError, type MeshErrorCode } from "../errors.js";
 import type { MeshInfo, PingAnswer } from "../info.js";
 import { linesOf } from "./lines.js";
 import { MAX_REPLY_BYTES, parseReply, type Reply, type Request } from "./protocol.js";
-import { checkInterfaceName, interfacesHere, interfacesWithSocket, socketPath } from "./socket-path.js";
+import { interfacesHere, interfacesWithSocket, socketPath } from "./socket-path.js";
 
 /** A daemon that is asked: each question has a connection of its own. */
 export class ControlClient {
@@ -22,7 +22,6 @@ export class ControlClient {
    */
   static async find(folder: string, name: string | undefined): Promise<ControlClient> {
     if (name !== undefined) {
-      checkInterfaceName(name);
       return new ControlClient(name, socketPath(folder, name));
     }
     const here = await interfacesHere();
@@ -143,7 +142,8 @@ function abortError(signal: AbortSignal | undefined): Error {
 }
 
 const CODES: ReadonlySet<string> = new Set<MeshErrorCode>([
-  ...(["INVALID_OPTION", "NO_PEER", "CLOSED", "TIMEOUT", "ABORTED", "NOT_PERMITTED"] as const),
+  ...(["INVALID_OPTION", "NO_PEER", "CLOSED", "TIMEOUT", "ABORTED"] as const),
+  ...(["NOT_PERMITTED", "MISSING_PROGRAM", "FILE"] as const),
 ]);
 
 function isCode(code: string): code is MeshErrorCode {

@@ -56,14 +56,17 @@ export class ControlServer {
     return control;
   }
 
-  /** Tells those who wait for the end what was put back, and ends. */
-  async close(putBack: readonly string[]): Promise<void> {
+  /**
+   * Tells those who wait for the end what came of it, and ends.
+   * @param outcome - what was put back, or why it could not be
+   */
+  async close(outcome: readonly string[] | Error): Promise<void> {
     this.#closing.abort();
     await this.#unclaim();
     const closed = new Promise<void>((resolve) => this.#server.close(() => resolve()));
     for (const socket of this.#sockets) {
-      if (this.#waiting.has(socket)) end(socket, { is: "ended", putBack });
-      else end(socket, undefined);
+      if (!this.#waiting.has(socket)) end(socket, undefined);
+      else end(socket, outcome instanceof Error ? errorReply(outcome) : { is: "ended", putBack: outcome });
     }
     await closed;
   }

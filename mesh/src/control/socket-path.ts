@@ -1,18 +1,6 @@
 import { readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
-import { MeshError } from "../errors.js";
-
-/** What an interface may be called: as the kernel has it (15 bytes), without what would lead out of a folder. */
-const INTERFACE_NAME = /^(?!\.{1,2}$)[\w=+.-]{1,15}$/;
-
-/** @throws {@link MeshError} `INVALID_OPTION` */
-export function checkInterfaceName(name: string): void {
-  if (INTERFACE_NAME.test(name)) return;
-  throw new MeshError(
-    "INVALID_OPTION",
-    "the interface: a name of at most 15 letters, digits and _ = + . - is expected, as in wg0",
-  );
-}
+import { checkInterfaceName } from "../device/checks.js";
 
 /** Where the sockets of the daemons are: as systemd says, else in `/run`. */
 export function runtimeFolder(env: NodeJS.ProcessEnv = process.env): string {

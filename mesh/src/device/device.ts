@@ -27,7 +27,7 @@ import {
   SHOW_ROUTES,
   type Way,
 } from "./network.js";
-import { makeTable, type NftTable, removeTable, showTable } from "./nft-table.js";
+import { makeTable, type NftTable, removeTable, showTable, tableNameOf } from "./nft-table.js";
 import { KEEPALIVE_S, renewPeer, showDevice, useEndpoint } from "./plan.js";
 import { Programs } from "./programs.js";
 import { type DevicePeer, type DeviceState, parseDump } from "./state.js";
@@ -93,6 +93,7 @@ export class Device extends EventEmitter<DeviceEvents> implements AsyncDisposabl
   /** What could not be restored the last time. */
   #trouble: string | undefined;
   #closed: Promise<void> | undefined;
+  readonly #undone: string[] = [];
 
   private constructor(name: string, options: DeviceOptions) {
     super();
@@ -226,6 +227,11 @@ export class Device extends EventEmitter<DeviceEvents> implements AsyncDisposabl
     }
   }
 
+  /** What was put back so far, a few words each. */
+  get undone(): readonly string[] {
+    return this.#undone;
+  }
+
   /** Puts everything back, and ends. What could not be put back stays written down for the next start. */
   close(): Promise<void> {
     this.#closed ??= this.#close();
@@ -249,14 +255,22 @@ export class Device extends EventEmitter<DeviceEvents> implements AsyncDisposabl
   }
 
   async #undo(): Promise<void> {
-    if (this.#changes.hasTable) await this.#changer.run(removeTable(this.name));
+    if (this.#changes.hasTable) {
+      await this.#changer.run(removeTable(this.name));
+      this.#undone.push(`the table ${tableNameOf(this.name)} of nft is removed`);
+    }
     const link = (await this.links()).find((one) => one.name === this.name);
     const isSame = link !== undefined && (await incarnationOf(link.index)) === this.#changes.incarnation;
-    if (isSame && this.#changes.isCreated) await this.#changer.run(deleteInterface(this.name));
-    else if (isSame && Object.keys(this.#changes.peers).length > 0) {
+    if (isSame && this.#changes.isCreated) {
+      await this.#changer.run(deleteInterface(this.name));
+      this.#undone.push(`the interface ${this.name} is removed`);
+    } else if (isSame && Object.keys(this.#changes.peers).length > 0) {
       const state = await this.#read();
       const { peers } = noteOthers(this.#changes.peers, state);
-      for (const command of restorePeers(peers, state)) await this.#changer.run(command);
+      for (const command of restorePeers(peers, state)) {
+        await this.#changer.run(command);
+        this.#undone.push(formatCommand(command));
+      }
     }
     if (this.#recorder === undefined) await this.#ledger.remove();
   }

@@ -137,6 +137,7 @@ describe("up", () => {
     mesh.change(someInfo({ peers: [directPeer(), met] }));
     mesh.change(someInfo({ peers: [directPeer(), met] }));
     mesh.emit("warning", "the clock\u001b is wrong");
+    mesh.putBack = ["the table of nft is removed"];
     await terminal.until(() => terminal.err.includes("wrong"));
     terminal.interrupt();
     expect(await ended).toBe(0);
@@ -146,7 +147,8 @@ describe("up", () => {
       "TrMvSoP4…  unmet    it has not been met: nothing was heard of it yet",
       "reachable at 192.168.1.5:51820 (host), 198.51.100.7:51820 (reflexive)",
       "TrMvSoP4…  direct   direct LAN  192.168.1.9:51820  0.4 ms",
-      "lo is left as it was.",
+      "lo is left as it was:",
+      "  the table of nft is removed",
     ]);
     expect(terminal.err).toContain("! the clock\\u{1b} is wrong\n");
     expect(mesh.closed).toBeGreaterThan(0);
@@ -189,6 +191,27 @@ describe("up", () => {
     expect([code, out]).toEqual([0, "lo is left as it was.\n"]);
     expect(await ended).toBe(0);
     expect(mesh.closed).toBeGreaterThan(0);
+    expect(existsSync(path)).toBe(false);
+  });
+
+  it("ends when the interface is gone, and says so to whoever waits", async () => {
+    const { terminal, mesh, ended } = starting();
+    await terminal.until(() => terminal.out.includes("reachable"));
+    mesh.emit("gone", new MeshError("NO_INTERFACE", "there is no interface lo"));
+    await expect(ended).rejects.toMatchObject({ code: "NO_INTERFACE" });
+    expect(mesh.closed).toBeGreaterThan(0);
+  });
+
+  it("says what could not be put back, also to whoever ended it", async () => {
+    const { path, terminal, mesh, ended } = starting();
+    await terminal.until(() => terminal.out.includes("reachable"));
+    mesh.close = async () => {
+      throw new MeshError("NOT_PERMITTED", "`nft -f -` may not");
+    };
+    ended.catch(() => {});
+    const { code, out, err } = await run(["down", "lo"], { env: { RUNTIME_DIRECTORY: join(path, "..") } });
+    expect([code, out, err]).toEqual([1, "", "sidewire-mesh: `nft -f -` may not\n"]);
+    await expect(ended).rejects.toMatchObject({ code: "NOT_PERMITTED" });
     expect(existsSync(path)).toBe(false);
   });
 

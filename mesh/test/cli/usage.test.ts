@@ -61,8 +61,8 @@ describe("sidewire-mesh", () => {
   const own = publicKeyOf(Buffer.alloc(32, 1));
 
   it.each([
-    ["an interface", ["up", "no/name"], "INVALID_OPTION", "a name of at most 15"],
-    ["an interface", ["status", "no/name"], "INVALID_OPTION", "a name of at most 15"],
+    ["an interface", ["up", "no/name"], "INVALID_OPTION", "a name of 1 to 15"],
+    ["an interface", ["status", "no/name"], "INVALID_OPTION", "a name of 1 to 15"],
     [
       "a STUN server",
       ["up", "wg0", "--stun", "stun.example"],

@@ -7,6 +7,7 @@ import { describe, expect, it, onTestFinished } from "vitest";
 import { ControlClient } from "../../src/control/client.js";
 import { MAX_REQUEST_BYTES, parseReply, parseRequest } from "../../src/control/protocol.js";
 import { ControlServer } from "../../src/control/server.js";
+import { MeshError } from "../../src/errors.js";
 import { directPeer, FakeMesh, KEY_A, KEY_B, KEY_C, someInfo, unmetPeer } from "../support/fake-mesh.js";
 import { temporaryFolder } from "../support/temporary-folder.js";
 
@@ -201,6 +202,14 @@ describe("a client", () => {
     await down;
     await control.close(["the endpoint of one peer"]);
     expect(await asked).toEqual(["the endpoint of one peer"]);
+  });
+
+  it("hears why something could not be put back", async () => {
+    const { folder, down, control } = await daemon();
+    const asked = (await ControlClient.find(folder, "lo")).down();
+    await down;
+    await control.close(new MeshError("NOT_PERMITTED", "it may not"));
+    await expect(asked).rejects.toMatchObject({ code: "NOT_PERMITTED", message: "it may not" });
   });
 
   it("that is answered nonsense says so", async () => {

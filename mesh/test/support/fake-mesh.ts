@@ -68,6 +68,7 @@ export class FakeMesh extends EventEmitter<MeshEvents> {
     { kind: "ipv6", endpoint: "[2001:db8::9]:51820", isInUse: false, roundTripMs: undefined },
   ];
   readonly pinged: string[] = [];
+  putBack: readonly string[] = [];
   closed = 0;
 
   info(): MeshInfo {

@@ -1,0 +1,22 @@
+import type { Settings } from "../config/settings.js";
+import { Device } from "../device/device.js";
+import { DEFAULT_STATE_FOLDER } from "../mesh.js";
+import { ProbeSockets } from "../probe/probe-sockets.js";
+import type { Context } from "./context.js";
+import type { ExitCode } from "./failure.js";
+
+/** Prints what `up` would do at its start, as lines for a shell; changes nothing. */
+export async function plan(
+  { output, signal }: Context,
+  { interface: name, create, stateFolder = DEFAULT_STATE_FOLDER }: Settings & { readonly interface: string },
+): Promise<ExitCode> {
+  await using device = await Device.open(name, { stateFolder, create, isDryRun: true, signal });
+  // A port that is free now: `up` looks for one too.
+  const sockets = await ProbeSockets.open(() => {});
+  await sockets.close();
+  if (device.state.listenPort > 0) await device.installTable(sockets.port, signal);
+  for (const line of device.planned) await output.result({ line }, () => line);
+  if (device.state.listenPort === 0)
+    output.note("# and a table of nft for the port that WireGuard chooses: name it with --listen-port");
+  return 0;
+}
