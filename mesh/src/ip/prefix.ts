@@ -24,7 +24,11 @@ export function formatPrefix({ address, bits }: Prefix): string {
 
 /** Whether an address is in a prefix. */
 export function contains({ address, bits }: Prefix, other: AddressBytes): boolean {
-  return other.length === address.length && masked(other, bits).every((byte, i) => byte === address[i]);
+  if (other.length !== address.length) return false;
+  const whole = bits >> 3;
+  for (let i = 0; i < whole; i++) if (address[i] !== other[i]) return false;
+  const rest = 0xff & (0xff00 >> (bits & 7));
+  return (((address[whole] ?? 0) ^ (other[whole] ?? 0)) & rest) === 0;
 }
 
 /** Whether two prefixes have an address in common. */

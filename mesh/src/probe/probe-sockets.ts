@@ -194,7 +194,14 @@ function bind(family: 4 | 6, port: number, address: string | undefined, reuseAdd
   });
 }
 
-/** Where a packet came from; undefined for link-local addresses, which are no endpoints, and for port 0. */
-function remoteOf({ address, port }: RemoteInfo): Endpoint | undefined {
-  return endpointOf(parseAddress(address), port);
+/**
+ * Where a packet came from; undefined for link-local addresses, which are no endpoints, and for port 0.
+ *
+ * What Node writes is the one spelling already, but for IPv4 addresses within IPv6 and for zones. To read it and write it
+ * again would cost more than all the rest of a packet that is nobody's.
+ */
+export function remoteOf({ address, family, port }: RemoteInfo): Endpoint | undefined {
+  if (port === 0) return undefined;
+  if (family === "IPv4") return { address, family: 4, port };
+  return /[.%]/.test(address) ? endpointOf(parseAddress(address), port) : { address, family: 6, port };
 }

@@ -4,6 +4,6 @@ export interface View {
   readonly isProven: boolean;
   /** Its WireGuard uses this path, or is about to. */
   readonly isChosen: boolean;
-  /** It cannot start a handshake now: start one. */
+  /** Nothing comes out of its WireGuard on this path: send something, or start a handshake. */
   readonly asksForHandshake: boolean;
 }
