@@ -3,6 +3,7 @@ import { parseAddress } from "../ip/address.js";
 import { contains, formatPrefix, overlaps, type Prefix, parsePrefix } from "../ip/prefix.js";
 import { formatKey, parseKey, publicKeyOf, sharedSecretOf } from "../wireguard-key.js";
 import type { Link, Route } from "./network.js";
+import type { DeviceState } from "./state.js";
 
 /** A peer as it is configured. */
 export interface ConfiguredPeer {
@@ -50,6 +51,17 @@ export function checkPeers(privateKey: Uint8Array, peers: readonly ConfiguredPee
       owners.set(text, publicKey);
     }
   }
+}
+
+/** @throws {@link MeshError} `NOT_CONFIGURED`, and as {@link checkPeers} */
+export function checkConfigured(state: DeviceState): DeviceState {
+  const { name, privateKey, listenPort, peers } = state;
+  if (privateKey === undefined)
+    throw new MeshError("NOT_CONFIGURED", `${name} has no private key: \`wg set ${name} private-key FILE\``);
+  if (listenPort === 0)
+    throw new MeshError("NOT_CONFIGURED", `${name} has no port: \`wg set ${name} listen-port 51820\``);
+  checkPeers(privateKey, peers);
+  return state;
 }
 
 function checkOrder(privateKey: Uint8Array, publicKey: string): void {

@@ -1,10 +1,17 @@
+import { existsSync } from "node:fs";
+import { setTimeout as delay } from "node:timers/promises";
 import { MeshError } from "../errors.js";
 import { type Endpoint, formatEndpoint } from "../ip/endpoint.js";
 import { contains, formatPrefix, type Prefix } from "../ip/prefix.js";
-import { formatKey } from "../wireguard-key.js";
+import { formatKey, publicKeyOf } from "../wireguard-key.js";
 import type { Command, Runner } from "./command.js";
 import type { Link } from "./network.js";
 import { MTU, setPrivateKey } from "./plan.js";
+import type { DevicePeer, DeviceState } from "./state.js";
+
+/** How long wireguard-go may take to end, and how often its socket is looked for. */
+const ENDING_MS = 2_000;
+const LOOK_MS = 5;
 
 /** An interface that is to be made. */
 export interface NewInterface {
@@ -52,9 +59,15 @@ export async function createInterface(name: string, runner: Runner, signal?: Abo
   }
 }
 
-/** Removes an interface that we made. */
-export function deleteInterface(name: string): Command {
-  return { program: "ip", args: ["link", "delete", "dev", name] };
+/**
+ * Removes an interface that we made. wireguard-go ends with it; resolves when it has.
+ * @throws {@link MeshError} `NOT_PERMITTED`, `COMMAND_FAILED`
+ */
+export async function deleteInterface(name: string, runner: Runner): Promise<void> {
+  await runner.run({ program: "ip", args: ["link", "delete", "dev", name] });
+  // It is not our child: its socket is the only sign of it.
+  for (let i = 0; i < ENDING_MS / LOOK_MS && existsSync(`/var/run/wireguard/${name}.sock`); i++)
+    await delay(LOOK_MS);
 }
 
 /** Keys and peers of a new interface. Doing it twice does no harm: what a peer has otherwise stays. */
@@ -101,4 +114,29 @@ function routesOf({ addresses, peers }: NewInterface): Prefix[] {
       (allowed) =>
         !addresses.some(({ prefix }) => prefix.bits <= allowed.bits && contains(prefix, allowed.address)),
     );
+}
+
+/** What an interface that was not made yet will be. */
+export function plannedState(name: string, wanted: NewInterface | undefined): DeviceState {
+  const peers = wanted?.peers.map(
+    ({ publicKey, allowedIps, endpoint }): DevicePeer => ({
+      publicKey: formatKey(publicKey),
+      presharedKey: undefined,
+      endpoint,
+      endpointText: endpoint && formatEndpoint(endpoint),
+      allowedIps,
+      lastHandshake: undefined,
+      receivedBytes: 0,
+      sentBytes: 0,
+      keepaliveS: 0,
+    }),
+  );
+  return {
+    name,
+    privateKey: wanted?.privateKey,
+    publicKey: wanted && publicKeyOf(wanted.privateKey),
+    listenPort: wanted?.listenPort ?? 0,
+    fwmark: 0,
+    peers: peers ?? [],
+  };
 }

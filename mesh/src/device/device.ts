@@ -1,9 +1,9 @@
 import { EventEmitter } from "node:events";
 import { MeshError } from "../errors.js";
 import { type Endpoint, formatEndpoint } from "../ip/endpoint.js";
-import { formatKey, publicKeyOf } from "../wireguard-key.js";
+import { formatKey } from "../wireguard-key.js";
 import { type Changes, noChanges, noteOthers, recordUse } from "./changes.js";
-import { checkInterfaceName, checkOverlay, checkPeers } from "./checks.js";
+import { checkConfigured, checkInterfaceName, checkOverlay, checkPeers } from "./checks.js";
 import { formatCommand, Recorder, type Runner } from "./command.js";
 import {
   configureCommands,
@@ -11,26 +11,19 @@ import {
   deleteInterface,
   type NewInterface,
   networkCommands,
+  plannedState,
 } from "./create.js";
-import { incarnationOf } from "./incarnation.js";
+import { incarnationOf, UNMADE } from "./incarnation.js";
 import { Ledger } from "./ledger.js";
 import { Lock } from "./lock.js";
 import { Monitor } from "./monitor.js";
-import {
-  type Link,
-  parseLinks,
-  parseRoutes,
-  parseWay,
-  type Route,
-  routeGet,
-  SHOW_LINKS,
-  SHOW_ROUTES,
-  type Way,
-} from "./network.js";
+import type { Link, Route, Way } from "./network.js";
 import { makeTable, type NftTable, removeTable, showTable, tableNameOf } from "./nft-table.js";
-import { KEEPALIVE_S, renewPeer, showDevice, useEndpoint } from "./plan.js";
+import { KEEPALIVE_S, renewPeer, useEndpoint } from "./plan.js";
 import { Programs } from "./programs.js";
-import { type DevicePeer, type DeviceState, parseDump } from "./state.js";
+import { Reader } from "./reader.js";
+import type { DeviceState } from "./state.js";
+import { Turns } from "./turns.js";
 import { restorePeers } from "./undo.js";
 
 /** What a device is opened with. */
@@ -75,19 +68,19 @@ export interface UseOptions {
 export class Device extends EventEmitter<DeviceEvents> implements AsyncDisposable {
   readonly name: string;
   readonly #programs: Programs;
+  readonly #reader: Reader;
   readonly #recorder: Recorder | undefined;
   readonly #changer: Runner;
   readonly #ledger: Ledger;
   readonly #create: NewInterface | undefined;
-  readonly #closing: AbortController = new AbortController();
+  /** So that nobody reads what another is about to change. */
+  readonly #turns: Turns;
   #lock: Lock | undefined;
   #monitor: Monitor | undefined;
   #state: DeviceState;
   #changes: Changes = noChanges("");
   /** What the nft table is to be, and what nft said of it when it was made. */
   #table: { readonly wanted: NftTable; readonly shown: string } | undefined;
-  /** One at a time, so that nobody reads what another is about to change. */
-  #last: Promise<unknown> = Promise.resolve();
   #maintaining: Promise<void> | undefined;
   #isWoken = false;
   /** What could not be restored the last time. */
@@ -98,7 +91,9 @@ export class Device extends EventEmitter<DeviceEvents> implements AsyncDisposabl
   private constructor(name: string, options: DeviceOptions) {
     super();
     this.name = name;
+    this.#turns = new Turns(name);
     this.#programs = options.programs ?? new Programs();
+    this.#reader = new Reader(name, this.#programs);
     this.#recorder = options.isDryRun ? new Recorder() : undefined;
     this.#changer = this.#recorder ?? this.#programs;
     this.#ledger = new Ledger(options.stateFolder, name);
@@ -119,6 +114,8 @@ export class Device extends EventEmitter<DeviceEvents> implements AsyncDisposabl
       if (!options.isDryRun) device.#lock = await Lock.take(name, options.lockFolder);
       await device.#open(options.signal);
     } catch (error) {
+      // Nothing half-done. What was changed by an earlier run, and not by this one, waits for the next.
+      if (device.#changes.isCreated) await device.#undo().catch(() => undefined);
       await device.#lock?.release();
       throw error;
     }
@@ -127,19 +124,14 @@ export class Device extends EventEmitter<DeviceEvents> implements AsyncDisposabl
 
   async #open(signal: AbortSignal | undefined): Promise<void> {
     const left = await this.#ledger.load();
-    const links = await this.links(signal);
-    let link = links.find((one) => one.name === this.name);
     if (this.#create !== undefined) {
-      const incarnation = link && (await incarnationOf(link.index));
-      const isOurs = left?.isCreated === true && left.incarnation === incarnation;
-      await this.#make(this.#create, links, isOurs ? link : undefined, signal);
+      await this.#make(this.#create, left, signal);
       if (this.#recorder !== undefined) return;
-      link = (await this.links(signal)).find((one) => one.name === this.name);
     }
-    if (link === undefined) throw this.#missing();
+    const link = await this.#reader.link(signal);
     if (!link.isUp)
       throw new MeshError("NOT_CONFIGURED", `${this.name} is down: \`ip link set dev ${this.name} up\``);
-    this.#state = checkConfigured(await this.#read(signal));
+    this.#state = checkConfigured(await this.#reader.state(signal));
     await this.#adopt(left, link);
     if (this.#recorder === undefined) this.#monitor = new Monitor(this.#programs, () => this.#wake());
   }
@@ -160,8 +152,8 @@ export class Device extends EventEmitter<DeviceEvents> implements AsyncDisposabl
    * `CLOSED`
    */
   async read(signal?: AbortSignal): Promise<DeviceState> {
-    return await this.#exclusively(signal, async (either) => {
-      this.#state = await this.#read(either);
+    return await this.#turns.take(signal, async (either) => {
+      this.#state = await this.#reader.state(either);
       await this.#noteOthers();
       return this.#state;
     });
@@ -173,8 +165,8 @@ export class Device extends EventEmitter<DeviceEvents> implements AsyncDisposabl
    * @throws {@link MeshError} `NO_PEER` when the interface has no such peer (any more), and as {@link read}
    */
   async use(publicKey: string, endpoint: Endpoint, { isFresh, signal }: UseOptions): Promise<void> {
-    await this.#exclusively(signal, async (either) => {
-      this.#state = await this.#read(either);
+    await this.#turns.take(signal, async (either) => {
+      this.#state = await this.#reader.state(either);
       await this.#noteOthers();
       // `wg set` makes a peer that is not there: one that the user has removed must not come back.
       const peer = this.#state.peers.find((one) => one.publicKey === publicKey);
@@ -195,17 +187,17 @@ export class Device extends EventEmitter<DeviceEvents> implements AsyncDisposabl
    * @throws {@link MeshError} `MISSING_PROGRAM`, `NOT_PERMITTED`, and as {@link read}
    */
   async installTable(helperPort: number, signal?: AbortSignal): Promise<void> {
-    await this.#exclusively(signal, (either) => this.#installTable(helperPort, either));
+    await this.#turns.take(signal, (either) => this.#installTable(helperPort, either));
   }
 
   /** The interfaces of the host and their addresses. */
   async links(signal?: AbortSignal): Promise<Link[]> {
-    return parseLinks(await this.#programs.run(SHOW_LINKS, signal));
+    return await this.#reader.links(signal);
   }
 
   /** The routes of the host, of all tables. */
   async routes(signal?: AbortSignal): Promise<Route[]> {
-    return parseRoutes(await this.#programs.run(SHOW_ROUTES, signal));
+    return await this.#reader.routes(signal);
   }
 
   /**
@@ -214,17 +206,7 @@ export class Device extends EventEmitter<DeviceEvents> implements AsyncDisposabl
    * @returns undefined when none leads there
    */
   async routeTo(address: string, signal?: AbortSignal): Promise<Way | undefined> {
-    try {
-      return parseWay(await this.#programs.run(routeGet(address, this.#state.fwmark), signal));
-    } catch (error) {
-      if (
-        error instanceof MeshError &&
-        error.code === "COMMAND_FAILED" &&
-        /unreachable|prohibit|invalid/i.test(error.message)
-      )
-        return undefined;
-      throw error;
-    }
+    return await this.#reader.way(address, this.#state.fwmark, signal);
   }
 
   /** What was put back so far, a few words each. */
@@ -243,10 +225,9 @@ export class Device extends EventEmitter<DeviceEvents> implements AsyncDisposabl
   }
 
   async #close(): Promise<void> {
-    this.#closing.abort(new MeshError("CLOSED", `${this.name} is looked after no more`));
+    await this.#turns.close();
     await this.#monitor?.close();
     await this.#maintaining;
-    await this.#last;
     try {
       await this.#undo();
     } finally {
@@ -255,72 +236,87 @@ export class Device extends EventEmitter<DeviceEvents> implements AsyncDisposabl
   }
 
   async #undo(): Promise<void> {
+    if (this.#recorder !== undefined) return;
     if (this.#changes.hasTable) {
       await this.#changer.run(removeTable(this.name));
       this.#undone.push(`the table ${tableNameOf(this.name)} of nft is removed`);
     }
-    const link = (await this.links()).find((one) => one.name === this.name);
-    const isSame = link !== undefined && (await incarnationOf(link.index)) === this.#changes.incarnation;
+    const link = await this.#reader.findLink();
+    const isSame = link !== undefined && (await isOf(this.#changes, link));
     if (isSame && this.#changes.isCreated) {
-      await this.#changer.run(deleteInterface(this.name));
+      await deleteInterface(this.name, this.#changer);
       this.#undone.push(`the interface ${this.name} is removed`);
     } else if (isSame && Object.keys(this.#changes.peers).length > 0) {
-      const state = await this.#read();
+      const state = await this.#reader.state();
       const { peers } = noteOthers(this.#changes.peers, state);
       for (const command of restorePeers(peers, state)) {
         await this.#changer.run(command);
         this.#undone.push(formatCommand(command));
       }
     }
-    if (this.#recorder === undefined) await this.#ledger.remove();
+    await this.#ledger.remove();
   }
 
   /** Makes the interface, or what an earlier run had no time for. */
   async #make(
     wanted: NewInterface,
-    links: readonly Link[],
-    ours: Link | undefined,
+    left: Changes | undefined,
     signal: AbortSignal | undefined,
   ): Promise<void> {
-    if (ours === undefined && links.some((link) => link.name === this.name))
+    const links = await this.links(signal);
+    const link = links.find((one) => one.name === this.name);
+    const isOurs = link !== undefined && left?.isCreated === true && (await isOf(left, link));
+    if (link !== undefined && !isOurs)
       throw new MeshError(
         "CONFLICT",
         `${this.name} is there already: adopt it as it is, or choose another name`,
       );
     const peers = wanted.peers.map((peer) => ({ ...peer, publicKey: formatKey(peer.publicKey) }));
     checkPeers(wanted.privateKey, peers);
-    checkOverlay(
-      this.name,
-      wanted.addresses.map(({ prefix }) => prefix),
-      links,
-    );
-    if (ours === undefined) {
-      await createInterface(this.name, this.#changer, signal);
-      const made = (await this.links(signal)).find((link) => link.name === this.name);
-      if (made !== undefined) {
-        await this.#write({ ...noChanges(await incarnationOf(made.index)), isCreated: true });
-      }
-    }
-    try {
-      const routes = ours === undefined ? [] : await this.routes(signal);
-      const routed = routes
-        .filter(({ devices }) => devices.includes(this.name))
-        .map((one) => one.destination);
-      const network = networkCommands(this.name, wanted, ours, routed);
-      for (const command of [...configureCommands(this.name, wanted), ...network]) {
-        await this.#changer.run(command, signal);
-      }
-    } catch (error) {
-      if (ours === undefined) await this.#undo();
-      throw error;
-    }
+    const overlay = wanted.addresses.map(({ prefix }) => prefix);
+    checkOverlay(this.name, overlay, links);
+    if (isOurs) await this.#configure(wanted, link, signal);
+    else await this.#makeAnew(wanted, left?.hasTable ?? false, signal);
+  }
+
+  async #makeAnew(wanted: NewInterface, hasTable: boolean, signal: AbortSignal | undefined): Promise<void> {
+    const intended = await incarnationOf(UNMADE);
+    await this.#write({ ...noChanges(intended), isCreated: true, hasTable });
+    await createInterface(this.name, this.#changer, signal);
+    const made = await this.#reader.findLink(signal);
+    const incarnation = made === undefined ? intended : await incarnationOf(made.index);
+    await this.#write({ ...this.#changes, incarnation });
+    await this.#configure(wanted, undefined, signal);
+  }
+
+  async #configure(
+    wanted: NewInterface,
+    link: Link | undefined,
+    signal: AbortSignal | undefined,
+  ): Promise<void> {
+    for (const command of configureCommands(this.name, wanted)) await this.#changer.run(command, signal);
+    await this.#configureNetwork(wanted, link, signal);
+  }
+
+  async #configureNetwork(
+    wanted: NewInterface,
+    link: Link | undefined,
+    signal: AbortSignal | undefined,
+  ): Promise<void> {
+    const routes = link === undefined ? [] : await this.routes(signal);
+    const routed = routes.filter(({ devices }) => devices.includes(this.name)).map((one) => one.destination);
+    for (const command of networkCommands(this.name, wanted, link, routed))
+      await this.#changer.run(command, signal);
   }
 
   /** Goes on with what an earlier run left, where it is still so. */
   async #adopt(left: Changes | undefined, link: Link): Promise<void> {
     const incarnation = await incarnationOf(link.index);
-    const isSame = left?.incarnation === incarnation;
-    this.#changes = isSame ? left : noChanges(incarnation);
+    // Else it was made just now.
+    if (this.#changes.incarnation !== incarnation) {
+      const isSame = left !== undefined && (await isOf(left, link));
+      this.#changes = { ...(isSame ? left : noChanges(incarnation)), incarnation };
+    }
     if (left === undefined) return;
     // Its rules lead to a port that nobody listens on.
     if (left.hasTable) await this.#changer.run(removeTable(this.name));
@@ -334,37 +330,6 @@ export class Device extends EventEmitter<DeviceEvents> implements AsyncDisposabl
     await this.#write({ ...this.#changes, hasTable: true });
     await this.#changer.run(makeTable(wanted), signal);
     this.#table = { wanted, shown: await this.#changer.run(showTable(this.name), signal) };
-  }
-
-  async #read(signal?: AbortSignal): Promise<DeviceState> {
-    let text: string;
-    try {
-      text = await this.#programs.run(showDevice(this.name), signal);
-    } catch (error) {
-      if (error instanceof MeshError && error.code === "COMMAND_FAILED") throw await this.#explain(error);
-      throw error;
-    }
-    return parseDump(this.name, text);
-  }
-
-  /** Why WireGuard shows nothing of an interface: the words of `wg` are the same for each reason. */
-  async #explain(cause: MeshError): Promise<MeshError> {
-    const link = (await this.links().catch(() => [])).find((one) => one.name === this.name);
-    if (link === undefined) return this.#missing(cause);
-    const why =
-      link.kind === "tun"
-        ? "is a TUN interface, and no wireguard-go answers for it: start it again"
-        : `is not an interface of WireGuard${link.kind === undefined ? "" : `, but of the kind ${link.kind}`}`;
-    return new MeshError("NO_INTERFACE", `${this.name} ${why}`, { cause });
-  }
-
-  #missing(cause?: unknown): MeshError {
-    return new MeshError(
-      "NO_INTERFACE",
-      `there is no interface ${this.name}: bring it up first, for example by \`wg-quick up ${this.name}\`, or let ` +
-        "`--create` make it",
-      { cause },
-    );
   }
 
   async #noteOthers(): Promise<void> {
@@ -387,13 +352,13 @@ export class Device extends EventEmitter<DeviceEvents> implements AsyncDisposabl
   }
 
   async #maintainWhileWoken(): Promise<void> {
-    while (this.#isWoken && !this.#closing.signal.aborted) {
+    while (this.#isWoken && !this.#turns.isClosed) {
       this.#isWoken = false;
       const trouble = await this.#maintain().then(
         () => undefined,
         (error: unknown) => (error instanceof Error ? error.message : String(error)),
       );
-      if (this.#closing.signal.aborted) return;
+      if (this.#turns.isClosed) return;
       // Once, not every 30 s.
       if (trouble !== undefined && trouble !== this.#trouble) this.emit("warning", trouble);
       this.#trouble = trouble;
@@ -403,27 +368,23 @@ export class Device extends EventEmitter<DeviceEvents> implements AsyncDisposabl
 
   /** Restores what is ours and has gone. */
   async #maintain(): Promise<void> {
-    await this.#exclusively(undefined, async (signal) => {
-      const link = (await this.links(signal)).find((one) => one.name === this.name);
-      if (link === undefined) throw this.#missing();
+    await this.#turns.take(undefined, async (signal) => {
+      const isMade = this.#create !== undefined && this.#changes.isCreated;
+      if (isMade && (await this.#reader.findLink(signal)) === undefined) {
+        this.emit("warning", `${this.name} was gone, and is made anew`);
+        await this.#makeAnew(this.#create, this.#changes.hasTable, signal);
+      }
+      const link = await this.#reader.link(signal);
       const incarnation = await incarnationOf(link.index);
       // Made anew under our feet: nothing of ours is left on it.
       if (incarnation !== this.#changes.incarnation)
         await this.#write({ ...noChanges(incarnation), hasTable: this.#changes.hasTable });
-      this.#state = await this.#read(signal);
+      this.#state = await this.#reader.state(signal);
       await this.#noteOthers();
-      await this.#maintainNetwork(link, signal);
+      if (this.#create !== undefined && this.#changes.isCreated)
+        await this.#configureNetwork(this.#create, link, signal);
       await this.#maintainTable(signal);
     });
-  }
-
-  async #maintainNetwork(link: Link, signal: AbortSignal): Promise<void> {
-    if (this.#create === undefined || !this.#changes.isCreated) return;
-    const routes = await this.routes(signal);
-    const routed = routes.filter(({ devices }) => devices.includes(this.name)).map((one) => one.destination);
-    for (const command of networkCommands(this.name, this.#create, link, routed)) {
-      await this.#changer.run(command, signal);
-    }
   }
 
   async #maintainTable(signal: AbortSignal): Promise<void> {
@@ -434,56 +395,12 @@ export class Device extends EventEmitter<DeviceEvents> implements AsyncDisposabl
     const now = isMoved ? undefined : await this.#programs.run(showTable(this.name), signal).catch(ifFailed);
     if (now !== shown) await this.#installTable(wanted.helperPort, signal);
   }
-
-  /** Runs one piece of work after the other. */
-  #exclusively<T>(signal: AbortSignal | undefined, work: (signal: AbortSignal) => Promise<T>): Promise<T> {
-    const closing = this.#closing.signal;
-    const either = signal === undefined ? closing : AbortSignal.any([signal, closing]);
-    const run = async (): Promise<T> => {
-      if (closing.aborted) throw closing.reason;
-      return await work(either).catch((error: unknown) => {
-        throw closing.aborted ? closing.reason : error;
-      });
-    };
-    const result = this.#last.then(run);
-    this.#last = result.catch(() => undefined);
-    return result;
-  }
 }
 
-/** What an interface that was not made yet will be. */
-function plannedState(name: string, wanted: NewInterface | undefined): DeviceState {
-  const peers = wanted?.peers.map(
-    ({ publicKey, allowedIps, endpoint }): DevicePeer => ({
-      publicKey: formatKey(publicKey),
-      presharedKey: undefined,
-      endpoint,
-      endpointText: endpoint && formatEndpoint(endpoint),
-      allowedIps,
-      lastHandshake: undefined,
-      receivedBytes: 0,
-      sentBytes: 0,
-      keepaliveS: 0,
-    }),
-  );
-  return {
-    name,
-    privateKey: wanted?.privateKey,
-    publicKey: wanted && publicKeyOf(wanted.privateKey),
-    listenPort: wanted?.listenPort ?? 0,
-    fwmark: 0,
-    peers: peers ?? [],
-  };
-}
-
-function checkConfigured(state: DeviceState): DeviceState {
-  const { name, privateKey, listenPort, peers } = state;
-  if (privateKey === undefined)
-    throw new MeshError("NOT_CONFIGURED", `${name} has no private key: \`wg set ${name} private-key FILE\``);
-  if (listenPort === 0)
-    throw new MeshError("NOT_CONFIGURED", `${name} has no port: \`wg set ${name} listen-port 51820\``);
-  checkPeers(privateKey, peers);
-  return state;
+/** Whether an interface is that of which changes were written down, or the one that was to be made then. */
+async function isOf({ incarnation, isCreated }: Changes, { index }: Link): Promise<boolean> {
+  if (incarnation === (await incarnationOf(index))) return true;
+  return isCreated && incarnation === (await incarnationOf(UNMADE));
 }
 
 /** A program that said no: what it was asked for is not there. */

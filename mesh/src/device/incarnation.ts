@@ -5,6 +5,9 @@ export async function networkNamespace(): Promise<string> {
   return /\d+/.exec(await readlink("/proc/self/ns/net"))?.[0] ?? "0";
 }
 
+/** The number of an interface that is about to be made. */
+export const UNMADE = 0;
+
 /**
  * Tells an interface from one of the same name that was made later: by the start of the machine, the network namespace
  * and the number that the kernel gave it.

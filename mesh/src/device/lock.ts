@@ -46,9 +46,12 @@ export class Lock implements AsyncDisposable {
     } catch (error) {
       if (error instanceof MeshError) throw error;
       const code = error instanceof Error && "code" in error ? error.code : undefined;
-      const isDenied = code === "EACCES" || code === "EPERM" || code === "EROFS";
-      const words = `the lock of ${name} in ${folder}: ${error instanceof Error ? error.message : error}`;
-      throw new MeshError(isDenied ? "NOT_PERMITTED" : "FILE", words, { cause: error });
+      const why = error instanceof Error ? error.message : String(error);
+      if (code === "EACCES" || code === "EPERM" || code === "EROFS")
+        throw new MeshError("NOT_PERMITTED", `this needs root: ${folder} cannot be written (${why})`, {
+          cause: error,
+        });
+      throw new MeshError("FILE", `the lock of ${name} in ${folder}: ${why}`, { cause: error });
     }
   }
 

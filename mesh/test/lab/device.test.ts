@@ -46,7 +46,6 @@ withLab("the device", (startLab) => {
     await device.use(b.publicKey, b.endpoint, { isFresh: true });
     await until(device, () => peerOf(device, b).lastHandshake !== undefined);
     const tookMs = performance.now() - startedAt;
-    console.log(`fresh: ${tookMs.toFixed(1)} ms`);
     expect(tookMs).toBeLessThan(1_500);
     expect(await a.host.canPing(b.overlay)).toBe(true);
   });
@@ -62,7 +61,6 @@ withLab("the device", (startLab) => {
     await until(other, () => peerOf(other, a).endpoint?.family === 4);
     await device.use(b.publicKey, endpoint(b.host.address6(), 51_820), { isFresh: false });
     const tookMs = await until(other, () => peerOf(other, a).endpoint?.family === 6);
-    console.log(`use: ${tookMs.toFixed(1)} ms`);
     expect(tookMs).toBeLessThan(3_000);
     await device.read();
     expect(peerOf(device, b)).toMatchObject({ lastHandshake: handshake, keepaliveS: 25 });

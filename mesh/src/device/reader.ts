@@ -1,0 +1,93 @@
+import { MeshError } from "../errors.js";
+import type { Runner } from "./command.js";
+import {
+  type Link,
+  parseLinks,
+  parseRoutes,
+  parseWay,
+  type Route,
+  routeGet,
+  SHOW_LINKS,
+  SHOW_ROUTES,
+  type Way,
+} from "./network.js";
+import { showDevice } from "./plan.js";
+import { type DeviceState, parseDump } from "./state.js";
+
+/** Looks at an interface and at the network around it, and changes nothing. */
+export class Reader {
+  readonly #name: string;
+  readonly #runner: Runner;
+
+  constructor(name: string, runner: Runner) {
+    this.#name = name;
+    this.#runner = runner;
+  }
+
+  /**
+   * What WireGuard shows.
+   * @throws {@link MeshError} `NO_INTERFACE`, `NOT_PERMITTED`, `COMMAND_FAILED`, `TIMEOUT`, `ABORTED`
+   */
+  async state(signal?: AbortSignal): Promise<DeviceState> {
+    let text: string;
+    try {
+      text = await this.#runner.run(showDevice(this.#name), signal);
+    } catch (error) {
+      if (error instanceof MeshError && error.code === "COMMAND_FAILED") throw await this.#explain(error);
+      throw error;
+    }
+    return parseDump(this.#name, text);
+  }
+
+  async links(signal?: AbortSignal): Promise<Link[]> {
+    return parseLinks(await this.#runner.run(SHOW_LINKS, signal));
+  }
+
+  async routes(signal?: AbortSignal): Promise<Route[]> {
+    return parseRoutes(await this.#runner.run(SHOW_ROUTES, signal));
+  }
+
+  /** @returns undefined when none leads there */
+  async way(address: string, fwmark: number, signal?: AbortSignal): Promise<Way | undefined> {
+    try {
+      return parseWay(await this.#runner.run(routeGet(address, fwmark), signal));
+    } catch (error) {
+      // The kernel's own answer, whatever kind of route says no.
+      if (error instanceof MeshError && error.message.includes("RTNETLINK answers")) return undefined;
+      throw error;
+    }
+  }
+
+  /** The interface itself, as a link. */
+  async findLink(signal?: AbortSignal): Promise<Link | undefined> {
+    return (await this.links(signal)).find(({ name }) => name === this.#name);
+  }
+
+  /** @throws {@link MeshError} `NO_INTERFACE` */
+  async link(signal?: AbortSignal): Promise<Link> {
+    const link = await this.findLink(signal);
+    if (link === undefined) throw this.#missing();
+    return link;
+  }
+
+  /** Why WireGuard shows nothing: the words of `wg` are the same for each reason. */
+  async #explain(cause: MeshError): Promise<MeshError> {
+    const link = await this.findLink().catch(() => undefined);
+    if (link === undefined) return this.#missing(cause);
+    const why =
+      link.kind === "tun"
+        ? "is a TUN interface, and no wireguard-go answers for it: start it again"
+        : `is not an interface of WireGuard${link.kind === undefined ? "" : `, but of the kind ${link.kind}`}`;
+    return new MeshError("NO_INTERFACE", `${this.#name} ${why}`, { cause });
+  }
+
+  #missing(cause?: unknown): MeshError {
+    const name = this.#name;
+    return new MeshError(
+      "NO_INTERFACE",
+      `there is no interface ${name}: bring it up first, for example by \`wg-quick up ${name}\`, or let ` +
+        "`--create` make it",
+      { cause },
+    );
+  }
+}
