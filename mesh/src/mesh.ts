@@ -11,19 +11,20 @@ import type { DevicePeer, DeviceState } from "./device/state.js";
 import { MeshError } from "./errors.js";
 import type { CandidateInfo, MeshInfo, PeerInfo, PingAnswer } from "./info.js";
 import { type Endpoint, formatEndpoint, parseEndpoint } from "./ip/endpoint.js";
-import { pairOf } from "./pair.js";
+import { type Pair, pairOf } from "./pair.js";
 import { DestinationBudget } from "./path/budget.js";
 import { PathMachine } from "./path/machine.js";
 import { tiersOf } from "./path/tiers.js";
 import { Peer } from "./peer.js";
+import { Pings } from "./ping.js";
 import { ProbeSockets } from "./probe/probe-sockets.js";
 import { type Answered, Prober } from "./probe/prober.js";
 import type { View } from "./probe/view.js";
 import { Announcer } from "./signal/announcer.js";
-import type { Channel } from "./signal/channel.js";
 import { Signaling } from "./signal/signaling.js";
 import { SleepWatch } from "./sleep-watch.js";
 import { StateFile } from "./state-file.js";
+import { Telling } from "./telling.js";
 import { formatKey, parseKey } from "./wireguard-key.js";
 
 /** What a mesh is opened with. */
@@ -62,23 +63,9 @@ export const DEFAULT_STATE_FOLDER = "/var/lib/sidewire-mesh";
 const LOOK_SOON_MS = 100;
 const LOOK_MS = 5000;
 
-/** How long the first announce waits for what STUN servers see, ms. */
-const FIRST_STUN_MS = 200;
-
 /** How often they are asked, ms: while paths are known (Tailscale: 20 to 26 s), and while all is quiet. */
 const STUN_MS = 25_000;
 const STUN_QUIET_MS = 300_000;
-
-/** Changes of the own addresses come in groups, and are told together after this, ms. */
-const CHANGE_MS = 500;
-
-/** How long a ping waits for answers, ms. */
-const PING_MS = 1000;
-
-interface Member {
-  readonly peer: Peer;
-  readonly channel: Channel;
-}
 
 /**
  * Looks after one WireGuard interface: each of its peers is met over the brokers by its key alone, and reached over the
@@ -102,13 +89,12 @@ export class Mesh extends EventEmitter<MeshEvents> implements AsyncDisposable {
   readonly #sleepWatch: SleepWatch;
   readonly #getTime: () => number;
   readonly #since: number;
-  readonly #members = new Map<string, Member>();
+  readonly #peers = new Map<string, Peer>();
+  /** Keys of peers with which nothing can be shared. */
+  readonly #refused = new Set<string>();
   readonly #destinations = new DestinationBudget();
-  readonly #pings = new Set<(answered: Answered) => void>();
-  /** Whom to tell of us as soon as there is something to tell; undefined from then on. */
-  #awaitingFirst: Set<string> | undefined = new Set();
-  #firstTimer: NodeJS.Timeout | undefined;
-  #changeTimer: NodeJS.Timeout | undefined;
+  readonly #pings = new Pings();
+  readonly #telling: Telling;
   #stunTimer: NodeJS.Timeout | undefined;
   #lookTimer: NodeJS.Timeout | undefined;
   #looking: Promise<void> | undefined;
@@ -183,10 +169,17 @@ export class Mesh extends EventEmitter<MeshEvents> implements AsyncDisposable {
         onAnswered: (answered) => this.#onAnswered(answered),
         onProbed: ({ peer, endpoint, view }) => {
           if (!this.#addresses.isBehindTunnel(endpoint))
-            this.#members.get(peer)?.peer.take({ type: "probed", path: formatEndpoint(endpoint), view });
+            this.#peers.get(peer)?.take({ type: "probed", path: formatEndpoint(endpoint), view });
         },
         onTold: (name, bytes) => this.#onAnnounce(name, bytes),
       },
+    });
+    this.#telling = new Telling({
+      addresses: this.#addresses,
+      announcer: this.#announcer,
+      prober: this.#prober,
+      peers: this.#peers,
+      onChanged: () => this.emit("candidates", this.candidates()),
     });
   }
 
@@ -207,7 +200,7 @@ export class Mesh extends EventEmitter<MeshEvents> implements AsyncDisposable {
   /** The peers that the interface has. */
   peers(): readonly PeerInfo[] {
     const now = this.#getTime();
-    return [...this.#members.values()].map(({ peer }) => peer.info(now));
+    return [...this.#peers.values()].map((peer) => peer.info(now));
   }
 
   /** Where this host may be reached, as its peers are told. */
@@ -224,40 +217,11 @@ export class Mesh extends EventEmitter<MeshEvents> implements AsyncDisposable {
    * @throws {@link MeshError} `NO_PEER`, `ABORTED`, `CLOSED`
    */
   async ping(publicKey: string, { signal }: { signal?: AbortSignal } = {}): Promise<readonly PingAnswer[]> {
-    const member = this.#members.get(publicKey);
+    const peer = this.#peers.get(publicKey);
     if (this.#closing !== undefined) throw closed(this.#device.name);
-    if (member === undefined) throw new MeshError("NO_PEER", `${this.#device.name} has no peer ${publicKey}`);
-    const { path, others } = member.peer.machine.snapshot(performance.now());
-    const asked = [...(path ? [path] : []), ...others];
-    const times = new Map<string, number>();
-    await new Promise<void>((resolve, reject) => {
-      const end = (error?: MeshError): void => {
-        clearTimeout(timer);
-        this.#pings.delete(onAnswered);
-        signal?.removeEventListener("abort", onAbort);
-        if (error) reject(error);
-        else resolve();
-      };
-      const onAbort = (): void =>
-        end(new MeshError("ABORTED", "the ping was aborted", { cause: signal?.reason }));
-      const onAnswered = ({ peer, endpoint, roundTripMs }: Answered): void => {
-        if (peer !== publicKey) return;
-        times.set(formatEndpoint(endpoint), roundTripMs);
-        if (asked.every(({ name }) => times.has(name))) end();
-      };
-      const timer = setTimeout(end, PING_MS);
-      if (signal?.aborted) return onAbort();
-      signal?.addEventListener("abort", onAbort);
-      this.#pings.add(onAnswered);
-      for (const { name } of asked) this.#probe(publicKey, name);
-      if (asked.length === 0) end();
-    });
-    return asked.map(({ name, kind }) => ({
-      kind,
-      endpoint: name,
-      isInUse: name === path?.name,
-      roundTripMs: times.get(name),
-    }));
+    if (peer === undefined) throw new MeshError("NO_PEER", `${this.#device.name} has no peer ${publicKey}`);
+    const snapshot = peer.machine.snapshot(performance.now());
+    return await this.#pings.ask(publicKey, snapshot, (path) => this.#probe(publicKey, path), signal);
   }
 
   /** Ends, and puts the interface back as it was. */
@@ -289,19 +253,18 @@ export class Mesh extends EventEmitter<MeshEvents> implements AsyncDisposable {
     this.#device.on("warning", (message) => this.emit("warning", message));
     this.#device.on("wake", () => void this.#lookAtNetwork().catch(this.#warn));
     await this.#lookAtNetwork();
-    this.#addresses.on("moved", () => this.#moved());
-    this.#addresses.on("changed", () => this.#ownChanged());
+    this.#addresses.on("changed", () => this.#telling.changed());
     this.#takeState(this.#device.state);
-    this.#firstTimer = setTimeout(() => this.#tellFirst(), FIRST_STUN_MS);
-    void this.#askStun().then(() => this.#tellFirst());
+    this.#telling.start(this.#askStun());
     this.#lookLater();
   }
 
   async #close(): Promise<void> {
-    for (const timer of [this.#firstTimer, this.#changeTimer, this.#stunTimer, this.#lookTimer])
-      clearTimeout(timer);
+    clearTimeout(this.#stunTimer);
+    clearTimeout(this.#lookTimer);
     this.#sleepWatch.stop();
-    for (const { peer } of this.#members.values()) peer.close();
+    this.#telling.close();
+    for (const peer of this.#peers.values()) peer.close();
     this.#prober.close();
     await this.#looking;
     // With it, the peers' channels, which are over its connections.
@@ -315,10 +278,10 @@ export class Mesh extends EventEmitter<MeshEvents> implements AsyncDisposable {
   #takeState(state: DeviceState): void {
     const wallNow = this.#getTime();
     const there = new Set(state.peers.map(({ publicKey }) => publicKey));
-    for (const name of this.#members.keys()) if (!there.has(name)) this.#remove(name);
+    for (const name of this.#peers.keys()) if (!there.has(name)) this.#remove(name);
     for (const shown of state.peers) {
-      if (!this.#members.has(shown.publicKey)) this.#add(shown);
-      this.#members.get(shown.publicKey)?.peer.look(shown, wallNow);
+      if (!this.#peers.has(shown.publicKey) && !this.#refused.has(shown.publicKey)) this.#add(shown);
+      this.#peers.get(shown.publicKey)?.look(shown, wallNow);
     }
   }
 
@@ -327,32 +290,43 @@ export class Mesh extends EventEmitter<MeshEvents> implements AsyncDisposable {
     if (privateKey === undefined) return;
     const name = shown.publicKey;
     const key = parseKey(name);
-    const pair = pairOf(privateKey, key);
+    const pair = this.#pairWith(privateKey, key);
+    if (pair === undefined) return;
     const machine = new PathMachine({
       isDecider: Buffer.compare(this.#publicKey, key) < 0,
       tierOf: (endpoint, kind) => tiersOf(this.#addresses.networks)(endpoint, kind),
       destinations: this.#destinations,
       random: Math.random,
     });
-    const peer = new Peer(shown, machine, {
+    const channel = this.#signaling.channel(pair, (bytes) => this.#onAnnounce(name, bytes));
+    const peer = new Peer(shown, machine, channel, {
       probe: (path) => this.#probe(name, path),
       use: (path, isFresh) => void this.#use(name, path, isFresh),
-      announce: () => void this.#announce(name),
+      announce: () => void this.#telling.tell(name),
       changed: () => this.emit("peer", peer.info(this.#getTime())),
     });
-    const channel = this.#signaling.channel(pair, (bytes) => this.#onAnnounce(name, bytes));
-    this.#members.set(name, { peer, channel });
+    this.#peers.set(name, peer);
     this.#prober.addPeer(key, pair, this.#state.peers.get(name)?.boot);
     const candidates = this.#reachable(this.#remembered(shown));
     peer.take({ type: "candidates", candidates, isNews: false, wantsAnswer: false });
   }
 
+  #pairWith(privateKey: Uint8Array, key: Uint8Array): Pair | undefined {
+    try {
+      return pairOf(privateKey, key);
+    } catch (error) {
+      this.#refused.add(formatKey(key));
+      this.#warn(error);
+      return undefined;
+    }
+  }
+
   #remove(name: string): void {
-    const member = this.#members.get(name);
-    this.#members.delete(name);
+    const peer = this.#peers.get(name);
+    this.#peers.delete(name);
     this.#prober.removePeer(name);
-    member?.peer.close();
-    void member?.channel.close();
+    peer?.close();
+    void peer?.channel.close();
   }
 
   /** Where a peer was when it was last heard of, and where its configuration says that it is. */
@@ -367,7 +341,7 @@ export class Mesh extends EventEmitter<MeshEvents> implements AsyncDisposable {
   }
 
   #viewOf(name: string, endpoint: Endpoint): View {
-    const view = this.#members.get(name)?.peer.machine.view(formatEndpoint(endpoint), performance.now());
+    const view = this.#peers.get(name)?.machine.view(formatEndpoint(endpoint), performance.now());
     return view ?? { isProven: false, isChosen: false, asksForHandshake: false };
   }
 
@@ -378,10 +352,8 @@ export class Mesh extends EventEmitter<MeshEvents> implements AsyncDisposable {
 
   #onAnswered(answered: Answered): void {
     const { peer, endpoint, roundTripMs, view } = answered;
-    this.#members
-      .get(peer)
-      ?.peer.take({ type: "answered", path: formatEndpoint(endpoint), roundTripMs, view });
-    for (const onAnswered of this.#pings) onAnswered(answered);
+    this.#peers.get(peer)?.take({ type: "answered", path: formatEndpoint(endpoint), roundTripMs, view });
+    this.#pings.answered(answered);
   }
 
   async #use(name: string, path: string, isFresh: boolean): Promise<void> {
@@ -407,7 +379,7 @@ export class Mesh extends EventEmitter<MeshEvents> implements AsyncDisposable {
   #lookLater(): void {
     clearTimeout(this.#lookTimer);
     if (this.#closing !== undefined) return;
-    const isWatching = [...this.#members.values()].some(({ peer }) => peer.machine.isWatching);
+    const isWatching = [...this.#peers.values()].some((peer) => peer.machine.isWatching);
     this.#lookTimer = setTimeout(() => this.#look(), isWatching ? LOOK_SOON_MS : LOOK_MS);
   }
 
@@ -427,17 +399,19 @@ export class Mesh extends EventEmitter<MeshEvents> implements AsyncDisposable {
   async #lookAtNetwork(): Promise<void> {
     const [links, routes] = await Promise.all([this.#device.links(), this.#device.routes()]);
     if (this.#closing !== undefined) return;
-    this.#addresses.look(links, routes, this.#device.state.listenPort);
+    const change = this.#addresses.look(links, routes, this.#device.state.listenPort);
     await this.#sockets.setLocalAddresses(this.#addresses.local);
+    if (change === "moved") this.#moved();
+    else if (change === "changed") this.#telling.changed();
   }
 
   /** The host is in another network, or was asleep. */
   #moved(): void {
     if (this.#closing !== undefined) return;
     this.#signaling.networkChanged();
-    for (const { peer } of this.#members.values()) peer.take({ type: "network-changed" });
+    for (const peer of this.#peers.values()) peer.take({ type: "network-changed" });
     void this.#askStun();
-    this.#ownChanged();
+    this.#telling.changed();
   }
 
   async #askStun(): Promise<void> {
@@ -445,7 +419,7 @@ export class Mesh extends EventEmitter<MeshEvents> implements AsyncDisposable {
     await this.#addresses.ask();
     clearTimeout(this.#stunTimer);
     if (this.#closing !== undefined) return;
-    for (const { peer } of this.#members.values()) if (peer.machine.size > 0) return this.#stunLater(STUN_MS);
+    for (const peer of this.#peers.values()) if (peer.machine.size > 0) return this.#stunLater(STUN_MS);
     this.#stunLater(STUN_QUIET_MS);
   }
 
@@ -453,52 +427,15 @@ export class Mesh extends EventEmitter<MeshEvents> implements AsyncDisposable {
     this.#stunTimer = setTimeout(() => void this.#askStun(), ms);
   }
 
-  #ownChanged(): void {
-    this.#announcer.changed();
-    if (this.#awaitingFirst !== undefined || this.#closing !== undefined) return;
-    clearTimeout(this.#changeTimer);
-    this.#changeTimer = setTimeout(() => {
-      this.emit("candidates", this.candidates());
-      for (const { peer } of this.#members.values()) peer.take({ type: "own-candidates" });
-    }, CHANGE_MS);
-  }
-
-  #tellFirst(): void {
-    const waiting = this.#awaitingFirst;
-    if (waiting === undefined || this.#closing !== undefined) return;
-    clearTimeout(this.#firstTimer);
-    this.#awaitingFirst = undefined;
-    this.emit("candidates", this.candidates());
-    for (const name of waiting) void this.#announce(name);
-  }
-
   /** A broker can be reached again: whom no path leads to is told of us, and looked for. */
   #hunt(): void {
-    for (const { peer } of this.#members.values()) {
+    for (const peer of this.#peers.values()) {
       if (peer.machine.snapshot(performance.now()).path === undefined) peer.take({ type: "own-candidates" });
     }
   }
 
-  /** Tells a peer where we may be reached: by the path in use, as long as it works, else by the brokers. */
-  async #announce(name: string): Promise<void> {
-    if (this.#awaitingFirst !== undefined) {
-      this.#awaitingFirst.add(name);
-      return;
-    }
-    const member = this.#members.get(name);
-    if (member === undefined) return;
-    const { path } = member.peer.machine.snapshot(performance.now());
-    const endpoint = path?.isProven ? parseEndpoint(path.name) : undefined;
-    // What is not reached any more may be so because our outside address is another.
-    if (endpoint === undefined) await this.#addresses.refresh();
-    if (this.#closing !== undefined) return;
-    const bytes = this.#announcer.write(name, this.#addresses.nat, this.#addresses.candidates());
-    if (endpoint !== undefined && (await this.#prober.tell(name, endpoint, bytes))) return;
-    await member.channel.send(bytes);
-  }
-
   #onAnnounce(name: string, bytes: Uint8Array): void {
-    const peer = this.#members.get(name)?.peer;
+    const peer = this.#peers.get(name);
     if (peer === undefined || this.#closing !== undefined) return;
     const accepted = this.#announcer.accept(name, bytes, this.#getTime());
     if (accepted === undefined) return;

@@ -3,6 +3,7 @@ import type { PeerInfo } from "./info.js";
 import { formatPrefix } from "./ip/prefix.js";
 import type { Decision, Fact, PathName } from "./path/facts.js";
 import type { PathMachine } from "./path/machine.js";
+import type { Channel } from "./signal/channel.js";
 
 /** What carries out what a peer's path machine decides. */
 export interface PeerHands {
@@ -21,16 +22,19 @@ export class Peer {
   /** base64. */
   readonly publicKey: string;
   readonly machine: PathMachine;
+  /** What leads to it over the brokers. */
+  readonly channel: Channel;
   readonly #hands: PeerHands;
   #timer: NodeJS.Timeout | undefined;
   #shown: DevicePeer;
   #handshakeAt: number | undefined;
   #isClosed = false;
 
-  constructor(shown: DevicePeer, machine: PathMachine, hands: PeerHands) {
+  constructor(shown: DevicePeer, machine: PathMachine, channel: Channel, hands: PeerHands) {
     this.publicKey = shown.publicKey;
     this.#shown = shown;
     this.machine = machine;
+    this.channel = channel;
     this.#hands = hands;
   }
 

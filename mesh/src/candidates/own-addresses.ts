@@ -11,9 +11,7 @@ import type { StunClient } from "./stun-client.js";
 
 /** What own addresses tell. */
 interface OwnAddressesEvents {
-  /** The host is in another network than before. */
-  moved: [];
-  /** What is announced has changed. */
+  /** What STUN servers see is something else than before. */
   changed: [];
 }
 
@@ -57,16 +55,24 @@ export class OwnAddresses extends EventEmitter<OwnAddressesEvents> {
     return this.#gathered.candidates(performance.now());
   }
 
-  /** Takes in what the host's interfaces and routes are now. @param listenPort - WireGuard's own */
-  look(links: readonly Link[], routes: readonly Route[], listenPort: number): void {
+  /**
+   * Takes in what the host's interfaces and routes are now.
+   * @param listenPort - WireGuard's own
+   * @returns whether the host has other addresses than before, or is to be reached elsewhere at the same ones
+   */
+  look(
+    links: readonly Link[],
+    routes: readonly Route[],
+    listenPort: number,
+  ): "moved" | "changed" | undefined {
     const before = this.#locals;
     this.#routes = routes;
     this.#locals = localAddresses(links, routes, this.#overlay);
     const hosts = this.local.flatMap((address) => endpointOf(parseAddress(address), listenPort) ?? []);
     const isChanged = this.#gathered.found("host", hosts);
     const isMoved = before !== undefined && before.map(({ address }) => address).join() !== this.local.join();
-    if (isMoved) this.emit("moved");
-    else if (isChanged) this.emit("changed");
+    if (isMoved) return "moved";
+    return isChanged ? "changed" : undefined;
   }
 
   /** Asks the STUN servers. Who asks while they are asked waits with the others. */

@@ -1,0 +1,82 @@
+import type { OwnAddresses } from "./candidates/own-addresses.js";
+import { parseEndpoint } from "./ip/endpoint.js";
+import type { Peer } from "./peer.js";
+import type { Prober } from "./probe/prober.js";
+import type { Announcer } from "./signal/announcer.js";
+
+/** How long the first announce waits for what STUN servers see, ms. */
+const FIRST_MS = 200;
+
+/** Changes of the own addresses come in groups, and are told together after this, ms. */
+const CHANGE_MS = 500;
+
+/** What telling works with. */
+export interface TellingMeans {
+  readonly addresses: OwnAddresses;
+  readonly announcer: Announcer;
+  readonly prober: Prober;
+  readonly peers: ReadonlyMap<string, Peer>;
+  /** What is announced is something else than before. */
+  readonly onChanged: () => void;
+}
+
+/** Tells the peers where we may be reached: by the path in use, as long as it works, else over the brokers. */
+export class Telling {
+  readonly #means: TellingMeans;
+  /** Whom to tell as soon as there is something to tell; undefined from then on. */
+  #awaitingFirst: Set<string> | undefined = new Set();
+  #timer: NodeJS.Timeout | undefined;
+  #isClosed = false;
+
+  constructor(means: TellingMeans) {
+    this.#means = means;
+  }
+
+  /** What was asked of STUN servers is known when this resolves; the first announce does not wait for long. */
+  start(asked: Promise<void>): void {
+    this.#timer = setTimeout(() => this.#tellFirst(), FIRST_MS);
+    void asked.then(() => this.#tellFirst());
+  }
+
+  /** The own addresses are others. */
+  changed(): void {
+    this.#means.announcer.changed();
+    if (this.#awaitingFirst !== undefined || this.#isClosed) return;
+    clearTimeout(this.#timer);
+    this.#timer = setTimeout(() => {
+      this.#means.onChanged();
+      for (const peer of this.#means.peers.values()) peer.take({ type: "own-candidates" });
+    }, CHANGE_MS);
+  }
+
+  async tell(name: string): Promise<void> {
+    if (this.#awaitingFirst !== undefined) {
+      this.#awaitingFirst.add(name);
+      return;
+    }
+    const { addresses, announcer, prober, peers } = this.#means;
+    const peer = peers.get(name);
+    const { path } = peer?.machine.snapshot(performance.now()) ?? {};
+    const endpoint = path?.isProven ? parseEndpoint(path.name) : undefined;
+    // A path may have died because our outside address is another.
+    if (endpoint === undefined) await addresses.refresh();
+    if (peer === undefined || this.#isClosed) return;
+    const bytes = announcer.write(name, addresses.nat, addresses.candidates());
+    if (endpoint !== undefined && (await prober.tell(name, endpoint, bytes))) return;
+    await peer.channel.send(bytes);
+  }
+
+  close(): void {
+    this.#isClosed = true;
+    clearTimeout(this.#timer);
+  }
+
+  #tellFirst(): void {
+    const waiting = this.#awaitingFirst;
+    if (waiting === undefined || this.#isClosed) return;
+    clearTimeout(this.#timer);
+    this.#awaitingFirst = undefined;
+    this.#means.onChanged();
+    for (const name of waiting) void this.tell(name);
+  }
+}
