@@ -1,5 +1,3 @@
-import stringWidth from "string-width";
-
 /** What comes from outside must not steer the terminal, or be made to look like another line's. */
 const STEERING = /[\p{Cc}\p{Cf}\p{Cs}\p{Co}\p{Zl}\p{Zp}\u115f\u1160\u2800\u3000\u3164\uffa0]/gu;
 
@@ -69,17 +67,11 @@ export function wrapped(
   indent: string = "    ",
 ): string {
   const lines: string[] = [];
-  let width = 0;
   for (const word of text.split(/(?<=\S) /)) {
-    const more = stringWidth(word);
-    if (lines.length > 0 && width + 1 + more < columns) {
-      lines[lines.length - 1] += ` ${word}`;
-      width += 1 + more;
-      continue;
-    }
-    const line = lines.length === 0 ? word : indent + word;
-    lines.push(line);
-    width = stringWidth(line);
+    const last = lines.at(-1);
+    if (last !== undefined && last.length + 1 + word.length < columns)
+      lines[lines.length - 1] = `${last} ${word}`;
+    else lines.push(last === undefined ? word : indent + word);
   }
   return lines.join("\n");
 }

@@ -99,13 +99,18 @@ function named(mesh: UsedMesh, names: ReadonlyMap<string, string>): UsedMesh {
   return mesh;
 }
 
+/** A reason alone is told once it has lasted, ms: on the way to a path there are several in a second. */
+const REASON_AFTER_MS = 3000;
+
 /** Tells what happens, a line each. */
 class Report {
   readonly #context: Context;
   readonly #mesh: UsedMesh;
   readonly #notifier: Notifier;
   /** What was last told of each peer. */
-  readonly #told = new Map<string, string>();
+  readonly #told = new Map<string, { readonly way: string; readonly reason: string }>();
+  /** Reasons that are told when they last. */
+  readonly #reasons = new Map<string, NodeJS.Timeout>();
   #candidates = "";
 
   constructor(context: Context, mesh: UsedMesh, notifier: Notifier) {
@@ -134,18 +139,30 @@ class Report {
     this.#mesh.off("peer", this.#onPeer);
     this.#mesh.off("candidates", this.#onCandidates);
     this.#mesh.off("warning", this.#onWarning);
+    for (const timer of this.#reasons.values()) clearTimeout(timer);
   }
 
   readonly #onPeer = (changed: PeerInfo): void => {
-    const { output } = this.#context;
     const { peers } = this.#mesh.info();
     const peer = peers.find(({ publicKey }) => publicKey === changed.publicKey) ?? changed;
     this.#notifier.status(summary(peers));
-    const what = `${peer.state} ${peer.path?.kind} ${peer.path?.endpoint} ${peer.path === undefined ? peer.reason : ""}`;
-    if (this.#told.get(peer.publicKey) === what) return;
-    this.#told.set(peer.publicKey, what);
-    void output.result({ event: "peer", time: Date.now(), ...peer }, () => this.#line(peer));
+    const { publicKey, state, path, reason } = peer;
+    clearTimeout(this.#reasons.get(publicKey));
+    this.#reasons.delete(publicKey);
+    const told = this.#told.get(publicKey);
+    const way = `${state} ${path?.kind} ${path?.endpoint}`;
+    if (told?.way !== way) this.#tell(peer, way);
+    else if (path === undefined && told.reason !== reason)
+      this.#reasons.set(
+        publicKey,
+        setTimeout(() => this.#tell(peer, way), REASON_AFTER_MS),
+      );
   };
+
+  #tell(peer: PeerInfo, way: string): void {
+    this.#told.set(peer.publicKey, { way, reason: peer.reason });
+    void this.#context.output.result({ event: "peer", time: Date.now(), ...peer }, () => this.#line(peer));
+  }
 
   #line(peer: PeerInfo): string {
     const { paint } = this.#context.output;
