@@ -71,9 +71,6 @@ const MAX_UNSENT_BYTES = 1 << 20;
 /** The highest id of a packet; 0 is none. */
 const MAX_PACKET_ID = 65_535;
 
-/** What waited to be read may have been an answer: it has so long after that, ms. */
-const CAUGHT_UP_MS = 1000;
-
 /** What may wait to be read, bytes: more comes only where reading cannot be paused, in a browser. */
 const MAX_UNREAD_BYTES = 4 << 20;
 
@@ -183,13 +180,9 @@ class Session implements BrokerLink, Reader {
     if (type === "subscribe") this.#guard.expectSuback(this.#changeId, topics.length);
     else this.#guard.expectUnsuback(this.#changeId);
     this.#send((type === "subscribe" ? subscribePacket : unsubscribePacket)(this.#changeId, topics));
-    if (this.#state === "messages")
-      this.#answerChangeBy(this.#liveness.leftBy(monotonicNow()) + this.#options.connectTimeoutMs);
-  }
-
-  #answerChangeBy(at: number): void {
-    this.#changedBy = at;
-    this.#alarm.set(at);
+    // It is there until the session is open anyway.
+    this.#changedBy = this.#liveness.leftBy(monotonicNow()) + this.#options.connectTimeoutMs;
+    this.#alarm.set(this.#changedBy);
   }
 
   publish(topic: string, payload: Uint8Array, onLeft: () => void = () => {}): boolean {
@@ -321,9 +314,6 @@ class Session implements BrokerLink, Reader {
     if (!this.#backlog.isThere || this.#hasEnded) return;
     this.#backlog.ended(now);
     this.#connection?.resume();
-    // An answer may have waited to be read.
-    if (this.#subscriptions.isUnderWay && this.#state === "messages")
-      this.#answerChangeBy(Math.max(this.#changedBy, now + CAUGHT_UP_MS));
   }
 
   #handle(packet: Incoming): void {

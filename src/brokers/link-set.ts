@@ -1,32 +1,18 @@
 import type { Broker } from "../wire/broker-pool.js";
 import type { Connections } from "./connections.js";
 import type { LineSpeed } from "./line-speed.js";
-import { type LinkSlot, type LinkWatcher, Slot, type SlotOwner } from "./link-slot.js";
-
-/** What an address is told of its brokers. */
-export type LinkSetOptions = Pick<
-  SlotOwner,
-  "topic" | "maxPayloadBytes" | "onMessage" | "onTooLarge" | "onState" | "onSilent"
->;
+import { type LinkSetOptions, type LinkSlot, type LinkWatcher, Slot, type SlotOwner } from "./link-slot.js";
 
 /** The brokers of one address, over connections that other addresses may use as well. */
-export class LinkSet {
+export class LinkSet implements SlotOwner {
+  readonly options: LinkSetOptions;
   readonly #connections: Connections;
-  readonly #owner: SlotOwner;
   readonly #slots = new Map<string, Slot>();
   #urgent = false;
 
   constructor(connections: Connections, options: LinkSetOptions) {
+    this.options = options;
     this.#connections = connections;
-    const isUrgent = (): boolean => this.#urgent;
-    this.#owner = {
-      ...options,
-      get urgent() {
-        return isUrgent();
-      },
-      answered: (slot) => connections.answered(slot),
-      forget: (slot) => this.#slots.delete(slot.id),
-    };
   }
 
   /** Of the line that all links share. */
@@ -47,6 +33,18 @@ export class LinkSet {
     if (urgent === this.#urgent) return;
     this.#urgent = urgent;
     if (urgent) this.#connections.hurry(this.#slots.values());
+  }
+
+  get urgent(): boolean {
+    return this.#urgent;
+  }
+
+  answered(slot: Slot): void {
+    this.#connections.answered(slot);
+  }
+
+  forget(slot: Slot): void {
+    this.#slots.delete(slot.id);
   }
 
   /** The slot of a broker, which may have been dialled or not. */
@@ -110,7 +108,7 @@ export class LinkSet {
 
   /** Whether a long message for this address is coming in by one of them. */
   get isReceiving(): boolean {
-    for (const { link } of this.#slots.values()) if (link?.isReceiving(this.#owner.topic)) return true;
+    for (const { link } of this.#slots.values()) if (link?.isReceiving(this.options.topic)) return true;
     return false;
   }
 
@@ -137,7 +135,7 @@ export class LinkSet {
     const known = this.#connections.find(broker);
     let slot = this.#slots.get(known.id);
     if (!slot) {
-      slot = new Slot(known, this.#owner);
+      slot = new Slot(known, this);
       known.users.add(slot);
       this.#slots.set(known.id, slot);
     }

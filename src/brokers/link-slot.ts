@@ -53,18 +53,24 @@ export interface LinkTraffic {
   roundTripMs: number | undefined;
 }
 
-/** The address that a slot belongs to. */
-export interface SlotOwner {
+/** What an address is told of its brokers. */
+export interface LinkSetOptions {
   readonly topic: string;
+  /** The longest payload that is of use. */
   readonly maxPayloadBytes: number;
-  /** While true, nobody listens for it anywhere. */
-  readonly urgent: boolean;
   readonly onMessage: (slot: LinkSlot, payload: Uint8Array) => void;
   /** A payload was longer than that. */
   readonly onTooLarge: (slot: LinkSlot) => void;
   readonly onState: (slot: LinkSlot) => void;
   /** Nothing comes from the address of a broker that is dialled. */
   readonly onSilent: () => void;
+}
+
+/** The address that a slot belongs to. */
+export interface SlotOwner {
+  readonly options: LinkSetOptions;
+  /** While true, nobody listens for it anywhere. */
+  readonly urgent: boolean;
   /** The broker has granted its topic, or has not. */
   answered(slot: Slot): void;
   /** Nobody has used it for long. */
@@ -168,11 +174,11 @@ export class Slot implements LinkSlot, Subscriber {
   }
 
   get topic(): string {
-    return this.#owner.topic;
+    return this.#owner.options.topic;
   }
 
   get maxPayloadBytes(): number {
-    return this.#owner.maxPayloadBytes;
+    return this.#owner.options.maxPayloadBytes;
   }
 
   get isUrgent(): boolean {
@@ -200,11 +206,12 @@ export class Slot implements LinkSlot, Subscriber {
   }
 
   onMessage(payload: Uint8Array): void {
-    if (this.membership === "granted" || this.membership === "asking") this.#owner.onMessage(this, payload);
+    if (this.membership === "granted" || this.membership === "asking")
+      this.#owner.options.onMessage(this, payload);
   }
 
   onTooLarge(): void {
-    if (this.isMember) this.#owner.onTooLarge(this);
+    if (this.isMember) this.#owner.options.onTooLarge(this);
   }
 
   onAnswer(error: BrokerError | undefined): void {
@@ -215,7 +222,7 @@ export class Slot implements LinkSlot, Subscriber {
   }
 
   onSilent(): void {
-    this.#owner.onSilent();
+    this.#owner.options.onSilent();
   }
 
   /** Tells the address, if it sees another state. */
@@ -223,7 +230,7 @@ export class Slot implements LinkSlot, Subscriber {
     const { state } = this;
     if (state === this.#told) return;
     this.#told = state;
-    this.#owner.onState(this);
+    this.#owner.options.onState(this);
   }
 
   /** Tells those who want it that it is open. */

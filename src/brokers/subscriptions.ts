@@ -49,11 +49,6 @@ export class Subscriptions implements Topics {
   readonly #left = new BoundedMap<string, true>(MAX_LEFT);
   longest = 0;
 
-  /** Whether an answer is owed. */
-  get isUnderWay(): boolean {
-    return this.#underWay !== undefined;
-  }
-
   /** Once is as good as twice. */
   add(subscriber: Subscriber): void {
     const { topic, maxPayloadBytes } = subscriber;

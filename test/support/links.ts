@@ -1,6 +1,7 @@
 import { type BrokerLink, openLink } from "../../src/brokers/broker-link.js";
 import { Connections, type ConnectionsOptions } from "../../src/brokers/connections.js";
-import { LinkSet, type LinkSetOptions } from "../../src/brokers/link-set.js";
+import { LinkSet } from "../../src/brokers/link-set.js";
+import type { LinkSetOptions } from "../../src/brokers/link-slot.js";
 import type { Subscriber } from "../../src/brokers/subscriptions.js";
 
 /** The topic of those that need no other: as long as an address. */
