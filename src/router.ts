@@ -1,6 +1,6 @@
 import { platform } from "#platform";
 import { abortable, throwIfAborted } from "./base/abort.js";
-import { Alarm, monotonicNow, NEVER, timer } from "./base/alarm.js";
+import { Alarm, monotonicNow, timer } from "./base/alarm.js";
 import { Emitter, type Listener } from "./base/emitter.js";
 import { SidewireError } from "./base/errors.js";
 import { closedError, Lifecycle } from "./base/lifecycle.js";
@@ -28,16 +28,17 @@ import {
   type StartOptions,
   type Wait,
 } from "./options.js";
+import { inboundMessage } from "./receiving/inbound-message.js";
 import { Mailbox, type MessageHandler } from "./receiving/mailbox.js";
 import { type Accepted, Receiver } from "./receiving/receiver.js";
 import { Reporter } from "./reporter.js";
 import type { Delivery } from "./sending/delivery.js";
 import { bytesOrZero, messageOf } from "./sending/message-bytes.js";
 import { Outbox } from "./sending/outbox.js";
-import { PipeCache } from "./sending/pipe-cache.js";
 import type { PipeContext } from "./sending/pipe-context.js";
+import { Pipes } from "./sending/pipes.js";
 import { interleave, RoutingTable } from "./sending/routing-table.js";
-import { type ProbeResult, SmartPipe } from "./sending/smart-pipe.js";
+import type { ProbeResult, SmartPipe } from "./sending/smart-pipe.js";
 import { brokerStats, type RouterStats } from "./statistics.js";
 import { addressOf, type Broker } from "./wire/broker-pool.js";
 import { type Identity, identityAddress, parseAddress } from "./wire/identity.js";
@@ -52,8 +53,6 @@ const LAST_ACKS_MS = 1000;
 
 /** How long an immediate one waits for them, ms: as long as a busy machine takes to sign. */
 const LAST_MOMENT_MS = 100;
-
-const textDecoder: TextDecoder = new TextDecoder("utf-8", { ignoreBOM: true });
 
 /**
  * A peer: listens on its brokers, makes pipes to others, hands over what comes in.
@@ -76,9 +75,6 @@ export class Router extends Emitter<RouterEvents> implements AsyncDisposable {
   readonly #settings: Settings;
   /** Its own, or those of the router that it is over. */
   readonly #connections: Connections;
-  readonly #ownsConnections: boolean;
-  /** Takes the address off the connections. */
-  readonly #leaveConnections: () => void;
   readonly #links: LinkSet;
   readonly #inbound: InboundSet;
   readonly #receiver: Receiver;
@@ -87,9 +83,11 @@ export class Router extends Emitter<RouterEvents> implements AsyncDisposable {
   readonly #routes: RoutingTable;
   readonly #lifecycle = new Lifecycle();
   readonly #reporter: Reporter = new Reporter(this, this.#lifecycle);
-  readonly #cache = new PipeCache();
-  readonly #context: PipeContext;
-  readonly #outboxAlarm: Alarm = new Alarm((now) => this.#workOutbox(now));
+  readonly #pipes: Pipes;
+  readonly #outboxAlarm: Alarm = new Alarm((now) => {
+    for (const { item, action } of this.#outbox.due(now)) item[action]();
+    return this.#outbox.nextAt();
+  });
   readonly #inboxAlarm: Alarm = new Alarm((now) => this.#receiver.expire(now));
   #starting: Promise<void> | undefined;
   #closing: Promise<void> | undefined;
@@ -113,11 +111,10 @@ export class Router extends Emitter<RouterEvents> implements AsyncDisposable {
     );
     this.#settings = settings;
     const wallNow = (): number => readClock(settings.getTime);
-    this.#ownsConnections = over === undefined;
     this.#connections = over
       ? over.#connections
       : new Connections({ ...settings, openLink, familiesAreOne: platform.familiesAreOne, wallNow });
-    this.#leaveConnections = this.#connections.enter(this.address, (signal) => this.close({ signal }));
+    this.#connections.enter(this.address, (signal) => this.close({ signal }));
     this.#links = new LinkSet(this.#connections, {
       topic: this.address,
       maxPayloadBytes: PACKET_OVERHEAD + sealedLength(settings.maxMessageBytes),
@@ -158,7 +155,7 @@ export class Router extends Emitter<RouterEvents> implements AsyncDisposable {
       onFailed: (name, error) => this.#reporter.failedAgain(name, error),
       schedule: (at) => this.#inboxAlarm.set(at),
     });
-    this.#context = {
+    const context: PipeContext = {
       ...shared,
       routes: this.#routes,
       schedule: (at) => this.#outboxAlarm.set(at),
@@ -166,6 +163,7 @@ export class Router extends Emitter<RouterEvents> implements AsyncDisposable {
       wakes: () => this.#connections.wakes,
       addHandler: (from, handler) => this.#mailbox.addHandlerOf(from, handler),
     };
+    this.#pipes = new Pipes(context, this.#inbound);
   }
 
   /**
@@ -199,22 +197,7 @@ export class Router extends Emitter<RouterEvents> implements AsyncDisposable {
     throwIfAborted(settings.signal);
     this.#lifecycle.checkRunning();
     this.#routes.seek(to);
-    return await this.#takePipe(to, settings);
-  }
-
-  async #takePipe(
-    to: string,
-    { useCache, encrypt, expiryMs, hintBrokers, signal }: PipeSettings,
-  ): Promise<SmartPipe> {
-    const hinted = this.#routes.brokersOfHints(hintBrokers);
-    if (!useCache) return await this.#openPipe(to, encrypt, hinted, signal);
-    // None of those who share it can abort it for the others.
-    const make = (): Promise<SmartPipe> => this.#openPipe(to, encrypt, hinted, undefined);
-    const isSought = this.#routes.peers.isSought(to);
-    const taken = this.#cache.take(to, encrypt, expiryMs, monotonicNow(), make, isSought);
-    const pipe = await abortable(taken, signal);
-    if (hinted.length > 0) pipe.hinted = hinted;
-    return pipe;
+    return await this.#pipes.take(to, settings);
   }
 
   /**
@@ -231,7 +214,7 @@ export class Router extends Emitter<RouterEvents> implements AsyncDisposable {
   }
 
   async #probe(to: string, settings: PipeSettings & Wait): Promise<ProbeResult> {
-    const pipe = await this.#takePipe(to, settings);
+    const pipe = await this.#pipes.take(to, settings);
     try {
       return await pipe.ask(settings);
     } finally {
@@ -349,33 +332,12 @@ export class Router extends Emitter<RouterEvents> implements AsyncDisposable {
     this.#connections.start();
   }
 
-  async #openPipe(
-    to: string,
-    encrypt: boolean,
-    hinted: readonly Broker[],
-    signal: AbortSignal | undefined,
-  ): Promise<SmartPipe> {
-    await abortable(this.#routes.recall(to), signal);
-    this.#lifecycle.checkNotOver();
-    const ranked = interleave(this.#routes.rankings(to));
-    const route = [...hinted, ...this.#routes.foundAt(to), ...ranked];
-    for (const broker of [...hinted, ...route.slice(0, this.#settings.fanOut)]) this.#links.dial(broker);
-    const isOpen = (): boolean => route.some((broker) => this.#links.find(broker).state === "open");
-    if (!isOpen()) {
-      // A pool that is down says so at once; hinted brokers get their time.
-      const since = hinted.length > 0 ? NEVER : -NEVER;
-      await abortable(this.#inbound.firstOpen(since, CONNECT_PATIENCE_MS, isOpen), signal);
-    }
-    this.#lifecycle.checkNotOver();
-    return new SmartPipe(this.#context, to, encrypt, hinted, ranked);
-  }
-
   async #end(signal: AbortSignal | undefined): Promise<void> {
     const { isRunning } = this.#lifecycle;
     const closed = closedError();
     this.#lifecycle.beginClosing();
     // They end within the same time, and before what they are over.
-    const others = this.#ownsConnections ? this.#connections.closeOthers(this.address, signal) : undefined;
+    const others = this.#connections.closeOthers(this.address, signal);
     const { over: graceOver, stop } = timer(CLOSE_GRACE_MS);
     let stopPatience = (): void => {};
     try {
@@ -396,11 +358,9 @@ export class Router extends Emitter<RouterEvents> implements AsyncDisposable {
       this.#inbound.close(closed);
       this.#outboxAlarm.clear();
       this.#inboxAlarm.clear();
-      this.#cache.clear();
-      const graceful = !signal?.aborted;
-      await this.#links.close(graceful);
-      this.#leaveConnections();
-      if (this.#ownsConnections) await this.#connections.close(graceful);
+      this.#pipes.clear();
+      await this.#links.close(!signal?.aborted);
+      await this.#connections.exit(this.address, !signal?.aborted);
     }
   }
 
@@ -412,27 +372,18 @@ export class Router extends Emitter<RouterEvents> implements AsyncDisposable {
   }
 
   #handOver(messages: readonly Accepted[]): void {
-    for (const { packet, data, sealed, slot } of messages) {
-      const message: InboundMessage = {
-        data,
-        text: () => textDecoder.decode(data),
-        from: packet.source,
-        queueId: packet.queueId,
-        sequence: packet.sequence,
-        sentAt: packet.timestamp * 1000,
-        broker: addressOf(slot.broker),
-        sealed,
-        reply: async (answer, options = {}) => {
-          // Before anything is waited for: the router may be closed next.
-          const bytes = messageOf(answer, this.#settings);
-          const wait = parseSendOptions(options);
-          throwIfAborted(wait.signal);
-          this.#lifecycle.checkRunning();
-          // Who can seal can open.
-          const encrypt = sealed || this.#settings.encrypt;
-          return await this.#lifecycle.track(this.#reply(packet.source, slot.broker, encrypt, bytes, wait));
-        },
-      };
+    for (const accepted of messages) {
+      const { packet, sealed, slot } = accepted;
+      const message = inboundMessage(accepted, async (answer, options = {}) => {
+        // Before anything is waited for: the router may be closed next.
+        const bytes = messageOf(answer, this.#settings);
+        const wait = parseSendOptions(options);
+        throwIfAborted(wait.signal);
+        this.#lifecycle.checkRunning();
+        // Who can seal can open.
+        const encrypt = sealed || this.#settings.encrypt;
+        return await this.#lifecycle.track(this.#reply(packet.source, slot.broker, encrypt, bytes, wait));
+      });
       this.#reporter.received();
       this.#mailbox.put(message);
     }
@@ -448,13 +399,8 @@ export class Router extends Emitter<RouterEvents> implements AsyncDisposable {
     // It was there a moment ago.
     this.#routes.found(to, broker);
     const { signal } = wait;
-    const pipe = await this.#takePipe(to, parsePipeOptions({ useCache: true, signal }, encrypt));
+    const pipe = await this.#pipes.take(to, parsePipeOptions({ useCache: true, signal }, encrypt));
     return await bytesOrZero(pipe.goOn(message, wait));
-  }
-
-  #workOutbox(now: number): number {
-    for (const { item, action } of this.#outbox.due(now)) item[action]();
-    return this.#outbox.nextAt();
   }
 
   /** A broker's state has changed: who is listened on, and what is kept for the next start. */
@@ -469,6 +415,3 @@ export class Router extends Emitter<RouterEvents> implements AsyncDisposable {
     this.#routes.keep(this.address, brokers);
   }
 }
-
-/** How long `pipe` waits for the first broker, ms. */
-const CONNECT_PATIENCE_MS = 10_000;

@@ -1,7 +1,8 @@
 import { afterEach, beforeEach, describe, expect, it, onTestFinished, vi } from "vitest";
 import type { BrokerError } from "../src/base/errors.js";
-import { type BrokerLink, type LinkOptions, openLink } from "../src/brokers/broker-link.js";
+import { openLink } from "../src/brokers/broker-link.js";
 import { LineSpeed } from "../src/brokers/line-speed.js";
+import type { BrokerLink, LinkOptions } from "../src/brokers/link.js";
 import { ReadScheduler } from "../src/brokers/read-scheduler.js";
 import type { SocketTarget } from "../src/platform/platform.js";
 import { CONNACK, PINGRESP, packet, publish, SUBACK } from "./hostile/attacks.js";
@@ -370,6 +371,89 @@ describe("a session", () => {
       message: "Invalid URL",
     });
     expect(vi.getTimerCount()).toBe(0);
+  });
+});
+
+describe("an open session", () => {
+  const others = Array.from({ length: 70 }, (_, i) => `03${i.toString(16).padStart(64, "0")}`);
+  const subscribeTo = (id: number, topics: readonly string[]): string =>
+    packet(
+      0x82,
+      Buffer.of(0, id),
+      ...topics.map((name) => Buffer.concat([Buffer.of(0, 66), Buffer.from(name), Buffer.of(1)])),
+    ).toString("hex");
+  const grant = (id: number, count: number): Buffer =>
+    packet(0x90, Buffer.of(0, id, ...Array.from({ length: count }, () => 1)));
+
+  it("is asked for what is wanted in one turn by one packet, and for the rest when that is answered", async () => {
+    const { connection, session } = await opened();
+    const answers: string[] = [];
+    for (const name of others)
+      session.subscribe(makeSubscriber({ topic: name, onAnswer: () => answers.push(name) }));
+    await nextTurn();
+    expect(said(connection).slice(2)).toEqual([subscribeTo(2, others.slice(0, 64))]);
+    session.subscribe(makeSubscriber({ topic: TOPIC.replace("02", "03") }));
+    await nextTurn();
+    expect(said(connection)).toHaveLength(3);
+    connection.say(grant(2, 64));
+    expect(answers).toEqual(others.slice(0, 64));
+    await nextTurn();
+    expect(said(connection).at(-1)).toBe(subscribeTo(3, [...others.slice(64), TOPIC.replace("02", "03")]));
+  });
+
+  it("leaves a topic, and passes over what comes late on it", async () => {
+    const told = await opened();
+    const { connection, session } = told;
+    const [name = ""] = others;
+    const messages: string[] = [];
+    const other = makeSubscriber({ topic: name, onMessage: (payload) => messages.push(String(payload)) });
+    session.subscribe(other);
+    await nextTurn();
+    connection.say(grant(2, 1), publish(Buffer.from(name), Buffer.of(1)));
+    await nextTurn();
+    session.unsubscribe(other);
+    connection.say(publish(Buffer.from(name), Buffer.of(2)));
+    await nextTurn();
+    expect(said(connection).at(-1)).toBe(
+      packet(0xa2, Buffer.of(0, 3, 0, 66), Buffer.from(name)).toString("hex"),
+    );
+    connection.say(publish(Buffer.from(name), Buffer.of(3), 1, 9), packet(0xb0, Buffer.of(0, 3)));
+    connection.say(publish(Buffer.from(name), Buffer.of(4)), publish(topic, Buffer.from("still there")));
+    expect([messages, told.messages, told.ended]).toEqual([["1"], ["still there"], undefined]);
+    connection.say(publish(Buffer.from(others[1] ?? ""), Buffer.of(5)));
+    expect(told.ended).toMatchObject({ reason: "protocol" });
+  });
+
+  it("is lost when it answers no subscription within 4 s", async () => {
+    const told = await opened();
+    told.session.subscribe(makeSubscriber({ topic: others[0] ?? "" }));
+    await nextTurn();
+    await vi.advanceTimersByTimeAsync(3900);
+    expect(told.ended).toBeUndefined();
+    await vi.advanceTimersByTimeAsync(200);
+    expect(told.ended).toMatchObject({
+      reason: "lost",
+      message: "no answer to a subscription within 4000 ms",
+    });
+    expect(vi.getTimerCount()).toBe(0);
+  });
+
+  it("goes on when it has refused one", async () => {
+    const told = await opened();
+    const answers: (string | undefined)[] = [];
+    const other = makeSubscriber({
+      topic: others[0] ?? "",
+      onAnswer: (error) => answers.push(error?.message),
+    });
+    told.session.subscribe(other);
+    await nextTurn();
+    told.connection.say(packet(0x90, Buffer.of(0, 2, 0x80)), publish(topic, Buffer.from("still there")));
+    await nextTurn();
+    expect([answers, told.messages, told.ended]).toEqual([
+      ["wanted QoS 1, refused"],
+      ["still there"],
+      undefined,
+    ]);
   });
 });
 

@@ -160,6 +160,91 @@ describe("what a broker may not send", () => {
   });
 });
 
+describe("a session with many topics", () => {
+  const names = Array.from({ length: 50 }, (_, i) => `02${i.toString(16).padStart(64, "0")}`);
+  /** Each takes ten bytes more than the one before. */
+  const topics: Topics = {
+    longest: 490,
+    limitOf: (name) => (names.includes(name) ? 10 * names.indexOf(name) : undefined),
+  };
+
+  function makeGuardOfMany(asked = names.length): Guard {
+    const guard = new Guard(topics);
+    guard.push(CONNACK);
+    guard.next();
+    guard.expectSuback(7, asked);
+    return guard;
+  }
+
+  const suback = (id: number, codes: readonly number[]): Buffer => packet(0x90, Buffer.of(0, id, ...codes));
+
+  it("gets the answers to all of them in one packet, however it is cut", () => {
+    fc.assert(
+      fc.property(
+        fc.array(fc.nat(255), { minLength: 1, maxLength: 64 }),
+        fc.array(fc.nat(70)),
+        (codes, places) => {
+          const guard = makeGuardOfMany(codes.length);
+          const read: Incoming[] = [];
+          for (const piece of cut(suback(7, codes), places)) {
+            guard.push(piece);
+            const next = guard.next();
+            if (next) read.push(next);
+          }
+          expect(read).toEqual([{ type: "suback", codes }]);
+        },
+      ),
+    );
+  });
+
+  it("ends with as many answers as were not asked for, or to another packet", () => {
+    const ends = (bytes: Buffer): string => {
+      const guard = makeGuardOfMany(3);
+      guard.push(bytes);
+      return readAll(guard).at(-1) ?? "";
+    };
+    expect(ends(suback(7, [1, 1]))).toContain("SUBACK of 4 bytes in the place of 5");
+    expect(ends(suback(7, [1, 1, 1, 1]))).toContain("SUBACK of 6 bytes in the place of 5");
+    expect(ends(suback(8, [1, 1, 1]))).toContain("a SUBACK for no SUBSCRIBE");
+    expect(ends(Buffer.concat([suback(7, [1, 1, 1]), suback(7, [1, 1, 1])]))).toContain("a SUBACK for no");
+    expect(ends(packet(0xb0, Buffer.of(0, 7)))).toContain("an UNSUBACK for no UNSUBSCRIBE");
+  });
+
+  it("is told once that topics were left", () => {
+    const guard = makeGuardOfMany(1);
+    guard.push(suback(7, [1]));
+    guard.next();
+    guard.expectUnsuback(8);
+    const unsuback = packet(0xb0, Buffer.of(0, 8));
+    guard.push(Buffer.concat([unsuback, unsuback]));
+    expect(guard.next()).toEqual({ type: "unsuback" });
+    expect(() => guard.next()).toThrow("an UNSUBACK for no UNSUBSCRIBE");
+  });
+
+  it("hands each on to its topic, within its own limit, and knows every foreign one", () => {
+    fc.assert(
+      fc.property(fc.array(fc.tuple(fc.nat(60), fc.nat(500)), { maxLength: 20 }), (messages) => {
+        const guard = makeGuardOfMany();
+        const wanted: string[] = [];
+        for (const [i, length] of messages) {
+          const name = names[i] ?? `03${i.toString(16).padStart(64, "0")}`;
+          guard.push(publish(Buffer.from(name), Buffer.alloc(length)));
+          const next = (): string => {
+            const read = guard.next();
+            return read?.type === "publish" ? `${read.topic} ${read.payload?.length ?? "too long"}` : "";
+          };
+          if (i >= names.length) {
+            expect(next).toThrow("on a topic that was not subscribed");
+            return;
+          }
+          wanted.push(`${name} ${length > 10 * i ? "too long" : length}`);
+          expect(next()).toBe(wanted.at(-1));
+        }
+      }),
+    );
+  });
+});
+
 describe("the work", () => {
   /** CPU time of reading a PUBLISH in pieces of so many bytes, ms. */
   function millisecondsFor(pieces: number, size: number): number {

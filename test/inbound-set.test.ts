@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { BrokerError } from "../src/base/errors.js";
-import type { BrokerLink, LinkOptions } from "../src/brokers/broker-link.js";
 import { InboundSet } from "../src/brokers/inbound-set.js";
+import type { BrokerLink, LinkOptions } from "../src/brokers/link.js";
 import type { LinkSet } from "../src/brokers/link-set.js";
 import type { Broker } from "../src/wire/broker-pool.js";
 import { makeConnections, makeLinks, openMadeUp } from "./support/links.js";

@@ -24,8 +24,8 @@ import {
 import { tablesOf } from "../bench/simulate/tables.js";
 import { Alarm, monotonicNow } from "../src/base/alarm.js";
 import { BrokerError } from "../src/base/errors.js";
-import type { OpenLink } from "../src/brokers/broker-link.js";
 import { InboundSet } from "../src/brokers/inbound-set.js";
+import type { OpenLink } from "../src/brokers/link.js";
 import type { LinkSet } from "../src/brokers/link-set.js";
 import type { LinkSlot } from "../src/brokers/link-slot.js";
 import { Delivery } from "../src/sending/delivery.js";

@@ -3,11 +3,11 @@ import { platform } from "#platform";
 import { onAbort, throwIfAborted } from "../base/abort.js";
 import { Alarm, atMost, monotonicNow, NEVER } from "../base/alarm.js";
 import { BrokerError } from "../base/errors.js";
-import type { Connection, SocketTarget, Stage } from "../platform/platform.js";
-import type { Broker } from "../wire/broker-pool.js";
+import type { Connection, Stage } from "../platform/platform.js";
 import { Backlog, FLOOD_MS } from "./backlog.js";
 import { Guard, type Incoming } from "./guard.js";
-import { type LineSpeed, LONG_BYTES } from "./line-speed.js";
+import { LONG_BYTES } from "./line-speed.js";
+import type { BrokerLink, LinkOptions, OpenLink } from "./link.js";
 import { Liveness } from "./liveness.js";
 import {
   connectPacket,
@@ -18,52 +18,9 @@ import {
   subscribePacket,
   unsubscribePacket,
 } from "./mqtt-packets.js";
-import type { Reader, ReadScheduler } from "./read-scheduler.js";
+import type { Reader } from "./read-scheduler.js";
 import { endOf, refusedWith, type State, tooLate } from "./session-failures.js";
 import { type Subscriber, Subscriptions } from "./subscriptions.js";
-
-/** What a link is opened with. */
-export interface LinkOptions {
-  readonly broker: Broker;
-  readonly target: SocketTarget;
-  /** Who listens on it from the beginning: asked for when the broker has taken the connection. */
-  readonly subscribers: () => readonly Subscriber[];
-  /** How long the broker may take to be connected, and to answer a subscription later. */
-  readonly connectTimeoutMs: number;
-  /** Of the line that all links share. */
-  readonly speed: LineSpeed;
-  /** Says when what came in is read. */
-  readonly scheduler: ReadScheduler;
-  /** Called when its address is not on this machine, or gone: a moment after it was dialled, and when it answers. */
-  readonly onReach?: (isAnswering: boolean) => void;
-  /** Called with how it ended, once the session is over. */
-  readonly onClose: (error: BrokerError) => void;
-}
-
-/** One MQTT session with one broker, subscribed to the own addresses. */
-export interface BrokerLink {
-  /** When the broker was last heard of; monotonic ms. */
-  readonly heardAt: number;
-  /** Whether a long message is coming in now on a topic. */
-  isReceiving(topic: string): boolean;
-  /** Listens on one more topic. Who asks in one turn, or while an answer is waited for, asks together. */
-  subscribe(subscriber: Subscriber): void;
-  /** Listens on it no more. */
-  unsubscribe(subscriber: Subscriber): void;
-  /**
-   * Publishes at QoS 0.
-   * @param onLeft - called when the broker has read a long message: until then its bytes were on the line
-   * @returns false when the session is over, or so much is unsent that the broker must be stuck
-   */
-  publish(topic: string, payload: Uint8Array, onLeft?: () => void): boolean;
-  /** Asks the broker for a sign of life; without one the session is over {@link PING_MS} later. */
-  check(): void;
-  /** Leaves: says DISCONNECT when `graceful`, and is gone within {@link GOODBYE_MS} in any case. */
-  close(graceful: boolean): Promise<void>;
-}
-
-/** The seam between links and what manages them. */
-export type OpenLink = (options: LinkOptions, signal: AbortSignal) => Promise<BrokerLink>;
 
 /** Unsent bytes at which a broker counts as stuck. */
 const MAX_UNSENT_BYTES = 1 << 20;

@@ -4,10 +4,10 @@ import { check } from "../base/schema.js";
 import { TRANSPORTS } from "../platform/transports.js";
 import { type Broker, portOf } from "../wire/broker-pool.js";
 import { backOffMs, URGENT_MS } from "./back-off.js";
-import type { BrokerLink } from "./broker-link.js";
 import { type DialOptions, dialBroker, mayBeTriedAt } from "./dialling.js";
 import { type KnownBroker, type LinkState, newBroker } from "./known-broker.js";
 import { LineSpeed } from "./line-speed.js";
+import type { BrokerLink } from "./link.js";
 import type { Slot } from "./link-slot.js";
 import { ReadScheduler } from "./read-scheduler.js";
 import { SleepDetector } from "./sleep-detector.js";
@@ -45,6 +45,7 @@ export class Connections {
   readonly #ids = new WeakMap<Broker, string>();
   /** The addresses on these connections, and what closes each. */
   readonly #addresses = new Map<string, Close>();
+  #owner: string | undefined;
   readonly #retry: Alarm = new Alarm((now) => this.#tryAgain(now));
   readonly #sweep: Alarm = new Alarm((now) => this.#closeIdle(now));
   readonly #sleepDetector: SleepDetector;
@@ -74,22 +75,28 @@ export class Connections {
   }
 
   /**
-   * Makes an address one of these connections.
+   * Makes an address one of these connections. The first one owns them.
    * @param close - ends it
-   * @returns what takes it off again
    * @throws {@link InvalidInputError} `INVALID_KEY`: each is there once
    */
-  enter(address: string, close: Close): () => void {
+  enter(address: string, close: Close): void {
     const isNew = !this.#addresses.has(address);
     check(isNew, "INVALID_KEY", "identity", "one that no router on these connections has");
+    this.#owner ??= address;
     this.#addresses.set(address, close);
-    return () => this.#addresses.delete(address);
   }
 
-  /** Closes every other address. */
-  async closeOthers(own: string, signal: AbortSignal | undefined): Promise<void> {
-    const others = [...this.#addresses].filter(([address]) => address !== own);
+  /** Where this address owns the connections, closes all others. */
+  async closeOthers(address: string, signal: AbortSignal | undefined): Promise<void> {
+    if (address !== this.#owner) return;
+    const others = [...this.#addresses].filter(([other]) => other !== address);
     await Promise.all(others.map(([, close]) => close(signal)));
+  }
+
+  /** An address has ended; where it owns the connections, they do, too. */
+  async exit(address: string, graceful: boolean): Promise<void> {
+    this.#addresses.delete(address);
+    if (address === this.#owner) await this.close(graceful);
   }
 
   /** Whether a broker speaks a transport that may be used. */

@@ -3,8 +3,8 @@ import { BrokerError } from "../base/errors.js";
 import type { Family, SocketOptions } from "../platform/platform.js";
 import type { Transport } from "../platform/transports.js";
 import { type Broker, portOf } from "../wire/broker-pool.js";
-import type { BrokerLink, LinkOptions, OpenLink } from "./broker-link.js";
 import type { KnownBroker } from "./known-broker.js";
+import type { BrokerLink, LinkOptions, OpenLink } from "./link.js";
 import { isSecure, type TransportPolicy, waysTo } from "./transport-choice.js";
 
 /** How brokers are dialled. */

@@ -2,7 +2,7 @@ import { NEVER } from "../base/alarm.js";
 import type { BrokerError } from "../base/errors.js";
 import type { Transport } from "../platform/transports.js";
 import type { Broker } from "../wire/broker-pool.js";
-import type { BrokerLink } from "./broker-link.js";
+import type { BrokerLink } from "./link.js";
 import { SizeLimit } from "./size-limit.js";
 import { TokenBucket } from "./token-bucket.js";
 

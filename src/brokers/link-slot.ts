@@ -1,8 +1,8 @@
 import { NEVER } from "../base/alarm.js";
 import type { BrokerError } from "../base/errors.js";
 import type { Broker } from "../wire/broker-pool.js";
-import type { BrokerLink } from "./broker-link.js";
 import type { KnownBroker, LinkState } from "./known-broker.js";
+import type { BrokerLink } from "./link.js";
 import type { SizeLimit } from "./size-limit.js";
 import type { Subscriber } from "./subscriptions.js";
 import type { TokenBucket } from "./token-bucket.js";

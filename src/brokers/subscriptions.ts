@@ -26,8 +26,8 @@ export interface Change {
 interface Entry {
   /** Who wants it now. */
   subscriber: Subscriber | undefined;
-  /** What the broker knows of it: nothing, that it is asked for, that it is to be sent here. */
-  state: "unknown" | "asked" | "granted";
+  /** What the broker knows of it: nothing, that it is asked for, that it is to be sent here as asked, or otherwise. */
+  state: "unknown" | "asked" | "granted" | "otherwise";
 }
 
 /** What SUBACK says to a topic that was granted as asked, and from which code on it was refused. */
@@ -56,7 +56,7 @@ export class Subscriptions implements Topics {
     entry.subscriber = subscriber;
     this.#entries.set(topic, entry);
     this.longest = Math.max(this.longest, maxPayloadBytes);
-    if (entry.state === "unknown") this.#changed.add(topic);
+    if (entry.state === "unknown" || entry.state === "otherwise") this.#changed.add(topic);
     // It was about to be left.
     else if (this.#changed.delete(topic)) subscriber.onAnswer(undefined);
   }
@@ -67,8 +67,8 @@ export class Subscriptions implements Topics {
     const entry = this.#entries.get(topic);
     if (entry?.subscriber !== subscriber) return;
     entry.subscriber = undefined;
-    if (entry.state === "granted") this.#changed.add(topic);
     if (entry.state === "unknown") this.#forget(topic);
+    else if (entry.state !== "asked") this.#changed.add(topic);
   }
 
   /** Who is to be told of what comes on a topic. */
@@ -124,7 +124,7 @@ export class Subscriptions implements Topics {
     const answer = code >= REFUSED ? "refused" : `granted QoS ${code}`;
     const error = code === GRANTED ? undefined : new BrokerError("subscription", `wanted QoS 1, ${answer}`);
     if (error) entry.subscriber = undefined;
-    entry.state = "granted";
+    entry.state = error ? "otherwise" : "granted";
     if (code >= REFUSED) this.#forget(topic);
     // Nobody wants it any more, or not like that.
     else if (entry.subscriber === undefined) this.#changed.add(topic);

@@ -1,5 +1,5 @@
 import { BrokerError } from "../../src/base/errors.js";
-import type { BrokerLink, LinkOptions, OpenLink } from "../../src/brokers/broker-link.js";
+import type { BrokerLink, LinkOptions, OpenLink } from "../../src/brokers/link.js";
 import type { Subscriber } from "../../src/brokers/subscriptions.js";
 import type { BrokerPool } from "../../src/wire/broker-pool.js";
 // Not from index.ts: that waits for this module, where it takes the place of broker-link.ts.

@@ -1,7 +1,8 @@
 import { describe, expect, it } from "vitest";
 import type { BrokerError } from "../../src/base/errors.js";
-import { type BrokerLink, openLink } from "../../src/brokers/broker-link.js";
+import { openLink } from "../../src/brokers/broker-link.js";
 import { LineSpeed } from "../../src/brokers/line-speed.js";
+import type { BrokerLink } from "../../src/brokers/link.js";
 import { ReadScheduler } from "../../src/brokers/read-scheduler.js";
 import { platform } from "../../src/platform/node.js";
 import { randomOf } from "../faults/random.js";

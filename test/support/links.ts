@@ -1,5 +1,6 @@
-import { type BrokerLink, openLink } from "../../src/brokers/broker-link.js";
+import { openLink } from "../../src/brokers/broker-link.js";
 import { Connections, type ConnectionsOptions } from "../../src/brokers/connections.js";
+import type { BrokerLink } from "../../src/brokers/link.js";
 import { LinkSet } from "../../src/brokers/link-set.js";
 import type { LinkSetOptions } from "../../src/brokers/link-slot.js";
 import type { Subscriber } from "../../src/brokers/subscriptions.js";

@@ -192,6 +192,102 @@ describe("another address on the connections of a router", () => {
   });
 });
 
+describe("of several addresses on the same connections", () => {
+  it("one that a broker refuses goes by the others, and those that it does not refuse go on there", async () => {
+    const noted = await startBrokers(2, 21);
+    const [refusing, taking] = noted.brokers;
+    let refused = "";
+    if (refusing)
+      refusing.aedes.authorizeSubscribe = (_, subscription, done) =>
+        done(null, subscription.topic === refused ? null : subscription);
+    const first = await startPeer(noted.pool);
+    await untilOpen(first, 2);
+    const second = makeOver(first);
+    refused = second.address;
+    const statesOf = (router: Router): Record<string, string> =>
+      Object.fromEntries(
+        router.stats().brokers.map(({ host, state, lastError = "" }) => [host, `${state} ${lastError}`]),
+      );
+    await second.start();
+    const [refusingHost = "", takingHost = ""] = [refusing?.host, taking?.host];
+    await untilBrokers(second, () => statesOf(second)[refusingHost]?.startsWith("waiting") === true);
+    expect(statesOf(second)).toEqual({
+      [refusingHost]: "waiting wanted QoS 1, refused",
+      [takingHost]: "open ",
+    });
+    expect(statesOf(first)[refusingHost]).toBe("open ");
+    const other = await startPeer(noted.pool);
+    await say(other, second, "by the other one");
+    await say(other, first, "by any");
+    // It is asked again, on the same session, and takes it.
+    refused = "";
+    await untilOpen(second, 2);
+    expect(refusing?.connections).toBe(2);
+  });
+
+  it("one that is closed under load takes nothing from the others", { timeout: 30_000 }, async () => {
+    const noted = await startBrokers(3, 22);
+    const home = await startPeer(noted.pool);
+    const over = await Promise.all(Array.from({ length: 4 }, () => startOver(home)));
+    const staying = [home, ...over.slice(2)];
+    const sender = await startPeer(noted.pool);
+    const shown = new Map(staying.map((router) => [router, record(router)]));
+    const texts = Array.from({ length: 150 }, (_, i) => String(i));
+    const pipes = await Promise.all([home, ...over].map((router) => sender.pipe(router.address)));
+    const sent = pipes.map((pipe) => texts.map((text) => pipe.send(text, { timeoutMs: 10_000 })));
+    const [gone, goneAtOnce] = over;
+    // In the middle of it.
+    await sent[0]?.[20];
+    await Promise.all([gone?.close(), goneAtOnce?.close({ signal: AbortSignal.abort() })]);
+    for (const [i, router] of [home, ...over].entries()) {
+      if (!staying.includes(router)) continue;
+      expect(await Promise.all(sent[i] ?? [])).toEqual(texts.map(({ length }) => length));
+      expect(shown.get(router)?.map((message) => message.text())).toEqual(texts);
+    }
+    for (const router of staying) {
+      const failures = router.stats().brokers.map(({ failures }) => failures);
+      expect(failures).toEqual([0, 0, 0]);
+    }
+    await sender.close({ signal: AbortSignal.abort() });
+  });
+
+  it("each has the broker's rate left that the others did not use", async () => {
+    const broker = use(await startEmbeddedBroker("127.0.23.1"));
+    const pool: BrokerPool = {
+      IPv4: { [broker.host]: { port: broker.port, rate: { perSecond: 1, burst: 8 } } },
+    };
+    const first = await startPeer(pool);
+    const second = await startOver(first);
+    const other = await startPeer(pool);
+    const [silent, toOther] = [
+      await first.pipe(Keypair.generate().publicKeyHex),
+      await second.pipe(other.address),
+    ];
+    const startedAt = performance.now();
+    // All that messages may use: a quarter is kept for ACKs.
+    await Promise.all(Array.from({ length: 6 }, () => silent.send("x", { timeoutMs: 100 })));
+    await toOther.deliver("y");
+    expect(performance.now() - startedAt).toBeGreaterThan(990);
+  });
+
+  it("one leaves the brokers that it does not need, and what nobody needs is closed", async () => {
+    const noted = await startBrokers(2, 24);
+    const options = { inboundBrokers: 1, reserveBrokers: 0 };
+    const first = await startPeer(noted.pool, options);
+    const second = await startOver(first, options);
+    // Both listen on one; this takes them to the other as well.
+    for (const router of [first, second]) {
+      await router.pipe(second.address).then((pipe) => pipe.close());
+      await untilOpen(router, 2);
+    }
+    expect(await second.closeIdle()).toBe(1);
+    await expect.poll(() => noted.unsubscribed).toEqual([[second.address]]);
+    expect(first.stats().brokers.map(({ state }) => state)).toEqual(["open", "open"]);
+    expect(await first.closeIdle()).toBe(1);
+    expect(noted.connections).toBe(2);
+  });
+});
+
 describe("what belongs to the connections", () => {
   const pool: BrokerPool = { IPv4: { "127.0.0.1": { port: 1 } } };
 

@@ -1,0 +1,23 @@
+import type { InboundMessage } from "../message.js";
+import { addressOf } from "../wire/broker-pool.js";
+import type { Accepted } from "./receiver.js";
+
+const textDecoder: TextDecoder = new TextDecoder("utf-8", { ignoreBOM: true });
+
+/** A message as the application gets it. */
+export function inboundMessage(
+  { packet, data, sealed, slot }: Accepted,
+  reply: InboundMessage["reply"],
+): InboundMessage {
+  return {
+    data,
+    text: () => textDecoder.decode(data),
+    from: packet.source,
+    queueId: packet.queueId,
+    sequence: packet.sequence,
+    sentAt: packet.timestamp * 1000,
+    broker: addressOf(slot.broker),
+    sealed,
+    reply,
+  };
+}
