@@ -1,10 +1,11 @@
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { DelayLine } from "./delay-line.js";
 import { INTERNET, type LabDescription } from "./description.js";
 import { Host } from "./host.js";
 import { FORGET_LEAKS, type Leak, readLeaks, watchLine } from "./leaks.js";
 import { Link } from "./link.js";
-import { interfaceOf, type LabName, namespaceOf, takeName } from "./names.js";
+import { delayInterfaceOf, interfaceOf, type LabName, namespaceOf, takeName } from "./names.js";
 import { Namespace } from "./namespace.js";
 import { Nat } from "./nat.js";
 import { type NodePlan, type Plan, plan, type Uplink } from "./plan.js";
@@ -60,6 +61,7 @@ export class Lab implements AsyncDisposable {
   readonly #nats = new Map<string, Nat>();
   readonly #hosts = new Map<string, Host>();
   #spares = 0;
+  #delayLines = 0;
   readonly #removeAtExit = (): void => removeLab(this.#name);
 
   /** @internal Use {@link startLab}. */
@@ -182,7 +184,16 @@ export class Lab implements AsyncDisposable {
   }
 
   #link({ node, device, parent, port }: Uplink): Link {
-    return new Link(this.#namespace(parent), port, this.#namespace(node), device);
+    const startDelay =
+      parent === INTERNET
+        ? async (): Promise<DelayLine> => {
+            const line = this.#delayLines++;
+            return await DelayLine.start(this.middle, port, line, (end) =>
+              delayInterfaceOf(this.#name, line, end),
+            );
+          }
+        : undefined;
+    return new Link(this.#namespace(parent), port, this.#namespace(node), device, startDelay);
   }
 
   #watchers(): [string, Namespace][] {

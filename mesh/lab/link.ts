@@ -1,3 +1,4 @@
+import type { DelayLine } from "./delay-line.js";
 import type { Namespace } from "./namespace.js";
 
 /** How bad a link is. */
@@ -6,6 +7,8 @@ export interface Impairment {
   readonly loss?: number;
   /** Bits a second in each direction; what is too much waits up to 50 ms and is lost then. Default: unlimited. */
   readonly rate?: number;
+  /** Milliseconds that what comes from below needs longer: a round trip has it once. Default: 0. */
+  readonly delay?: number;
 }
 
 /**
@@ -17,12 +20,22 @@ export class Link {
   readonly #port: string;
   readonly #lower: Namespace;
   readonly #device: string;
+  readonly #startDelay: (() => Promise<DelayLine>) | undefined;
+  #delayLine: DelayLine | undefined;
 
-  constructor(upper: Namespace, port: string, lower: Namespace, device: string) {
+  /** @param startDelay - makes what delays it, if it ends in the middle */
+  constructor(
+    upper: Namespace,
+    port: string,
+    lower: Namespace,
+    device: string,
+    startDelay: (() => Promise<DelayLine>) | undefined,
+  ) {
     this.#upper = upper;
     this.#port = port;
     this.#lower = lower;
     this.#device = device;
+    this.#startDelay = startDelay;
   }
 
   /** Loses every packet from now on. Nothing goes down, nobody is told. */
@@ -32,11 +45,15 @@ export class Link {
 
   /** Ends what {@link cut} or {@link impair} began. */
   async mend(): Promise<void> {
-    await this.#rule("");
-    await this.#rate(undefined);
+    await this.impair({});
   }
 
-  async impair({ loss = 0, rate }: Impairment): Promise<void> {
+  /** Makes it as bad as this, whatever it was before. */
+  async impair({ loss = 0, rate, delay = 0 }: Impairment): Promise<void> {
+    if (delay > 0 && this.#startDelay === undefined)
+      throw new Error("lab: only a link that ends in the middle can be delayed");
+    if (delay > 0) this.#delayLine ??= await this.#startDelay?.();
+    await this.#delayLine?.set(delay);
     await this.#rule(loss > 0 ? `numgen random mod 10000 < ${Math.round(loss * 10_000)} drop` : "");
     await this.#rate(rate);
   }

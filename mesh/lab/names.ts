@@ -43,11 +43,12 @@ export function namespaceOf({ pid, number }: LabName, node: string): string {
 
 /** What the WireGuard interface of a host is called: at most 15 letters and digits, in small and capitals. */
 export function interfaceOf({ pid, number }: LabName, host: number): string {
-  return `${interfacePrefix({ pid, number })}${host.toString(36)}`;
+  return `sw${pid.toString(36)}L${number.toString(36)}H${host.toString(36)}`;
 }
 
-export function interfacePrefix({ pid, number }: Pick<LabName, "pid" | "number">): string {
-  return `sw${pid.toString(36)}L${number.toString(36)}H`;
+/** What an end of a delay line is called; see {@link interfaceOf}. */
+export function delayInterfaceOf({ pid, number }: LabName, line: number, end: "a" | "b"): string {
+  return `sw${pid.toString(36)}L${number.toString(36)}D${line.toString(36)}${end}`;
 }
 
 /** The pid and number in the name of a namespace or folder of a lab. */
@@ -58,7 +59,7 @@ export function readName(text: string): { pid: number; number: number } | undefi
 
 /** The pid and number in the name of an interface of a lab. */
 export function readInterface(text: string): { pid: number; number: number } | undefined {
-  const [, pid, number] = /^sw([0-9a-z]+)L([0-9a-z]+)H/.exec(text) ?? [];
+  const [, pid, number] = /^sw([0-9a-z]+)L([0-9a-z]+)[HD]/.exec(text) ?? [];
   if (pid === undefined || number === undefined) return undefined;
   return { pid: Number.parseInt(pid, 36), number: Number.parseInt(number, 36) };
 }

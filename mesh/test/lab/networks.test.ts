@@ -85,6 +85,34 @@ withLab("networks of a lab", (startLab) => {
     expect(await answered(host, to, 50, "-s1400")).toBe(50);
   });
 
+  it("delay packets, of both families, to the middle and through it", async () => {
+    await using lab = await startLab({
+      nats: { a: { kind: "port-restricted" } },
+      hosts: { ha: { behind: "a" }, hb: {} },
+      family: "both",
+      stun: true,
+    });
+    const [ha, hb] = [lab.host("ha"), lab.host("hb")];
+    const fastest = async (to: string, ...words: readonly string[]): Promise<number> => {
+      const out = await ha.run(["ping", "-n", "-q", "-c8", "-i0.02", ...words, to]);
+      return Number(/= ([\d.]+)\//.exec(out)?.[1]);
+    };
+    const all = [SERVER, "2001:db8:ffff::1", hb.address(), hb.address6()];
+    await lab.nat("a").link.impair({ delay: 60 });
+    for (const to of all) {
+      const time = await fastest(to, "-s1472");
+      expect(time, to).toBeGreaterThanOrEqual(60);
+      expect(time, to).toBeLessThan(100);
+    }
+    await hb.link().impair({ delay: 50 });
+    expect(await fastest(hb.address())).toBeGreaterThanOrEqual(110);
+    expect(await fastest(SERVER)).toBeLessThan(100);
+    await lab.nat("a").link.mend();
+    await hb.link().mend();
+    for (const to of all) expect(await fastest(to), to).toBeLessThan(40);
+    await expect(ha.link().impair({ delay: 1 })).rejects.toThrow("only a link that ends in the middle");
+  });
+
   it("forget as soon as they are told", async () => {
     await using lab = await startLab({
       nats: {
