@@ -1,6 +1,6 @@
 import { fileURLToPath } from "node:url";
 import { expect, it } from "vitest";
-import { NAT_KINDS, type NatKind } from "../../lab/index.js";
+import { type Host, NAT_KINDS, type NatKind } from "../../lab/index.js";
 import { withLab } from "../support/needs.js";
 import type { StunLine } from "../support/stun-program.js";
 
@@ -17,6 +17,20 @@ const EXPECTED: Readonly<Record<string, readonly [verdict: string, filtering: st
   "udp-blocked": ["unknown", "unknown"],
 };
 
+async function askFrom(host: Host, port: string, servers: readonly string[]): Promise<StunLine> {
+  await using program = host.spawn([
+    process.execPath,
+    "--import",
+    "tsx",
+    PROGRAM,
+    port,
+    host.address(),
+    ...servers,
+  ]);
+  const [, text = ""] = await program.wrote(/^said (.*)$/m);
+  return JSON.parse(text);
+}
+
 withLab("coturn in the middle", (startLab) => {
   it("tells of each NAT what it is", async () => {
     const box = (kind: string): string => `n-${kind.slice(0, 12)}`;
@@ -28,9 +42,7 @@ withLab("coturn in the middle", (startLab) => {
     });
     const look = async (kind: NatKind): Promise<void> => {
       const host = lab.host(inside(kind));
-      const program = host.spawn([process.execPath, "--import", "tsx", PROGRAM, host.address(), ...lab.stun]);
-      const [, text = ""] = await program.wrote(/^said (.*)$/m);
-      const { port, verdict, seen, filtering }: StunLine = JSON.parse(text);
+      const { port, verdict, seen, filtering } = await askFrom(host, "0", lab.stun);
       expect([kind, verdict, filtering]).toEqual([kind, ...(EXPECTED[kind] ?? [])]);
       if (kind === "udp-blocked") return;
       // Two servers, each asked from the address that the kernel chooses and from the own one: the same.
@@ -42,5 +54,17 @@ withLab("coturn in the middle", (startLab) => {
         expect(new Set(seen.map((one) => one.port)), kind).toEqual(new Set([port]));
     };
     await Promise.all(NAT_KINDS.map(look));
+  });
+
+  it("sees WireGuard's own port, from each own address, where the rules are there", async () => {
+    await using lab = await startLab({
+      nats: { a: { kind: "port-restricted" } },
+      hosts: { ha: { behind: "a" } },
+      stun: true,
+    });
+    const { seen, verdict } = await askFrom(lab.host("ha"), "51820", lab.stun);
+    expect(verdict).toBe("stable");
+    expect(seen).toHaveLength(4);
+    expect(new Set(seen.map(({ port }) => port))).toEqual(new Set([51_820]));
   });
 });

@@ -1,7 +1,9 @@
-// Asks STUN servers, in a namespace of a lab: `stun-program.ts ADDRESS SERVER…` writes a line of JSON of what they say.
-// With ADDRESS, it asks from there, too.
+// Asks STUN servers, in a namespace of a lab: `stun-program.ts PORT ADDRESS SERVER…` writes a line of JSON of what they
+// say. With ADDRESS, it asks from there, too; with a PORT that is not 0, by the rules that make it WireGuard's.
+import { execFileSync } from "node:child_process";
 import { filteringOf } from "../../src/candidates/filtering.js";
 import { StunClient } from "../../src/candidates/stun-client.js";
+import { makeTable } from "../../src/device/nft-table.js";
 import { parseEndpoint } from "../../src/ip/endpoint.js";
 import { ProbeSockets } from "../../src/probe/probe-sockets.js";
 
@@ -17,10 +19,20 @@ export interface StunLine {
   readonly filtering: string;
 }
 
-async function main(local = "", ...servers: readonly string[]): Promise<void> {
+async function main(listenPort = "", local = "", ...servers: readonly string[]): Promise<void> {
   let client: StunClient | undefined;
   await using sockets = await ProbeSockets.open((bytes, remote) => client?.receive(bytes, remote));
   client = new StunClient(servers, sockets);
+  if (listenPort !== "0") {
+    const helperPort = sockets.port;
+    const { program, args, input } = makeTable({
+      name: "wg0",
+      listenPort: Number(listenPort),
+      helperPort,
+      fwmark: 0,
+    });
+    execFileSync(program, [...args], { input: input?.text ?? "" });
+  }
   await sockets.setLocalAddresses([local]);
   const { verdict, seen } = await client.ask([local]);
   const server = parseEndpoint(servers[0] ?? "");
