@@ -1,6 +1,7 @@
 import { instantiateSecp256k1, type Secp256k1 } from "@bitauth/libauth";
 import { sha1 } from "@noble/hashes/legacy.js";
-import { randomBytes } from "@noble/hashes/utils.js";
+import { bytesToHex, randomBytes } from "@noble/hashes/utils.js";
+import { BoundedMap } from "./base/bounded-map.js";
 import type { Verify } from "./platform/platform.js";
 // Types alone: this file is the same for Node and for pages.
 import type { Identity, Keypair } from "./wire/identity.js";
@@ -10,6 +11,9 @@ const NUMBER_BYTES = 32;
 
 const SIGNATURE_BYTES = 64;
 const PUBLIC_KEY_BYTES = 33;
+
+/** Of so many peers the key is kept as the point that it stands for: to find that is a twentieth of a check. */
+const KEPT_POINTS = 1024;
 
 /** An identity that signs by libsecp256k1, and the verification that goes with it. */
 export interface FastIdentity extends Identity {
@@ -42,15 +46,27 @@ export async function libsecp256k1(keys: Keypair): Promise<FastIdentity> {
   compiling ??= instantiateSecp256k1(randomBytes(NUMBER_BYTES));
   const secp256k1 = await compiling;
   const { publicKey, secretKey } = keys;
+  const points = new BoundedMap<string, Uint8Array>(KEPT_POINTS);
+  const pointOf = (other: Uint8Array): Uint8Array | undefined => {
+    const id = bytesToHex(other);
+    const known = points.get(id);
+    if (known !== undefined) return known;
+    const point = secp256k1.uncompressPublicKey(other);
+    // What is wrong with it, if it is none.
+    if (typeof point === "string") return undefined;
+    points.set(id, point);
+    return point;
+  };
   return {
     publicKey,
     sign: (part) => taken(secp256k1.signMessageHashCompact(secretKey, digestOf(part))),
     // The x coordinate of the shared point: without the sign of y.
     sharedSecret: (other) => taken(secp256k1.mulTweakPublicKeyCompressed(other, secretKey)).slice(1),
-    verify: (signature, part, other) =>
-      signature.length === SIGNATURE_BYTES &&
-      other.length === PUBLIC_KEY_BYTES &&
-      secp256k1.verifySignatureCompact(signature, other, digestOf(part)),
+    verify: (signature, part, other) => {
+      if (signature.length !== SIGNATURE_BYTES || other.length !== PUBLIC_KEY_BYTES) return false;
+      const point = pointOf(other);
+      return point !== undefined && secp256k1.verifySignatureCompact(signature, point, digestOf(part));
+    },
   };
 }
 

@@ -3,12 +3,23 @@ import { networkInterfaces } from "node:os";
 import { wordsFor } from "./failure-words.js";
 import type { Connection, ConnectionEvents, Stage } from "./platform.js";
 
+/**
+ * How long what is written waits for more at most, ms: whoever is to read it is idle meanwhile. Many signatures are
+ * made or checked at a stretch, with something to be written after each.
+ */
+const TOGETHER_MS = 1;
+
+/** So many bytes are worth a call of their own; what waits counts as unsent. */
+const TOGETHER_BYTES = 8192;
+
 /** A connection over a socket that is being opened. */
 export class SocketConnection implements Connection {
   readonly #opening = new AbortController();
   readonly #events: ConnectionEvents;
   #socket: Socket | undefined;
   #isOver = false;
+  /** When the first was written of what has not left. */
+  #firstAt = 0;
 
   /** @param open - resolves with a socket that may be written to, and has a listener for errors */
   constructor(
@@ -38,15 +49,18 @@ export class SocketConnection implements Connection {
     }
   }
 
-  /** What is written before everything else has its turn leaves together: one call of the system, one packet. */
+  /** What is written before everything else has its turn leaves together, and soon: one call of the system for all. */
   write(bytes: Uint8Array): void {
     const socket = this.#socket;
     if (!socket?.writable) return;
+    const now = performance.now();
     if (socket.writableCorked === 0) {
+      this.#firstAt = now;
       socket.cork();
       process.nextTick(() => socket.uncork());
     }
     socket.write(bytes);
+    if (now - this.#firstAt >= TOGETHER_MS || socket.writableLength >= TOGETHER_BYTES) socket.uncork();
   }
 
   pause(): void {

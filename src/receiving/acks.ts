@@ -38,9 +38,8 @@ const TIMELY_MS = 2000;
 /** Whoever asks for an ACK chooses what else is signed in it. This part nobody can know beforehand, and nobody reads. */
 const ACK_RANDOM_BYTES = 16;
 
-function makeAckText(): Uint8Array {
-  return utf8ToBytes(`ack ${bytesToHex(randomBytes(ACK_RANDOM_BYTES))}`);
-}
+/** Random bytes are drawn for so many ACKs at a time: a draw takes about as long however much it gives. */
+const ACKS_A_DRAW = 64;
 
 /** Whether somebody's ACK says nothing but that, as those of the Python original. */
 export function isBareAck(message: Uint8Array): boolean {
@@ -70,6 +69,8 @@ export class Acks {
   readonly #unsigned = new Set<Ack>();
   /** How many of them each peer waits for. */
   readonly #owed = new Tally<string>();
+  /** Random bytes that were not used yet. */
+  #random: Uint8Array = new Uint8Array();
 
   constructor(options: AcksOptions) {
     this.#options = options;
@@ -118,13 +119,14 @@ export class Acks {
     const kept = this.#acks.get(key);
     if (kept && now - kept.askedAt <= (kept.isSigned ? TIMELY_MS : SIGNING_PATIENCE_MS)) return kept;
     if (!this.hasRoom(source, now)) return undefined;
+    const message = utf8ToBytes(`ack ${bytesToHex(this.#drawRandom())}`);
     const payload = AppPacket.pack(
       {
         queueId,
         sequence,
         timestamp: Math.floor(wall / 1000),
         type: MessageType.Ack,
-        message: makeAckText(),
+        message,
       },
       this.#options.identity,
     );
@@ -146,6 +148,14 @@ export class Acks {
       },
     );
     return ack;
+  }
+
+  /** What nobody has known before. */
+  #drawRandom(): Uint8Array {
+    if (this.#random.length === 0) this.#random = randomBytes(ACKS_A_DRAW * ACK_RANDOM_BYTES);
+    const drawn = this.#random.subarray(0, ACK_RANDOM_BYTES);
+    this.#random = this.#random.subarray(ACK_RANDOM_BYTES);
+    return drawn;
   }
 
   /** It is owed no more. */
