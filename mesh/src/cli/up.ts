@@ -51,7 +51,10 @@ export async function up(
   const { interface: interfaceName, names, ...rest } = settings;
   const path = socketPath(runtimeFolder(env), interfaceName);
   if (options.dryRun) return await (await import("./plan.js")).plan(context, settings);
-  const mesh = named(await open({ interface: interfaceName, ...rest, signal }), names);
+  const opened = await open({ interface: interfaceName, ...rest, signal }).catch((error: unknown) => {
+    throw portTaken(error, settings.create?.listenPort) ?? error;
+  });
+  const mesh = named(opened, names);
   const ending = new AbortController();
   const notifier = new Notifier(env, () =>
     output.warn(
@@ -84,6 +87,17 @@ export async function up(
   const event = { event: "ended", interface: interfaceName, putBack: outcome };
   await output.result(event, () => endedText(interfaceName, mesh.putBack));
   return 0;
+}
+
+/** What `wg` or `ip` says of a port that somebody has, in words that name it. */
+function portTaken(error: unknown, port: number | undefined): MeshError | undefined {
+  if (!(error instanceof MeshError) || error.code !== "COMMAND_FAILED") return undefined;
+  if (port === undefined || !/address already in use/i.test(error.message)) return undefined;
+  return new MeshError(
+    "COMMAND_FAILED",
+    `port ${port} is taken by another program: choose another one with --listen-port`,
+    { cause: error },
+  );
 }
 
 /** A mesh whose peers have the names of the configuration. */
