@@ -1,7 +1,7 @@
 import { MeshError } from "./errors.js";
 import type { PingAnswer } from "./info.js";
 import { formatEndpoint } from "./ip/endpoint.js";
-import type { PathSnapshot, Snapshot } from "./path/machine.js";
+import type { PathSnapshot, Snapshot } from "./path/snapshot.js";
 import type { Answered } from "./probe/prober.js";
 
 /** How long answers are waited for, ms. */

@@ -23,6 +23,7 @@ export class Agenda {
   /** Rounds since a path worked or something changed. */
   rounds = 0;
   #announced = 0;
+  #isHurried = false;
   #roundAt = NEVER;
   #announceAt = NEVER;
   #seekAt = NEVER;
@@ -41,7 +42,11 @@ export class Agenda {
     this.#roundAt = now;
     this.#announceAt = now + this.#jittered(ANNOUNCES_MS[0] ?? 0);
     this.#seekAt = NEVER;
-    this.#isAnnounceWanted = true;
+  }
+
+  /** A round now, beside those that are planned. */
+  hurry(): void {
+    this.#isHurried = true;
   }
 
   /** A path works: nothing is hunted, but a better one is sought from time to time. */
@@ -63,6 +68,10 @@ export class Agenda {
 
   /** @returns whether a round is due, and has begun now */
   takeRound(now: number, isBlocked: boolean): boolean {
+    if (this.#isHurried) {
+      this.#isHurried = false;
+      return true;
+    }
     if (now < this.#roundAt) return false;
     const gap = ROUNDS_MS[Math.min(this.rounds, ROUNDS_MS.length - 1)] ?? 0;
     this.rounds++;

@@ -1,5 +1,5 @@
 import { BETTER_MS, BETTER_SAMPLES, BETTER_SHARE, DWELL_MS, SILENT_MS } from "./constants.js";
-import { isSilent, isUsable, type Path, viewOf } from "./path.js";
+import { isPenalised, isSilent, isUsable, type Path, viewOf } from "./path.js";
 
 /** The path in use, and since when. */
 export interface InUse {
@@ -7,11 +7,12 @@ export interface InUse {
   readonly since: number;
 }
 
-/** The best of the paths that are proven, whatever is in use. */
-export function bestOf(paths: Iterable<Path>, now: number): Path | undefined {
+/** The best of the paths that are proven, but for the one in use. */
+export function bestOf(paths: Iterable<Path>, current: Path | undefined, now: number): Path | undefined {
   let best: Path | undefined;
   for (const path of paths) {
-    if (isUsable(path, now) && (best === undefined || compare(path, best) < 0)) best = path;
+    if (path !== current && isUsable(path, now) && (best === undefined || compare(path, best) < 0))
+      best = path;
   }
   return best;
 }
@@ -33,18 +34,21 @@ export function betterThan(inUse: InUse, paths: Iterable<Path>, now: number): Pa
   return best;
 }
 
+/** Why the path in use gives way to any other that is proven, at once. */
+export type Fault = "silent" | "filtered";
+
 /**
- * The path in use is in such a state that another one that is proven is taken at once: it is silent, or WireGuard's
- * packets are lost on it, or the peer, which had long enough to prove it, says that it does not work. What WireGuard
- * receives does not save it: that may have come one way.
+ * What is wrong with the path in use: it is silent; or WireGuard's packets are lost on it, as we see it, or as the peer
+ * says, which had long enough to prove it. What WireGuard receives does not save it: that may have come one way.
  */
-export function isUnfit({ path, since }: InUse, now: number): boolean {
-  if (now < path.penalisedUntil) return true;
+export function faultOf({ path, since }: InUse, now: number): Fault | undefined {
+  if (isPenalised(path, now)) return "filtered";
   if (isSilent(path, now)) {
     // After a change of the network, probes in quick succession are enough.
-    return path.answeredAt < path.voidedAt || now >= (path.unanswered[0] ?? now) + SILENT_MS;
+    const isLong = path.answeredAt < path.voidedAt || now >= (path.unanswered[0] ?? now) + SILENT_MS;
+    return isLong ? "silent" : undefined;
   }
-  return viewOf(path, now)?.isProven === false && path.viewAt - since > SILENT_MS;
+  return path.viewAt - Math.max(path.deniedSince, since) > SILENT_MS ? "filtered" : undefined;
 }
 
 function isMuchFaster(path: Path, current: Path): boolean {

@@ -48,6 +48,9 @@ export const ACTIVE_FOR_MS = 15_000;
 /** Bytes, sent and received together, that are more than handshake and keepalives between two looks at WireGuard. */
 export const ACTIVE_BYTES = 400;
 
+/** Between two times that all others are probed because the path in use is in doubt, ms. */
+export const DOUBT_GAP_MS = 5_000;
+
 /** A probe is unanswered after this many smoothed round trips … */
 export const TIMEOUT_ROUND_TRIPS = 3;
 /** … within these bounds, ms. */
@@ -63,8 +66,13 @@ export const SILENT_PROBES = 3;
 export const SILENT_MS = 5_000;
 /** What WireGuard received is noticed so much later, ms: how often its state is looked at. */
 export const WATCH_LAG_MS = 5_000;
-/** What WireGuard received while probes are unanswered keeps the path so long, ms: its keepalive and 15 s. */
-export const RECEIVED_HOLD_MS = 40_000;
+/**
+ * What WireGuard received while probes are unanswered keeps the path so long, ms: as a session lasts. An idle tunnel may
+ * receive a handshake each two minutes and nothing else, since what one side's keepalive brings silences the other's.
+ */
+export const RECEIVED_HOLD_MS = 180_000;
+/** WireGuard received nothing for so long although data flows: its passive keepalive of 10 s, and 5 s, ms. */
+export const QUIET_ACTIVE_MS = 15_000;
 /** A proof is believed so long, ms: two of {@link IDLE_PROBE_MS}. */
 export const PROOF_MS = 30_000;
 /** What the peer said of a path is believed so long, ms. */
@@ -82,7 +90,7 @@ export const BETTER_MS = 5;
 export const BETTER_SAMPLES = 3;
 /** Between two changes that nothing forces, ms; and before a path that was dropped is taken again, doubled each time. */
 export const DWELL_MS = 30_000;
-/** The longest that a path which was dropped again and again, or penalised, has to wait, ms. */
+/** The longest that a path which was dropped again and again has to wait, ms. */
 export const DWELL_MAX_MS = 480_000;
 /** A path that was in use so long has made up for what it did before, ms. */
 export const FORGIVE_MS = 300_000;
@@ -93,12 +101,21 @@ export const ROUND_TRIP_WEIGHT = 0.25;
 
 /** After this much time a session of WireGuard is over, ms (its REJECT_AFTER_TIME). */
 export const SESSION_MS = 180_000;
+/**
+ * WireGuard itself did not renew a session for so long, ms: {@link SESSION_MS}, a keepalive that would have made it do
+ * so, and two tries. Before, our handshake might cross its own.
+ */
+export const SESSION_LOST_MS = 215_000;
 /** A peer that is to be made anew has been so after this long, ms. */
 export const RENEWAL_MS = 2_000;
 /** Data must have come out of WireGuard so long after a switch, ms: within the 15 s that are wanted, with a late look. */
 export const EVIDENCE_MS = 12_000;
+/** As {@link EVIDENCE_MS}, for a path that failed before: trying it again is not to cost much, ms. */
+export const EVIDENCE_AGAIN_MS = 4_000;
 /** A path that carries probes but not WireGuard's data is not taken for this long, ms, doubled each time. */
 export const PENALTY_MS = 60_000;
+/** … up to this, ms. */
+export const PENALTY_MAX_MS = 3_600_000;
 /** No handshake so long after a switch: the other side is asked for it, ms. */
 export const ASK_WITHOUT_SESSION_MS = 1_000;
 /** There is a session, but nothing came out of it so long after a switch: the other side is asked to send, ms. */

@@ -1,17 +1,19 @@
-import type { NatVerdict, PathKind, PeerState } from "../info.js";
+import type { NatVerdict, PeerState } from "../info.js";
 import { Agenda } from "./agenda.js";
 import { type DestinationBudget, ProbeBudget } from "./budget.js";
-import { bestOf, betterThan, type InUse, isUnfit } from "./choice.js";
+import { bestOf, betterThan, type Fault, faultOf, type InUse } from "./choice.js";
 import * as C from "./constants.js";
 import type { Decision, Fact, PathName, Probe, Step, View } from "./facts.js";
+import { dueOf, intervalOf } from "./pace.js";
 import {
+  absolve,
   hold,
   isPenalised,
   isProven,
-  isSilent,
   isUsable,
   onAnswered,
   onSent,
+  onView,
   type Path,
   penalise,
   probeBack,
@@ -24,7 +26,8 @@ import { PathTable } from "./path-table.js";
 import { reasonFor } from "./reason.js";
 import { Roaming } from "./roaming.js";
 import { Session } from "./session.js";
-import { kindOf, Tier, type TierOf } from "./tiers.js";
+import { type Snapshot, snapshotOf } from "./snapshot.js";
+import { Tier, type TierOf } from "./tiers.js";
 import { WireGuardWatch } from "./wireguard-watch.js";
 
 /** What a path machine is made with. */
@@ -37,26 +40,6 @@ export interface PathMachineOptions {
   readonly destinations: DestinationBudget;
   /** From 0 to below 1. */
   readonly random: () => number;
-}
-
-/** One path, for people. */
-export interface PathSnapshot {
-  readonly name: PathName;
-  readonly kind: PathKind;
-  /** Smoothed, ms. */
-  readonly roundTripMs: number | undefined;
-  readonly isProven: boolean;
-}
-
-/** A machine, for people. */
-export interface Snapshot {
-  readonly state: PeerState;
-  /** The path in use, and since when, monotonic ms. */
-  readonly path: (PathSnapshot & { readonly sinceMs: number }) | undefined;
-  /** All others that are known. */
-  readonly others: readonly PathSnapshot[];
-  /** Why it is in this state: one sentence. */
-  readonly reason: string;
 }
 
 /**
@@ -76,13 +59,14 @@ export class PathMachine {
   readonly #roaming = new Roaming();
   #inUse: InUse | undefined;
   #hasStarted = false;
+  #steppedAt = 0;
   #hasMet = false;
   /** When WireGuard was last told where to send. */
   #toldAt = Number.NEGATIVE_INFINITY;
   /** The path in use was there before us, and was not proven yet. */
   #isAdopted = false;
-  /** The others are already probed because the path in use is in doubt. */
-  #isDoubted = false;
+  /** When the others were last probed because the path in use is in doubt. */
+  #doubtedAt = Number.NEGATIVE_INFINITY;
   #isFiltered = false;
   #wasAsking = false;
   /** Since when there is a path to use, and none is used: the follower waits for the decider's word. */
@@ -103,8 +87,9 @@ export class PathMachine {
   /** Takes in a fact, and says what is to be done, in this order, and when to come again. */
   step(fact: Fact, now: number): Step {
     this.#decisions = [];
-    if (!this.#hasStarted) this.#agenda.hunt(now);
+    if (!this.#hasStarted) this.#hunt(now);
     this.#hasStarted = true;
+    this.#steppedAt = now;
     this.#take(fact, now);
     this.#paths.prune(now, this.#inUse?.path.name);
     this.#choose(now);
@@ -129,9 +114,9 @@ export class PathMachine {
     };
   }
 
-  /** WireGuard should be looked at often: something is to be seen there soon. */
+  /** WireGuard should be looked at often, each 100 to 250 ms, since something is to be seen there soon. */
   get isWatching(): boolean {
-    return this.#session.isWaiting;
+    return this.#session.isHurried(this.#steppedAt);
   }
 
   /** Paths that are known: bounded. */
@@ -153,9 +138,7 @@ export class PathMachine {
   #take(fact: Fact, now: number): void {
     switch (fact.type) {
       case "candidates":
-        for (const path of this.#paths.list(fact.candidates, now)) startBurst(path, now, C.BURST_PROBES);
-        if (fact.isNews) this.#onNews(now);
-        if (fact.wantsAnswer) this.#agenda.wantAnnounce();
+        this.#onCandidates(fact, now);
         break;
       case "answered":
         this.#onAnswered(fact, now);
@@ -183,9 +166,15 @@ export class PathMachine {
     }
   }
 
-  #onNews(now: number): void {
-    if (this.#inUse === undefined) this.#agenda.hunt(now);
-    else this.#probeOthers(now, C.BURST_PROBES);
+  #onCandidates(fact: Extract<Fact, { type: "candidates" }>, now: number): void {
+    const fresh = this.#paths.list(fact.candidates, now);
+    for (const path of fresh) startBurst(path, now, C.BURST_PROBES);
+    if (fact.wantsAnswer) this.#agenda.wantAnnounce();
+    if (this.#inUse !== undefined) {
+      if (fact.isNews) this.#probeOthers(now, C.BURST_PROBES);
+    } else if (fresh.length > 0 || fact.wantsAnswer) this.#agenda.hunt(now);
+    // Its probes are on the way: ours have to open the way for them.
+    else if (fact.isNews) this.#agenda.hurry();
   }
 
   #onAnswered(fact: Extract<Fact, { type: "answered" }>, now: number): void {
@@ -196,7 +185,6 @@ export class PathMachine {
     // The peer waits for this word before it changes to the path.
     if (!wasProven) probeSoon(path, now);
     if (path === this.#inUse?.path) {
-      this.#isDoubted = false;
       if (this.#isAdopted) this.#session.begin(now);
       this.#isAdopted = false;
     }
@@ -213,9 +201,14 @@ export class PathMachine {
   }
 
   #onView(path: Path, view: View, now: number): void {
-    path.view = view;
-    path.viewAt = now;
-    if (!view.asksForHandshake || path !== this.#inUse?.path) return;
+    onView(path, view, now);
+    const current = this.#inUse?.path;
+    // The peer's WireGuard is elsewhere, and ours will follow it: which of the two works?
+    if (view.isChosen && current !== undefined && path !== current) this.#suspect(path.name, now);
+    if (path !== current) return;
+    // Both have to probe at the same time, so that their holes are open for each other.
+    if (!view.isProven || view.asksForHandshake) this.#doubt(now);
+    if (!view.asksForHandshake) return;
     const help = this.#session.takeRequest(now);
     if (help !== undefined) this.#use(path, help.isFresh, now);
   }
@@ -230,13 +223,19 @@ export class PathMachine {
     }
     const { path } = this.#inUse;
     if (this.#session.look(now)) {
-      path.penalties = 0;
+      absolve(path);
       this.#isFiltered = false;
     }
-    if (!this.#roaming.look(endpoint, path.name, this.#toldAt, now) || endpoint === undefined) return;
-    const roamed = this.#paths.see(endpoint, now, path.name);
-    if (roamed !== undefined) startBurst(roamed, now, C.SEEK_PROBES);
-    probeSoon(path, now);
+    if (endpoint === undefined || endpoint === path.name) this.#roaming.settle(now);
+    else if (this.#paths.see(endpoint, now, path.name) !== undefined) this.#suspect(endpoint, now);
+  }
+
+  /** WireGuard has gone there, or is about to: does it work, and does the path in use? */
+  #suspect(name: PathName, now: number): void {
+    if (this.#inUse === undefined || !this.#roaming.suspect(name, this.#toldAt, now)) return;
+    const path = this.#paths.get(name);
+    if (path !== undefined) startBurst(path, now, C.SEEK_PROBES);
+    probeSoon(this.#inUse.path, now);
   }
 
   #onNetworkChanged(now: number): void {
@@ -259,7 +258,7 @@ export class PathMachine {
   /** The decider takes the first path that is proven, and then a better one. */
   #chosen(now: number): Path | undefined {
     const inUse = this.#inUse;
-    if (inUse === undefined || isUnfit(inUse, now)) return this.#best(now);
+    if (inUse === undefined || faultOf(inUse, now) !== undefined) return this.#best(now);
     return betterThan(inUse, this.#paths.values(), now);
   }
 
@@ -268,7 +267,7 @@ export class PathMachine {
     const told = this.#told(now);
     if (told !== undefined && isUsable(told, now)) return told;
     const inUse = this.#inUse;
-    if (inUse !== undefined) return isUnfit(inUse, now) ? this.#best(now) : undefined;
+    if (inUse !== undefined) return faultOf(inUse, now) === undefined ? undefined : this.#best(now);
     const best = this.#best(now);
     if (best === undefined) this.#usableSince = undefined;
     else this.#usableSince ??= now;
@@ -287,19 +286,24 @@ export class PathMachine {
   }
 
   #best(now: number): Path | undefined {
-    return bestOf(this.#paths.values(), now);
+    return bestOf(this.#paths.values(), this.#inUse?.path, now);
   }
 
   #change(path: Path, now: number): void {
     const old = this.#inUse;
+    const fault = old && faultOf(old, now);
     this.#enter(path, now);
-    if (old !== undefined && isUnfit(old, now) && !isPenalised(old.path, now)) {
-      if (now - old.since > C.FORGIVE_MS) old.path.drops = 0;
-      hold(old.path, now);
-      this.#agenda.seekBy(old.path.heldUntil);
-    }
-    this.#session.begin(now);
-    // The peer is told at once.
+    if (old !== undefined) this.#leave(old, fault, now);
+    this.#session.begin(now, path.penalties > 0 ? C.EVIDENCE_AGAIN_MS : C.EVIDENCE_MS);
+    // The peer is told at once, on both paths.
+    probeSoon(path, now);
+  }
+
+  #leave({ path, since }: InUse, fault: Fault | undefined, now: number): void {
+    if (now - since > C.FORGIVE_MS) path.drops = 0;
+    if (fault === "silent") hold(path, now);
+    if (fault === "filtered" && !isPenalised(path, now)) penalise(path, now);
+    if (fault !== undefined) this.#agenda.seekBy(Math.max(path.heldUntil, path.penalisedUntil));
     probeSoon(path, now);
   }
 
@@ -308,14 +312,14 @@ export class PathMachine {
     path.unanswered.length = 0;
     this.#enter(path, now);
     this.#isAdopted = true;
-    this.#session.end();
+    this.#session.adopt(now);
     probeSoon(path, now);
   }
 
   #enter(path: Path, now: number): void {
     this.#inUse = { path, since: now };
     this.#hasMet = true;
-    this.#isAdopted = this.#isDoubted = this.#isFiltered = false;
+    this.#isAdopted = this.#isFiltered = false;
     this.#usableSince = undefined;
     this.#roaming.to = undefined;
     this.#agenda.rest(now);
@@ -326,24 +330,33 @@ export class PathMachine {
     const current = this.#inUse?.path;
     if (roamed === undefined || current === undefined) return;
     const isTold = !this.#isDecider && this.#told(now) === roamed;
-    const verdict = this.#roaming.judge(roamed, current, isTold, now);
+    const isThere = this.#watch.endpoint === roamed.name;
+    const verdict = this.#roaming.judge({ roamed, current, isTold, isThere }, now);
     if (verdict === "accept") this.#change(roamed, now);
     if (verdict === "correct") this.#use(current, false, now);
   }
 
   #tendSession(now: number): void {
     if (this.#inUse === undefined) return;
-    if (this.#session.takeFailure(now)) {
-      this.#isFiltered = isProven(this.#inUse.path, now);
-      if (this.#isFiltered) penalise(this.#inUse.path, now);
-      this.#choose(now);
-    }
+    if (this.#session.takeFailure(now)) this.#onFailure(this.#inUse.path, now);
     const { path } = this.#inUse;
     const start = this.#session.takeStart(now);
     if (start !== undefined) this.#use(path, start.isFresh, now);
     const isAsking = this.#session.asks(now);
-    if (isAsking && !this.#wasAsking) probeSoon(path, now);
+    if (isAsking && !this.#wasAsking) {
+      probeSoon(path, now);
+      this.#doubt(now);
+    }
     this.#wasAsking = isAsking;
+  }
+
+  /** Nothing came out of WireGuard. That is the path's fault if it carries probes, and if the peer sends on it. */
+  #onFailure(path: Path, now: number): void {
+    this.#isFiltered = isProven(path, now) && viewOf(path, now)?.isChosen === true;
+    if (!this.#isFiltered) return;
+    penalise(path, now);
+    this.#choose(now);
+    this.#doubt(now);
   }
 
   #use({ name }: Path, isFresh: boolean, now: number): void {
@@ -357,7 +370,12 @@ export class PathMachine {
     this.#inUse = undefined;
     this.#session.end();
     this.#roaming.to = undefined;
+    this.#hunt(now);
+  }
+
+  #hunt(now: number): void {
     this.#agenda.hunt(now);
+    this.#agenda.wantAnnounce();
   }
 
   /** When the path in use is given up, if nothing is heard until then: its probes, and WireGuard, are silent. */
@@ -376,12 +394,15 @@ export class PathMachine {
       for (const path of this.#paths.values()) startBurst(path, now, C.BURST_PROBES);
       return;
     }
-    const isInDoubt = unansweredAt(inUse.path, 1) <= now;
-    if (isInDoubt && !this.#isDoubted) {
-      this.#isDoubted = true;
-      this.#probeOthers(now, C.SEEK_PROBES);
-    }
+    if (unansweredAt(inUse.path, 1) <= now) this.#doubt(now);
     if (this.#agenda.takeSeek(now) && !isGood(inUse.path)) this.#probeOthers(now, C.SEEK_PROBES);
+  }
+
+  /** The path in use may not work: what else does? */
+  #doubt(now: number): void {
+    if (now - this.#doubtedAt < C.DOUBT_GAP_MS) return;
+    this.#doubtedAt = now;
+    this.#probeOthers(now, C.SEEK_PROBES);
   }
 
   #probeOthers(now: number, probes: number): void {
@@ -396,7 +417,7 @@ export class PathMachine {
       onSent(current, now);
       probes.push({ path: current.name, view: this.view(current.name, now) });
     }
-    for (const path of this.#waiting(now)) {
+    for (const path of dueOf(this.#paths.values(), current, now)) {
       if (!this.#budget.take(path.endpoint.address, now)) continue;
       onSent(path, now);
       probes.push({ path: path.name, view: this.view(path.name, now) });
@@ -404,26 +425,10 @@ export class PathMachine {
     if (probes.length > 0) this.#decisions.push({ type: "probe", probes });
   }
 
-  /** Paths beside the one in use whose probe is due, the one that waits for longest first. */
-  #waiting(now: number): Path[] {
-    const due = [...this.#paths.values()].filter((path) => path !== this.#inUse?.path && path.dueAt <= now);
-    return due.sort((a, b) => a.dueAt - b.dueAt || a.sentAt - b.sentAt);
-  }
-
   #dueAt(path: Path, now: number): number {
     if (path !== this.#inUse?.path) return path.dueAt;
-    return Math.min(path.dueAt, path.sentAt + this.#interval(path, now));
-  }
-
-  /** Between two probes of the path in use, ms. */
-  #interval(path: Path, now: number): number {
-    const usual = this.#watch.isActive(now) ? C.ACTIVE_PROBE_MS : C.IDLE_PROBE_MS;
-    if (path.unanswered.length > 0) {
-      // What WireGuard receives may keep a path whose probes are never answered.
-      const isHopeless = isSilent(path, now) && now >= (path.unanswered[0] ?? now) + 2 * C.SILENT_MS;
-      return isHopeless ? usual : C.DOUBT_PROBE_MS;
-    }
-    return this.#session.asks(now) ? C.ASK_PROBE_MS : usual;
+    const pace = { isActive: this.#watch.isActive(now), isAsking: this.#session.asks(now) };
+    return Math.min(path.dueAt, path.sentAt + intervalOf(path, pace, now));
   }
 
   #nextAt(now: number): number {
@@ -473,13 +478,4 @@ export class PathMachine {
 /** Nothing better is to be expected. */
 function isGood({ tier, roundTripMs }: Path): boolean {
   return tier === Tier.Lan || (roundTripMs !== undefined && roundTripMs <= C.GOOD_ROUND_TRIP_MS);
-}
-
-function snapshotOf(path: Path, now: number): PathSnapshot {
-  return {
-    name: path.name,
-    kind: kindOf(path.tier, path.endpoint),
-    roundTripMs: path.roundTripMs,
-    isProven: isProven(path, now),
-  };
 }

@@ -4,6 +4,7 @@ import {
   BURST_GAPS_MS,
   DWELL_MAX_MS,
   DWELL_MS,
+  PENALTY_MAX_MS,
   PENALTY_MS,
   PROBE_GAP_MS,
   PROOF_MS,
@@ -52,6 +53,8 @@ export interface Path {
   /** What the peer said last of it. */
   view: View | undefined;
   viewAt: number;
+  /** Since when the peer says that it is not proven; infinite when it does not say so. */
+  deniedSince: number;
   /** Not to be taken before: WireGuard's packets did not pass, though probes did. */
   penalisedUntil: number;
   penalties: number;
@@ -80,6 +83,7 @@ export function createPath(name: PathName, endpoint: Endpoint, tier: Tier): Path
     triggersLeft: TRIGGERED_PROBES,
     view: undefined,
     viewAt: NEVER,
+    deniedSince: Number.POSITIVE_INFINITY,
     penalisedUntil: NEVER,
     penalties: 0,
     heldUntil: NEVER,
@@ -129,6 +133,13 @@ export function onAnswered(path: Path, roundTripMs: number, now: number): void {
   path.samples++;
 }
 
+/** The peer says this of it. */
+export function onView(path: Path, view: View, now: number): void {
+  path.view = view;
+  path.viewAt = now;
+  path.deniedSince = view.isProven ? Number.POSITIVE_INFINITY : Math.min(path.deniedSince, now);
+}
+
 /** A probe is answered within this, ms, or it is not. */
 export function timeoutOf({ roundTripMs }: Path): number {
   if (roundTripMs === undefined) return TIMEOUT_MAX_MS;
@@ -167,8 +178,14 @@ export function viewOf(path: Path, now: number): View | undefined {
 
 /** WireGuard's packets were lost on it, though probes passed. */
 export function penalise(path: Path, now: number): void {
-  path.penalisedUntil = now + Math.min(DWELL_MAX_MS, PENALTY_MS * 2 ** path.penalties);
+  path.penalisedUntil = now + Math.min(PENALTY_MAX_MS, PENALTY_MS * 2 ** path.penalties);
   path.penalties++;
+}
+
+/** WireGuard's packets pass. */
+export function absolve(path: Path): void {
+  path.penalisedUntil = NEVER;
+  path.penalties = 0;
 }
 
 /** It was in use and went silent. */

@@ -5,6 +5,7 @@ import {
   EVIDENCE_MS,
   HANDSHAKE_GAP_MAX_MS,
   HANDSHAKE_GAP_MS,
+  QUIET_ACTIVE_MS,
 } from "./constants.js";
 import { isData, type WireGuardWatch } from "./wireguard-watch.js";
 
@@ -24,6 +25,11 @@ export class Session {
   #since = Number.POSITIVE_INFINITY;
   /** When the path was taken into use: WireGuard is made to send on it once, whatever comes. */
   #begunAt = Number.POSITIVE_INFINITY;
+  #evidenceMs = EVIDENCE_MS;
+  /** Since when the wait was not a repetition. */
+  #freshAt = NEVER;
+  /** When it was last known that all is well. */
+  #wellAt = Number.POSITIVE_INFINITY;
   #received = 0;
   /** When a handshake was last started, or something was sent, for this path. */
   #startedAt = NEVER;
@@ -38,42 +44,52 @@ export class Session {
     this.#isDecider = isDecider;
   }
 
-  /** A path is in use from now on, and nothing came out of WireGuard on it yet. */
-  begin(now: number): void {
-    this.#since = now;
+  /**
+   * A path is in use from now on, and nothing came out of WireGuard on it yet.
+   * @param evidenceMs - how long that may be so
+   */
+  begin(now: number, evidenceMs: number = EVIDENCE_MS): void {
+    this.#evidenceMs = evidenceMs;
+    this.#await(now);
     this.#begunAt = now;
-    this.#received = this.#watch.received;
     this.#startedAt = NEVER;
     this.#gap = HANDSHAKE_GAP_MS;
   }
 
-  /** Nothing is in use, or it was in use before. */
-  end(): void {
-    this.#since = Number.POSITIVE_INFINITY;
-    this.#begunAt = Number.POSITIVE_INFINITY;
+  /** A path was in use before, with a session: all is well there, as far as is known. */
+  adopt(now: number): void {
+    this.end();
+    this.#wellAt = now;
   }
 
-  /** Something is still to be seen of WireGuard. */
-  get isWaiting(): boolean {
-    return this.#isUnseen || (this.#begunAt !== Number.POSITIVE_INFINITY && this.#startedAt === NEVER);
+  /** Nothing is in use. */
+  end(): void {
+    this.#since = this.#begunAt = this.#wellAt = Number.POSITIVE_INFINITY;
+  }
+
+  /** Something is to be seen of WireGuard soon. */
+  isHurried(now: number): boolean {
+    return this.#isWaiting && now - Math.max(this.#freshAt, this.#startedAt) < EVIDENCE_MS;
   }
 
   /** WireGuard was looked at. @returns whether it was now seen that its packets pass */
   look(now: number): boolean {
-    const hasSession = this.#watch.hasSession(now);
-    if (!this.isWaiting) {
-      if (!hasSession) this.begin(now);
+    if (!this.#isWaiting) {
+      if (this.#watch.hasLostSession(now)) this.begin(now);
+      else if (now >= this.#quietAt(now)) this.#await(now);
       return false;
     }
-    if (!this.#isUnseen || !hasSession || !isData(this.#watch.received - this.#received)) return false;
+    if (!this.#isUnseen || !this.#watch.hasSession(now) || !isData(this.#watch.received - this.#received))
+      return false;
     this.#since = Number.POSITIVE_INFINITY;
+    this.#wellAt = now;
     this.#helpGap = HANDSHAKE_GAP_MS;
     return true;
   }
 
   /** Probes passed for long enough, and WireGuard's packets did not. The wait begins again. */
   takeFailure(now: number): boolean {
-    if (now < this.#since + EVIDENCE_MS) return false;
+    if (now < this.#since + this.#evidenceMs) return false;
     this.#since = now;
     this.#received = this.#watch.received;
     return true;
@@ -95,6 +111,8 @@ export class Session {
 
   /** The peer asks. @returns how WireGuard is to be made to send, if it is */
   takeRequest(now: number): { readonly isFresh: boolean } | undefined {
+    // It may be that it sends, and that nothing arrives here either: only we can tell.
+    if (!this.#isWaiting && now > this.#watch.dataAt + QUIET_ACTIVE_MS) this.#await(now);
     if (now < this.#startedAt + HANDSHAKE_GAP_MS || now < this.#helpedAt + this.#helpGap) return undefined;
     const isRepeated = now - this.#askedAt < ASKED_AGAIN_MS;
     // A first request may be for a keepalive that was lost; a second one says that the session is no more.
@@ -107,11 +125,26 @@ export class Session {
   }
 
   nextAt(now: number): number {
-    return Math.min(this.#since + EVIDENCE_MS, this.#askAt(now), this.#startAt(now));
+    return Math.min(this.#since + this.#evidenceMs, this.#askAt(now), this.#startAt(now));
   }
 
   get #isUnseen(): boolean {
     return this.#since !== Number.POSITIVE_INFINITY;
+  }
+
+  get #isWaiting(): boolean {
+    return this.#isUnseen || (this.#begunAt !== Number.POSITIVE_INFINITY && this.#startedAt === NEVER);
+  }
+
+  #await(now: number): void {
+    this.#since = this.#freshAt = now;
+    this.#received = this.#watch.received;
+  }
+
+  /** When it is too long since something came although data flows, which is always answered. */
+  #quietAt(now: number): number {
+    if (!this.#watch.isActive(now)) return Number.POSITIVE_INFINITY;
+    return Math.max(this.#wellAt, this.#watch.dataAt) + QUIET_ACTIVE_MS;
   }
 
   #start(now: number, isFresh: boolean): void {

@@ -1,4 +1,4 @@
-import { ACTIVE_BYTES, ACTIVE_FOR_MS, RENEWAL_MS, SESSION_MS } from "./constants.js";
+import { ACTIVE_BYTES, ACTIVE_FOR_MS, RENEWAL_MS, SESSION_LOST_MS, SESSION_MS } from "./constants.js";
 import type { Fact, PathName } from "./facts.js";
 
 type WireGuardFact = Extract<Fact, { type: "wireguard" }>;
@@ -19,6 +19,8 @@ export class WireGuardWatch {
   received = 0;
   /** When it was seen that something had been received. */
   receivedAt: number = NEVER;
+  /** When it was seen that a session had carried something. */
+  dataAt: number = NEVER;
   #handshakeAt = NEVER;
   #receivedBytes = 0;
   #sentBytes = 0;
@@ -34,6 +36,7 @@ export class WireGuardWatch {
     this.#isKnown = true;
     this.received += received;
     if (received > 0) this.receivedAt = now;
+    if (isData(received)) this.dataAt = now;
     if (received + sent > ACTIVE_BYTES) this.#activeAt = now;
     this.endpoint = fact.endpoint;
     this.#receivedBytes = fact.receivedBytes;
@@ -51,6 +54,11 @@ export class WireGuardWatch {
   /** There is a session that could be lost. */
   hasSession(now: number): boolean {
     return now - this.#handshakeAt < SESSION_MS;
+  }
+
+  /** There is no session, and WireGuard does not get one by itself. */
+  hasLostSession(now: number): boolean {
+    return now - this.#handshakeAt >= SESSION_LOST_MS;
   }
 
   /** Data flows. */

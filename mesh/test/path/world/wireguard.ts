@@ -14,6 +14,7 @@ interface Keys {
 const REKEY_TIMEOUT_MS = 5_000;
 const REKEY_ATTEMPTS_MS = 90_000;
 const REKEY_AFTER_MS = 120_000;
+const REKEY_LATE_MS = 165_000;
 const REJECT_AFTER_MS = 180_000;
 const KEEPALIVE_MS = 25_000;
 const UNANSWERED_MS = 15_000;
@@ -30,11 +31,14 @@ export class WireGuard {
   readonly #random: () => number;
   readonly #transmit: (to: string, message: Message) => void;
   #keys: Keys | undefined;
+  /** Packets under these may still be on their way. */
+  #previous: Keys | undefined;
   /** As the responder: not confirmed yet. */
   #next: Keys | undefined;
   #pending: { id: number; at: number; since: number; isLost: boolean } | undefined;
   #hasKeepalive = false;
-  #sentAt = 0;
+  /** When an authentic packet last went or came: both put the keepalive off. */
+  #passedAt = 0;
   #unansweredSince: number | undefined;
   #ids: number;
 
@@ -46,7 +50,13 @@ export class WireGuard {
 
   use(endpoint: string, isFresh: boolean, now: number): void {
     if (isFresh) {
-      this.#keys = this.#next = this.#pending = this.handshakeAt = this.#unansweredSince = undefined;
+      this.#keys =
+        this.#previous =
+        this.#next =
+        this.#pending =
+        this.handshakeAt =
+        this.#unansweredSince =
+          undefined;
       this.receivedBytes = this.sentBytes = 0;
     }
     this.endpoint = endpoint;
@@ -66,6 +76,13 @@ export class WireGuard {
 
   /** @returns whether it was a ping, which is to be answered */
   receive(message: Message, from: string, now: number): boolean {
+    const before = this.receivedBytes;
+    const isPing = this.#receive(message, from, now);
+    if (this.receivedBytes !== before) this.#passedAt = now;
+    return isPing;
+  }
+
+  #receive(message: Message, from: string, now: number): boolean {
     if (message.type === "initiation") {
       if (this.#pending !== undefined) this.#pending.isLost = true;
       this.#accept(148, from);
@@ -76,6 +93,7 @@ export class WireGuard {
     if (message.type === "response") {
       if (this.#pending?.id !== message.id || this.#pending.isLost) return false;
       this.#pending = undefined;
+      this.#previous = this.#keys;
       this.#keys = { session: message.session, at: now, isInitiator: true };
       this.handshakeAt = now;
       this.#accept(92, from);
@@ -84,14 +102,16 @@ export class WireGuard {
       return false;
     }
     if (this.#next?.session === message.session) {
+      this.#previous = this.#keys;
       this.#keys = this.#next;
       this.#next = undefined;
       this.#pending = undefined;
       this.handshakeAt = now;
     }
-    if (this.#keys?.session !== message.session || now - this.#keys.at > REJECT_AFTER_MS) return false;
+    if (!this.#understands(message.session, now)) return false;
     this.#accept(message.bytes, from);
     this.#unansweredSince = undefined;
+    if (this.#keys?.isInitiator && now - this.#keys.at > REKEY_LATE_MS) this.#initiate(now);
     return message.isPing;
   }
 
@@ -101,8 +121,8 @@ export class WireGuard {
       if (now - this.#pending.since > REKEY_ATTEMPTS_MS) this.#pending = undefined;
       else this.#retry(now);
     }
-    if (this.#hasKeepalive && now >= this.#sentAt + KEEPALIVE_MS) {
-      this.#sentAt = now;
+    if (this.#hasKeepalive && now >= this.#passedAt + KEEPALIVE_MS) {
+      this.#passedAt = now;
       this.send(0, false, now);
     }
     if (this.#unansweredSince !== undefined && now >= this.#unansweredSince + UNANSWERED_MS) {
@@ -114,7 +134,7 @@ export class WireGuard {
   nextAt(): number {
     const times = [Number.POSITIVE_INFINITY];
     if (this.#pending !== undefined) times.push(this.#pending.at + REKEY_TIMEOUT_MS);
-    if (this.#hasKeepalive) times.push(this.#sentAt + KEEPALIVE_MS);
+    if (this.#hasKeepalive) times.push(this.#passedAt + KEEPALIVE_MS);
     if (this.#unansweredSince !== undefined) times.push(this.#unansweredSince + UNANSWERED_MS);
     return Math.min(...times);
   }
@@ -122,7 +142,13 @@ export class WireGuard {
   /** Data can be sent and is understood by the other, if it gets there. */
   sharesSessionWith(other: WireGuard, now: number): boolean {
     const session = this.#live(now)?.session;
-    return session !== undefined && (session === other.#keys?.session || session === other.#next?.session);
+    return session !== undefined && (session === other.#next?.session || other.#understands(session, now));
+  }
+
+  #understands(session: number, now: number): boolean {
+    return [this.#keys, this.#previous].some(
+      (keys) => keys?.session === session && now - keys.at < REJECT_AFTER_MS,
+    );
   }
 
   #live(now: number): Keys | undefined {
@@ -154,7 +180,7 @@ export class WireGuard {
   #emit(message: Message, now: number): void {
     if (this.endpoint === undefined) return;
     this.sentBytes += message.type === "data" ? message.bytes : message.type === "initiation" ? 148 : 92;
-    this.#sentAt = now;
+    this.#passedAt = now;
     this.#transmit(this.endpoint, message);
   }
 }

@@ -147,9 +147,9 @@ export class Host {
 
   hear(announce: { candidates: readonly Candidate[]; boot: number }): void {
     const text = JSON.stringify(announce);
-    const isNews = text !== this.#known;
+    const wantsAnswer = text !== this.#known;
     this.#known = text;
-    this.tell({ type: "candidates", candidates: announce.candidates, isNews, wantsAnswer: isNews });
+    this.tell({ type: "candidates", candidates: announce.candidates, isNews: true, wantsAnswer });
   }
 
   receive(packet: Packet, from: string): void {

@@ -1,0 +1,80 @@
+import * as fc from "fast-check";
+import { describe, expect, it } from "vitest";
+import { parseEndpoint } from "../../src/ip/endpoint.js";
+import {
+  ANNOUNCE_BURST,
+  ANNOUNCE_PER_SECOND,
+  DESTINATION_PER_SECOND,
+  PEER_BURST,
+  PEER_PER_SECOND,
+  REMOTE_CANDIDATES,
+  SEEN_PATHS,
+} from "../../src/path/constants.js";
+import { decided, type History, histories, most, replay, works } from "./world/history.js";
+import { NETWORKS } from "./world/network.js";
+
+/** How many histories of two machines; more by PATH_HISTORIES. */
+const RUNS = Number(process.env.PATH_HISTORIES ?? 1_000);
+/** Long enough for a round of each side, and for the path that failed to be taken again, ms. */
+const QUIET_MS = 200_000;
+/** The last part of it, in which nothing changes any more, ms. */
+const STILL_MS = 60_000;
+
+function check(history: History): void {
+  const world = replay(history);
+  world.hasBrokers = true;
+  const canMeet = NETWORKS.some((network) => works(world, network));
+  const isLossy = NETWORKS.some((network) =>
+    world.hosts.some(({ index }) => world.link(index, network).loss > 0),
+  );
+  const isFiltered = NETWORKS.some((network) =>
+    world.hosts.some(({ index }) => world.link(index, network).filtersData),
+  );
+  // What is filtered is noticed by what flows.
+  if (isFiltered) for (const host of world.hosts) host.hasTraffic = true;
+  world.runUntil(world.now + QUIET_MS - STILL_MS);
+  const before = world.hosts.map((host) => decided(host, "use").length);
+  // A path that is filtered is tried again from time to time, lost packets may cost a handshake, and the session of an
+  // idle tunnel may be just over.
+  const graceMs = isLossy || isFiltered ? 20_000 : 10_000;
+  const isConnected = (): boolean =>
+    world.isConnected || world.runTill(() => world.isConnected, world.now + graceMs) !== undefined;
+  if (canMeet) expect(isConnected(), "a path exists, and is used").toBe(true);
+  world.runUntil(world.now + STILL_MS);
+  if (canMeet) expect(isConnected(), "it stays in use").toBe(true);
+  for (const host of world.hosts) {
+    const uses = decided(host, "use");
+    if (!isLossy && !isFiltered)
+      expect(uses.length, "nothing changes when all is quiet").toBe(before[host.index]);
+    expect(
+      most(
+        uses.map(({ at }) => at),
+        10_000,
+      ),
+      "changes of WireGuard in 10 s",
+    ).toBeLessThanOrEqual(8);
+    const announces = decided(host, "announce").length;
+    expect(announces).toBeLessThanOrEqual(3 * ANNOUNCE_BURST + (world.now / 1000) * ANNOUNCE_PER_SECOND + 50);
+    const probes = decided(host, "probe").flatMap(({ at, decision }) =>
+      decision.probes.map(({ path }) => ({ at, address: parseEndpoint(path)?.address })),
+    );
+    expect(host.steps, "steps").toBeLessThan(world.now / 20 + 2000);
+    expect(
+      most(
+        probes.map(({ at }) => at),
+        1_000,
+      ),
+    ).toBeLessThanOrEqual(PEER_BURST + PEER_PER_SECOND + 2);
+    for (const address of new Set(probes.map((probe) => probe.address))) {
+      const times = probes.filter((probe) => probe.address === address).map(({ at }) => at);
+      expect(most(times, 1_000)).toBeLessThanOrEqual(2 * DESTINATION_PER_SECOND + 12);
+    }
+    expect(host.machine.size).toBeLessThanOrEqual(REMOTE_CANDIDATES + SEEN_PATHS + 1);
+  }
+}
+
+describe("random histories of two machines", () => {
+  it("meet when they can, stay, and do not storm", () => {
+    fc.assert(fc.property(histories, check), { numRuns: RUNS, endOnFailure: false });
+  });
+});
