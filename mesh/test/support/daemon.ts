@@ -1,0 +1,80 @@
+import { mkdtempSync } from "node:fs";
+import { join } from "node:path";
+import type { Host, Lab, LongRunning, Wireguard } from "../../lab/index.js";
+import type { MeshInfo, PeerInfo } from "../../src/info.js";
+
+const COMMAND: string = join(import.meta.dirname, "../../bin/sidewire-mesh.js");
+
+/** The command, as a daemon on a host of a lab. It ends with the lab at the latest. */
+export class Daemon {
+  readonly #host: Host;
+  readonly #interface: string;
+  readonly process: LongRunning;
+
+  private constructor(host: Host, name: string, process: LongRunning) {
+    this.#host = host;
+    this.#interface = name;
+    this.process = process;
+  }
+
+  /** @param stateFolder - default: a new one */
+  static start(
+    lab: Lab,
+    host: Host,
+    wireguard: Wireguard,
+    options: { readonly stateFolder?: string; readonly stun?: readonly string[] } = {},
+  ): Daemon {
+    const { stateFolder = mkdtempSync(join(lab.folder, "state-")), stun = lab.stun } = options;
+    const process = host.node(COMMAND, [
+      ...["up", wireguard.interface, "--json", "--state", stateFolder],
+      ...["--brokers", lab.brokersFile, ...(stun.length > 0 ? ["--stun", stun.join(",")] : [])],
+    ]);
+    return new Daemon(host, wireguard.interface, process);
+  }
+
+  /** Resolves once it looks after the interface. */
+  async ready(): Promise<void> {
+    await this.process.wrote(/"event":"ready"/);
+  }
+
+  /** What it last told of a peer. */
+  last(publicKey: string): (PeerInfo & { readonly time: number }) | undefined {
+    return this.peers().findLast((peer) => peer.publicKey === publicKey);
+  }
+
+  /** All that it has told of peers, in order, with the time of each: Unix ms. */
+  peers(): (PeerInfo & { readonly time: number })[] {
+    const lines = this.process.log.split("\n").filter((line) => line.startsWith('{"event":"peer"'));
+    return lines.map((line) => JSON.parse(line));
+  }
+
+  /** Resolves with what is told of a peer once it is so. */
+  async until(
+    publicKey: string,
+    holds: (peer: PeerInfo) => boolean,
+    timeoutMs = 20_000,
+  ): Promise<PeerInfo & { readonly time: number }> {
+    const deadline = performance.now() + timeoutMs;
+    for (;;) {
+      const last = this.last(publicKey);
+      if (last !== undefined && holds(last)) return last;
+      const left = Math.max(0, deadline - performance.now());
+      const { length } = this.process.log;
+      // More is written: looked at again.
+      await this.process.wrote(new RegExp(`^[\\s\\S]{${length + 1},}`), left).catch((error: unknown) => {
+        throw new Error(`${this.#interface} says ${JSON.stringify(last)}`, { cause: error });
+      });
+    }
+  }
+
+  /** What `status --json` says. */
+  async status(): Promise<MeshInfo> {
+    return JSON.parse(await this.#host.run([process.execPath, COMMAND, "status", this.#interface, "--json"]));
+  }
+
+  /** Ends it as Ctrl-C does, and waits for it. */
+  async stop(): Promise<void> {
+    this.process.signal("SIGINT");
+    await this.process.wrote(/\(ended with/);
+  }
+}
