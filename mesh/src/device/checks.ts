@@ -86,7 +86,7 @@ function checkOrder(privateKey: Uint8Array, publicKey: string): void {
  */
 export function checkOverlay(name: string, overlay: readonly Prefix[], links: readonly Link[]): void {
   for (const prefix of overlay) {
-    if (LINK_LOCAL.some((one) => overlaps(one, prefix))) continue;
+    if (LINK_LOCAL.some((one) => one.bits <= prefix.bits && contains(one, prefix.address))) continue;
     for (const { device, local } of connectedBy(name, links)) {
       if (overlaps(prefix, local))
         throw new MeshError(

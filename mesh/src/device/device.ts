@@ -13,52 +13,19 @@ import {
   networkCommands,
   plannedState,
 } from "./create.js";
-import { incarnationOf, UNMADE } from "./incarnation.js";
+import { incarnationOf, isOf, UNMADE } from "./incarnation.js";
 import { Ledger } from "./ledger.js";
 import { Lock } from "./lock.js";
 import { Monitor } from "./monitor.js";
 import type { Link, Route, Way } from "./network.js";
 import { makeTable, type NftTable, removeTable, showTable, tableNameOf } from "./nft-table.js";
+import type { DeviceEvents, DeviceOptions, UseOptions } from "./options.js";
 import { KEEPALIVE_S, renewPeer, useEndpoint } from "./plan.js";
 import { Programs } from "./programs.js";
 import { Reader } from "./reader.js";
 import type { DeviceState } from "./state.js";
 import { Turns } from "./turns.js";
 import { restorePeers } from "./undo.js";
-
-/** What a device is opened with. */
-export interface DeviceOptions {
-  /** Where what we change is written down. */
-  readonly stateFolder: string;
-  /** Makes the interface, which must not be there; or goes on with the one that an earlier run made. */
-  readonly create?: NewInterface | undefined;
-  /** Changes nothing: see {@link Device.planned}. */
-  readonly isDryRun?: boolean | undefined;
-  /** Runs the programs. Default: those of this network namespace. */
-  readonly programs?: Programs | undefined;
-  /** Where the lock is. Default: `/run/sidewire-mesh`. */
-  readonly lockFolder?: string | undefined;
-  /** Ends the opening. */
-  readonly signal?: AbortSignal | undefined;
-}
-
-/** What a device tells. */
-export interface DeviceEvents {
-  /** The network may have changed: look at it again. What we installed is as it should be by then. */
-  wake: [];
-  /** Something that a person should know of, in one sentence. */
-  warning: [message: string];
-}
-
-/** How a peer is told to use an endpoint. */
-export interface UseOptions {
-  /**
-   * There is no session that could be lost: the peer is made anew, so that its handshake starts at once even when one
-   * was started in vain just before.
-   */
-  readonly isFresh: boolean;
-  readonly signal?: AbortSignal | undefined;
-}
 
 /**
  * A WireGuard interface, of the kernel or of wireguard-go: what it is, and the only one who changes it. What is changed
@@ -235,18 +202,28 @@ export class Device extends EventEmitter<DeviceEvents> implements AsyncDisposabl
     }
   }
 
+  /** What cannot be done does not keep the rest from being done. */
   async #undo(): Promise<void> {
     if (this.#recorder !== undefined) return;
-    if (this.#changes.hasTable) {
-      await this.#changer.run(removeTable(this.name));
-      this.#undone.push(`the table ${tableNameOf(this.name)} of nft is removed`);
-    }
+    const done = await Promise.allSettled([this.#undoTable(), this.#undoInterface()]);
+    const failed = done.find((step) => step.status === "rejected");
+    if (failed !== undefined) throw failed.reason;
+    await this.#ledger.remove();
+  }
+
+  async #undoTable(): Promise<void> {
+    if (!this.#changes.hasTable) return;
+    await this.#removeTable();
+    this.#undone.push(`the table ${tableNameOf(this.name)} of nft is removed`);
+  }
+
+  async #undoInterface(): Promise<void> {
     const link = await this.#reader.findLink();
-    const isSame = link !== undefined && (await isOf(this.#changes, link));
-    if (isSame && this.#changes.isCreated) {
+    if (link === undefined || !(await isOf(this.#changes, link))) return;
+    if (this.#changes.isCreated) {
       await deleteInterface(this.name, this.#changer);
       this.#undone.push(`the interface ${this.name} is removed`);
-    } else if (isSame && Object.keys(this.#changes.peers).length > 0) {
+    } else if (Object.keys(this.#changes.peers).length > 0) {
       const state = await this.#reader.state();
       const { peers } = noteOthers(this.#changes.peers, state);
       for (const command of restorePeers(peers, state)) {
@@ -254,7 +231,13 @@ export class Device extends EventEmitter<DeviceEvents> implements AsyncDisposabl
         this.#undone.push(formatCommand(command));
       }
     }
-    await this.#ledger.remove();
+  }
+
+  async #removeTable(): Promise<void> {
+    await this.#changer.run(removeTable(this.name)).catch((error: unknown) => {
+      // Without nft there is no table.
+      if (!(error instanceof MeshError) || error.code !== "MISSING_PROGRAM") throw error;
+    });
   }
 
   /** Makes the interface, or what an earlier run had no time for. */
@@ -319,7 +302,7 @@ export class Device extends EventEmitter<DeviceEvents> implements AsyncDisposabl
     }
     if (left === undefined) return;
     // Its rules lead to a port that nobody listens on.
-    if (left.hasTable) await this.#changer.run(removeTable(this.name));
+    if (left.hasTable) await this.#removeTable();
     const { peers } = noteOthers(this.#changes.peers, this.#state);
     await this.#write({ ...this.#changes, hasTable: false, peers });
   }
@@ -328,7 +311,13 @@ export class Device extends EventEmitter<DeviceEvents> implements AsyncDisposabl
     const { listenPort, fwmark } = this.#state;
     const wanted = { name: this.name, listenPort, fwmark, helperPort };
     await this.#write({ ...this.#changes, hasTable: true });
-    await this.#changer.run(makeTable(wanted), signal);
+    try {
+      await this.#changer.run(makeTable(wanted), signal);
+    } catch (error) {
+      // It is made as a whole or not at all; one of before is still there when this was to replace it.
+      if (this.#table === undefined) await this.#write({ ...this.#changes, hasTable: false });
+      throw error;
+    }
     this.#table = { wanted, shown: await this.#changer.run(showTable(this.name), signal) };
   }
 
@@ -395,12 +384,6 @@ export class Device extends EventEmitter<DeviceEvents> implements AsyncDisposabl
     const now = isMoved ? undefined : await this.#programs.run(showTable(this.name), signal).catch(ifFailed);
     if (now !== shown) await this.#installTable(wanted.helperPort, signal);
   }
-}
-
-/** Whether an interface is that of which changes were written down, or the one that was to be made then. */
-async function isOf({ incarnation, isCreated }: Changes, { index }: Link): Promise<boolean> {
-  if (incarnation === (await incarnationOf(index))) return true;
-  return isCreated && incarnation === (await incarnationOf(UNMADE));
 }
 
 /** A program that said no: what it was asked for is not there. */

@@ -44,7 +44,10 @@ export class Monitor {
     clearTimeout(this.#debounce);
     for (const timer of this.#restarts) clearTimeout(timer);
     const ends = [...this.#children].map((child) => new Promise((resolve) => child.once("close", resolve)));
-    for (const child of this.#children) child.kill();
+    for (const child of this.#children) {
+      child.kill();
+      child.stdout?.destroy();
+    }
     await Promise.all(ends);
   }
 

@@ -111,7 +111,7 @@ const routeSchema = z.object({
 const ruleSchema = z.object({
   priority: count,
   table: z._default(z.union([text, count]), "main"),
-  not: z.unknown(),
+  not: z.optional(z.unknown()),
   fwmark: z.optional(text.check(z.regex(/^0x[\da-f]{1,8}$/))),
 });
 

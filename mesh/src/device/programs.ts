@@ -63,6 +63,9 @@ export class Programs implements Runner {
       const end = (error: MeshError): void => {
         failure ??= error;
         child.kill("SIGKILL");
+        // A process of its own that outlives it may hold the other ends.
+        child.stdout?.destroy();
+        child.stderr?.destroy();
       };
       const out = collect(child.stdout, () =>
         end(failed(command, `it says more than ${MAX_OUTPUT_BYTES} bytes`)),

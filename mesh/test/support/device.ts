@@ -1,6 +1,7 @@
 import { join } from "node:path";
 import { type Host, type Lab, makeKeys, type Wireguard } from "../../lab/index.js";
-import { Device, type DeviceOptions } from "../../src/device/device.js";
+import { Device } from "../../src/device/device.js";
+import type { DeviceOptions } from "../../src/device/options.js";
 import { Programs } from "../../src/device/programs.js";
 import { type Endpoint, parseEndpoint } from "../../src/ip/endpoint.js";
 import type { StartLab } from "./needs.js";
