@@ -4,6 +4,7 @@ import type { Context } from "./context.js";
 import type { DoctorOptions } from "./doctor.js";
 import { type ExitCode, endingOf, reasonOf, UsageError } from "./failure.js";
 import { Interrupt } from "./interrupt.js";
+import type { NetcheckOptions } from "./netcheck.js";
 import { Output } from "./output.js";
 import type { PingOptions } from "./ping.js";
 import type { StatusOptions } from "./status.js";
@@ -152,6 +153,16 @@ function describe(json: boolean, choose: (action: Action) => void): Command {
     .addHelpText("after", example("sudo sidewire-mesh down wg0"))
     .action((name: string) => {
       choose(async (context) => (await import("./down.js")).down(context, name));
+    });
+
+  program
+    .command("netcheck")
+    .description("what this network is like, and what to do about it; needs no daemon")
+    .option("--stun <servers>", "HOST:PORT,… (default: a bundled list of public ones)", notEmpty)
+    .option("--brokers <file>", "the signaling brokers (default: sidewire's public ones)", notEmpty)
+    .addHelpText("after", example("sidewire-mesh netcheck"))
+    .action((options: NetcheckOptions) => {
+      choose(async (context) => (await import("./netcheck.js")).netcheck(context, options));
     });
 
   program

@@ -9,7 +9,16 @@ import { objects, Running, run } from "../support/command.js";
 import { KEY_A, OWN_KEY } from "../support/fake-mesh.js";
 import { temporaryFolder } from "../support/temporary-folder.js";
 
-const COMMANDS: readonly string[] = ["up", "status", "ping", "down", "doctor", "keygen", "pubkey"];
+const COMMANDS: readonly string[] = [
+  "up",
+  "status",
+  "ping",
+  "down",
+  "netcheck",
+  "doctor",
+  "keygen",
+  "pubkey",
+];
 
 describe("sidewire-mesh", () => {
   it("names every command in its help", async () => {
@@ -70,6 +79,8 @@ describe("sidewire-mesh", () => {
       '--stun "stun.example": a host and',
     ],
     ["a STUN server", ["up", "wg0", "--stun", "a:1,b:0"], "INVALID_OPTION", '--stun "b:0"'],
+    ["a STUN server", ["netcheck", "--stun", "x"], "INVALID_OPTION", '--stun "x"'],
+    ["a pool", ["netcheck", "--brokers", "none"], "FILE", "cannot read none: no such file"],
     ["a pool", ["up", "wg0", "--brokers", "none"], "FILE", "cannot read none: no such file"],
     ["a pool", ["up", "wg0", "--brokers", "text"], "FILE", "text: pool: expected JSON"],
     ["a file", ["up", "--config", "none"], "FILE", "cannot read none: no such file"],
