@@ -96,6 +96,8 @@ export const DWELL_MAX_MS = 480_000;
 export const FORGIVE_MS = 300_000;
 /** The follower waits so long for the decider's word before it takes a path by itself, ms. */
 export const FOLLOWER_PATIENCE_MS = 1_000;
+/** The follower follows at most so often, ms: a decider that says another path in each probe is not obeyed in each. */
+export const FOLLOW_GAP_MS = 1_000;
 /** The weight of a new round trip in the smoothed one. */
 export const ROUND_TRIP_WEIGHT = 0.25;
 

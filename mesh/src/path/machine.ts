@@ -265,8 +265,9 @@ export class PathMachine {
   /** The follower takes what it is told, and what it finds itself only when it would have nothing. */
   #followed(now: number): Path | undefined {
     const told = this.#told(now);
-    if (told !== undefined && isUsable(told, now)) return told;
     const inUse = this.#inUse;
+    const mayFollow = inUse === undefined || now >= inUse.since + C.FOLLOW_GAP_MS;
+    if (mayFollow && told !== undefined && isUsable(told, now)) return told;
     if (inUse !== undefined) return faultOf(inUse, now) === undefined ? undefined : this.#best(now);
     const best = this.#best(now);
     if (best === undefined) this.#usableSince = undefined;
@@ -440,8 +441,13 @@ export class PathMachine {
     }
     if (this.#usableSince !== undefined) times.push(this.#usableSince + C.FOLLOWER_PATIENCE_MS);
     if (this.#inUse !== undefined) {
-      const { path } = this.#inUse;
-      times.push(this.#session.nextAt(now), this.#roaming.nextAt(), this.#deadAt(path));
+      const { path, since } = this.#inUse;
+      times.push(
+        since + C.FOLLOW_GAP_MS,
+        this.#session.nextAt(now),
+        this.#roaming.nextAt(),
+        this.#deadAt(path),
+      );
       times.push(unansweredAt(path, 1), unansweredAt(path, C.SILENT_PROBES));
     }
     const next = Math.min(...times.filter((time) => time > now));

@@ -14,7 +14,7 @@ import { decided, type History, histories, most, replay, works } from "./world/h
 import { NETWORKS } from "./world/network.js";
 
 /** How many histories of two machines; more by PATH_HISTORIES. */
-const RUNS = Number(process.env.PATH_HISTORIES ?? 1_000);
+const RUNS = Number(process.env.PATH_HISTORIES ?? 200);
 /** Long enough for a round of each side, and for the path that failed to be taken again, ms. */
 const QUIET_MS = 200_000;
 /** The last part of it, in which nothing changes any more, ms. */

@@ -212,6 +212,7 @@ export class World {
   readonly #delays: Readonly<Record<Network, number>>;
   readonly #signalingMs: number;
   #ids = 0;
+  #droppedUntil = Number.NEGATIVE_INFINITY;
 
   constructor({ seed, hosts, delays, signalingMs = 100 }: WorldOptions) {
     this.random = randomOf(seed);
@@ -245,9 +246,16 @@ export class World {
     const isData = packet.type === "wireguard" && packet.message.type === "data";
     if (far === undefined || !far.owns(to) || link.isCut || (isData && link.filtersData)) return;
     if (link.loss > 0 && this.random() < link.loss) return;
+    const sentAt = this.now;
     this.#queue.push(this.now + link.delayMs, () => {
+      if (packet.type === "wireguard" && sentAt <= this.#droppedUntil) return;
       if (far.owns(to) && far.accepts(from, to, this.now)) host.peer.receive(packet, from);
     });
+  }
+
+  /** What WireGuard has sent and was not received yet is lost. */
+  dropWireGuardOnWay(): void {
+    this.#droppedUntil = this.now;
   }
 
   announce(host: Host, announce: { candidates: readonly Candidate[]; boot: number }): void {

@@ -1,0 +1,268 @@
+import { describe, expect, it } from "vitest";
+import { DestinationBudget } from "../../src/path/budget.js";
+import type { Fact, Step } from "../../src/path/facts.js";
+import { PathMachine } from "../../src/path/machine.js";
+import { Tier, tiersOf } from "../../src/path/tiers.js";
+import { isData } from "../../src/path/wireguard-watch.js";
+import { decided } from "./world/history.js";
+import { type Network, networkOf } from "./world/network.js";
+import { World } from "./world/world.js";
+
+/** What users of other meshes reported, each as a small history. */
+
+const network = (world: World, host: 0 | 1): Network => networkOf(world.hosts[host].wireGuard.endpoint ?? "");
+const isOver = (world: World, wanted: Network): boolean =>
+  world.isConnected && network(world, 0) === wanted && network(world, 1) === wanted;
+
+function met(hosts: ConstructorParameters<typeof World>[0]["hosts"], seed = 1): World {
+  const world = new World({ seed, hosts });
+  world.runUntil(40_000);
+  expect(world.isConnected).toBe(true);
+  return world;
+}
+
+/** A machine alone, and its clock. */
+function alone(isDecider = true): { machine: PathMachine; tell: (fact: Fact, now: number) => Step } {
+  const machine = new PathMachine({
+    isDecider,
+    tierOf: tiersOf([]),
+    destinations: new DestinationBudget(),
+    random: () => 0.5,
+  });
+  return { machine, tell: (fact, now) => machine.step(fact, now) };
+}
+
+const VIEW = { isProven: true, isChosen: false, asksForHandshake: false } as const;
+const candidates = (...ports: number[]): Fact => ({
+  type: "candidates",
+  candidates: ports.map((port) => ({
+    kind: "reflexive",
+    endpoint: { address: "203.0.113.1", family: 4, port },
+    ageS: 0,
+  })),
+  isNews: true,
+  wantsAnswer: true,
+});
+
+describe("reports of the field", () => {
+  it("1: a try never touches the endpoint", () => {
+    const { tell } = alone();
+    tell(candidates(1, 2, 3), 0);
+    for (let now = 10; now < 60_000; now += 250) {
+      for (const decision of tell({ type: "time" }, now).decisions) expect(decision.type).not.toBe("use");
+    }
+  });
+
+  it("2: a lossy path is not left and taken in turns", () => {
+    const world = met([
+      { ipv6: "restricted", ipv4: "restricted" },
+      { ipv6: "restricted", ipv4: "restricted" },
+    ]);
+    for (const host of world.hosts) host.hasTraffic = true;
+    world.link(0, "ipv6").loss = 0.4;
+    const from = world.now;
+    world.runUntil(from + 180_000);
+    const paths = decided(world.hosts[0], "use").flatMap(({ at, decision }) =>
+      at < from ? [] : [decision.path],
+    );
+    const changes = paths.filter((path, i) => i > 0 && path !== paths[i - 1]).length;
+    expect(changes).toBeLessThanOrEqual(2);
+  });
+
+  it("6: a path that works one way does not keep WireGuard", () => {
+    const world = new World({
+      seed: 1,
+      hosts: [
+        { lan: "open", ipv4: "restricted" },
+        { lan: "open", ipv4: "restricted" },
+      ],
+    });
+    world.link(1, "lan").isCut = true;
+    world.runUntil(20_000);
+    expect(isOver(world, "ipv4")).toBe(true);
+    world.runUntil(100_000);
+    expect(isOver(world, "ipv4")).toBe(true);
+  });
+
+  it.each([0, 1] as const)("7: packets of host %i are dropped on the path in use: both leave it", (host) => {
+    const world = met([
+      { lan: "open", ipv4: "restricted" },
+      { lan: "open", ipv4: "restricted" },
+    ]);
+    for (const each of world.hosts) each.hasTraffic = true;
+    world.runUntil(world.now + 6_000);
+    world.link(host, "lan").isCut = true;
+    expect(world.runTill(() => isOver(world, "ipv4"), world.now + 15_000)).toBeDefined();
+  });
+
+  it("8: a dead LAN is left within 15 s, and taken again within 60 s", () => {
+    const world = met([
+      { lan: "open", ipv4: "restricted" },
+      { lan: "open", ipv4: "restricted" },
+    ]);
+    for (const each of world.hosts) each.hasTraffic = true;
+    world.runUntil(world.now + 6_000);
+    for (const host of [0, 1] as const) world.link(host, "lan").isCut = true;
+    expect(world.runTill(() => isOver(world, "ipv4"), world.now + 15_000)).toBeDefined();
+    world.runUntil(world.now + 40_000);
+    for (const host of [0, 1] as const) world.link(host, "lan").isCut = false;
+    expect(world.runTill(() => isOver(world, "lan"), world.now + 60_000)).toBeDefined();
+  });
+
+  it.each([0, 1] as const)(
+    "11: probes pass, data of host %i does not: left within 15 s, and not soon tried again",
+    (host) => {
+      const world = new World({
+        seed: 1,
+        hosts: [
+          { lan: "open", ipv4: "restricted" },
+          { lan: "open", ipv4: "restricted" },
+        ],
+      });
+      for (const each of world.hosts) each.hasTraffic = true;
+      world.link(host, "lan").filtersData = true;
+      const at = world.runTill(() => isOver(world, "ipv4"), 16_000);
+      expect(at).toBeDefined();
+      world.runUntil((at ?? 0) + 45_000);
+      expect(isOver(world, "ipv4")).toBe(true);
+    },
+  );
+
+  it("14: the uplink became another: back within 5 s", () => {
+    const world = met([{ ipv4: "restricted" }, { ipv4: "restricted" }]);
+    world.hosts[0].renumber("ipv4", true);
+    expect(world.runTill(() => world.isConnected, world.now + 5_000)).toBeDefined();
+  });
+
+  it("15: an outage without any sign, of five minutes: back within 60 s", () => {
+    const world = met([{ ipv4: "restricted" }, { ipv4: "restricted" }]);
+    for (const host of [0, 1] as const) world.link(host, "ipv4").isCut = true;
+    world.runUntil(world.now + 300_000);
+    expect(world.hosts[0].machine.snapshot(world.now).state).toBe("lost");
+    for (const host of [0, 1] as const) world.link(host, "ipv4").isCut = false;
+    expect(world.runTill(() => world.isConnected, world.now + 62_000)).toBeDefined();
+  });
+
+  it("17: the LAN is chosen, whatever came first", () => {
+    const world = new World({
+      seed: 1,
+      hosts: [
+        { lan: "open", ipv4: "open" },
+        { lan: "open", ipv4: "open" },
+      ],
+      delays: { lan: 40, ipv4: 1 },
+    });
+    expect(world.runTill(() => isOver(world, "lan"), 5_000)).toBeDefined();
+  });
+
+  it("29: with a session, the endpoint is switched without a new peer; without, with one", () => {
+    const world = met([
+      { lan: "open", ipv4: "open" },
+      { lan: "open", ipv4: "open" },
+    ]);
+    for (const host of [0, 1] as const) world.link(host, "lan").isCut = true;
+    world.runUntil(world.now + 60_000);
+    const [first, ...others] = decided(world.hosts[0], "use");
+    expect(first?.decision.isFresh).toBe(true);
+    expect(others.length).toBeGreaterThan(0);
+    expect(others.every(({ decision }) => !decision.isFresh)).toBe(true);
+  });
+
+  it("33: blocked UDP is probed rarely, and the brokers are not flooded", () => {
+    const { machine, tell } = alone();
+    tell({ type: "nat", own: "blocked", peer: "stable" }, 0);
+    tell(candidates(1, 2), 1);
+    let [now, probes, announces, steps] = [2, 0, 0, 0];
+    while (now < 3_600_000) {
+      const { decisions, nextAt } = tell({ type: "time" }, now);
+      for (const decision of decisions) {
+        if (decision.type === "probe") probes += decision.probes.length;
+        if (decision.type === "announce") announces++;
+      }
+      steps++;
+      now = nextAt;
+    }
+    expect(machine.snapshot(now).reason).toMatch(/^UDP is blocked here/);
+    expect(probes).toBeLessThan(2 * 9 * 18);
+    expect(announces).toBeLessThan(22);
+    expect(steps).toBeLessThan(1_000);
+  });
+
+  it("36: an idle path that died is known before anybody types", () => {
+    const world = met([
+      { ipv6: "restricted", ipv4: "restricted" },
+      { ipv6: "restricted", ipv4: "restricted" },
+    ]);
+    for (const host of [0, 1] as const) world.link(host, "ipv6").isCut = true;
+    expect(world.runTill(() => isOver(world, "ipv4"), world.now + 35_000)).toBeDefined();
+  });
+
+  it("M4: a handshake that is lost is started by the other side, well before 5 s", () => {
+    const world = new World({ seed: 1, hosts: [{ ipv4: "open" }, { ipv4: "open" }] });
+    world.runTill(() => decided(world.hosts[0], "use").length > 0, 1_000, 1);
+    // The initiation has just left; nothing of WireGuard's that is on the way arrives.
+    world.dropWireGuardOnWay();
+    expect(world.runTill(() => world.isConnected, world.now + 1_500)).toBeDefined();
+  });
+});
+
+describe("what is said of a peer", () => {
+  it.each([
+    ["symmetric", "symmetric", /^both NATs change their port with each destination \(symmetric\)/],
+    ["symmetric", "stable", /^the own NAT changes its port/],
+    ["stable", "symmetric", /^the peer's NAT changes its port/],
+    ["blocked", "stable", /^UDP is blocked here/],
+    ["stable", "blocked", /^UDP is blocked at the peer/],
+    ["stable", "stable", /^no path yet: the peer has not answered, probing 2 candidates$/],
+  ] as const)("with NATs that are %s and %s", (own, peer, reason) => {
+    const { machine, tell } = alone();
+    tell({ type: "nat", own, peer }, 0);
+    tell(candidates(1, 2), 1);
+    expect(machine.snapshot(1).reason).toMatch(reason);
+  });
+
+  it("before it was ever heard", () => {
+    const { machine, tell } = alone();
+    tell({ type: "time" }, 0);
+    expect(machine.snapshot(0)).toMatchObject({ state: "unmet", path: undefined, others: [] });
+  });
+});
+
+describe("the parts", () => {
+  it("tell data from handshakes by their bytes", () => {
+    for (const bytes of [0, 92, 148, 240, 2 * 148, 3 * 92 + 148]) expect(isData(bytes)).toBe(false);
+    for (const bytes of [32, 124, 180, 96 + 32, 5_000]) expect(isData(bytes)).toBe(true);
+  });
+
+  it("rank LAN, lasting, reflexive", () => {
+    const tierOf = tiersOf([{ address: Uint8Array.of(192, 168, 7, 0), bits: 24 }]);
+    expect(tierOf({ address: "192.168.7.9", family: 4, port: 1 }, "reflexive")).toBe(Tier.Lan);
+    expect(tierOf({ address: "2001:db8::1", family: 6, port: 1 }, undefined)).toBe(Tier.Lasting);
+    expect(tierOf({ address: "203.0.113.1", family: 4, port: 1 }, "mapped")).toBe(Tier.Lasting);
+    expect(tierOf({ address: "203.0.113.1", family: 4, port: 1 }, undefined)).toBe(Tier.Reflexive);
+  });
+
+  it("cost next to nothing while idle: a step each few seconds", () => {
+    const { machine, tell } = alone();
+    const path = "203.0.113.1:1";
+    const look = (now: number, receivedBytes: number): Step =>
+      tell({ type: "wireguard", endpoint: path, receivedBytes, sentBytes: 0, handshakeAt: now - 1_000 }, now);
+    look(1_000, 1_000);
+    let steps = 0;
+    let probes = 0;
+    for (let now = 1_100; now < 3_600_000; steps++) {
+      const { decisions, nextAt } = tell({ type: "time" }, now);
+      for (const decision of decisions) {
+        if (decision.type !== "probe") continue;
+        probes += decision.probes.length;
+        tell({ type: "answered", path, roundTripMs: 20, view: VIEW }, now + 20);
+        look(now + 25, 1_000 + 32 * probes);
+      }
+      now = Math.max(nextAt, now + 30);
+    }
+    expect(machine.snapshot(3_600_000)).toMatchObject({ state: "direct", path: { name: path } });
+    // The path in use each 15 s, and what is done around it. 200 such machines make 60 steps a second, of 10 us each.
+    expect(steps / 3_600).toBeLessThan(0.3);
+    expect(probes / 3_600).toBeLessThan(0.1);
+  });
+});
