@@ -1,7 +1,15 @@
-import { readdirSync, readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
-import ts from "typescript";
 import { describe, expect, it } from "vitest";
+import {
+  clocksIn,
+  cycles,
+  importersOf,
+  missing,
+  only,
+  readSources,
+  type Sources,
+  upwards,
+} from "./support/sources.js";
 
 const SRC = fileURLToPath(new URL("../src/", import.meta.url));
 
@@ -136,99 +144,13 @@ const TIMELESS: readonly string[] = [
   "wire/seal",
 ];
 
-const CLOCKS_AND_TIMERS: readonly string[] = [
-  "Date",
-  "performance",
-  "monotonicNow",
-  "setTimeout",
-  "setInterval",
-  "setImmediate",
-  "queueMicrotask",
-  "requestAnimationFrame",
-];
-
-interface Source {
-  /** Files of src that it imports from, in any way, for types or values. */
-  readonly own: readonly string[];
-  /** Packages and files outside of src. */
-  readonly foreign: readonly string[];
-  readonly identifiers: ReadonlySet<string>;
-}
-
-const all: readonly [string, Source][] = readdirSync(SRC, { recursive: true, encoding: "utf8" })
-  .filter((path) => path.endsWith(".ts"))
-  .map((path) => {
-    const name = path.replaceAll("\\", "/").slice(0, -".ts".length);
-    return [name, parse(name)];
-  });
+const all: Sources = readSources(SRC, { "#platform": "platform/node" });
 
 /** The library. */
-const sources: ReadonlyMap<string, Source> = new Map(all.filter(([name]) => !name.startsWith("cli/")));
+const sources = only(all, (name) => !name.startsWith("cli/"));
 
 /** The `sidewire` command, which uses the library like anybody else. */
-const command: ReadonlyMap<string, Source> = new Map(all.filter(([name]) => name.startsWith("cli/")));
-
-function parse(name: string): Source {
-  const text = readFileSync(`${SRC}${name}.ts`, "utf8");
-  const specifiers: string[] = [];
-  const identifiers = new Set<string>();
-  const visit = (node: ts.Node): void => {
-    if (ts.isIdentifier(node)) identifiers.add(node.text);
-    const specifier = specifierOf(node);
-    if (specifier !== undefined) specifiers.push(specifier);
-    ts.forEachChild(node, visit);
-  };
-  visit(ts.createSourceFile(`${name}.ts`, text, ts.ScriptTarget.Latest));
-  const resolved = specifiers.map((specifier) => resolve(specifier, name));
-  return {
-    own: resolved.flatMap(({ own }) => own ?? []),
-    foreign: resolved.flatMap(({ foreign }) => foreign ?? []),
-    identifiers,
-  };
-}
-
-/** What an import, a re-export, a dynamic import, a require or an import type imports from. */
-function specifierOf(node: ts.Node): string | undefined {
-  let from: ts.Node | undefined;
-  if (ts.isImportDeclaration(node) || ts.isExportDeclaration(node)) from = node.moduleSpecifier;
-  else if (ts.isExternalModuleReference(node)) from = node.expression;
-  else if (ts.isImportTypeNode(node) && ts.isLiteralTypeNode(node.argument)) from = node.argument.literal;
-  else if (ts.isCallExpression(node)) {
-    const { expression } = node;
-    const isRequire = ts.isIdentifier(expression) && expression.text === "require";
-    if (isRequire || expression.kind === ts.SyntaxKind.ImportKeyword) from = node.arguments[0];
-  }
-  return from !== undefined && ts.isStringLiteralLike(from) ? from.text : undefined;
-}
-
-function resolve(specifier: string, importer: string): { own?: string; foreign?: string } {
-  if (specifier === "#platform") return { own: "platform/node" };
-  if (!specifier.startsWith(".")) return { foreign: specifier };
-  const path = new URL(specifier, `file:///src/${importer}.ts`).pathname;
-  return path.startsWith("/src/") ? { own: path.slice(5).replace(/\.js$/, "") } : { foreign: path };
-}
-
-/** Every way back to where it started, as `a -> b -> a`. */
-function cycles(files: ReadonlyMap<string, Source>): string[] {
-  const found: string[] = [];
-  const done = new Set<string>();
-  const walk = (name: string, path: readonly string[]): void => {
-    const start = path.indexOf(name);
-    if (start >= 0) found.push([...path.slice(start), name].join(" -> "));
-    if (start >= 0 || done.has(name)) return;
-    for (const next of files.get(name)?.own ?? []) walk(next, [...path, name]);
-    done.add(name);
-  };
-  for (const name of files.keys()) walk(name, []);
-  return found;
-}
-
-/** The files that import something, by its name or by a name below it. */
-function importersOf(foreign: string): string[] {
-  return [...sources]
-    .filter(([, source]) => source.foreign.some((name) => name === foreign || name.startsWith(`${foreign}/`)))
-    .map(([name]) => name);
-}
+const command = only(all, (name) => name.startsWith("cli/"));
 
 describe("the files of src", () => {
   it("are all in the list, and the list names no others", () => {
@@ -236,19 +158,11 @@ describe("the files of src", () => {
   });
 
   it("import only from files that exist", () => {
-    const missing = [...sources].flatMap(([name, { own }]) =>
-      own.filter((other) => !sources.has(other)).map((other) => `${name} -> ${other}`),
-    );
-    expect(missing).toEqual([]);
+    expect(missing(sources)).toEqual([]);
   });
 
   it("import downwards only, types included", () => {
-    const upwards = [...sources].flatMap(([name, { own }]) =>
-      own
-        .filter((other) => ORDER.indexOf(other) >= ORDER.indexOf(name))
-        .map((other) => `${name} -> ${other}`),
-    );
-    expect(upwards).toEqual([]);
+    expect(upwards(sources, ORDER)).toEqual([]);
   });
 
   it("make no cycle, types included", () => {
@@ -261,7 +175,7 @@ describe("the files of src", () => {
     expect(sources.get("message")?.own).toEqual(["base/errors"]);
     expect(sources.get("wire/identity")?.own).toContain("platform/node");
     expect(sources.get("platform/platform")?.foreign).toContain("node:tls");
-    expect(sources.get("base/alarm")?.identifiers).toContain("performance");
+    expect(clocksIn(sources.get("base/alarm"))).toContain("performance");
   });
 });
 
@@ -270,10 +184,7 @@ describe("the command", () => {
     const { own = [], foreign = [] } = command.get("cli/peer") ?? {};
     expect(own).toContain("cli/files");
     expect(foreign).toContain("sidewire/node");
-    const others = [...command].flatMap(([name, source]) =>
-      source.own.filter((other) => !command.has(other)).map((other) => `${name} -> ${other}`),
-    );
-    expect(others).toEqual(["cli/key-file -> node/make-folder"]);
+    expect(missing(command)).toEqual(["cli/key-file -> node/make-folder"]);
   });
 
   it("is imported by nothing in the library", () => {
@@ -295,7 +206,7 @@ describe("the command", () => {
 
 describe("one file alone", () => {
   it("knows the bundled pool: broker-pool", () => {
-    expect(importersOf("/brokers.json")).toEqual(["wire/broker-pool"]);
+    expect(importersOf(sources, "/brokers.json")).toEqual(["wire/broker-pool"]);
   });
 });
 
@@ -303,7 +214,7 @@ describe("no file", () => {
   it.each(["mqtt", "mqtt-packet", "ws"])(
     "knows %s: what comes from a broker is read by the guard alone",
     (foreign) => {
-      expect(importersOf(foreign)).toEqual([]);
+      expect(importersOf(sources, foreign)).toEqual([]);
     },
   );
 });
@@ -341,8 +252,7 @@ describe("the state keepers", () => {
 
 describe("time", () => {
   it.each(TIMELESS)("comes into %s as an argument", (name) => {
-    const { identifiers = new Set<string>() } = sources.get(name) ?? {};
-    expect(identifiers.size).toBeGreaterThan(0);
-    expect(CLOCKS_AND_TIMERS.filter((clock) => identifiers.has(clock))).toEqual([]);
+    expect(sources.get(name)?.identifiers.size).toBeGreaterThan(0);
+    expect(clocksIn(sources.get(name))).toEqual([]);
   });
 });

@@ -8,7 +8,7 @@ import type { NetcheckOptions } from "./netcheck.js";
 import { Output } from "./output.js";
 import type { PingOptions } from "./ping.js";
 import type { StatusOptions } from "./status.js";
-import type { UpOptions } from "./up.js";
+import type { UpOptions } from "./up-settings.js";
 
 type Action = (context: Context) => Promise<ExitCode>;
 

@@ -6,7 +6,20 @@ import type { Settings } from "../config/settings.js";
 import type { NewInterface } from "../device/create.js";
 import { UsageError } from "./failure.js";
 import { naming, readKey, readPool, readText } from "./input-files.js";
-import type { UpOptions } from "./up.js";
+
+/** What `up` is asked for. */
+export interface UpOptions {
+  readonly create?: true;
+  readonly privateKey?: string;
+  readonly listenPort?: number;
+  readonly address?: readonly string[];
+  readonly peer?: readonly string[];
+  readonly brokers?: string;
+  readonly stun?: string;
+  readonly state?: string;
+  readonly config?: string;
+  readonly dryRun?: true;
+}
 
 /** What `up` is asked for: what the options say goes before what the file says. */
 export async function settingsOf(

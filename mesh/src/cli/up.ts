@@ -9,21 +9,8 @@ import type { ExitCode } from "./failure.js";
 import { aborted } from "./interrupt.js";
 import { Notifier } from "./notify.js";
 import { clockTime, count, milliseconds, peerName, printable } from "./printable.js";
-import { settingsOf } from "./up-settings.js";
+import { settingsOf, type UpOptions } from "./up-settings.js";
 import { PATHS } from "./words.js";
-
-export interface UpOptions {
-  readonly create?: true;
-  readonly privateKey?: string;
-  readonly listenPort?: number;
-  readonly address?: readonly string[];
-  readonly peer?: readonly string[];
-  readonly brokers?: string;
-  readonly stun?: string;
-  readonly state?: string;
-  readonly config?: string;
-  readonly dryRun?: true;
-}
 
 /** What is used of a mesh. */
 export interface UsedMesh extends Pick<Mesh, "info" | "ping" | "close" | "putBack"> {

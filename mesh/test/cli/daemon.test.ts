@@ -1,7 +1,8 @@
 import { chmodSync, existsSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it, onTestFinished } from "vitest";
-import { type UpOptions, up } from "../../src/cli/up.js";
+import { up } from "../../src/cli/up.js";
+import type { UpOptions } from "../../src/cli/up-settings.js";
 import { ControlServer } from "../../src/control/server.js";
 import { MeshError } from "../../src/errors.js";
 import type { MeshOptions } from "../../src/mesh.js";

@@ -1,0 +1,125 @@
+import { readFileSync } from "node:fs";
+import { fileURLToPath } from "node:url";
+import { describe, expect, it } from "vitest";
+import {
+  clocksIn,
+  cycles,
+  importersOf,
+  missing,
+  only,
+  readSources,
+  type Sources,
+  upwards,
+} from "../../test/support/sources.js";
+
+const SRC = fileURLToPath(new URL("../src/", import.meta.url));
+const PAGE = fileURLToPath(new URL("../docs/architecture.md", import.meta.url));
+
+const sources: Sources = readSources(SRC);
+
+/** Every file, the bottom first, as the table of layers has them: each imports from those before it alone. */
+const ORDER = orderIn(readFileSync(PAGE, "utf8"));
+
+/** They do no I/O and start nothing: time comes in as an argument. */
+const TIMELESS: readonly string[] = [
+  ...[...sources.keys()].filter((name) => /^(ip|path|overlay)\//.test(name)),
+  "pair",
+  "probe/budgets",
+  "probe/replay-guard",
+  "probe/stun-message",
+  "probe/probe-message",
+  "probe/pending-probes",
+  "candidates/nat",
+  "candidates/gather",
+  "candidates/interfaces",
+  "signal/announce",
+  "signal/announcer",
+  "signal/freshness",
+  "state-file",
+  "device/state",
+  "device/network",
+  "device/checks",
+  "device/plan",
+  "device/changes",
+  "device/undo",
+  "device/nft-table",
+];
+
+/** The rows of the table: a room stands in the first row of its files. */
+function orderIn(page: string): string[] {
+  const [, table = ""] = page.split(/^## The layers$/m);
+  const rows = (table.split(/^## /m)[0] ?? "").matchAll(/^\| (?:`([^`]+)` )?\| (`.*?`) \|/gm);
+  let room = "";
+  return Array.from(rows).flatMap(([, named, files = ""]) => {
+    room = named ?? room;
+    const folder = room === "src/" ? "" : room;
+    return Array.from(files.matchAll(/`([^`]+)`/g), ([, file]) => `${folder}${file}`);
+  });
+}
+
+describe("the files of mesh/src", () => {
+  it("are all in the table of layers, once, and it names no others", () => {
+    expect(ORDER.toSorted()).toEqual([...sources.keys()].toSorted());
+  });
+
+  it("import only from files that exist", () => {
+    expect(missing(sources)).toEqual([]);
+  });
+
+  it("import downwards only, types included", () => {
+    expect(upwards(sources, ORDER)).toEqual([]);
+  });
+
+  it("make no cycle, types included", () => {
+    expect(cycles(sources)).toEqual([]);
+  });
+
+  it("are found with their imports", () => {
+    // Against a parser that finds nothing.
+    expect(sources.get("path/machine")?.own).toContain("path/session");
+    expect(sources.get("cli/program")?.own).toContain("cli/up");
+    expect(sources.get("signal/channel")?.foreign).toContain("sidewire");
+    expect(clocksIn(sources.get("sleep-watch"))).toContain("setInterval");
+  });
+});
+
+describe("the path machine", () => {
+  const path = only(sources, (name) => name.startsWith("path/"));
+
+  it("uses no package, and no module of Node", () => {
+    expect(path.size).toBeGreaterThan(10);
+    expect([...path].flatMap(([name, { foreign }]) => foreign.map((other) => `${name} -> ${other}`))).toEqual(
+      [],
+    );
+  });
+});
+
+describe("time", () => {
+  it.each(TIMELESS)("comes into %s as an argument", (name) => {
+    expect(sources.get(name)?.identifiers.size).toBeGreaterThan(0);
+    expect(clocksIn(sources.get(name))).toEqual([]);
+  });
+});
+
+describe("few files", () => {
+  it("start programs: those of the device, of doctor, and of the word to systemd", () => {
+    expect(importersOf(sources, "node:child_process").toSorted()).toEqual([
+      "cli/machine",
+      "cli/notify",
+      "device/monitor",
+      "device/programs",
+    ]);
+  });
+
+  it("open UDP sockets: one", () => {
+    expect(importersOf(sources, "node:dgram")).toEqual(["probe/probe-sockets"]);
+  });
+});
+
+describe("what is bundled into the command", () => {
+  it.each(["commander", "picocolors", "cli-table3"])("%s is used there alone", (name) => {
+    const users = importersOf(sources, name);
+    expect(users.length).toBeGreaterThan(0);
+    expect(users.filter((user) => !user.startsWith("cli/"))).toEqual([]);
+  });
+});
