@@ -85,7 +85,7 @@ export class OwnAddresses extends EventEmitter<OwnAddressesEvents> {
 
   /** Asks them unless they were asked just before. */
   async refresh(): Promise<void> {
-    if (performance.now() - this.#askedAt > FRESH_MS) await this.ask();
+    if (this.#asking !== undefined || performance.now() - this.#askedAt > FRESH_MS) await this.ask();
   }
 
   /** Whether packets to an address would go through the tunnel: what answers there proves no path. */

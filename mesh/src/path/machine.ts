@@ -68,6 +68,8 @@ export class PathMachine {
   /** When the others were last probed because the path in use is in doubt. */
   #doubtedAt = Number.NEGATIVE_INFINITY;
   #isFiltered = false;
+  /** The own network has changed, and the path in use was not answered since. */
+  #hasMoved = false;
   #wasAsking = false;
   /** Since when there is a path to use, and none is used: the follower waits for the decider's word. */
   #usableSince: number | undefined;
@@ -171,10 +173,17 @@ export class PathMachine {
     for (const path of fresh) startBurst(path, now, C.BURST_PROBES);
     if (fact.wantsAnswer) this.#agenda.wantAnnounce();
     if (this.#inUse !== undefined) {
-      if (fact.isNews) this.#probeOthers(now, C.BURST_PROBES);
+      if (fact.isNews) this.#askAgain(this.#inUse.path, now);
     } else if (fresh.length > 0 || fact.wantsAnswer) this.#agenda.hunt(now);
     // Its probes are on the way: ours have to open the way for them.
     else if (fact.isNews) this.#agenda.hurry();
+  }
+
+  /** The peer says something new: it may have moved. What is proven again at once stays, another way is ready else. */
+  #askAgain(path: Path, now: number): void {
+    path.voidedAt = now;
+    startBurst(path, now, C.SEEK_PROBES);
+    this.#probeOthers(now, C.BURST_PROBES);
   }
 
   #onAnswered(fact: Extract<Fact, { type: "answered" }>, now: number): void {
@@ -185,6 +194,9 @@ export class PathMachine {
     // The peer waits for this word before it changes to the path.
     if (!wasProven) probeSoon(path, now);
     if (path === this.#inUse?.path) {
+      // It works from where we are now. The peer's WireGuard hears of that by the first packet that comes from there.
+      if (this.#hasMoved) this.#use(path, false, now);
+      this.#hasMoved = false;
       if (this.#isAdopted) this.#session.begin(now);
       this.#isAdopted = false;
     }
@@ -246,6 +258,7 @@ export class PathMachine {
       path.heldUntil = path.penalisedUntil = Number.NEGATIVE_INFINITY;
       startBurst(path, now, C.BURST_PROBES);
     }
+    this.#hasMoved = this.#inUse !== undefined;
     if (this.#inUse === undefined) this.#agenda.hunt(now);
     this.#agenda.wantAnnounce();
   }
@@ -320,7 +333,7 @@ export class PathMachine {
   #enter(path: Path, now: number): void {
     this.#inUse = { path, since: now };
     this.#hasMet = true;
-    this.#isAdopted = this.#isFiltered = false;
+    this.#isAdopted = this.#isFiltered = this.#hasMoved = false;
     this.#usableSince = undefined;
     this.#roaming.to = undefined;
     this.#agenda.rest(now);
