@@ -35,8 +35,14 @@ export class Agenda {
     this.#random = random;
   }
 
-  /** No path works, or everything has changed: the rounds begin again, with one now. */
+  /** No path works any more, or the network has changed: the peer is told, and all begins again. */
   hunt(now: number): void {
+    this.restart(now);
+    this.wantAnnounce();
+  }
+
+  /** The rounds and announces begin again, with a round now. */
+  restart(now: number): void {
     this.rounds = 0;
     this.#announced = 0;
     this.#roundAt = now;

@@ -1,5 +1,18 @@
-import { BETTER_MS, BETTER_SAMPLES, BETTER_SHARE, DWELL_MS, SILENT_MS } from "./constants.js";
-import { isPenalised, isSilent, isUsable, type Path, viewOf } from "./path.js";
+import {
+  BETTER_MS,
+  BETTER_SAMPLES,
+  BETTER_SHARE,
+  DWELL_MS,
+  FOLLOW_GAP_MS,
+  FOLLOWER_PATIENCE_MS,
+  GOOD_ROUND_TRIP_MS,
+  RECEIVED_HOLD_MS,
+  SILENT_MS,
+  SILENT_PROBES,
+  WATCH_LAG_MS,
+} from "./constants.js";
+import { isPenalised, isSilent, isUsable, type Path, unansweredAt, viewOf } from "./path.js";
+import { Tier } from "./tiers.js";
 
 /** The path in use, and since when. */
 export interface InUse {
@@ -7,8 +20,66 @@ export interface InUse {
   readonly since: number;
 }
 
+/** Chooses the path: the decider what is best, the follower what it is told. */
+export class Chooser {
+  readonly #isDecider: boolean;
+  /** Since when there is a path to use, and none is used: the follower waits for the decider's word. */
+  #usableSince: number | undefined;
+
+  constructor(isDecider: boolean) {
+    this.#isDecider = isDecider;
+  }
+
+  /** @returns the path to use now; undefined: no other than now */
+  choose(inUse: InUse | undefined, paths: Iterable<Path>, now: number): Path | undefined {
+    const all = [...paths];
+    if (inUse !== undefined) this.#usableSince = undefined;
+    return this.#isDecider ? choose(inUse, all, now) : this.#follow(inUse, all, now);
+  }
+
+  /** When the follower's patience ends. */
+  get nextAt(): number {
+    return (this.#usableSince ?? Number.POSITIVE_INFINITY) + FOLLOWER_PATIENCE_MS;
+  }
+
+  /** The follower takes what it is told, and what it finds itself only when it would have nothing. */
+  #follow(inUse: InUse | undefined, paths: readonly Path[], now: number): Path | undefined {
+    const told = toldOf(paths, now);
+    const mayFollow = inUse === undefined || now >= inUse.since + FOLLOW_GAP_MS;
+    if (mayFollow && told !== undefined && isUsable(told, now)) return told;
+    const best = bestOf(paths, inUse?.path, now);
+    if (inUse !== undefined) return faultOf(inUse, now) === undefined ? undefined : best;
+    if (best === undefined) this.#usableSince = undefined;
+    else this.#usableSince ??= now;
+    return now < this.nextAt ? undefined : best;
+  }
+}
+
+/** The decider takes the first path that is proven, and then a better one. */
+function choose(inUse: InUse | undefined, paths: readonly Path[], now: number): Path | undefined {
+  if (inUse !== undefined && faultOf(inUse, now) === undefined) return betterThan(inUse, paths, now);
+  return bestOf(paths, inUse?.path, now);
+}
+
+/** What the decider uses, as it last said. */
+export function toldOf(paths: Iterable<Path>, now: number): Path | undefined {
+  let told: Path | undefined;
+  for (const path of paths) {
+    if (viewOf(path, now)?.isChosen && path.viewAt > (told?.viewAt ?? Number.NEGATIVE_INFINITY)) told = path;
+  }
+  return told;
+}
+
+/** When the path in use is given up, if nothing is heard until then: its probes, and WireGuard, are silent. */
+export function deadAtOf(path: Path, receivedAt: number): number {
+  const silentAt = unansweredAt(path, SILENT_PROBES);
+  const since = path.unanswered[0] ?? Number.POSITIVE_INFINITY;
+  const isHeld = receivedAt > since + WATCH_LAG_MS;
+  return Math.max(silentAt, isHeld ? receivedAt + RECEIVED_HOLD_MS : since + SILENT_MS);
+}
+
 /** The best of the paths that are proven, but for the one in use. */
-export function bestOf(paths: Iterable<Path>, current: Path | undefined, now: number): Path | undefined {
+function bestOf(paths: Iterable<Path>, current: Path | undefined, now: number): Path | undefined {
   let best: Path | undefined;
   for (const path of paths) {
     if (path !== current && isUsable(path, now) && (best === undefined || compare(path, best) < 0))
@@ -22,7 +93,7 @@ export function bestOf(paths: Iterable<Path>, current: Path | undefined, now: nu
  * tier need not wait for the dwell, since it cannot alternate: one that fell silent in use is held back for longer each
  * time.
  */
-export function betterThan(inUse: InUse, paths: Iterable<Path>, now: number): Path | undefined {
+function betterThan(inUse: InUse, paths: Iterable<Path>, now: number): Path | undefined {
   const { path: current, since } = inUse;
   let best: Path | undefined;
   for (const path of paths) {
@@ -60,4 +131,9 @@ function isMuchFaster(path: Path, current: Path): boolean {
 
 function compare(a: Path, b: Path): number {
   return a.tier - b.tier || (a.roundTripMs ?? Infinity) - (b.roundTripMs ?? Infinity);
+}
+
+/** Nothing better is to be expected. */
+export function isGood({ tier, roundTripMs }: Path): boolean {
+  return tier === Tier.Lan || (roundTripMs !== undefined && roundTripMs <= GOOD_ROUND_TRIP_MS);
 }

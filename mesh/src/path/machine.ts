@@ -1,9 +1,10 @@
-import type { NatVerdict, PeerState } from "../info.js";
+import type { NatVerdict } from "../info.js";
 import { Agenda } from "./agenda.js";
-import { type DestinationBudget, ProbeBudget } from "./budget.js";
-import { bestOf, betterThan, type Fault, faultOf, type InUse } from "./choice.js";
+import { ProbeBudget } from "./budget.js";
+import { Chooser, deadAtOf, type Fault, faultOf, type InUse, isGood, toldOf } from "./choice.js";
 import * as C from "./constants.js";
 import type { Decision, Fact, PathName, Probe, Step, View } from "./facts.js";
+import type { PathMachineOptions } from "./machine-options.js";
 import { dueOf, intervalOf } from "./pace.js";
 import {
   absolve,
@@ -21,26 +22,13 @@ import {
   startBurst,
   unansweredAt,
   viewOf,
+  voidProof,
 } from "./path.js";
 import { PathTable } from "./path-table.js";
-import { reasonFor } from "./reason.js";
 import { Roaming } from "./roaming.js";
 import { Session } from "./session.js";
-import { type Snapshot, snapshotOf } from "./snapshot.js";
-import { Tier, type TierOf } from "./tiers.js";
+import { describe, headlineOf, type Known, type Snapshot } from "./snapshot.js";
 import { WireGuardWatch } from "./wireguard-watch.js";
-
-/** What a path machine is made with. */
-export interface PathMachineOptions {
-  /** The own key is the lower one: we choose, the peer follows. */
-  readonly isDecider: boolean;
-  /** How good a remote endpoint is by its kind. Asked again when the network has changed. */
-  readonly tierOf: TierOf;
-  /** What may be sent to one address: shared by all machines of a host. */
-  readonly destinations: DestinationBudget;
-  /** From 0 to below 1. */
-  readonly random: () => number;
-}
 
 /**
  * Decides over which path WireGuard reaches one peer. It does nothing itself: facts and time go in, decisions come
@@ -54,6 +42,7 @@ export class PathMachine {
   readonly #paths: PathTable;
   readonly #budget: ProbeBudget;
   readonly #agenda: Agenda;
+  readonly #chooser: Chooser;
   readonly #watch = new WireGuardWatch();
   readonly #session: Session;
   readonly #roaming = new Roaming();
@@ -67,14 +56,15 @@ export class PathMachine {
   #isAdopted = false;
   /** When the others were last probed because the path in use is in doubt. */
   #doubtedAt = Number.NEGATIVE_INFINITY;
-  #isFiltered = false;
   /** The own network has changed, and the path in use was not answered since. */
   #hasMoved = false;
   #wasAsking = false;
-  /** Since when there is a path to use, and none is used: the follower waits for the decider's word. */
-  #usableSince: number | undefined;
-  #ownNat: NatVerdict = "unknown";
-  #peerNat: NatVerdict = "unknown";
+  /** What is known beside the paths, for people. */
+  readonly #situation: { isFiltered: boolean; ownNat: NatVerdict; peerNat: NatVerdict } = {
+    isFiltered: false,
+    ownNat: "unknown",
+    peerNat: "unknown",
+  };
   #shown = "";
   #decisions: Decision[] = [];
 
@@ -83,13 +73,14 @@ export class PathMachine {
     this.#paths = new PathTable(tierOf);
     this.#budget = new ProbeBudget(destinations);
     this.#agenda = new Agenda(random);
+    this.#chooser = new Chooser(isDecider);
     this.#session = new Session(this.#watch, isDecider);
   }
 
   /** Takes in a fact, and says what is to be done, in this order, and when to come again. */
   step(fact: Fact, now: number): Step {
     this.#decisions = [];
-    if (!this.#hasStarted) this.#hunt(now);
+    if (!this.#hasStarted) this.#agenda.hunt(now);
     this.#hasStarted = true;
     this.#steppedAt = now;
     this.#take(fact, now);
@@ -127,14 +118,7 @@ export class PathMachine {
   }
 
   snapshot(now: number): Snapshot {
-    const inUse = this.#inUse;
-    const others = [...this.#paths.values()].filter((path) => path !== inUse?.path);
-    return {
-      state: this.#state(),
-      path: inUse && { ...snapshotOf(inUse.path, now), sinceMs: inUse.since },
-      others: others.map((path) => snapshotOf(path, now)),
-      reason: this.#reason(now),
-    };
+    return describe(this.#known(), now);
   }
 
   #take(fact: Fact, now: number): void {
@@ -152,8 +136,8 @@ export class PathMachine {
         this.#onWireGuard(fact, now);
         break;
       case "nat":
-        this.#ownNat = fact.own;
-        this.#peerNat = fact.peer;
+        this.#situation.ownNat = fact.own;
+        this.#situation.peerNat = fact.peer;
         break;
       case "own-candidates":
         // The peer will probe when it hears of them: our probes have to open the way before.
@@ -162,8 +146,6 @@ export class PathMachine {
         break;
       case "network-changed":
         this.#onNetworkChanged(now);
-        break;
-      case "time":
         break;
     }
   }
@@ -174,7 +156,7 @@ export class PathMachine {
     if (fact.wantsAnswer) this.#agenda.wantAnnounce();
     if (this.#inUse !== undefined) {
       if (fact.isNews) this.#askAgain(this.#inUse.path, now);
-    } else if (fresh.length > 0 || fact.wantsAnswer) this.#agenda.hunt(now);
+    } else if (fresh.length > 0 || fact.wantsAnswer) this.#agenda.restart(now);
     // Its probes are on the way: ours have to open the way for them.
     else if (fact.isNews) this.#agenda.hurry();
   }
@@ -236,7 +218,7 @@ export class PathMachine {
     const { path } = this.#inUse;
     if (this.#session.look(now)) {
       absolve(path);
-      this.#isFiltered = false;
+      this.#situation.isFiltered = false;
     }
     if (endpoint === undefined || endpoint === path.name) this.#roaming.settle(now);
     else if (this.#paths.see(endpoint, now, path.name) !== undefined) this.#suspect(endpoint, now);
@@ -253,9 +235,7 @@ export class PathMachine {
   #onNetworkChanged(now: number): void {
     this.#paths.rank();
     for (const path of this.#paths.values()) {
-      path.voidedAt = now;
-      path.unanswered.length = 0;
-      path.heldUntil = path.penalisedUntil = Number.NEGATIVE_INFINITY;
+      voidProof(path, now);
       startBurst(path, now, C.BURST_PROBES);
     }
     this.#hasMoved = this.#inUse !== undefined;
@@ -264,43 +244,8 @@ export class PathMachine {
   }
 
   #choose(now: number): void {
-    const path = this.#isDecider ? this.#chosen(now) : this.#followed(now);
+    const path = this.#chooser.choose(this.#inUse, this.#paths.values(), now);
     if (path !== undefined && path !== this.#inUse?.path) this.#change(path, now);
-  }
-
-  /** The decider takes the first path that is proven, and then a better one. */
-  #chosen(now: number): Path | undefined {
-    const inUse = this.#inUse;
-    if (inUse === undefined || faultOf(inUse, now) !== undefined) return this.#best(now);
-    return betterThan(inUse, this.#paths.values(), now);
-  }
-
-  /** The follower takes what it is told, and what it finds itself only when it would have nothing. */
-  #followed(now: number): Path | undefined {
-    const told = this.#told(now);
-    const inUse = this.#inUse;
-    const mayFollow = inUse === undefined || now >= inUse.since + C.FOLLOW_GAP_MS;
-    if (mayFollow && told !== undefined && isUsable(told, now)) return told;
-    if (inUse !== undefined) return faultOf(inUse, now) === undefined ? undefined : this.#best(now);
-    const best = this.#best(now);
-    if (best === undefined) this.#usableSince = undefined;
-    else this.#usableSince ??= now;
-    const isPatient = now < (this.#usableSince ?? now) + C.FOLLOWER_PATIENCE_MS;
-    return isPatient ? undefined : best;
-  }
-
-  /** What the decider uses, as it last said. */
-  #told(now: number): Path | undefined {
-    let told: Path | undefined;
-    for (const path of this.#paths.values()) {
-      if (viewOf(path, now)?.isChosen && path.viewAt > (told?.viewAt ?? Number.NEGATIVE_INFINITY))
-        told = path;
-    }
-    return told;
-  }
-
-  #best(now: number): Path | undefined {
-    return bestOf(this.#paths.values(), this.#inUse?.path, now);
   }
 
   #change(path: Path, now: number): void {
@@ -333,8 +278,7 @@ export class PathMachine {
   #enter(path: Path, now: number): void {
     this.#inUse = { path, since: now };
     this.#hasMet = true;
-    this.#isAdopted = this.#isFiltered = this.#hasMoved = false;
-    this.#usableSince = undefined;
+    this.#isAdopted = this.#situation.isFiltered = this.#hasMoved = false;
     this.#roaming.to = undefined;
     this.#agenda.rest(now);
   }
@@ -343,7 +287,7 @@ export class PathMachine {
     const roamed = this.#paths.get(this.#roaming.to);
     const current = this.#inUse?.path;
     if (roamed === undefined || current === undefined) return;
-    const isTold = !this.#isDecider && this.#told(now) === roamed;
+    const isTold = !this.#isDecider && toldOf(this.#paths.values(), now) === roamed;
     const isThere = this.#watch.endpoint === roamed.name;
     const verdict = this.#roaming.judge({ roamed, current, isTold, isThere }, now);
     if (verdict === "accept") this.#change(roamed, now);
@@ -366,8 +310,8 @@ export class PathMachine {
 
   /** Nothing came out of WireGuard. That is the path's fault if it carries probes, and if the peer sends on it. */
   #onFailure(path: Path, now: number): void {
-    this.#isFiltered = isProven(path, now) && viewOf(path, now)?.isChosen === true;
-    if (!this.#isFiltered) return;
+    this.#situation.isFiltered = isProven(path, now) && viewOf(path, now)?.isChosen === true;
+    if (!this.#situation.isFiltered) return;
     penalise(path, now);
     this.#choose(now);
     this.#doubt(now);
@@ -379,32 +323,18 @@ export class PathMachine {
   }
 
   #dropIfDead(now: number): void {
-    if (this.#inUse === undefined || now < this.#deadAt(this.#inUse.path)) return;
+    if (this.#inUse === undefined || now < deadAtOf(this.#inUse.path, this.#watch.receivedAt)) return;
     hold(this.#inUse.path, now);
     this.#inUse = undefined;
     this.#session.end();
     this.#roaming.to = undefined;
-    this.#hunt(now);
-  }
-
-  #hunt(now: number): void {
     this.#agenda.hunt(now);
-    this.#agenda.wantAnnounce();
-  }
-
-  /** When the path in use is given up, if nothing is heard until then: its probes, and WireGuard, are silent. */
-  #deadAt(path: Path): number {
-    const silentAt = unansweredAt(path, C.SILENT_PROBES);
-    const since = path.unanswered[0] ?? Number.POSITIVE_INFINITY;
-    const { receivedAt } = this.#watch;
-    const isHeld = receivedAt > since + C.WATCH_LAG_MS;
-    return Math.max(silentAt, isHeld ? receivedAt + C.RECEIVED_HOLD_MS : since + C.SILENT_MS);
   }
 
   #beginBursts(now: number): void {
     const inUse = this.#inUse;
     if (inUse === undefined) {
-      if (!this.#agenda.takeRound(now, this.#ownNat === "blocked")) return;
+      if (!this.#agenda.takeRound(now, this.#situation.ownNat === "blocked")) return;
       for (const path of this.#paths.values()) startBurst(path, now, C.BURST_PROBES);
       return;
     }
@@ -446,55 +376,37 @@ export class PathMachine {
   }
 
   #nextAt(now: number): number {
-    const times: number[] = [this.#agenda.nextAt(now)];
+    const times: number[] = [this.#agenda.nextAt(now), this.#chooser.nextAt];
     for (const path of this.#paths.values()) {
       const dueAt = this.#dueAt(path, now);
       const isFree = path === this.#inUse?.path || dueAt > now;
       times.push(isFree ? dueAt : this.#budget.readyAt(path.endpoint.address, now));
     }
-    if (this.#usableSince !== undefined) times.push(this.#usableSince + C.FOLLOWER_PATIENCE_MS);
     if (this.#inUse !== undefined) {
       const { path, since } = this.#inUse;
       times.push(
         since + C.FOLLOW_GAP_MS,
         this.#session.nextAt(now),
         this.#roaming.nextAt(),
-        this.#deadAt(path),
+        deadAtOf(path, this.#watch.receivedAt),
+        unansweredAt(path, 1),
+        unansweredAt(path, C.SILENT_PROBES),
       );
-      times.push(unansweredAt(path, 1), unansweredAt(path, C.SILENT_PROBES));
     }
     const next = Math.min(...times.filter((time) => time > now));
     return Math.min(Math.max(next, now + C.STEP_GAP_MS), now + C.STEP_MAX_MS);
   }
 
-  #state(): PeerState {
-    if (this.#inUse !== undefined) return this.#inUse.path.tier === Tier.Relayed ? "relayed" : "direct";
-    if (this.#hasMet) return "lost";
-    return this.#paths.size > 0 ? "probing" : "unmet";
-  }
-
-  #reason(now: number): string {
+  #known(): Known {
     const paths = [...this.#paths.values()];
-    return reasonFor({
-      state: this.#state(),
-      candidates: paths.length,
-      isProven: paths.some((path) => isUsable(path, now)),
-      isHeard: paths.some((path) => now - path.viewAt <= C.SEEN_MS),
-      isFiltered: this.#isFiltered,
-      ownNat: this.#ownNat,
-      peerNat: this.#peerNat,
-    });
+    return { ...this.#situation, paths, inUse: this.#inUse, hasMet: this.#hasMet };
   }
 
   #show(now: number): void {
-    const shown = `${this.#state()} ${this.#inUse?.path.name} ${this.#reason(now)}`;
+    const { state, reason } = headlineOf(this.#known(), now);
+    const shown = `${state} ${this.#inUse?.path.name} ${reason}`;
     if (shown === this.#shown) return;
     this.#shown = shown;
     this.#decisions.push({ type: "changed" });
   }
-}
-
-/** Nothing better is to be expected. */
-function isGood({ tier, roundTripMs }: Path): boolean {
-  return tier === Tier.Lan || (roundTripMs !== undefined && roundTripMs <= C.GOOD_ROUND_TRIP_MS);
 }

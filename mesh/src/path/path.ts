@@ -133,6 +133,13 @@ export function onAnswered(path: Path, roundTripMs: number, now: number): void {
   path.samples++;
 }
 
+/** The network became another: what was found out through the one before, good or bad, says nothing. */
+export function voidProof(path: Path, now: number): void {
+  path.voidedAt = now;
+  path.unanswered.length = 0;
+  path.heldUntil = path.penalisedUntil = NEVER;
+}
+
 /** The peer says this of it. */
 export function onView(path: Path, view: View, now: number): void {
   path.view = view;

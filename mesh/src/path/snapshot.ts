@@ -1,7 +1,10 @@
 import type { PathKind, PeerState } from "../info.js";
+import type { InUse } from "./choice.js";
+import { SEEN_MS } from "./constants.js";
 import type { PathName } from "./facts.js";
-import { isProven, type Path } from "./path.js";
-import { kindOf } from "./tiers.js";
+import { isProven, isUsable, type Path } from "./path.js";
+import { reasonFor, type Situation } from "./reason.js";
+import { kindOf, Tier } from "./tiers.js";
 
 /** One path, for people. */
 export interface PathSnapshot {
@@ -23,8 +26,40 @@ export interface Snapshot {
   readonly reason: string;
 }
 
-/** What people are told of a path. */
-export function snapshotOf(path: Path, now: number): PathSnapshot {
+/** What a machine knows. */
+export interface Known extends Pick<Situation, "isFiltered" | "ownNat" | "peerNat"> {
+  readonly paths: readonly Path[];
+  readonly inUse: InUse | undefined;
+  /** A path worked once. */
+  readonly hasMet: boolean;
+}
+
+/** What people are told of it. */
+export function describe(known: Known, now: number): Snapshot {
+  const { paths, inUse } = known;
+  return {
+    ...headlineOf(known, now),
+    path: inUse && { ...snapshotOf(inUse.path, now), sinceMs: inUse.since },
+    others: paths.filter((path) => path !== inUse?.path).map((path) => snapshotOf(path, now)),
+  };
+}
+
+/** The state, and the reason for it. */
+export function headlineOf(known: Known, now: number): Pick<Snapshot, "state" | "reason"> {
+  const { paths } = known;
+  const state = stateOf(known);
+  const isProven = paths.some((path) => isUsable(path, now));
+  const isHeard = paths.some((path) => now - path.viewAt <= SEEN_MS);
+  return { state, reason: reasonFor({ ...known, state, candidates: paths.length, isProven, isHeard }) };
+}
+
+function stateOf({ paths, inUse, hasMet }: Known): PeerState {
+  if (inUse !== undefined) return inUse.path.tier === Tier.Relayed ? "relayed" : "direct";
+  if (hasMet) return "lost";
+  return paths.length > 0 ? "probing" : "unmet";
+}
+
+function snapshotOf(path: Path, now: number): PathSnapshot {
   return {
     name: path.name,
     kind: kindOf(path.tier, path.endpoint),

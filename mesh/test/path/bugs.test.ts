@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { DestinationBudget } from "../../src/path/budget.js";
-import type { Fact, Step } from "../../src/path/facts.js";
+import type { Fact, Step, View } from "../../src/path/facts.js";
 import { PathMachine } from "../../src/path/machine.js";
 import { Tier, tiersOf } from "../../src/path/tiers.js";
 import { isData } from "../../src/path/wireguard-watch.js";
@@ -203,6 +203,37 @@ describe("reports of the field", () => {
     // The initiation has just left; nothing of WireGuard's that is on the way arrives.
     world.dropWireGuardOnWay();
     expect(world.runTill(() => world.isConnected, world.now + 1_500)).toBeDefined();
+  });
+});
+
+describe("a choice among paths that work", () => {
+  /** A decider uses a path of 50 ms; another one of the same tier, of so many, is there from 1 s on. */
+  function changesAt(otherMs: number, otherView: View = VIEW): number | undefined {
+    const { tell } = alone();
+    tell(candidates(1, 2), 0);
+    tell({ type: "answered", path: "203.0.113.1:1", roundTripMs: 50, view: VIEW }, 50);
+    for (let now = 1_000; now < 120_000; now += 1_000) {
+      const first = tell({ type: "answered", path: "203.0.113.1:1", roundTripMs: 50, view: VIEW }, now);
+      const other = tell(
+        { type: "answered", path: "203.0.113.1:2", roundTripMs: otherMs, view: otherView },
+        now + 1,
+      );
+      const uses = [...first.decisions, ...other.decisions].filter((decision) => decision.type === "use");
+      if (uses.some(({ path }) => path === "203.0.113.1:2")) return now;
+    }
+    return undefined;
+  }
+
+  it("changes for a path that is much faster, after the dwell", () => {
+    const at = changesAt(10);
+    expect(at).toBeGreaterThanOrEqual(30_000);
+    expect(at).toBeLessThan(32_000);
+  });
+
+  it.each([49, 46, 41])("stays for one of %i ms against 50", (ms) => expect(changesAt(ms)).toBeUndefined());
+
+  it("stays while the peer has not proven the other", () => {
+    expect(changesAt(10, { ...VIEW, isProven: false })).toBeUndefined();
   });
 });
 
