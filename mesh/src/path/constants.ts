@@ -112,6 +112,8 @@ export const SESSION_LOST_MS = 215_000;
 export const RENEWAL_MS = 2_000;
 /** Data must have come out of WireGuard so long after a switch, ms: within the 15 s that are wanted, with a late look. */
 export const EVIDENCE_MS = 12_000;
+/** What comes so soon after a switch while data flows may have left by the old path, ms. */
+export const SWITCH_SETTLE_MS = 500;
 /** As {@link EVIDENCE_MS}, for a path that failed before: trying it again is not to cost much, ms. */
 export const EVIDENCE_AGAIN_MS = 4_000;
 /** A path that carries probes but not WireGuard's data is not taken for this long, ms, doubled each time. */

@@ -315,6 +315,8 @@ export class PathMachine {
     penalise(path, now);
     this.#choose(now);
     this.#doubt(now);
+    // For data the path is dead. The peer may know of addresses by now that we do not, and we of others.
+    this.#agenda.wantAnnounce();
   }
 
   #use({ name }: Path, isFresh: boolean, now: number): void {

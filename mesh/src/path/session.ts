@@ -6,6 +6,7 @@ import {
   HANDSHAKE_GAP_MAX_MS,
   HANDSHAKE_GAP_MS,
   QUIET_ACTIVE_MS,
+  SWITCH_SETTLE_MS,
 } from "./constants.js";
 import { isData, type WireGuardWatch } from "./wireguard-watch.js";
 
@@ -26,6 +27,8 @@ export class Session {
   /** When the path was taken into use: WireGuard is made to send on it once, whatever comes. */
   #begunAt = Number.POSITIVE_INFINITY;
   #evidenceMs = EVIDENCE_MS;
+  /** Before, what comes may still be of the path that was left. */
+  #settledAt = NEVER;
   /** Since when the wait was not a repetition. */
   #freshAt = NEVER;
   /** When it was last known that all is well. */
@@ -50,6 +53,7 @@ export class Session {
    */
   begin(now: number, evidenceMs: number = EVIDENCE_MS): void {
     this.#evidenceMs = evidenceMs;
+    this.#settledAt = this.#watch.isActive(now) ? now + SWITCH_SETTLE_MS : now;
     this.#await(now);
     this.#begunAt = now;
     this.#startedAt = NEVER;
@@ -77,6 +81,10 @@ export class Session {
     if (!this.#isWaiting) {
       if (this.#watch.hasLostSession(now)) this.begin(now);
       else if (now >= this.#quietAt(now)) this.#await(now);
+      return false;
+    }
+    if (now < this.#settledAt) {
+      this.#received = this.#watch.received;
       return false;
     }
     if (!this.#isUnseen || !this.#watch.hasSession(now) || !isData(this.#watch.received - this.#received))

@@ -13,6 +13,8 @@ import {
 import { decided, type History, histories, most, replay, works } from "./world/history.js";
 import { NETWORKS } from "./world/network.js";
 
+/** The same ones each time, unless more are asked for. */
+const IS_FIXED = process.env.PATH_HISTORIES === undefined;
 /** How many histories of two machines; more by PATH_HISTORIES. */
 const RUNS = Number(process.env.PATH_HISTORIES ?? 200);
 /** Long enough for a round of each side, and for the path that failed to be taken again, ms. */
@@ -74,7 +76,23 @@ function check(history: History): void {
 }
 
 describe("random histories of two machines", () => {
+  it("hear of new addresses when data is filtered on the path in use", () => {
+    check({
+      seed: 0,
+      hosts: [
+        { ipv6: "open", ipv4: "restricted" },
+        { ipv6: "open", ipv4: "open" },
+      ],
+      events: [
+        { afterMs: 0, event: { type: "brokers", areUp: false } },
+        { afterMs: 0, event: { type: "renumber", host: 1, network: "ipv4", isNoticed: false } },
+        { afterMs: 0, event: { type: "filter", host: 0, network: "ipv6", filters: true } },
+        { afterMs: 100, event: { type: "traffic", host: 0, isOn: false } },
+      ],
+    });
+  });
+
   it("meet when they can, stay, and do not storm", () => {
-    fc.assert(fc.property(histories, check), { numRuns: RUNS, endOnFailure: false });
+    fc.assert(fc.property(histories, check), { numRuns: RUNS, ...(IS_FIXED ? { seed: 1 } : {}) });
   });
 });

@@ -9,6 +9,8 @@ import { tiersOf } from "../../src/path/tiers.js";
 import { type Told, told } from "./world/facts.js";
 import { most } from "./world/history.js";
 
+/** The same ones each time, unless more are asked for. */
+const IS_FIXED = process.env.PATH_HISTORIES === undefined;
 /** How many histories of one machine; more by PATH_HISTORIES. */
 const RUNS = Number(process.env.PATH_HISTORIES ?? 1_500);
 
@@ -75,6 +77,6 @@ function check(isDecider: boolean, facts: readonly Told[]): void {
 
 describe("one machine that is told anything", () => {
   it("stays bounded, uses what was proven alone, and does not storm", () => {
-    fc.assert(fc.property(fc.boolean(), told, check), { numRuns: RUNS });
+    fc.assert(fc.property(fc.boolean(), told, check), { numRuns: RUNS, ...(IS_FIXED ? { seed: 1 } : {}) });
   });
 });
