@@ -5,6 +5,7 @@
 import { type Mosquitto, startMosquitto } from "./mosquitto.js";
 import { buildWorker, Process, removeWorker } from "./processes.js";
 import { type Row, tableOf, writeResults } from "./report.js";
+import { addressRows } from "./rows/addresses.js";
 import { channelRows } from "./rows/channel.js";
 import { eventLoopRows } from "./rows/event-loop.js";
 import { latencyRows } from "./rows/latency.js";
@@ -17,7 +18,7 @@ import { verifyingRows } from "./rows/verifying.js";
 
 interface Context {
   readonly pair: Pair;
-  /** The first six stay healthy to the end. */
+  /** Eleven. The first six stay healthy to the end. */
   readonly brokers: readonly Mosquitto[];
   readonly broker: Mosquitto;
   readonly flags: readonly string[];
@@ -29,10 +30,11 @@ const SECTIONS: Readonly<Record<string, (context: Context) => Promise<Row[]>>> =
   verifying: ({ pair }) => verifyingRows(pair.sender),
   starting: ({ pair, brokers }) => startingRows(pair.sender, brokers.slice(0, 3)),
   memory: ({ brokers, flags }) => memoryRows(brokers.slice(0, 6), flags),
+  addresses: ({ pair, brokers, flags }) => addressRows(pair, brokers, flags),
   "event-loop": ({ broker, flags }) => eventLoopRows(broker, flags),
   throughput: ({ pair, broker }) => throughputRows(pair, broker),
   channel: () => channelRows(),
-  latency: ({ pair, brokers }) => latencyRows(pair, brokers),
+  latency: ({ pair, brokers }) => latencyRows(pair, brokers.slice(0, 9)),
 };
 
 /** In the order in which they are shown. */
@@ -43,6 +45,7 @@ const SHOWN: readonly string[] = [
   "starting",
   "channel",
   "memory",
+  "addresses",
   "ranking",
   "event-loop",
 ];
@@ -66,7 +69,7 @@ async function main(closers: (() => unknown)[]): Promise<void> {
     return broker;
   };
   const broker = await start("127.0.9.1");
-  const others = Array.from({ length: 8 }, (_, i) => start(`127.0.9.${i + 2}`));
+  const others = Array.from({ length: 10 }, (_, i) => start(`127.0.9.${i + 2}`));
   const brokers = [broker, ...(await Promise.all(others))];
   const pair = { sender: new Process(flags), receiver: new Process(flags) };
   closers.push(

@@ -2,6 +2,7 @@
  * One process of a benchmark: does what it is told and answers with what it measured. Plain Node on the
  * built package.
  */
+import * as addresses from "./tasks/addresses.js";
 import * as bare from "./tasks/bare.js";
 import * as eventLoop from "./tasks/event-loop.js";
 import * as memory from "./tasks/memory.js";
@@ -11,7 +12,8 @@ import * as signatures from "./tasks/signatures.js";
 import * as starting from "./tasks/starting.js";
 
 /** What a process can be told to do. */
-export type Tasks = typeof bare &
+export type Tasks = typeof addresses &
+  typeof bare &
   typeof eventLoop &
   typeof memory &
   typeof peers &
@@ -20,6 +22,7 @@ export type Tasks = typeof bare &
   typeof starting;
 
 const tasks: Tasks = {
+  ...addresses,
   ...bare,
   ...eventLoop,
   ...memory,

@@ -81,7 +81,8 @@ async function rememberedMemory(
   };
 }
 
-async function grown(process: Process, grow: () => Promise<unknown>, count: number): Promise<number> {
+/** How much more memory is in use after something was done so many times, for each time. */
+export async function grown(process: Process, grow: () => Promise<unknown>, count: number): Promise<number> {
   const before = await process.call("usedMemory");
   await grow();
   return ((await process.call("usedMemory")) - before) / count;

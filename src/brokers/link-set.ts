@@ -70,23 +70,23 @@ export class LinkSet implements SlotOwner {
    */
   want(broker: Broker, watcher: LinkWatcher): () => void {
     const slot = this.#find(broker);
-    slot.watchers.add(watcher);
+    const stop = slot.watch(watcher);
     if (slot.state === "open") watcher.opened?.(slot);
     else this.#connections.keepDialling(slot);
-    return () => slot.watchers.delete(watcher);
+    return stop;
   }
 
   /** Keeps a broker connected, whatever happens to it, until {@link release}. */
   hold(broker: Broker, holder: unknown): LinkSlot {
     const slot = this.#find(broker);
-    slot.holders.add(holder);
+    slot.hold(holder);
     if (slot.state !== "open") this.#connections.keepDialling(slot);
     return slot;
   }
 
   /** Ends a {@link hold}; the connection stays until it is idle. */
   release(broker: Broker, holder: unknown): void {
-    this.#find(broker).holders.delete(holder);
+    this.#find(broker).release(holder);
   }
 
   /**
@@ -123,8 +123,7 @@ export class LinkSet implements SlotOwner {
   /** Leaves every broker, for good. */
   async close(graceful: boolean): Promise<void> {
     for (const slot of [...this.#slots.values()]) {
-      slot.watchers.clear();
-      slot.holders.clear();
+      slot.drop();
       this.#connections.leave(slot, graceful);
       slot.forget();
     }

@@ -83,13 +83,16 @@ export interface SlotOwner {
  */
 export type Membership = "none" | "lapsed" | "asking" | "granted" | "refused";
 
+const NOBODY: readonly unknown[] = [];
+
 /** The slot, as who looks after the connections may change it. */
 export class Slot implements LinkSlot, Subscriber {
   readonly known: KnownBroker<Slot>;
   readonly #owner: SlotOwner;
-  readonly watchers: Set<LinkWatcher> = new Set();
-  /** Held brokers are redialled and never left for idleness. */
-  readonly holders: Set<unknown> = new Set();
+  /** Where nothing is sent there are none: an address on many brokers has many slots. */
+  #watchers: Set<LinkWatcher> | undefined;
+  /** A few at most. Held brokers are redialled and never left for idleness. */
+  #holders: readonly unknown[] = NOBODY;
   readonly traffic: LinkTraffic = { sent: 0, acknowledged: 0, roundTripMs: undefined };
   membership: Membership = "none";
   openedAt = 0;
@@ -186,7 +189,28 @@ export class Slot implements LinkSlot, Subscriber {
   }
 
   get isWanted(): boolean {
-    return this.holders.size > 0 || this.watchers.size > 0;
+    return this.#holders.length > 0 || (this.#watchers?.size ?? 0) > 0;
+  }
+
+  hold(holder: unknown): void {
+    if (!this.#holders.includes(holder)) this.#holders = [...this.#holders, holder];
+  }
+
+  release(holder: unknown): void {
+    this.#holders = this.#holders.filter((other) => other !== holder);
+  }
+
+  /** Returns what ends it. */
+  watch(watcher: LinkWatcher): () => void {
+    this.#watchers ??= new Set();
+    this.#watchers.add(watcher);
+    return () => this.#watchers?.delete(watcher);
+  }
+
+  /** Nobody wants it any more. */
+  drop(): void {
+    this.#watchers = undefined;
+    this.#holders = NOBODY;
   }
 
   /** Whether it was ever asked for. */
@@ -235,12 +259,12 @@ export class Slot implements LinkSlot, Subscriber {
 
   /** Tells those who want it that it is open. */
   tellOpened(): void {
-    for (const watcher of [...this.watchers]) watcher.opened?.(this);
+    for (const watcher of [...(this.#watchers ?? [])]) watcher.opened?.(this);
   }
 
   /** Tells them that it is not. */
   tellFailed(error: BrokerError): void {
-    for (const watcher of [...this.watchers]) watcher.failed?.(this, error);
+    for (const watcher of [...(this.#watchers ?? [])]) watcher.failed?.(this, error);
   }
 
   /** Nobody has used it for long. */

