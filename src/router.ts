@@ -125,10 +125,9 @@ export class Router extends Emitter<RouterEvents> implements AsyncDisposable {
       onSilent: () => this.#inbound.changed(),
     });
     this.#routes = new RoutingTable(settings, (broker) => this.#connections.isUsable(broker));
-    this.#inbound = new InboundSet(this.#links, {
-      ...settings,
-      rankings: this.#routes.rankings(this.address),
-    });
+    const { inboundBrokers, reserveBrokers } = settings;
+    const rankings = this.#routes.rankings(this.address);
+    this.#inbound = new InboundSet(this.#links, { inboundBrokers, reserveBrokers, rankings });
     this.#mailbox = new Mailbox(
       { present: () => this.registered("message"), emit: (message) => this.emit("message", message) },
       (error, message) => this.#reporter.failed(error, message),

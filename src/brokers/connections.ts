@@ -41,6 +41,8 @@ type Close = (signal: AbortSignal | undefined) => Promise<void>;
 export class Connections {
   readonly #options: ConnectionsOptions;
   readonly #brokers = new Map<string, Known>();
+  /** Those in rankings. */
+  readonly #ranked = new Map<string, Broker>();
   /** They are looked for often. */
   readonly #ids = new WeakMap<Broker, string>();
   /** The addresses on these connections, and what closes each. */
@@ -104,6 +106,14 @@ export class Connections {
     return this.#options.transports.some((transport) => portOf(broker, transport) !== undefined);
   }
 
+  /** The same broker as one object for all addresses, which each have a ranking of their own. */
+  same(broker: Broker): Broker {
+    const id = this.#idOf(broker);
+    const same = this.#ranked.get(id) ?? broker;
+    this.#ranked.set(id, same);
+    return same;
+  }
+
   /** What is known of a broker, which may have been dialled or not. */
   find(broker: Broker): Known {
     const id = this.#idOf(broker);
@@ -141,7 +151,7 @@ export class Connections {
       if (slot.state !== "waiting") continue;
       const { known } = slot;
       known.retryAt = Math.max(Math.min(known.retryAt, latest), mayBeTriedAt(known, this.#options));
-      slot.askAgainAt = Math.min(slot.askAgainAt, latest);
+      if (slot.refusal) slot.refusal.askAgainAt = Math.min(slot.refusal.askAgainAt, latest);
       if (slot.isWanted) this.#retry.set(slot.retryAt);
     }
   }
@@ -298,14 +308,12 @@ export class Connections {
   #settle(slot: Slot, now: number): void {
     const { refusal } = slot;
     if (refusal) {
-      slot.refusals++;
-      slot.refusedAt = now;
-      slot.askAgainAt = now + backOffMs(slot.refusals, slot.openedAt > 0, slot.isUrgent);
-      if (slot.isWanted) this.#retry.set(slot.askAgainAt);
+      refusal.at = now;
+      refusal.askAgainAt = now + backOffMs(refusal.count, slot.openedAt > 0, slot.isUrgent);
+      if (slot.isWanted) this.#retry.set(refusal.askAgainAt);
       slot.changed();
-      slot.tellFailed(refusal);
+      slot.tellFailed(refusal.error);
     } else {
-      slot.refusals = 0;
       slot.openedAt = now;
       slot.lastUse = now;
       slot.changed();

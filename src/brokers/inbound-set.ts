@@ -56,7 +56,8 @@ interface Front {
  */
 export class InboundSet {
   readonly #links: LinkSet;
-  readonly #options: InboundSetOptions;
+  readonly #inboundBrokers: number;
+  readonly #reserveBrokers: number;
   readonly #fronts: readonly Front[];
   readonly #alarm: Alarm = new Alarm((now) => this.#review(now));
   #remembered: readonly Broker[] = [];
@@ -66,9 +67,10 @@ export class InboundSet {
 
   constructor(links: LinkSet, options: InboundSetOptions) {
     this.#links = links;
-    this.#options = options;
+    this.#inboundBrokers = options.inboundBrokers;
+    this.#reserveBrokers = options.reserveBrokers;
     this.#fronts = options.rankings.map((ranking) => ({
-      ranking: ranking.slice(0, MAX_HELD),
+      ranking: ranking.slice(0, MAX_HELD).map((broker) => links.same(broker)),
       held: 0,
       grownAt: -NEVER,
     }));
@@ -125,7 +127,7 @@ export class InboundSet {
     return this.#fronts.map((front) =>
       this.#held(front)
         .filter(isOpen)
-        .slice(0, this.#options.inboundBrokers)
+        .slice(0, this.#inboundBrokers)
         .map(({ broker }) => broker),
     );
   }
@@ -162,7 +164,7 @@ export class InboundSet {
     this.#reviewing = true;
     this.#links.urgent = !this.#isListening();
     const times = this.#fronts.map((front) => this.#reviewFront(front, now));
-    if (this.listening().some((brokers) => brokers.length === this.#options.inboundBrokers)) {
+    if (this.listening().some((brokers) => brokers.length === this.#inboundBrokers)) {
       for (const broker of this.#remembered) this.#links.release(broker, REMEMBERED);
       this.#remembered = [];
     }
@@ -171,14 +173,13 @@ export class InboundSet {
   }
 
   #reviewFront(front: Front, now: number): number {
-    const { inboundBrokers, reserveBrokers } = this.#options;
-    const enough = inboundBrokers + reserveBrokers;
+    const enough = this.#inboundBrokers + this.#reserveBrokers;
     const held = this.#held(front);
     const open = held.filter(isOpen).length;
     if (open + held.filter((slot) => isHopeful(slot, now)).length >= enough)
       return this.#shrink(front, enough, now);
     if (front.held === front.ranking.length) return NEVER;
-    const paceMs = open < inboundBrokers ? this.#firstPaceMs(held, now) : PACE_MS;
+    const paceMs = open < this.#inboundBrokers ? this.#firstPaceMs(held, now) : PACE_MS;
     const [next] = front.ranking.slice(front.held);
     // What is connected for another address costs no dialling.
     const isConnected = next !== undefined && this.#links.isConnected(next);

@@ -52,6 +52,11 @@ export class LinkSet implements SlotOwner {
     return this.#find(broker);
   }
 
+  /** The same broker as one object for all addresses. */
+  same(broker: Broker): Broker {
+    return this.#connections.same(broker);
+  }
+
   /** Whether a broker is connected, for this address or another: to listen on it, too, costs no dialling. */
   isConnected(broker: Broker): boolean {
     return this.#connections.find(broker).state === "open";

@@ -83,6 +83,16 @@ export interface SlotOwner {
  */
 export type Membership = "none" | "lapsed" | "asking" | "granted" | "refused";
 
+/** An address's topic was refused. */
+export interface Refusal {
+  readonly error: BrokerError;
+  /** How often in a row. */
+  readonly count: number;
+  /** When, and when it is asked for again. */
+  at: number;
+  askAgainAt: number;
+}
+
 const NOBODY: readonly unknown[] = [];
 
 /** The slot, as who looks after the connections may change it. */
@@ -100,11 +110,7 @@ export class Slot implements LinkSlot, Subscriber {
   lastUse = 0;
   /** When this address asked for it. */
   #askedAt = -NEVER;
-  /** Why its topic was refused, how often in a row, when, and when it is asked for again. */
-  refusal: BrokerError | undefined;
-  refusals = 0;
-  refusedAt: number = -NEVER;
-  askAgainAt = 0;
+  refusal: Refusal | undefined;
   #told: LinkState = "idle";
 
   constructor(known: KnownBroker<Slot>, owner: SlotOwner) {
@@ -149,19 +155,19 @@ export class Slot implements LinkSlot, Subscriber {
   }
 
   get lastError(): BrokerError | undefined {
-    return this.refusal ?? this.known.lastError;
+    return this.refusal?.error ?? this.known.lastError;
   }
 
   get failures(): number {
-    return this.known.failures + this.refusals;
+    return this.known.failures + (this.refusal?.count ?? 0);
   }
 
   get failedAt(): number {
-    return Math.max(this.known.failedAt, this.refusedAt);
+    return Math.max(this.known.failedAt, this.refusal?.at ?? -NEVER);
   }
 
   get retryAt(): number {
-    return this.known.state === "open" ? this.askAgainAt : this.known.retryAt;
+    return this.known.state === "open" ? (this.refusal?.askAgainAt ?? 0) : this.known.retryAt;
   }
 
   get dialledAt(): number {
@@ -241,7 +247,8 @@ export class Slot implements LinkSlot, Subscriber {
   onAnswer(error: BrokerError | undefined): void {
     if (!this.isMember) return;
     this.membership = error ? "refused" : "granted";
-    this.refusal = error;
+    const count = (this.refusal?.count ?? 0) + 1;
+    this.refusal = error && { error, count, at: -NEVER, askAgainAt: NEVER };
     this.#owner.answered(this);
   }
 
