@@ -133,18 +133,16 @@ export class Router extends Emitter<RouterEvents> implements AsyncDisposable {
       (error, message) => this.#reporter.failed(error, message),
     );
     if (settings.onMessage) this.#mailbox.addHandler(settings.onMessage);
-    const shared = {
-      address: this.address,
-      identity,
-      settings,
-      links: this.#links,
-      outbox: this.#outbox,
-      wallNow,
-    };
+    const [address, links, outbox] = [this.address, this.#links, this.#outbox];
     const isKnown = (from: string): boolean =>
       settings.accept !== undefined || this.#routes.foundAt(from).length > 0;
     this.#receiver = new Receiver({
-      ...shared,
+      address,
+      identity,
+      settings,
+      links,
+      outbox,
+      wallNow,
       isKnown,
       hasRoom: (from) => !this.#mailbox.isFullFor(from, isKnown),
       onAccepted: (messages) => this.#handOver(messages),
@@ -155,7 +153,12 @@ export class Router extends Emitter<RouterEvents> implements AsyncDisposable {
       schedule: (at) => this.#inboxAlarm.set(at),
     });
     const context: PipeContext = {
-      ...shared,
+      address,
+      identity,
+      settings,
+      links,
+      outbox,
+      wallNow,
       routes: this.#routes,
       schedule: (at) => this.#outboxAlarm.set(at),
       lifecycle: this.#lifecycle,

@@ -145,10 +145,17 @@ export class Receiver {
   constructor(options: ReceiverOptions) {
     this.#options = options;
     this.#verifier = new Verifier(options.settings.verify, (error) => options.onFailed("verify", error));
-    this.#acks = new Acks({ ...options, onFailed: (error) => options.onFailed("identity.sign", error) });
+    const { address, identity, links, isKnown, onFailed } = options;
+    this.#acks = new Acks({
+      identity,
+      links,
+      isKnown,
+      onFailed: (error) => onFailed("identity.sign", error),
+    });
     this.#opener = new Opener({
-      ...options,
-      onFailed: (error) => options.onFailed("identity.sharedSecret", error),
+      address,
+      identity,
+      onFailed: (error) => onFailed("identity.sharedSecret", error),
     });
     this.#inbox = new Inbox({
       gapTimeoutMs: options.settings.gapTimeoutMs,
