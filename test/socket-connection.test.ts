@@ -70,6 +70,15 @@ it("keeps nothing back for longer than a moment while the thread is busy", async
   expect(calls.join("+")).toBe("a+b+c+d");
 });
 
+it("hands over what was written before it was destroyed", async () => {
+  const { connection, calls } = await openOne();
+  await turn();
+  connection.write(bytes("a"));
+  connection.write(bytes("b"));
+  connection.destroy();
+  expect(calls).toEqual(["a+b"]);
+});
+
 it("keeps back nothing long", async () => {
   const { connection, calls } = await openOne();
   await turn();

@@ -79,6 +79,8 @@ export class SocketConnection implements Connection {
   destroy(): void {
     this.#isOver = true;
     this.#opening.abort();
+    // What was written is the system's to send.
+    this.#socket?.uncork();
     this.#socket?.destroy();
   }
 
