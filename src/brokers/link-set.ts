@@ -130,7 +130,8 @@ export class LinkSet implements SlotOwner {
     for (const slot of [...this.#slots.values()]) {
       slot.drop();
       this.#connections.leave(slot, graceful);
-      slot.forget();
+      // It stays here: what each broker did can be asked for after the end.
+      slot.known.users.delete(slot);
     }
     await this.#connections.left();
   }

@@ -68,6 +68,8 @@ describe("close", () => {
     expect(await Promise.all(sends)).not.toContain(0);
     await Promise.all([closed, again]);
     expect(shown).toHaveLength(100);
+    // What each broker did is told after the end as well.
+    expect(ann.stats().brokers).toMatchObject([{ acknowledged: 100 }]);
   });
 
   it("is immediate with a signal that has fired: what waits is told so", async () => {
