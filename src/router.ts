@@ -20,7 +20,6 @@ import {
   parsePipeOptions,
   parseProbeOptions,
   parseRouterOptions,
-  parseSendOptions,
   parseSignal,
   parseStartOptions,
   type RouterOptions,
@@ -33,14 +32,13 @@ import { Mailbox, type MessageHandler } from "./receiving/mailbox.js";
 import { type Accepted, Receiver } from "./receiving/receiver.js";
 import { Reporter } from "./reporter.js";
 import type { Delivery } from "./sending/delivery.js";
-import { bytesOrZero, messageOf } from "./sending/message-bytes.js";
 import { Outbox } from "./sending/outbox.js";
 import type { PipeContext } from "./sending/pipe-context.js";
 import { Pipes } from "./sending/pipes.js";
 import { interleave, RoutingTable } from "./sending/routing-table.js";
 import type { ProbeResult, SmartPipe } from "./sending/smart-pipe.js";
 import { brokerStats, type RouterStats } from "./statistics.js";
-import { addressOf, type Broker } from "./wire/broker-pool.js";
+import { addressOf } from "./wire/broker-pool.js";
 import { type Identity, identityAddress, parseAddress } from "./wire/identity.js";
 import { PACKET_OVERHEAD } from "./wire/packet.js";
 import { sealedLength } from "./wire/seal.js";
@@ -375,34 +373,9 @@ export class Router extends Emitter<RouterEvents> implements AsyncDisposable {
 
   #handOver(messages: readonly Accepted[]): void {
     for (const accepted of messages) {
-      const { packet, sealed, slot } = accepted;
-      const message = inboundMessage(accepted, async (answer, options = {}) => {
-        // Before anything is waited for: the router may be closed next.
-        const bytes = messageOf(answer, this.#settings);
-        const wait = parseSendOptions(options);
-        throwIfAborted(wait.signal);
-        this.#lifecycle.checkRunning();
-        // Who can seal can open.
-        const encrypt = sealed || this.#settings.encrypt;
-        return await this.#lifecycle.track(this.#reply(packet.source, slot.broker, encrypt, bytes, wait));
-      });
       this.#reporter.received();
-      this.#mailbox.put(message);
+      this.#mailbox.put(inboundMessage(accepted, this.#pipes));
     }
-  }
-
-  async #reply(
-    to: string,
-    broker: Broker,
-    encrypt: boolean,
-    message: Uint8Array,
-    wait: Wait,
-  ): Promise<number> {
-    // It was there a moment ago.
-    this.#routes.found(to, broker);
-    const { signal } = wait;
-    const pipe = await this.#pipes.take(to, parsePipeOptions({ useCache: true, signal }, encrypt));
-    return await bytesOrZero(pipe.goOn(message, wait));
   }
 
   /** A broker's state has changed: who is listened on, and what is kept for the next start. */

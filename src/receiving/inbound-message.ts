@@ -1,14 +1,12 @@
 import type { InboundMessage } from "../message.js";
+import type { Pipes } from "../sending/pipes.js";
 import { addressOf } from "../wire/broker-pool.js";
 import type { Accepted } from "./receiver.js";
 
 const textDecoder: TextDecoder = new TextDecoder("utf-8", { ignoreBOM: true });
 
 /** A message as the application gets it. */
-export function inboundMessage(
-  { packet, data, sealed, slot }: Accepted,
-  reply: InboundMessage["reply"],
-): InboundMessage {
+export function inboundMessage({ packet, data, sealed, slot }: Accepted, pipes: Pipes): InboundMessage {
   return {
     data,
     text: () => textDecoder.decode(data),
@@ -18,6 +16,6 @@ export function inboundMessage(
     sentAt: packet.timestamp * 1000,
     broker: addressOf(slot.broker),
     sealed,
-    reply,
+    reply: (answer, options = {}) => pipes.reply(packet.source, slot.broker, sealed, answer, options),
   };
 }

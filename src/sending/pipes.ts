@@ -1,8 +1,10 @@
-import { abortable } from "../base/abort.js";
+import { abortable, throwIfAborted } from "../base/abort.js";
 import { monotonicNow, NEVER } from "../base/alarm.js";
 import type { InboundSet } from "../brokers/inbound-set.js";
-import type { PipeSettings } from "../options.js";
+import type { SendOptions } from "../message.js";
+import { type PipeSettings, parsePipeOptions, parseSendOptions, type Wait } from "../options.js";
 import type { Broker } from "../wire/broker-pool.js";
+import { bytesOrZero, messageOf } from "./message-bytes.js";
 import { PipeCache } from "./pipe-cache.js";
 import type { PipeContext } from "./pipe-context.js";
 import { interleave } from "./routing-table.js";
@@ -36,6 +38,42 @@ export class Pipes {
     const pipe = await abortable(taken, signal);
     if (hinted.length > 0) pipe.hinted = hinted;
     return pipe;
+  }
+
+  /**
+   * Sends an answer to where a message came from.
+   * @param broker - by which it came
+   */
+  async reply(
+    to: string,
+    broker: Broker,
+    sealed: boolean,
+    answer: string | Uint8Array,
+    options: SendOptions,
+  ): Promise<number> {
+    const { lifecycle, settings } = this.#context;
+    // Before anything is waited for: the router may be closed next.
+    const bytes = messageOf(answer, settings);
+    const wait = parseSendOptions(options);
+    throwIfAborted(wait.signal);
+    lifecycle.checkRunning();
+    // Who can seal can open.
+    const encrypt = sealed || settings.encrypt;
+    return await lifecycle.track(this.#reply(to, broker, encrypt, bytes, wait));
+  }
+
+  async #reply(
+    to: string,
+    broker: Broker,
+    encrypt: boolean,
+    message: Uint8Array,
+    wait: Wait,
+  ): Promise<number> {
+    // It was there a moment ago.
+    this.#context.routes.found(to, broker);
+    const { signal } = wait;
+    const pipe = await this.take(to, parsePipeOptions({ useCache: true, signal }, encrypt));
+    return await bytesOrZero(pipe.goOn(message, wait));
   }
 
   /** The router is closed. */
