@@ -1,3 +1,5 @@
+/** @module sidewire */
+
 export type { Emitter } from "./base/emitter.js";
 export {
   AbortError,

@@ -1,3 +1,5 @@
+/** @module sidewire/libsecp256k1 */
+
 import { instantiateSecp256k1, type Secp256k1 } from "@bitauth/libauth";
 import { sha1 } from "@noble/hashes/legacy.js";
 import { bytesToHex, randomBytes } from "@noble/hashes/utils.js";

@@ -1,2 +1,4 @@
+/** @module sidewire/node */
+
 export { FileHintStore } from "./node/file-hint-store.js";
 export { type NtpClock, type NtpClockOptions, ntpClock } from "./node/ntp-clock.js";

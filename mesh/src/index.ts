@@ -1,3 +1,5 @@
+/** @module sidewire-mesh */
+
 export { MeshError, type MeshErrorCode } from "./errors.js";
 export type * from "./info.js";
 export { Mesh, type MeshEvents, type MeshOptions } from "./mesh.js";

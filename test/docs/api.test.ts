@@ -4,10 +4,15 @@ import { describe, expect, it } from "vitest";
 import { type Block, parsePage, ROOT } from "./pages.js";
 import { type Program, typeErrors } from "./programs.js";
 
-/** What the examples take as given, on one line so that theirs keep their numbers. */
+/** What the examples of a package take as given, on one line so that theirs keep their numbers. */
 const GIVEN = [
   'import { AppPacket, type BrokerPool, brokerScore, defaultBrokers, Keypair, MessageType, parseBrokerPool, rankBrokers, Router, SidewireError, type SmartPipe } from "sidewire";',
   "declare const router: Router, pipe: SmartPipe, keys: Keypair, address: string, retryLater: () => void;",
+].join(" ");
+
+const GIVEN_TO_MESH = [
+  'import { Mesh, MeshError, linkLocalAddress, pairOf } from "sidewire-mesh";',
+  "declare const privateKey: Uint8Array, publicKey: Uint8Array, createIt: () => void;",
 ].join(" ");
 
 /** The examples in the comments of a source file. */
@@ -22,7 +27,8 @@ function examplesIn(file: string): Block[] {
 
 /** A block in braces, since an example may have names of its own for what is given. */
 function programOf(block: Block): Program {
-  const text = /^import\b/m.test(block.text) ? `\n${block.text}` : `${GIVEN} {\n${block.text}\n}`;
+  const given = block.page.startsWith("mesh/") ? GIVEN_TO_MESH : GIVEN;
+  const text = /^import\b/m.test(block.text) ? `\n${block.text}` : `${given} {\n${block.text}\n}`;
   return {
     page: block.page,
     name: block.page,
@@ -32,11 +38,17 @@ function programOf(block: Block): Program {
 }
 
 describe("the examples in the API documentation", () => {
-  const files = readdirSync(join(ROOT, "src"), { recursive: true, encoding: "utf8" });
-  const examples = files.filter((name) => name.endsWith(".ts")).flatMap((name) => examplesIn(`src/${name}`));
+  const examples = ["src", "mesh/src"].flatMap((folder) =>
+    readdirSync(join(ROOT, folder), { recursive: true, encoding: "utf8" })
+      .filter((name) => name.endsWith(".ts"))
+      .flatMap((name) => examplesIn(`${folder}/${name}`))
+      // A format on the wire.
+      .filter(({ language }) => language !== "text"),
+  );
 
   it("are there", () => {
     expect(examples.length).toBeGreaterThan(10);
+    expect(examples.map(({ page }) => page)).toContain("mesh/src/pair.ts");
     expect(examples.filter(({ language }) => language !== "ts")).toEqual([]);
   });
 

@@ -1,19 +1,25 @@
-import { execFileSync } from "node:child_process";
+import { spawnSync } from "node:child_process";
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { ROOT } from "./pages.js";
 
 /** What every machine that follows the documentation has, or is told to install. */
 const TOOLS: ReadonlySet<string> = new Set([
-  ..."cat cd chmod chown cp curl echo export install ls mkdir printf rm set sudo true".split(" "),
+  ..."apt-get cat cd chmod chown cp curl echo export install ls mkdir printf rm set true umask".split(" "),
+  ..."ip nft ping systemctl wg wg-quick".split(" "),
   ..."certbot docker git mosquitto mosquitto_passwd mosquitto_pub mosquitto_sub openssl pip".split(" "),
 ]);
 
 /** What npm does without a script. */
 const NPM_COMMANDS = new Set(["ci", "install", "pack", "publish"]);
 
+/** The project's own commands: the files that are run, as they were built. */
+const OWN = new Map([
+  ["sidewire", "dist/cli.js"],
+  ["sidewire-mesh", "mesh/bin/sidewire-mesh.js"],
+]);
+
 interface PackageJson {
-  readonly bin?: Readonly<Record<string, string>>;
   readonly scripts: Readonly<Record<string, string>>;
 }
 
@@ -38,6 +44,9 @@ function problemOfCommand(
   named: ReadonlySet<string>,
 ): string | undefined {
   const [first = "", second = ""] = args;
+  if (name === "sudo") return problemOfCommand(args, named);
+  const own = name.replace("node_modules/.bin/", "");
+  if (OWN.has(own)) return problemOfOwn(own, args);
   if (name === "npm") return problemOfNpm(first, second);
   if (name === "npx") return problemOfNpx(first, args.slice(1));
   // Not a module that comes with the language, as in `python3 -m http.server`.
@@ -52,7 +61,7 @@ function problemOfNpm(command: string, name: string): string | undefined {
 }
 
 function problemOfNpx(name: string, args: readonly string[]): string | undefined {
-  if (name === "sidewire") return problemOfOwn(args);
+  if (OWN.has(name)) return problemOfOwn(name, args);
   if (!existsSync(join(ROOT, "node_modules/.bin", name))) return `no command ${name}`;
   return args
     .map((arg) => (/^[\w./-]+\/[\w./-]+$/.test(arg) ? problemOfFile(arg, new Set()) : undefined))
@@ -66,22 +75,22 @@ function problemOfFile(path: string, named: ReadonlySet<string>): string | undef
 const helpTexts = new Map<string, string>();
 
 /** Asks the command itself, as it was built. */
-function problemOfOwn([subcommand = "", ...args]: readonly string[]): string | undefined {
-  const file = project.bin?.sidewire;
-  if (file === undefined) return "package.json has no bin";
+function problemOfOwn(name: string, [subcommand = "", ...args]: readonly string[]): string | undefined {
   if (subcommand.startsWith("-")) return undefined;
-  try {
-    if (!helpTexts.has(subcommand)) {
-      const help = execFileSync(process.execPath, [join(ROOT, file), subcommand, "--help"], {
-        encoding: "utf8",
-      });
-      helpTexts.set(subcommand, help);
-    }
-  } catch (error) {
-    return `no subcommand ${subcommand}: ${String(error)}`;
-  }
-  const help = helpTexts.get(subcommand) ?? "";
-  if (!new RegExp(`\\b${subcommand}\\b`).test(help)) return `no subcommand ${subcommand}`;
-  const unknown = args.find((arg) => /^--\w/.test(arg) && !help.includes(arg.replace(/=.*/, "")));
+  const help = helpOf(name, subcommand);
+  if (!new RegExp(`^Usage: ${name} ${subcommand}\\b`, "m").test(help)) return `no subcommand ${subcommand}`;
+  // What stands behind `--` is another program's.
+  const own = args.slice(0, args.includes("--") ? args.indexOf("--") : undefined);
+  const unknown = own.find((arg) => /^--?[a-z]/.test(arg) && !help.includes(` ${arg.replace(/=.*/, "")}`));
   return unknown === undefined ? undefined : `no option ${unknown}`;
+}
+
+function helpOf(name: string, subcommand: string): string {
+  const key = `${name} ${subcommand}`;
+  const known = helpTexts.get(key);
+  if (known !== undefined) return known;
+  const args = [join(ROOT, OWN.get(name) ?? ""), subcommand, "--help"];
+  const { stdout } = spawnSync(process.execPath, args, { encoding: "utf8" });
+  helpTexts.set(key, stdout);
+  return stdout;
 }

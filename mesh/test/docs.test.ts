@@ -1,0 +1,76 @@
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { describe, expect, it } from "vitest";
+import type { NatVerdict } from "../src/info.js";
+import * as C from "../src/path/constants.js";
+import { reasonFor } from "../src/path/reason.js";
+
+const MESH = join(import.meta.dirname, "..");
+const read = (path: string): string => readFileSync(join(MESH, path), "utf8");
+
+/** The rows of all tables, cell by cell. */
+function rowsOf(page: string): string[][] {
+  return Array.from(page.matchAll(/^\| (.+) \|$/gm), ([, row = ""]) => row.split(" | "));
+}
+
+describe("the README of the mesh", () => {
+  it("has every command in its table, and no other", () => {
+    const [, table = ""] = read("README.md").split(/^## The command$/m);
+    const rows = rowsOf(table.split(/^## /m)[0] ?? "").slice(2);
+    const told = rows.flatMap(([cell = ""]) =>
+      Array.from(cell.matchAll(/`([a-z]+)[^`]*`/g), ([, name = ""]) => name),
+    );
+    const source = read("src/cli/program.ts");
+    const known = Array.from(source.matchAll(/\.command\("([a-z]+)/g), ([, name = ""]) => name);
+    expect(known.length).toBeGreaterThan(5);
+    expect([...told, "help"].toSorted()).toEqual(known.toSorted());
+  });
+});
+
+describe("the page about NATs", () => {
+  const page = read("docs/nat.md");
+  const cases: readonly (readonly [NatVerdict, NatVerdict])[] = [
+    ["symmetric", "symmetric"],
+    ["symmetric", "stable"],
+    ["blocked", "stable"],
+    ["stable", "blocked"],
+  ];
+
+  it.each(cases)("has the words for %s here and %s at the peer", (ownNat, peerNat) => {
+    const reason = reasonFor({
+      state: "probing",
+      candidates: 1,
+      isProven: false,
+      isHeard: false,
+      isFiltered: false,
+      ownNat,
+      peerNat,
+    });
+    expect(page).toContain(`| ${reason} |`);
+  });
+});
+
+describe("the limits on the page about security", () => {
+  const rows = new Map(
+    rowsOf(read("docs/security.md").split("## Limits in numbers")[1] ?? "").map(([what = "", limit = ""]) => [
+      what,
+      limit,
+    ]),
+  );
+
+  it.each([
+    [
+      "probes that seek a path to one peer, all its candidates together",
+      `${C.PEER_PER_SECOND} a second, ${C.PEER_BURST} at once`,
+    ],
+    ["announces that events cause", `${C.ANNOUNCE_BURST} at once, one in ${1 / C.ANNOUNCE_PER_SECOND} s`],
+    [
+      "candidates kept of one peer; of one address of it; only seen",
+      `${C.REMOTE_CANDIDATES}; ${C.CANDIDATES_PER_ADDRESS}; ${C.SEEN_PATHS}`,
+    ],
+    ["how long a candidate that is announced no more is kept", `${C.VANISHED_MS / 1000} s`],
+    ["how long a path that was only seen is kept", `${C.SEEN_MS / 1000} s`],
+  ])("has the code's figures: %s", (what, limit) => {
+    expect(rows.get(what)).toBe(limit);
+  });
+});
