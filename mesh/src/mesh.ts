@@ -360,11 +360,19 @@ export class Mesh extends EventEmitter<MeshEvents> implements AsyncDisposable {
     const endpoint = parseEndpoint(path);
     if (endpoint === undefined) return;
     try {
+      if (isFresh && (await this.#hasNewSession(name))) return;
       await this.#device.use(name, endpoint, { isFresh });
     } catch (error) {
       this.#warn(error);
     }
     this.#lookLater();
+  }
+
+  /** Whether there was a handshake since WireGuard was last looked at: a session that must not be thrown away. */
+  async #hasNewSession(name: string): Promise<boolean> {
+    const before = this.#peers.get(name)?.lastHandshake;
+    this.#takeState(await this.#device.read());
+    return this.#peers.get(name)?.lastHandshake !== before;
   }
 
   readonly #warn = (error: unknown): void => {

@@ -38,6 +38,11 @@ export class Peer {
     this.#hands = hands;
   }
 
+  /** Of the last handshake that WireGuard showed, Unix seconds. */
+  get lastHandshake(): number | undefined {
+    return this.#shown.lastHandshake;
+  }
+
   /** Tells the machine a fact, and does what it decides. */
   take(fact: Fact): void {
     if (this.#isClosed) return;
