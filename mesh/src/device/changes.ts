@@ -53,7 +53,32 @@ export function noChanges(incarnation: string): Changes {
   return { version: 1, incarnation, isCreated: false, hasTable: false, peers: {} };
 }
 
-/** What is known of a peer once it was told to use an endpoint. */
+/**
+ * What is known of the peers that we have not changed yet, after a look at what is there now. One that the other side
+ * found first sends there already when we change it: it is not what the user set.
+ * @param changed - the records of those that we changed
+ */
+export function noteUntouched(
+  records: Readonly<Record<string, PeerRecord>>,
+  changed: Readonly<Record<string, PeerRecord>>,
+  state: DeviceState,
+): Record<string, PeerRecord> {
+  const { peers } = noteOthers(records, state);
+  const untouched = state.peers.filter(({ publicKey }) => changed[publicKey] === undefined);
+  return Object.fromEntries(
+    untouched.map((peer) => [peer.publicKey, peers[peer.publicKey] ?? recordFound(peer)]),
+  );
+}
+
+function recordFound({ endpointText, keepaliveS, receivedBytes }: DevicePeer): PeerRecord {
+  const endpoint = endpointText ?? null;
+  return { before: { endpoint, keepaliveS }, endpoints: [], keepaliveS, seen: { endpoint, receivedBytes } };
+}
+
+/**
+ * What is known of a peer once it was told to use an endpoint.
+ * @param record - what was known before
+ */
 export function recordUse(
   record: PeerRecord | undefined,
   peer: DevicePeer,

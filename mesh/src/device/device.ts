@@ -2,7 +2,7 @@ import { EventEmitter } from "node:events";
 import { MeshError } from "../errors.js";
 import { type Endpoint, formatEndpoint } from "../ip/endpoint.js";
 import { formatKey } from "../wireguard-key.js";
-import { type Changes, noChanges, noteOthers, recordUse } from "./changes.js";
+import { type Changes, noChanges, noteOthers, noteUntouched, type PeerRecord, recordUse } from "./changes.js";
 import { checkConfigured, checkInterfaceName, checkOverlay, checkPeers } from "./checks.js";
 import { formatCommand, Recorder, type Runner } from "./command.js";
 import {
@@ -46,6 +46,8 @@ export class Device extends EventEmitter<DeviceEvents> implements AsyncDisposabl
   #monitor: Monitor | undefined;
   #state: DeviceState;
   #changes: Changes = noChanges("");
+  /** Peers that we have not changed yet. */
+  #untouched: Readonly<Record<string, PeerRecord>> = {};
   /** What the nft table is to be, and what nft said of it when it was made. */
   #table: { readonly wanted: NftTable; readonly shown: string } | undefined;
   #maintaining: Promise<void> | undefined;
@@ -100,6 +102,7 @@ export class Device extends EventEmitter<DeviceEvents> implements AsyncDisposabl
       throw new MeshError("NOT_CONFIGURED", `${this.name} is down: \`ip link set dev ${this.name} up\``);
     this.#state = checkConfigured(await this.#reader.state(signal));
     await this.#adopt(left, link);
+    await this.#noteOthers();
     if (this.#recorder === undefined) this.#monitor = new Monitor(this.#programs, () => this.#wake());
   }
 
@@ -140,7 +143,7 @@ export class Device extends EventEmitter<DeviceEvents> implements AsyncDisposabl
       if (peer === undefined) throw new MeshError("NO_PEER", `${this.name} has no peer ${publicKey}`);
       const to = formatEndpoint(endpoint);
       const use = { endpoint: to, keepaliveS: KEEPALIVE_S, isFresh };
-      const record = recordUse(this.#changes.peers[publicKey], peer, use);
+      const record = recordUse(this.#changes.peers[publicKey] ?? this.#untouched[publicKey], peer, use);
       await this.#write({ ...this.#changes, peers: { ...this.#changes.peers, [publicKey]: record } });
       const command = isFresh ? renewPeer(this.name, peer, use) : useEndpoint(this.name, publicKey, endpoint);
       await this.#changer.run(command, either);
@@ -324,6 +327,7 @@ export class Device extends EventEmitter<DeviceEvents> implements AsyncDisposabl
   async #noteOthers(): Promise<void> {
     const { peers, isChanged } = noteOthers(this.#changes.peers, this.#state);
     const changes = { ...this.#changes, peers };
+    this.#untouched = noteUntouched(this.#untouched, peers, this.#state);
     if (isChanged) await this.#write(changes);
     else this.#changes = changes;
   }

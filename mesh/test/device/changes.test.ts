@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { noteOthers, type PeerRecord, recordUse } from "../../src/device/changes.js";
+import { noteOthers, noteUntouched, type PeerRecord, recordUse } from "../../src/device/changes.js";
 import type { DevicePeer, DeviceState } from "../../src/device/state.js";
 import { restorePeers } from "../../src/device/undo.js";
 
@@ -34,6 +34,7 @@ class Model {
   peer: DevicePeer;
   wanted: { endpoint: string | undefined; keepaliveS: number };
   records: Record<string, PeerRecord> = {};
+  untouched: Record<string, PeerRecord> = {};
 
   constructor(endpointText: string | undefined, keepaliveS: number) {
     this.peer = {
@@ -48,6 +49,7 @@ class Model {
       keepaliveS,
     };
     this.wanted = { endpoint: endpointText, keepaliveS };
+    this.look();
   }
 
   get state(): DeviceState {
@@ -61,8 +63,13 @@ class Model {
     };
   }
 
+  get isChanged(): boolean {
+    return this.records[KEY] !== undefined;
+  }
+
   look(): void {
     this.records = noteOthers(this.records, this.state).peers;
+    this.untouched = noteUntouched(this.untouched, this.records, this.state);
   }
 
   set(change: Partial<DevicePeer>): void {
@@ -73,7 +80,10 @@ class Model {
     if (event.type === "use") {
       this.look();
       const use = { endpoint: event.endpoint, keepaliveS: 25, isFresh: event.isFresh };
-      this.records = { ...this.records, [KEY]: recordUse(this.records[KEY], this.peer, use) };
+      this.records = {
+        ...this.records,
+        [KEY]: recordUse(this.records[KEY] ?? this.untouched[KEY], this.peer, use),
+      };
       this.set({
         endpointText: event.endpoint,
         keepaliveS: 25,
@@ -83,8 +93,6 @@ class Model {
       this.set({ receivedBytes: this.peer.receivedBytes + 92 });
     } else if (event.type === "roam") {
       this.set({ endpointText: event.endpoint, receivedBytes: this.peer.receivedBytes + 32 });
-      // Before we ever changed the peer, where it sends is what is to be put back.
-      if (this.records[KEY] === undefined) this.wanted.endpoint = event.endpoint;
     } else if (event.type === "user") {
       this.look();
       if (event.endpoint !== undefined) {
@@ -126,11 +134,21 @@ describe("what is put back", () => {
         (endpoint, keepaliveS, events) => {
           const model = new Model(endpoint, keepaliveS);
           for (const one of events) model.happen(one);
-          expect(model.restored()).toEqual(model.wanted);
+          // Where a peer that we never changed sends by itself is none of our business.
+          const { endpointText } = model.peer;
+          const wanted = model.isChanged ? model.wanted : { ...model.wanted, endpoint: endpointText };
+          expect(model.restored()).toEqual(wanted);
         },
       ),
       { numRuns: 2_000 },
     );
+  });
+
+  it("is not where the other side was found first", () => {
+    const model = new Model(undefined, 0);
+    model.happen({ type: "roam", endpoint: "203.0.113.9:9" });
+    model.happen({ type: "use", endpoint: "192.0.2.1:1", isFresh: false });
+    expect(model.restored()).toEqual({ endpoint: undefined, keepaliveS: 0 });
   });
 
   it("does not bring a removed peer back, and remembers little", () => {
