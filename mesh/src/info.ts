@@ -60,6 +60,30 @@ export interface BrokerInfo {
   readonly error: string | undefined;
 }
 
+/**
+ * A step on the way to a peer, for whoever wants to see how far it comes, and where it stops. Keys are base64, endpoints
+ * as `wg` writes them.
+ */
+export type MeshStep =
+  /** A STUN server sees us where none did before. */
+  | {
+      readonly step: "seen";
+      readonly server: string;
+      readonly endpoint: string;
+      readonly roundTripMs: number;
+    }
+  /** What we announce to a peer leaves: over the brokers, or by the path in use. */
+  | { readonly step: "announced"; readonly publicKey: string; readonly by: "brokers" | "path" }
+  /** A peer's announce has come, and says something new. */
+  | { readonly step: "heard"; readonly publicKey: string }
+  /** A probe is answered on a path that was not proven. */
+  | {
+      readonly step: "answered";
+      readonly publicKey: string;
+      readonly endpoint: string;
+      readonly roundTripMs: number;
+    };
+
 /** One way to a peer, as a ping found it. */
 export interface PingAnswer {
   readonly kind: PathKind;

@@ -9,7 +9,7 @@ import type { NewInterface } from "./device/create.js";
 import { Device } from "./device/device.js";
 import type { DevicePeer, DeviceState } from "./device/state.js";
 import { MeshError } from "./errors.js";
-import type { CandidateInfo, MeshInfo, PeerInfo, PingAnswer } from "./info.js";
+import type { CandidateInfo, MeshInfo, MeshStep, PeerInfo, PingAnswer } from "./info.js";
 import { type Endpoint, formatEndpoint, parseEndpoint } from "./ip/endpoint.js";
 import { type Pair, pairOf } from "./pair.js";
 import { DestinationBudget } from "./path/budget.js";
@@ -51,6 +51,8 @@ export interface MeshEvents {
   peer: [peer: PeerInfo];
   /** Where this host may be reached has changed. */
   candidates: [candidates: readonly CandidateInfo[]];
+  /** One more step on the way to a peer. */
+  step: [step: MeshStep];
   /** Something that a person should know of, in one sentence. */
   warning: [message: string];
   /** The interface is there no more; the mesh has closed itself. */
@@ -180,6 +182,7 @@ export class Mesh extends EventEmitter<MeshEvents> implements AsyncDisposable {
       prober: this.#prober,
       peers: this.#peers,
       onChanged: () => this.emit("candidates", this.candidates()),
+      onLeaving: (publicKey, by) => this.emit("step", { step: "announced", publicKey, by }),
     });
   }
 
@@ -254,6 +257,7 @@ export class Mesh extends EventEmitter<MeshEvents> implements AsyncDisposable {
     this.#device.on("wake", () => void this.#lookAtNetwork().catch(this.#warn));
     await this.#lookAtNetwork();
     this.#addresses.on("changed", () => this.#telling.changed());
+    this.#addresses.on("seen", (seen) => this.emit("step", { step: "seen", ...seen }));
     this.#takeState(this.#device.state);
     this.#telling.start(this.#askStun());
     this.#lookLater();
@@ -352,7 +356,10 @@ export class Mesh extends EventEmitter<MeshEvents> implements AsyncDisposable {
 
   #onAnswered(answered: Answered): void {
     const { peer, endpoint, roundTripMs, view } = answered;
-    this.#peers.get(peer)?.take({ type: "answered", path: formatEndpoint(endpoint), roundTripMs, view });
+    const path = formatEndpoint(endpoint);
+    if (!this.#viewOf(peer, endpoint).isProven)
+      this.emit("step", { step: "answered", publicKey: peer, endpoint: path, roundTripMs });
+    this.#peers.get(peer)?.take({ type: "answered", path, roundTripMs, view });
     this.#pings.answered(answered);
   }
 
@@ -447,6 +454,7 @@ export class Mesh extends EventEmitter<MeshEvents> implements AsyncDisposable {
     if (peer === undefined || this.#closing !== undefined) return;
     const accepted = this.#announcer.accept(name, bytes, this.#getTime());
     if (accepted === undefined) return;
+    this.emit("step", { step: "heard", publicKey: name });
     const { announce, wantsAnswer } = accepted;
     // It knows a later start of ours than this one: the file that counts them was lost.
     if (announce.seenBoot > this.#state.boot) void this.#state.passBoot(announce.seenBoot).catch(this.#warn);

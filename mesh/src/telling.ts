@@ -18,6 +18,8 @@ export interface TellingMeans {
   readonly peers: ReadonlyMap<string, Peer>;
   /** What is announced is something else than before. */
   readonly onChanged: () => void;
+  /** An announce leaves for a peer. */
+  readonly onLeaving: (publicKey: string, by: "brokers" | "path") => void;
 }
 
 /** Tells the peers where we may be reached: by the path in use, as long as it works, else over the brokers. */
@@ -54,7 +56,7 @@ export class Telling {
       this.#awaitingFirst.add(name);
       return;
     }
-    const { addresses, announcer, prober, peers } = this.#means;
+    const { addresses, announcer, prober, peers, onLeaving } = this.#means;
     const peer = peers.get(name);
     const { path } = peer?.machine.snapshot(performance.now()) ?? {};
     const endpoint = path?.isProven ? parseEndpoint(path.name) : undefined;
@@ -62,7 +64,11 @@ export class Telling {
     if (endpoint === undefined) await addresses.refresh();
     if (peer === undefined || this.#isClosed) return;
     const bytes = announcer.write(name, addresses.nat, addresses.candidates());
-    if (endpoint !== undefined && (await prober.tell(name, endpoint, bytes))) return;
+    if (endpoint !== undefined) {
+      onLeaving(name, "path");
+      if (await prober.tell(name, endpoint, bytes)) return;
+    }
+    onLeaving(name, "brokers");
     await peer.channel.send(bytes);
   }
 

@@ -13,6 +13,8 @@ import type { StunClient } from "./stun-client.js";
 interface OwnAddressesEvents {
   /** What STUN servers see is something else than before. */
   changed: [];
+  /** A server sees us where none did before. */
+  seen: [seen: { readonly server: string; readonly endpoint: string; readonly roundTripMs: number }];
 }
 
 /** What is known of the own outside address is good for so long before it is asked for again on occasion, ms. */
@@ -71,7 +73,10 @@ export class OwnAddresses extends EventEmitter<OwnAddressesEvents> {
     const hosts = this.local.flatMap((address) => endpointOf(parseAddress(address), listenPort) ?? []);
     const isChanged = this.#gathered.found("host", hosts);
     const isMoved = before !== undefined && before.map(({ address }) => address).join() !== this.local.join();
-    if (isMoved) return "moved";
+    if (isMoved) {
+      this.#askedAt = Number.NEGATIVE_INFINITY;
+      return "moved";
+    }
     return isChanged ? "changed" : undefined;
   }
 
@@ -109,8 +114,11 @@ export class OwnAddresses extends EventEmitter<OwnAddressesEvents> {
     this.#askedAt = performance.now();
     const { verdict } = await this.#stun.ask(this.local, {
       // One server that is down does not delay what the others see.
-      onSeen: ({ server, seen }) => {
-        if (this.#gathered.saw(formatEndpoint(server), seen, performance.now())) this.emit("changed");
+      onSeen: ({ server, seen, roundTripMs }) => {
+        const name = formatEndpoint(server);
+        if (!this.#gathered.saw(name, seen, performance.now())) return;
+        this.emit("seen", { server: name, endpoint: formatEndpoint(seen), roundTripMs });
+        this.emit("changed");
       },
     });
     if (this.#nat === verdict) return;

@@ -1,7 +1,7 @@
 import { ControlServer } from "../control/server.js";
 import { runtimeFolder, socketPath } from "../control/socket-path.js";
 import { MeshError } from "../errors.js";
-import type { MeshInfo, PeerInfo } from "../info.js";
+import type { MeshInfo, MeshStep, PeerInfo } from "../info.js";
 import type { Mesh, MeshEvents, MeshOptions } from "../mesh.js";
 import type { Context } from "./context.js";
 import { endedText } from "./down.js";
@@ -48,12 +48,12 @@ export async function up(
       "systemd waits for word of this daemon, and systemd-notify is not there: use Type=exec in the unit",
     ),
   );
+  const report = new Report(context, mesh, notifier);
   let outcome: readonly string[] | Error = [];
   try {
     const control = await ControlServer.open({ path, mesh, onDown: () => ending.abort() });
     try {
       mesh.on("gone", (error) => ending.abort(error));
-      const report = new Report(context, mesh, notifier);
       await report.start();
       await aborted(AbortSignal.any([signal, ending.signal]));
       notifier.stopping();
@@ -118,6 +118,8 @@ class Report {
     this.#context = context;
     this.#mesh = mesh;
     this.#notifier = notifier;
+    // A person is told what came of them. The first ones are on their way already.
+    if (context.output.json) mesh.on("step", this.#onStep);
   }
 
   async start(): Promise<void> {
@@ -140,6 +142,7 @@ class Report {
     this.#mesh.off("peer", this.#onPeer);
     this.#mesh.off("candidates", this.#onCandidates);
     this.#mesh.off("warning", this.#onWarning);
+    this.#mesh.off("step", this.#onStep);
     for (const timer of this.#reasons.values()) clearTimeout(timer);
   }
 
@@ -199,6 +202,9 @@ class Report {
       () => `${output.paint.dim(clockTime(new Date()))}  reachable at ${shown || "nothing that is known"}`,
     );
   };
+
+  readonly #onStep = (step: MeshStep): void =>
+    void this.#context.output.result({ event: "step", time: Date.now(), ...step }, () => "");
 
   readonly #onWarning = (message: string): void => this.#context.output.warn(message);
 }

@@ -137,6 +137,7 @@ describe("up", () => {
     });
     mesh.change(someInfo({ peers: [directPeer(), met] }));
     mesh.change(someInfo({ peers: [directPeer(), met] }));
+    mesh.emit("step", { step: "heard", publicKey: KEY_B });
     mesh.emit("warning", "the clock\u001b is wrong");
     mesh.putBack = ["the table of nft is removed"];
     await terminal.until(() => terminal.err.includes("wrong"));
@@ -166,8 +167,9 @@ describe("up", () => {
         stateFolder: "s",
       }),
     );
-    const { terminal, opened, ended } = starting({ config }, { json: true });
+    const { terminal, mesh, opened, ended } = starting({ config }, { json: true });
     await terminal.until(() => terminal.out.includes("candidates"));
+    mesh.emit("step", { step: "heard", publicKey: KEY_B });
     terminal.interrupt();
     expect(await ended).toBe(0);
     expect(terminal.err).toBe("");
@@ -176,6 +178,7 @@ describe("up", () => {
       { event: "peer", publicKey: KEY_A, state: "direct", path: { kind: "nat" } },
       { event: "peer", publicKey: KEY_B, name: "bob", state: "unmet" },
       { event: "candidates", nat: "stable" },
+      { event: "step", time: expect.any(Number), step: "heard", publicKey: KEY_B },
       { event: "ended", interface: "lo", putBack: [] },
     ]);
     expect(opened).toMatchObject([
