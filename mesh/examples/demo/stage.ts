@@ -1,0 +1,84 @@
+import { type Lab, type LabDescription, makeKeys, startLab } from "../../lab/index.js";
+import { makeCommand } from "./command.js";
+import { Side } from "./side.js";
+
+/** Alice has two uplinks, each behind a NAT box of its own; Bob has one. Each box lets in only who was spoken to. */
+const NETWORK: LabDescription = {
+  nats: {
+    home: { kind: "port-restricted" },
+    mobile: { kind: "port-restricted" },
+    office: { kind: "port-restricted" },
+  },
+  hosts: { alice: { behind: ["home", "mobile"] }, bob: { behind: "office" } },
+  brokers: 1,
+  stun: true,
+};
+
+/** The network, and the two hosts in it. */
+export interface Stage extends AsyncDisposable {
+  readonly lab: Lab;
+  readonly alice: Side;
+  readonly bob: Side;
+}
+
+/** Builds the network, with WireGuard on both hosts that knows the other's public key and no address. */
+export async function setStage(): Promise<Stage> {
+  const lab = await startLab(NETWORK);
+  try {
+    const command = await makeCommand(lab.folder);
+    const hosts = [lab.host("alice"), lab.host("bob")] as const;
+    const keys = await Promise.all([makeKeys(lab.middle), makeKeys(lab.middle)]);
+    const [alice, bob] = await Promise.all([
+      makeSide(lab, hosts[0], command, keys[0], keys[1].publicKey, ["10.9.0.1", "10.9.0.2"]),
+      makeSide(lab, hosts[1], command, keys[1], keys[0].publicKey, ["10.9.0.2", "10.9.0.1"]),
+    ]);
+    await count(lab);
+    return { lab, alice, bob, [Symbol.asyncDispose]: async () => await lab[Symbol.asyncDispose]() };
+  } catch (error) {
+    lab.remove();
+    throw error;
+  }
+}
+
+async function makeSide(
+  lab: Lab,
+  host: ReturnType<Lab["host"]>,
+  command: string,
+  { privateKey, publicKey }: { readonly privateKey: string; readonly publicKey: string },
+  otherKey: string,
+  [own, other]: readonly [string, string],
+): Promise<Side> {
+  const peers = [{ publicKey: otherKey, allowedIps: [`${other}/32`] }];
+  await host.wireguard({ privateKey, address: `${own}/24`, peers });
+  return new Side(lab, host, command, publicKey, own);
+}
+
+/** What passed the middle of the network. */
+export interface Traffic {
+  readonly packets: number;
+  /** WireGuard's data: its messages of type 4. */
+  readonly encrypted: number;
+}
+
+async function count({ middle }: Lab): Promise<void> {
+  await middle.set({
+    nft: `table inet demo {
+      counter demo_packets { }
+      counter demo_encrypted { }
+      chain watch {
+        type filter hook prerouting priority -320;
+        iifname "lo" return
+        counter name demo_packets
+        meta l4proto udp @th,64,8 4 counter name demo_encrypted
+      }
+    }`,
+  });
+}
+
+export async function readTraffic({ middle }: Lab): Promise<Traffic> {
+  const listing: { readonly nftables: readonly { counter?: { name: string; packets: number } }[] } =
+    JSON.parse(await middle.run(["nft", "-j", "list", "counters", "table", "inet", "demo"]));
+  const of = (name: keyof Traffic): number =>
+    listing.nftables.find(({ counter }) => counter?.name === `demo_${name}`)?.counter?.packets ?? 0;
+  return { packets: of("packets"), encrypted: of("encrypted") };
+}
