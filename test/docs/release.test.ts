@@ -108,13 +108,13 @@ describe("the package", () => {
     expect(/^## (\S+)$/m.exec(read("CHANGELOG.md"))?.[1]).toBe(project.version);
   });
 
-  it("is versioned by changesets, which know it by its name", () => {
+  it("is versioned by changesets, which know the packages by their names", () => {
     const { changelog, baseBranch }: Record<string, unknown> = JSON.parse(read(".changeset/config.json"));
     expect({ changelog, baseBranch }).toEqual({ changelog: "@changesets/cli/changelog", baseBranch: "main" });
     for (const file of readdirSync(join(ROOT, ".changeset")).filter((name) =>
       /^(?!README).*\.md$/.test(name),
     )) {
-      expect(read(`.changeset/${file}`)).toMatch(/^---\n"sidewire": (patch|minor|major)\n---\n\n\S/);
+      expect(read(`.changeset/${file}`)).toMatch(/^---\n"sidewire(-mesh)?": (patch|minor|major)\n---\n\n\S/);
     }
   });
 });

@@ -66,7 +66,7 @@ async function lookAtNft(machine: Machine): Promise<Finding> {
     return bad(
       "nft",
       "nft is not installed",
-      "install the package nftables; without it paths are tried one after the other, which takes longer",
+      "install the package nftables: its rules let probes leave from WireGuard's own port, and up does not start without",
     );
   const rules = `table inet sidewire_mesh_check {
   chain out { type filter hook output priority raw; udp sport 51990 udp sport set 51820; }

@@ -1,11 +1,11 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
-import type { NatVerdict } from "../src/info.js";
-import * as C from "../src/path/constants.js";
-import { reasonFor } from "../src/path/reason.js";
+import type { NatVerdict } from "../../src/info.js";
+import * as C from "../../src/path/constants.js";
+import { reasonFor } from "../../src/path/reason.js";
 
-const MESH = join(import.meta.dirname, "..");
+const MESH = join(import.meta.dirname, "../..");
 const read = (path: string): string => readFileSync(join(MESH, path), "utf8");
 
 /** The rows of all tables, cell by cell. */
