@@ -7,6 +7,7 @@ import { StunClient } from "./candidates/stun-client.js";
 import { parseStunServers } from "./candidates/stun-servers.js";
 import type { NewInterface } from "./device/create.js";
 import { Device } from "./device/device.js";
+import type { Link, Route } from "./device/network.js";
 import type { DevicePeer, DeviceState } from "./device/state.js";
 import { MeshError } from "./errors.js";
 import type { CandidateInfo, MeshInfo, MeshStep, PeerInfo, PingAnswer } from "./info.js";
@@ -117,20 +118,25 @@ export class Mesh extends EventEmitter<MeshEvents> implements AsyncDisposable {
     } = options;
     parseStunServers(stun);
     const device = await Device.open(options.interface, { stateFolder, create, signal });
-    let sockets: ProbeSockets | undefined;
     let mesh: Mesh | undefined;
+    let sockets: ProbeSockets | undefined;
+    // Brokers are far: what takes the longest begins first.
+    const onReachable = (): void => mesh?.hunt();
+    const signaling = new Signaling({ brokers: options.brokers, getTime, onReachable });
     try {
       sockets = await ProbeSockets.open((bytes, remote, local) => mesh?.receive(bytes, remote, local));
-      const [state] = await Promise.all([
+      const [state, links, routes] = await Promise.all([
         StateFile.open(stateFolder, options.interface, getTime()),
+        device.links(signal),
+        device.routes(signal),
         device.installTable(sockets.port, signal),
       ]);
-      mesh = new Mesh({ device, state, sockets, brokers: options.brokers, stun, getTime });
-      await mesh.#start();
+      mesh = new Mesh({ device, state, sockets, signaling, stun, getTime });
+      await mesh.#start(links, routes);
       return mesh;
     } catch (error) {
-      if (mesh !== undefined) await mesh.close();
-      else await sockets?.close();
+      await mesh?.close();
+      await Promise.all([signaling.close(), sockets?.close()]);
       await device.close();
       throw error;
     }
@@ -140,14 +146,14 @@ export class Mesh extends EventEmitter<MeshEvents> implements AsyncDisposable {
     device,
     state,
     sockets,
-    brokers,
+    signaling,
     stun,
     getTime,
   }: {
     readonly device: Device;
     readonly state: StateFile;
     readonly sockets: ProbeSockets;
-    readonly brokers: BrokerPool | undefined;
+    readonly signaling: Signaling;
     readonly stun: readonly string[];
     readonly getTime: () => number;
   }) {
@@ -160,7 +166,7 @@ export class Mesh extends EventEmitter<MeshEvents> implements AsyncDisposable {
     this.#stun = new StunClient(stun, sockets);
     this.#addresses = new OwnAddresses(device.name, this.#stun);
     this.#announcer = new Announcer(state);
-    this.#signaling = new Signaling({ brokers, getTime, onReachable: () => this.#hunt() });
+    this.#signaling = signaling;
     this.#sleepWatch = new SleepWatch(getTime, () => this.#moved());
     this.#prober = new Prober({
       ownPublicKey: this.#publicKey,
@@ -248,14 +254,21 @@ export class Mesh extends EventEmitter<MeshEvents> implements AsyncDisposable {
     if (!this.#prober.receive(bytes, remote, local)) this.#stun.receive(bytes, remote);
   }
 
+  /** @internal A broker can be reached again: whom no path leads to is told of us, and looked for. */
+  hunt(): void {
+    for (const peer of this.#peers.values()) {
+      if (peer.machine.snapshot(performance.now()).path === undefined) peer.take({ type: "own-candidates" });
+    }
+  }
+
   get #publicKey(): Uint8Array {
     return this.#device.state.publicKey ?? new Uint8Array();
   }
 
-  async #start(): Promise<void> {
+  async #start(links: readonly Link[], routes: readonly Route[]): Promise<void> {
     this.#device.on("warning", (message) => this.emit("warning", message));
     this.#device.on("wake", () => void this.#lookAtNetwork().catch(this.#warn));
-    await this.#lookAtNetwork();
+    await this.#takeNetwork(links, routes);
     this.#addresses.on("changed", () => this.#telling.changed());
     this.#addresses.on("seen", (seen) => this.emit("step", { step: "seen", ...seen }));
     this.#takeState(this.#device.state);
@@ -413,7 +426,10 @@ export class Mesh extends EventEmitter<MeshEvents> implements AsyncDisposable {
 
   async #lookAtNetwork(): Promise<void> {
     const [links, routes] = await Promise.all([this.#device.links(), this.#device.routes()]);
-    if (this.#closing !== undefined) return;
+    if (this.#closing === undefined) await this.#takeNetwork(links, routes);
+  }
+
+  async #takeNetwork(links: readonly Link[], routes: readonly Route[]): Promise<void> {
     const change = this.#addresses.look(links, routes, this.#device.state.listenPort);
     await this.#sockets.setLocalAddresses(this.#addresses.local);
     if (change === "moved") this.#moved();
@@ -440,13 +456,6 @@ export class Mesh extends EventEmitter<MeshEvents> implements AsyncDisposable {
 
   #stunLater(ms: number): void {
     this.#stunTimer = setTimeout(() => void this.#askStun(), ms);
-  }
-
-  /** A broker can be reached again: whom no path leads to is told of us, and looked for. */
-  #hunt(): void {
-    for (const peer of this.#peers.values()) {
-      if (peer.machine.snapshot(performance.now()).path === undefined) peer.take({ type: "own-candidates" });
-    }
   }
 
   #onAnnounce(name: string, bytes: Uint8Array): void {

@@ -49,7 +49,7 @@ export class Device extends EventEmitter<DeviceEvents> implements AsyncDisposabl
   /** Peers that we have not changed yet. */
   #untouched: Readonly<Record<string, PeerRecord>> = {};
   /** What the nft table is to be, and what nft said of it when it was made. */
-  #table: { readonly wanted: NftTable; readonly shown: string } | undefined;
+  #table: { readonly wanted: NftTable; readonly shown: Promise<string | undefined> } | undefined;
   #maintaining: Promise<void> | undefined;
   #isWoken = false;
   /** What could not be restored the last time. */
@@ -97,10 +97,10 @@ export class Device extends EventEmitter<DeviceEvents> implements AsyncDisposabl
       await this.#make(this.#create, left, signal);
       if (this.#recorder !== undefined) return;
     }
-    const link = await this.#reader.link(signal);
+    const [link, state] = await Promise.all([this.#reader.link(signal), this.#reader.state(signal)]);
     if (!link.isUp)
       throw new MeshError("NOT_CONFIGURED", `${this.name} is down: \`ip link set dev ${this.name} up\``);
-    this.#state = checkConfigured(await this.#reader.state(signal));
+    this.#state = checkConfigured(state);
     await this.#adopt(left, link);
     await this.#noteOthers();
     if (this.#recorder === undefined) this.#monitor = new Monitor(this.#programs, () => this.#wake());
@@ -216,6 +216,7 @@ export class Device extends EventEmitter<DeviceEvents> implements AsyncDisposabl
 
   async #undoTable(): Promise<void> {
     if (!this.#changes.hasTable) return;
+    await this.#table?.shown;
     await this.#removeTable();
     this.#undone.push(`the table ${tableNameOf(this.name)} of nft is removed`);
   }
@@ -321,7 +322,13 @@ export class Device extends EventEmitter<DeviceEvents> implements AsyncDisposabl
       if (this.#table === undefined) await this.#write({ ...this.#changes, hasTable: false });
       throw error;
     }
-    this.#table = { wanted, shown: await this.#changer.run(showTable(this.name), signal) };
+    // Nobody has to wait for it before the next look.
+    this.#table = { wanted, shown: this.#showTable().catch(() => undefined) };
+  }
+
+  /** What nft says of the table; undefined when there is none. */
+  async #showTable(signal?: AbortSignal): Promise<string | undefined> {
+    return await this.#changer.run(showTable(this.name), signal).catch(ifFailed);
   }
 
   async #noteOthers(): Promise<void> {
@@ -385,8 +392,8 @@ export class Device extends EventEmitter<DeviceEvents> implements AsyncDisposabl
     const { wanted, shown } = this.#table;
     const { listenPort, fwmark } = this.#state;
     const isMoved = listenPort !== wanted.listenPort || fwmark !== wanted.fwmark;
-    const now = isMoved ? undefined : await this.#programs.run(showTable(this.name), signal).catch(ifFailed);
-    if (now !== shown) await this.#installTable(wanted.helperPort, signal);
+    const now = isMoved ? undefined : await this.#showTable(signal);
+    if (now === undefined || now !== (await shown)) await this.#installTable(wanted.helperPort, signal);
   }
 }
 
