@@ -1,0 +1,82 @@
+import { expect, it } from "vitest";
+import type { Candidate } from "../../src/candidates/candidate.js";
+import { decodeAnnounce } from "../../src/signal/announce.js";
+import { Announcer } from "../../src/signal/announcer.js";
+import { StateFile } from "../../src/state-file.js";
+import { temporaryFolder } from "../support/temporary-folder.js";
+
+const at = (port: number): Candidate[] => [
+  { kind: "reflexive", endpoint: { address: "198.51.100.7", family: 4, port }, ageS: 0 },
+];
+
+/** A host, with a file of its own. */
+async function host(wallNow = 1_000_000): Promise<{ state: StateFile; announcer: Announcer }> {
+  const state = await StateFile.open(temporaryFolder(), "wg0", wallNow);
+  return { state, announcer: new Announcer(state) };
+}
+
+it("accepts each announce once, and none that is older than the last", async () => {
+  const [ann, ben] = [await host(), await host()];
+  const [first, second, third] = [1, 2, 3].map((port) => ann.announcer.write("ben", "stable", at(port)));
+  const accept = (bytes: Uint8Array | undefined): boolean =>
+    ben.announcer.accept("ann", bytes ?? new Uint8Array(), 0) !== undefined;
+  expect([accept(first), accept(first), accept(third), accept(second), accept(third)]).toEqual([
+    true,
+    false,
+    true,
+    false,
+    false,
+  ]);
+  expect(ben.state.peers.get("ann")?.candidates).toMatchObject([{ endpoint: { port: 3 } }]);
+});
+
+it("accepts none of an earlier start, and all of a later one", async () => {
+  const ben = await host();
+  const [before, after] = [await host(1000), await host(2000)];
+  const late = before.announcer.write("ben", "stable", at(1));
+  expect(ben.announcer.accept("ann", after.announcer.write("ben", "stable", at(2)), 0)).toBeDefined();
+  expect(ben.announcer.accept("ann", late, 0)).toBeUndefined();
+});
+
+it("takes nothing but announces", async () => {
+  const { announcer } = await host();
+  for (const bytes of [new Uint8Array(), new Uint8Array(512), new Uint8Array(1200).fill(1)])
+    expect(announcer.accept("ann", bytes, 0)).toBeUndefined();
+});
+
+it("wants an answer until the peer knows what is announced now, and then no more", async () => {
+  const [ann, ben] = [await host(), await host()];
+  // Both have said something that nobody has heard.
+  const hello = ann.announcer.write("ben", "stable", at(1));
+  ben.announcer.write("ann", "stable", at(2));
+  expect(ben.announcer.accept("ann", hello, 0)?.wantsAnswer).toBe(true);
+  // The answer says that ann was heard: she does not answer it.
+  const answer = ben.announcer.write("ann", "stable", at(2));
+  expect(ann.announcer.accept("ben", answer, 0)?.wantsAnswer).toBe(false);
+  // What is said again changes nothing; what has changed is told once more.
+  const again = ben.announcer.write("ann", "stable", at(2));
+  expect(ann.announcer.accept("ben", again, 0)?.wantsAnswer).toBe(false);
+  ann.announcer.changed();
+  const later = ben.announcer.write("ann", "stable", at(2));
+  expect(ann.announcer.accept("ben", later, 0)?.wantsAnswer).toBe(true);
+});
+
+it("is believed after its file was lost and its clock went back, since the peer says what it has seen", async () => {
+  const [old, lost, ben] = [await host(5_000_000), await host(1000), await host()];
+  ben.announcer.accept("ann", old.announcer.write("ben", "stable", at(1)), 0);
+  expect(ben.announcer.accept("ann", lost.announcer.write("ben", "stable", at(2)), 0)).toBeUndefined();
+  // What ben says meanwhile tells of the number that has to be passed.
+  const heard = lost.announcer.accept("ben", ben.announcer.write("ann", "stable", at(3)), 0);
+  expect(heard?.announce.seenBoot).toBe(old.state.boot);
+  await lost.state.passBoot(heard?.announce.seenBoot ?? 0n);
+  expect(ben.announcer.accept("ann", lost.announcer.write("ben", "stable", at(2)), 0)).toBeDefined();
+});
+
+it("writes 512 or 1200 bytes, whatever is in it", async () => {
+  const { announcer } = await host();
+  const many = Array.from({ length: 40 }, (_, i) => at(1000 + i)).flat();
+  expect(announcer.write("ben", "stable", []).length).toBe(512);
+  const long = announcer.write("ben", "stable", many);
+  expect([512, 1200]).toContain(long.length);
+  expect(decodeAnnounce(long)?.candidates.length).toBe(16);
+});
