@@ -1,9 +1,8 @@
-import { randomUUID } from "node:crypto";
-import { chmod, mkdir, open, readFile, rename, rm } from "node:fs/promises";
 import { join } from "node:path";
 import * as z from "zod/mini";
 import type { Candidate } from "./candidates/candidate.js";
 import { check } from "./check.js";
+import { readBounded, writeDurably } from "./durable-file.js";
 import { MeshError } from "./errors.js";
 import { formatEndpoint, parseEndpoint } from "./ip/endpoint.js";
 
@@ -15,6 +14,12 @@ const MAX_CANDIDATES = 32;
 const MAX_FILE_BYTES = 64 << 20;
 
 const MAX_U64 = (1n << 64n) - 1n;
+
+/**
+ * The highest boot number that a peer may make us pass: that of a clock in the year 287 396. Starts count on from
+ * there for ever, so that no peer can use the numbers up.
+ */
+const MAX_PASSED = 1n << 53n;
 
 const u64 = z.pipe(
   z.string().check(z.regex(/^\d{1,20}$/)),
@@ -97,20 +102,12 @@ export class StateFile {
    */
   static async open(folder: string, name: string, wallNow: number): Promise<StateFile> {
     const path = join(folder, `${name}.json`);
-    try {
-      await mkdir(folder, { recursive: true, mode: 0o700 });
-      const kept = await read(path);
-      const next = (kept?.boot ?? 0n) + 1n;
-      const now = BigInt(Math.max(0, Math.trunc(wallNow)));
-      const state = new StateFile(path, next > now ? next : now, new Map(Object.entries(kept?.peers ?? {})));
-      await state.save();
-      return state;
-    } catch (error) {
-      if (error instanceof MeshError) throw error;
-      throw new MeshError("FILE", `${path}: ${error instanceof Error ? error.message : error}`, {
-        cause: error,
-      });
-    }
+    const kept = await read(path);
+    const next = (kept?.boot ?? 0n) + 1n;
+    const now = BigInt(Math.max(0, Math.trunc(wallNow)));
+    const state = new StateFile(path, next > now ? next : now, new Map(Object.entries(kept?.peers ?? {})));
+    await state.save();
+    return state;
   }
 
   get boot(): bigint {
@@ -119,7 +116,7 @@ export class StateFile {
 
   /** Goes on above a number that a peer has seen of an earlier start; that start's file was lost. */
   async passBoot(seen: bigint): Promise<void> {
-    if (seen < this.#boot || seen >= MAX_U64) return;
+    if (seen < this.#boot || seen > MAX_PASSED) return;
     this.#boot = seen + 1n;
     await this.save();
   }
@@ -149,38 +146,13 @@ export class StateFile {
       ]),
     );
     const text = JSON.stringify({ version: 1, boot: String(this.#boot), peers }, undefined, 1);
-    const next = `${this.#path}.${randomUUID()}.tmp`;
-    try {
-      const file = await open(next, "wx", 0o600);
-      try {
-        await file.writeFile(`${text}\n`);
-        await file.sync();
-      } finally {
-        await file.close();
-      }
-      await chmod(next, 0o600);
-      await rename(next, this.#path);
-    } catch (error) {
-      await rm(next, { force: true });
-      throw error;
-    }
+    await writeDurably(this.#path, `${text}\n`);
   }
 }
 
 async function read(path: string): Promise<z.infer<typeof fileSchema> | undefined> {
-  let text: string;
-  try {
-    const file = await open(path, "r");
-    try {
-      if ((await file.stat()).size > MAX_FILE_BYTES) throw damaged(path, "it is too long");
-      text = await readFile(file, "utf8");
-    } finally {
-      await file.close();
-    }
-  } catch (error) {
-    if (error instanceof Error && "code" in error && error.code === "ENOENT") return undefined;
-    throw error;
-  }
+  const text = await readBounded(path, MAX_FILE_BYTES);
+  if (text === undefined) return undefined;
   let json: unknown;
   try {
     json = JSON.parse(text);
