@@ -6,6 +6,8 @@ const config: ViteUserConfig = defineConfig({
   test: {
     include: ["mesh/test/lab/**/*.test.ts"],
     fileParallelism: false,
+    // Of those that may run beside others: most of their time is waiting.
+    maxConcurrency: 5,
     testTimeout: 60_000,
     hookTimeout: 60_000,
     reporters: ["default", ["./test/support/reporter.ts", { limit: "MAX_LEFT_OUT_OF_LAB" }]],

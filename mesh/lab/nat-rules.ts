@@ -59,7 +59,7 @@ table ip box {
   ${knows && asked !== undefined ? setOf("asked", asked.type4) : ""}
   chain turn {
     type filter hook prerouting priority raw;
-    ${lines(turned, ({ address, mask }) => `iifname lan ip saddr ${address} udp sport set udp sport ^ ${mask}`)}
+    ${lines(turned, ({ address, mask }) => `iifname lan ip saddr ${address} ip daddr != ${lan} udp sport set udp sport ^ ${mask}`)}
   }
   chain turn_back {
     type filter hook postrouting priority srcnat + 100;

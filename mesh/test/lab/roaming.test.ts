@@ -50,7 +50,7 @@ async function interruption({ ha, hb }: Met, happens: () => Promise<unknown>): P
   return back - since;
 }
 
-withLab("a host that moves", (startLab) => {
+withLab("a host that moves", { concurrent: true }, (startLab) => {
   it("is back within 5 s when it changes its uplink", async () => {
     await using met = await meet(startLab);
     expect(await interruption(met, () => met.ha.host.down("eth0"))).toBeLessThan(5000);
@@ -94,8 +94,8 @@ withLab("a host that moves", (startLab) => {
   });
 });
 
-withLab("a host that is away", (startLab) => {
-  describe.concurrent("for a while", () => {
+withLab("a host that is away", { concurrent: true }, (startLab) => {
+  describe("for a while", () => {
     it.each([5, 60])("is back within 15 s of an outage of %i s", { timeout: 180_000 }, async (seconds) => {
       await using met = await meet(startLab);
       const { link } = met.lab.nat("a");
