@@ -123,7 +123,7 @@ export class Device extends EventEmitter<DeviceEvents> implements AsyncDisposabl
    */
   async read(signal?: AbortSignal): Promise<DeviceState> {
     return await this.#turns.take(signal, async (either) => {
-      this.#state = await this.#reader.state(either);
+      this.#state = await this.#reader.settledState(this.#isOdd, either);
       await this.#noteOthers();
       return this.#state;
     });
@@ -136,7 +136,7 @@ export class Device extends EventEmitter<DeviceEvents> implements AsyncDisposabl
    */
   async use(publicKey: string, endpoint: Endpoint, { isFresh, signal }: UseOptions): Promise<void> {
     await this.#turns.take(signal, async (either) => {
-      this.#state = await this.#reader.state(either);
+      this.#state = await this.#reader.settledState(this.#isOdd, either);
       await this.#noteOthers();
       // `wg set` makes a peer that is not there: one that the user has removed must not come back.
       const peer = this.#state.peers.find((one) => one.publicKey === publicKey);
@@ -228,7 +228,7 @@ export class Device extends EventEmitter<DeviceEvents> implements AsyncDisposabl
       await deleteInterface(this.name, this.#changer);
       this.#undone.push(`the interface ${this.name} is removed`);
     } else if (Object.keys(this.#changes.peers).length > 0) {
-      const state = await this.#reader.state();
+      const state = await this.#reader.settledState(this.#isOdd);
       const { peers } = noteOthers(this.#changes.peers, state);
       for (const command of restorePeers(peers, state)) {
         await this.#changer.run(command);
@@ -331,6 +331,10 @@ export class Device extends EventEmitter<DeviceEvents> implements AsyncDisposabl
     return await this.#changer.run(showTable(this.name), signal).catch(ifFailed);
   }
 
+  /** Whether others seem to have changed what is to be put back. */
+  readonly #isOdd = (state: DeviceState): boolean =>
+    noteOthers({ ...this.#untouched, ...this.#changes.peers }, state).isChanged;
+
   async #noteOthers(): Promise<void> {
     const { peers, isChanged } = noteOthers(this.#changes.peers, this.#state);
     const changes = { ...this.#changes, peers };
@@ -379,7 +383,7 @@ export class Device extends EventEmitter<DeviceEvents> implements AsyncDisposabl
       // Made anew under our feet: nothing of ours is left on it.
       if (incarnation !== this.#changes.incarnation)
         await this.#write({ ...noChanges(incarnation), hasTable: this.#changes.hasTable });
-      this.#state = await this.#reader.state(signal);
+      this.#state = await this.#reader.settledState(this.#isOdd, signal);
       await this.#noteOthers();
       if (this.#create !== undefined && this.#changes.isCreated)
         await this.#configureNetwork(this.#create, link, signal);

@@ -35,7 +35,8 @@ export async function snapshot(host: Host): Promise<string> {
     // wireguard-go lists them in an order that changes.
     own.trim(),
     ...peers.map((peer) => peer.trim()).sort(),
-    await host.run(["ip", "-j", "addr"]),
+    // The kernel takes its time to try an address.
+    (await host.run(["ip", "-j", "addr"])).replaceAll(/,"tentative":true/g, ""),
     await host.run(["ip", "-j", "route"]),
     await host.run(["ip", "-j", "-6", "route"]),
     rules.replaceAll(/, "handle": \d+/g, ""),
