@@ -97,6 +97,11 @@ export class Mesh extends EventEmitter<MeshEvents> implements AsyncDisposable {
   readonly #refused = new Set<string>();
   readonly #destinations = new DestinationBudget();
   readonly #pings = new Pings();
+  /** The own key that the peers were added with, base64. */
+  #addedWith: string | undefined;
+  #hasWarnedOfAnother = false;
+  /** It is made again when it is gone. */
+  readonly #isMade: boolean;
   readonly #telling: Telling;
   #stunTimer: NodeJS.Timeout | undefined;
   #lookTimer: NodeJS.Timeout | undefined;
@@ -131,7 +136,7 @@ export class Mesh extends EventEmitter<MeshEvents> implements AsyncDisposable {
         device.routes(signal),
         device.installTable(sockets.port, signal),
       ]);
-      mesh = new Mesh({ device, state, sockets, signaling, stun, getTime });
+      mesh = new Mesh({ device, state, sockets, signaling, stun, getTime, isMade: create !== undefined });
       await mesh.#start(links, routes);
       return mesh;
     } catch (error) {
@@ -149,6 +154,7 @@ export class Mesh extends EventEmitter<MeshEvents> implements AsyncDisposable {
     signaling,
     stun,
     getTime,
+    isMade,
   }: {
     readonly device: Device;
     readonly state: StateFile;
@@ -156,8 +162,10 @@ export class Mesh extends EventEmitter<MeshEvents> implements AsyncDisposable {
     readonly signaling: Signaling;
     readonly stun: readonly string[];
     readonly getTime: () => number;
+    readonly isMade: boolean;
   }) {
     super();
+    this.#isMade = isMade;
     this.#device = device;
     this.#state = state;
     this.#sockets = sockets;
@@ -169,7 +177,7 @@ export class Mesh extends EventEmitter<MeshEvents> implements AsyncDisposable {
     this.#signaling = signaling;
     this.#sleepWatch = new SleepWatch(getTime, () => this.#moved());
     this.#prober = new Prober({
-      ownPublicKey: this.#publicKey,
+      ownPublicKey: () => this.#publicKey,
       boot: () => state.boot,
       sender: sockets,
       events: {
@@ -294,7 +302,11 @@ export class Mesh extends EventEmitter<MeshEvents> implements AsyncDisposable {
   /** Takes in what WireGuard shows of all peers. */
   #takeState(state: DeviceState): void {
     const wallNow = this.#getTime();
-    const there = new Set(state.peers.map(({ publicKey }) => publicKey));
+    if (this.#closing !== undefined) return;
+    const own = formatKey(this.#publicKey);
+    // With another key, what is shared with each peer is something else.
+    const there = new Set(own === this.#addedWith ? state.peers.map(({ publicKey }) => publicKey) : []);
+    this.#addedWith = own;
     for (const name of this.#peers.keys()) if (!there.has(name)) this.#remove(name);
     for (const shown of state.peers) {
       if (!this.#peers.has(shown.publicKey) && !this.#refused.has(shown.publicKey)) this.#add(shown);
@@ -397,7 +409,7 @@ export class Mesh extends EventEmitter<MeshEvents> implements AsyncDisposable {
 
   readonly #warn = (error: unknown): void => {
     if (this.#closing !== undefined) return;
-    if (error instanceof MeshError && error.code === "NO_INTERFACE") {
+    if (error instanceof MeshError && error.code === "NO_INTERFACE" && !this.#isMade) {
       this.emit("gone", error);
       void this.close().catch(() => {});
     } else this.emit("warning", error instanceof Error ? error.message : String(error));
@@ -461,12 +473,14 @@ export class Mesh extends EventEmitter<MeshEvents> implements AsyncDisposable {
   #onAnnounce(name: string, bytes: Uint8Array): void {
     const peer = this.#peers.get(name);
     if (peer === undefined || this.#closing !== undefined) return;
-    const accepted = this.#announcer.accept(name, bytes, this.#getTime());
+    const accepted = this.#announcer.accept(name, bytes, this.#getTime(), performance.now());
     if (accepted === undefined) return;
     this.emit("step", { step: "heard", publicKey: name });
-    const { announce, wantsAnswer } = accepted;
+    const { announce, wantsAnswer, knowsAnother } = accepted;
+    if (knowsAnother) this.#warnOfAnother(name);
     // It knows a later start of ours than this one: the file that counts them was lost.
-    if (announce.seenBoot > this.#state.boot) void this.#state.passBoot(announce.seenBoot).catch(this.#warn);
+    else if (announce.seenBoot > this.#state.boot)
+      void this.#state.passBoot(announce.seenBoot).catch(this.#warn);
     else void this.#save();
     peer.take({ type: "nat", own: this.#addresses.nat, peer: announce.nat });
     peer.take({
@@ -475,6 +489,17 @@ export class Mesh extends EventEmitter<MeshEvents> implements AsyncDisposable {
       isNews: true,
       wantsAnswer,
     });
+  }
+
+  /** Two hosts of one key throw each other out. The later one is let be: else both would start again and again. */
+  #warnOfAnother(peer: string): void {
+    if (this.#hasWarnedOfAnother) return;
+    this.#hasWarnedOfAnother = true;
+    this.emit(
+      "warning",
+      `duplicate identity: ${peer} has heard from another host that has the key of ${this.#device.name}, started after ` +
+        "this one. Give each host a key of its own: sidewire-mesh keygen",
+    );
   }
 
   async #save(): Promise<void> {

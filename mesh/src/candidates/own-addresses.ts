@@ -27,6 +27,8 @@ export class OwnAddresses extends EventEmitter<OwnAddressesEvents> {
   readonly #gathered = new Gathered();
   #locals: readonly LocalAddress[] | undefined;
   #routes: readonly Route[] = [];
+  /** The own addresses, WireGuard's port and the ways out, as they were last. */
+  #place: string | undefined;
   #nat: NatVerdict = "unknown";
   #askedAt = Number.NEGATIVE_INFINITY;
   #asking: Promise<void> | undefined;
@@ -60,20 +62,30 @@ export class OwnAddresses extends EventEmitter<OwnAddressesEvents> {
   /**
    * Takes in what the host's interfaces and routes are now.
    * @param listenPort - WireGuard's own
-   * @returns whether the host has other addresses than before, or is to be reached elsewhere at the same ones
+   * @returns whether the host has other addresses, another port or other ways out than before, or is to be reached
+   * elsewhere all the same
    */
   look(
     links: readonly Link[],
     routes: readonly Route[],
     listenPort: number,
   ): "moved" | "changed" | undefined {
-    const before = this.#locals;
+    const before = this.#place;
     this.#routes = routes;
     this.#locals = localAddresses(links, routes, this.#overlay);
     const hosts = this.local.flatMap((address) => endpointOf(parseAddress(address), listenPort) ?? []);
     const isChanged = this.#gathered.found("host", hosts);
-    const isMoved = before !== undefined && before.map(({ address }) => address).join() !== this.local.join();
-    if (isMoved) {
+    const defaults = routes.filter(
+      ({ destination, devices }) => destination.bits === 0 && !devices.includes(this.#overlay),
+    );
+    const gateways = defaults.map(({ family, devices, gateway, metric }) => [
+      family,
+      devices,
+      gateway,
+      metric,
+    ]);
+    this.#place = JSON.stringify([this.local, listenPort, gateways]);
+    if (before !== undefined && before !== this.#place) {
       this.#askedAt = Number.NEGATIVE_INFINITY;
       return "moved";
     }

@@ -14,7 +14,7 @@ import type { View } from "./view.js";
 
 /** Probes a second to one address, whoever named it; as many answers. Nobody is hit harder by us than that. */
 const PER_ADDRESS = { perSecond: 16, burst: 32 } as const;
-/** Probes a second to all that one peer names. */
+/** Probes a second to all that one peer names; as many answers to one peer, from wherever its probes seem to come. */
 const PER_PEER = { perSecond: 64, burst: 128 } as const;
 /** How many addresses are counted at once. */
 const MAX_ADDRESSES = 8192;
@@ -92,7 +92,7 @@ interface Peer {
  */
 export class Prober {
   readonly drops: ProbeDrops = { forged: 0, replayed: 0, limited: 0 };
-  readonly #own: Uint8Array;
+  readonly #own: () => Uint8Array;
   readonly #boot: () => bigint;
   readonly #sender: PacketSender;
   readonly #events: ProberEvents;
@@ -104,17 +104,18 @@ export class Prober {
   readonly #pending = new PendingProbes(MAX_PENDING);
   readonly #toAddress = new Budgets(PER_ADDRESS.perSecond, PER_ADDRESS.burst, MAX_ADDRESSES);
   readonly #answersTo = new Budgets(PER_ADDRESS.perSecond, PER_ADDRESS.burst, MAX_ADDRESSES);
+  readonly #answersOf = new Budgets(PER_PEER.perSecond, PER_PEER.burst, Number.POSITIVE_INFINITY);
   readonly #ofPeer = new Budgets(PER_PEER.perSecond, PER_PEER.burst, Number.POSITIVE_INFINITY);
   /** Ends each thing that is being told. */
   readonly #telling = new Set<AbortController>();
 
   /**
-   * @param options.ownPublicKey - 32 bytes
+   * @param options.ownPublicKey - 32 bytes, as it is when a peer is added
    * @param options.boot - the own boot number as it is now; it only grows
    * @param options.now - monotonic ms
    */
   constructor(options: {
-    readonly ownPublicKey: Uint8Array;
+    readonly ownPublicKey: () => Uint8Array;
     readonly boot: () => bigint;
     readonly sender: PacketSender;
     readonly events: ProberEvents;
@@ -136,7 +137,7 @@ export class Prober {
   addPeer(publicKey: Uint8Array, pair: Pair, seenBoot?: bigint): string {
     const name = formatKey(publicKey);
     if (this.#peers.has(name)) return name;
-    const keys = probeKeysOf(pair, this.#own, publicKey);
+    const keys = probeKeysOf(pair, this.#own(), publicKey);
     const history = this.#histories.get(name) ?? { replays: new ReplayGuard(seenBoot), counter: 0 };
     this.#histories.set(name, history);
     const peer: Peer = { name, keys, history };
@@ -292,7 +293,8 @@ export class Prober {
   /** A probe that is proven and new. */
   #accept(peer: Peer, message: StunMessage, view: View, remote: Endpoint, local: string | undefined): void {
     const { name, keys } = peer;
-    if (!this.#answersTo.take(remote.address, this.#now())) {
+    const now = this.#now();
+    if (!this.#answersOf.take(name, now) || !this.#answersTo.take(remote.address, now)) {
       this.drops.limited++;
       return;
     }

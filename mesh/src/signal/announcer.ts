@@ -1,19 +1,31 @@
 import type { Candidate } from "../candidates/candidate.js";
 import type { NatVerdict } from "../info.js";
+import { Budgets } from "../probe/budgets.js";
 import type { RememberedPeer, StateFile } from "../state-file.js";
 import { type Announce, decodeAnnounce, encodeAnnounce } from "./announce.js";
 import { isNewer } from "./freshness.js";
+
+/**
+ * Announces of one peer that are looked at: 20 a minute, and 20 at once. Each that is accepted is written to the disk and
+ * makes us probe; the path machines make six at once, and two a minute.
+ */
+const PER_PEER = { perSecond: 1 / 3, burst: 20 } as const;
 
 /** An announce that was accepted. */
 export interface Accepted {
   readonly announce: Announce;
   /** The sender does not know what we announce now. */
   readonly wantsAnswer: boolean;
+  /** The sender has heard this start of ours, and then a later one: another host has our key. */
+  readonly knowsAnother: boolean;
 }
 
 /** Numbers the own announces, and accepts those of the peers: each once, and only ever later ones. */
 export class Announcer {
   readonly #state: StateFile;
+  readonly #ofPeer = new Budgets(PER_PEER.perSecond, PER_PEER.burst, Number.POSITIVE_INFINITY);
+  /** The start of ours that each peer has said it has heard of. */
+  readonly #heard = new Map<string, bigint>();
   #counter = 0;
   /** The first announce that says what is so now. */
   #currentSince = 1;
@@ -41,15 +53,20 @@ export class Announcer {
 
   /**
    * @param wallNow - Unix ms
-   * @returns undefined for what is no announce, and for one that is not newer than the last
+   * @param now - monotonic ms
+   * @returns undefined for what is no announce, for one that is not newer than the last, and when there are too many
    */
-  accept(peer: string, bytes: Uint8Array, wallNow: number): Accepted | undefined {
+  accept(peer: string, bytes: Uint8Array, wallNow: number, now: number): Accepted | undefined {
     const announce = decodeAnnounce(bytes);
     if (announce === undefined || !isNewer(announce, this.#state.peers.get(peer))) return undefined;
+    if (!this.#ofPeer.take(peer, now)) return undefined;
     this.#state.peers.set(peer, remembered(announce, wallNow));
     const { seenBoot, seenCounter } = announce;
-    const hasHeard = seenBoot === this.#state.boot && seenCounter >= this.#currentSince;
-    return { announce, wantsAnswer: !hasHeard };
+    const { boot } = this.#state;
+    if (seenBoot === boot) this.#heard.set(peer, boot);
+    const knowsAnother = seenBoot > boot && this.#heard.get(peer) === boot;
+    const hasHeard = seenBoot === boot && seenCounter >= this.#currentSince;
+    return { announce, wantsAnswer: !hasHeard && !knowsAnother, knowsAnother };
   }
 }
 

@@ -126,7 +126,7 @@ describe("two probers over real sockets", () => {
 function kept(own: HostKeys, events: Partial<ProberEvents> = {}, now: () => number = () => 0, boot = 1n) {
   const sent: { bytes: Uint8Array; remote: Endpoint }[] = [];
   const prober = new Prober({
-    ownPublicKey: own.publicKey,
+    ownPublicKey: () => own.publicKey,
     boot: () => boot,
     now,
     sender: { send: (bytes, remote) => sent.push({ bytes, remote }) > 0 },
@@ -213,6 +213,18 @@ describe("a prober", () => {
     for (const { bytes } of remote.sent) prober.receive(bytes, there, undefined);
     expect(sent).toHaveLength(32);
     expect(prober.drops.limited).toBe(68);
+  });
+
+  it("answers one peer no more than it may ask, from however many addresses its probes seem to come", () => {
+    const { prober, sent } = kept(own);
+    let later = 0;
+    const remote = kept(other, {}, () => (later += 1000));
+    prober.addPeer(other.publicKey, pair);
+    const name = remote.prober.addPeer(own.publicKey, pairBetween(other, own));
+    for (let i = 0; i < 200; i++) remote.prober.send(name, here, NOTHING_YET);
+    for (const [i, { bytes }] of remote.sent.entries())
+      prober.receive(bytes, { ...there, address: `10.0.0.${i}` }, undefined);
+    expect([remote.sent.length, sent.length]).toEqual([200, 128]);
   });
 
   it("forgets a peer", () => {

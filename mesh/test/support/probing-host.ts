@@ -37,7 +37,7 @@ export class ProbingHost implements AsyncDisposable {
     receivers.add(this);
     this.sockets = sockets;
     this.prober = new Prober({
-      ownPublicKey: keys.publicKey,
+      ownPublicKey: () => keys.publicKey,
       boot,
       sender: sockets,
       events: {

@@ -1,0 +1,33 @@
+import { expect, it } from "vitest";
+import { OwnAddresses } from "../../src/candidates/own-addresses.js";
+import { StunClient } from "../../src/candidates/stun-client.js";
+import { parseLinks, parseRoutes, type Route } from "../../src/device/network.js";
+
+const link = (name: string, address: string): object => ({
+  ifindex: 1,
+  ifname: name,
+  flags: ["UP"],
+  mtu: 1500,
+  operstate: "UP",
+  addr_info: [{ local: address, prefixlen: 24, scope: "global" }],
+});
+const LINKS = parseLinks(JSON.stringify([link("eth0", "192.168.1.2"), link("wg0", "10.9.0.1")]));
+const routes = (...all: readonly object[]): Route[] => parseRoutes(JSON.stringify(all));
+const LAN = { dst: "192.168.1.0/24", dev: "eth0" };
+const DEFAULT = { dst: "default", gateway: "192.168.1.1", dev: "eth0" };
+
+it("says that the host has moved when its ways out or WireGuard's port are others, at the same addresses", () => {
+  const own = new OwnAddresses("wg0", new StunClient([], { send: () => false }));
+  const look = (port: number, ...all: readonly object[]): string | undefined =>
+    own.look(LINKS, routes(...all), port);
+  // The first look is where the host is, not where it has moved to; here before there is any network.
+  expect(look(51_820, LAN)).not.toBe("moved");
+  expect(look(51_820, LAN)).toBeUndefined();
+  expect(look(51_820, LAN, DEFAULT)).toBe("moved");
+  expect(look(51_820, LAN, DEFAULT)).toBeUndefined();
+  expect(look(51_820, LAN, { ...DEFAULT, gateway: "192.168.1.254" })).toBe("moved");
+  expect(look(51_821, LAN, { ...DEFAULT, gateway: "192.168.1.254" })).toBe("moved");
+  // What goes into the tunnel is no way out of it.
+  const inTunnel = { dst: "default", dev: "wg0", table: "51820" };
+  expect(look(51_821, LAN, { ...DEFAULT, gateway: "192.168.1.254" }, inTunnel)).toBeUndefined();
+});
