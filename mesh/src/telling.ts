@@ -1,21 +1,31 @@
+import { setTimeout as delay } from "node:timers/promises";
 import type { OwnAddresses } from "./candidates/own-addresses.js";
 import { parseEndpoint } from "./ip/endpoint.js";
+import type { PathMachine } from "./path/machine.js";
 import type { Peer } from "./peer.js";
 import type { Prober } from "./probe/prober.js";
 import type { Announcer } from "./signal/announcer.js";
+import type { Channel } from "./signal/channel.js";
 
-/** How long the first announce waits for what STUN servers see, ms. */
-const FIRST_MS = 200;
+/** How long an announce waits for what STUN servers see, ms: one that is down must not delay it. */
+const STUN_MS = 200;
 
 /** Changes of the own addresses come in groups, and are told together after this, ms. */
 const CHANGE_MS = 500;
 
+/** What is used of a peer. */
+export interface ToldPeer {
+  readonly machine: Pick<PathMachine, "snapshot">;
+  readonly channel: Pick<Channel, "send">;
+  take: Peer["take"];
+}
+
 /** What telling works with. */
 export interface TellingMeans {
-  readonly addresses: OwnAddresses;
-  readonly announcer: Announcer;
-  readonly prober: Prober;
-  readonly peers: ReadonlyMap<string, Peer>;
+  readonly addresses: Pick<OwnAddresses, "nat" | "candidates" | "refresh">;
+  readonly announcer: Pick<Announcer, "changed" | "write">;
+  readonly prober: Pick<Prober, "tell">;
+  readonly peers: ReadonlyMap<string, ToldPeer>;
   /** What is announced is something else than before. */
   readonly onChanged: () => void;
   /** An announce leaves for a peer. */
@@ -36,7 +46,7 @@ export class Telling {
 
   /** What was asked of STUN servers is known when this resolves; the first announce does not wait for long. */
   start(asked: Promise<void>): void {
-    this.#timer = setTimeout(() => this.#tellFirst(), FIRST_MS);
+    this.#timer = setTimeout(() => this.#tellFirst(), STUN_MS);
     void asked.then(() => this.#tellFirst());
   }
 
@@ -61,7 +71,7 @@ export class Telling {
     const { path } = peer?.machine.snapshot(performance.now()) ?? {};
     const endpoint = path?.isProven ? parseEndpoint(path.name) : undefined;
     // A path may have died because our outside address is another.
-    if (endpoint === undefined) await addresses.refresh();
+    if (endpoint === undefined) await atMost(STUN_MS, addresses.refresh());
     if (peer === undefined || this.#isClosed) return;
     const bytes = announcer.write(name, addresses.nat, addresses.candidates());
     if (endpoint !== undefined) {
@@ -85,4 +95,11 @@ export class Telling {
     this.#means.onChanged();
     for (const name of waiting) void this.tell(name);
   }
+}
+
+/** Waits for something, but not for longer than some time, ms. */
+async function atMost(ms: number, something: Promise<void>): Promise<void> {
+  const stopping = new AbortController();
+  await Promise.race([something, delay(ms, undefined, { signal: stopping.signal }).catch(() => {})]);
+  stopping.abort();
 }
