@@ -12,7 +12,7 @@ export async function writeDurably(path: string, text: string): Promise<void> {
   const next = `${path}.${randomUUID()}.tmp`;
   await named(path, async () => {
     const folder = dirname(path);
-    await mkdir(folder, { recursive: true, mode: 0o700 });
+    await makeFolder(folder);
     try {
       const file = await open(next, "wx", 0o600);
       try {
@@ -66,6 +66,24 @@ export async function readBounded(path: string, most: number): Promise<string | 
   });
 }
 
+/**
+ * Makes a folder, with those above it. Node's own `recursive` goes on for ever where the system says that a folder is
+ * not there whose parent is, as in /proc.
+ */
+async function makeFolder(path: string): Promise<void> {
+  try {
+    await mkdir(path, { mode: 0o700 });
+  } catch (error) {
+    const above = dirname(path);
+    if (hasCode(error, "EEXIST")) return;
+    if (!hasCode(error, "ENOENT") || above === path) throw error;
+    await makeFolder(above);
+    await mkdir(path, { mode: 0o700 }).catch((again: unknown) => {
+      if (!hasCode(again, "EEXIST")) throw again;
+    });
+  }
+}
+
 /** What was renamed or removed in a folder is so for good only once the folder itself is on the disk. */
 async function syncFolder(path: string): Promise<void> {
   const folder = await open(path, "r");
@@ -77,7 +95,11 @@ async function syncFolder(path: string): Promise<void> {
 }
 
 function isMissing(error: unknown): boolean {
-  return error instanceof Error && "code" in error && error.code === "ENOENT";
+  return hasCode(error, "ENOENT");
+}
+
+function hasCode(error: unknown, code: string): boolean {
+  return error instanceof Error && "code" in error && error.code === code;
 }
 
 async function named<T>(path: string, work: () => Promise<T>): Promise<T> {

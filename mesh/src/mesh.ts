@@ -21,6 +21,7 @@ import { Pings } from "./ping.js";
 import { ProbeSockets } from "./probe/probe-sockets.js";
 import { type Answered, Prober } from "./probe/prober.js";
 import type { View } from "./probe/view.js";
+import { roundedMs } from "./rounded.js";
 import { Announcer } from "./signal/announcer.js";
 import { Signaling } from "./signal/signaling.js";
 import { SleepWatch } from "./sleep-watch.js";
@@ -383,7 +384,12 @@ export class Mesh extends EventEmitter<MeshEvents> implements AsyncDisposable {
     const { peer, endpoint, roundTripMs, view } = answered;
     const path = formatEndpoint(endpoint);
     if (!this.#viewOf(peer, endpoint).isProven)
-      this.emit("step", { step: "answered", publicKey: peer, endpoint: path, roundTripMs });
+      this.emit("step", {
+        step: "answered",
+        publicKey: peer,
+        endpoint: path,
+        roundTripMs: roundedMs(roundTripMs),
+      });
     this.#peers.get(peer)?.take({ type: "answered", path, roundTripMs, view });
     this.#pings.answered(answered);
   }

@@ -3,6 +3,7 @@ import type { PeerInfo } from "./info.js";
 import { formatPrefix } from "./ip/prefix.js";
 import type { Decision, Fact, PathName } from "./path/facts.js";
 import type { PathMachine } from "./path/machine.js";
+import { roundedMs } from "./rounded.js";
 import type { Channel } from "./signal/channel.js";
 
 /** What carries out what a peer's path machine decides. */
@@ -85,8 +86,8 @@ export class Peer {
       path: path && {
         kind: path.kind,
         endpoint: path.name,
-        roundTripMs: path.roundTripMs,
-        since: wallNow - (now - path.sinceMs),
+        roundTripMs: path.roundTripMs === undefined ? undefined : roundedMs(path.roundTripMs),
+        since: Math.round(wallNow - (now - path.sinceMs)),
       },
       reason,
       lastHandshakeAt: lastHandshake === undefined ? undefined : lastHandshake * 1000,

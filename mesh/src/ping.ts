@@ -3,6 +3,7 @@ import type { PingAnswer } from "./info.js";
 import { formatEndpoint } from "./ip/endpoint.js";
 import type { PathSnapshot, Snapshot } from "./path/snapshot.js";
 import type { Answered } from "./probe/prober.js";
+import { roundedMs } from "./rounded.js";
 
 /** How long answers are waited for, ms. */
 const PATIENCE_MS = 1000;
@@ -45,7 +46,7 @@ export class Pings {
       };
       const take = (answered: Answered): void => {
         if (answered.peer !== peer) return;
-        times.set(formatEndpoint(answered.endpoint), answered.roundTripMs);
+        times.set(formatEndpoint(answered.endpoint), roundedMs(answered.roundTripMs));
         if (hasAll()) end();
       };
       const timer = setTimeout(end, PATIENCE_MS);

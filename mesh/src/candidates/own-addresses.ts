@@ -4,6 +4,7 @@ import type { NatVerdict } from "../info.js";
 import { parseAddress } from "../ip/address.js";
 import { type Endpoint, endpointOf, formatEndpoint } from "../ip/endpoint.js";
 import { contains, type Prefix } from "../ip/prefix.js";
+import { roundedMs } from "../rounded.js";
 import type { Candidate } from "./candidate.js";
 import { Gathered } from "./gather.js";
 import { type LocalAddress, localAddresses } from "./interfaces.js";
@@ -129,7 +130,11 @@ export class OwnAddresses extends EventEmitter<OwnAddressesEvents> {
       onSeen: ({ server, seen, roundTripMs }) => {
         const name = formatEndpoint(server);
         if (!this.#gathered.saw(name, seen, performance.now())) return;
-        this.emit("seen", { server: name, endpoint: formatEndpoint(seen), roundTripMs });
+        this.emit("seen", {
+          server: name,
+          endpoint: formatEndpoint(seen),
+          roundTripMs: roundedMs(roundTripMs),
+        });
         this.emit("changed");
       },
     });

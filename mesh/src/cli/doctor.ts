@@ -103,7 +103,7 @@ async function lookAtWireguard(machine: Machine): Promise<Finding> {
   if (userspace === undefined)
     return bad(
       check,
-      "neither the kernel has WireGuard, nor is wireguard-go installed",
+      "the kernel has no WireGuard, and wireguard-go is not installed",
       "install the package wireguard-go, or a kernel with WireGuard (5.6 and later)",
     );
   const problem = await machine.tryOpen("/dev/net/tun");

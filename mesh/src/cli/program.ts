@@ -106,7 +106,7 @@ function describe(json: boolean, choose: (action: Action) => void): Command {
       wholeNumber(1, 65_535),
     )
     .option("--address <address>", "with --create: as in 10.9.0.1/24; may be repeated", collect)
-    .option("--peer <peer>", "with --create: KEY[@HOST:PORT][,ALLOWED-IP]…; may be repeated", collect)
+    .option("--peer <peer>", "with --create: KEY[@ADDRESS:PORT][,ALLOWED-IP]…; may be repeated", collect)
     .option("--brokers <file>", "the signaling brokers (default: sidewire's public ones)", notEmpty)
     .option("--stun <servers>", "HOST:PORT,… (default: a bundled list of public ones)", notEmpty)
     .option("--state <folder>", "what is remembered (default: /var/lib/sidewire-mesh)", notEmpty)
@@ -138,7 +138,7 @@ function describe(json: boolean, choose: (action: Action) => void): Command {
   program
     .command("ping")
     .description("round trips to a peer by each path, not only the one in use")
-    .argument("<peer>", "its public key, the beginning of it, or its name")
+    .argument("<peer>", "its public key, the beginning of it, or its name", notEmpty)
     .option("-c, --count <n>", "how often (default: until Ctrl-C)", wholeNumber(1, 1_000_000))
     .option("-i, --interface <name>", "not needed where there is one daemon", notEmpty)
     .addHelpText("after", example("sudo sidewire-mesh ping xTIBA5rb -c 3"))

@@ -4,7 +4,7 @@ import { allowedIpFrom, endpointFrom, keyFrom } from "./parts.js";
 
 /**
  * A peer from one word: its key, where it is if that is known, and its allowed IPs.
- * `KEY[@HOST:PORT][,ALLOWED-IP]…`: none of `@` and `,` is in any of the three.
+ * `KEY[@ADDRESS:PORT][,ALLOWED-IP]…`: none of `@` and `,` is in any of the three.
  * @throws {@link MeshError} `INVALID_KEY`, `INVALID_OPTION`
  */
 export function parsePeerOption(text: string): NewPeer {

@@ -322,13 +322,15 @@ export class Device extends EventEmitter<DeviceEvents> implements AsyncDisposabl
       if (this.#table === undefined) await this.#write({ ...this.#changes, hasTable: false });
       throw error;
     }
+    // What a dry run shows is what changes something, and there is no table to read.
+    if (this.#recorder !== undefined) return;
     // Nobody has to wait for it before the next look.
     this.#table = { wanted, shown: this.#showTable().catch(() => undefined) };
   }
 
   /** What nft says of the table; undefined when there is none. */
   async #showTable(signal?: AbortSignal): Promise<string | undefined> {
-    return await this.#changer.run(showTable(this.name), signal).catch(ifFailed);
+    return await this.#programs.run(showTable(this.name), signal).catch(ifFailed);
   }
 
   /** Whether others seem to have changed what is to be put back. */

@@ -69,7 +69,10 @@ async function tryToTake(name: string, path: string, text: string): Promise<bool
   if (held !== undefined) {
     const owner = ownerOf(held);
     if (owner !== undefined && (await startOf(owner.pid)) === owner.startedAt)
-      throw new MeshError("IN_USE", `${name} is looked after by another sidewire-mesh, process ${owner.pid}`);
+      throw new MeshError(
+        "IN_USE",
+        `${name} is looked after by another sidewire-mesh, process ${owner.pid}: sidewire-mesh down ${name} ends it`,
+      );
     await moveAway(path, held);
   }
   // Made under another name first, so that the lock has its content from the beginning.

@@ -58,7 +58,9 @@ export class Programs implements Runner {
   #run(command: Command, input: number | undefined, signal?: AbortSignal): Promise<string> {
     return new Promise((resolve, reject) => {
       const { file, args, env } = this.lineOf(command);
-      const child = spawn(file, args, { env, stdio: [input ?? "ignore", "pipe", "pipe"] });
+      // wireguard-go stays in the group of whoever starts it: a Ctrl-C for us would end it, and the interface, at once.
+      const detached = command.program === "wireguard-go";
+      const child = spawn(file, args, { env, detached, stdio: [input ?? "ignore", "pipe", "pipe"] });
       let failure: MeshError | undefined;
       const end = (error: MeshError): void => {
         failure ??= error;

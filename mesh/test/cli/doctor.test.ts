@@ -111,7 +111,7 @@ describe("doctor", () => {
       "no WireGuard at all",
       { programs: ["wg", "ip", "nft"] },
       "wireguard",
-      "neither the kernel has WireGuard",
+      "the kernel has no WireGuard",
       "install the package wireguard-go",
     ],
     ["no tun", { opens: { [tun]: "ENOENT" } }, "wireguard", "which is not there", "modprobe tun"],

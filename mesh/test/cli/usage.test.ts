@@ -44,6 +44,7 @@ describe("sidewire-mesh", () => {
     [["pu"], "unknown command 'pu' (Did you mean up?)"],
     [["up"], "the interface is missing"],
     [["ping"], "missing required argument 'peer'"],
+    [["ping", ""], "It is empty"],
     [["down"], "missing required argument 'interface'"],
     [["status", "wg0", "more"], "too many arguments"],
     [["status", "--wtach"], "unknown option '--wtach'"],

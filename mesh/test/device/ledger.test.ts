@@ -43,6 +43,11 @@ describe("the ledger", () => {
     expect(readdirSync(state)).toEqual([]);
   });
 
+  it("in a folder that cannot be made is an error, not a wait without end", async () => {
+    const ledger = new Ledger("/proc/sidewire-mesh/state", "wg0");
+    await expect(ledger.save(CHANGES)).rejects.toMatchObject({ code: "FILE" });
+  });
+
   it("that is damaged is named, with the way out", async () => {
     const ledger = new Ledger(folder, "wg0");
     const whole = JSON.stringify(CHANGES);

@@ -26,7 +26,7 @@ describe("the lock of an interface", () => {
     expect(statSync(folder).mode & 0o777).toBe(0o700);
     await expect(Lock.take("wg0", folder)).rejects.toMatchObject({
       code: "IN_USE",
-      message: `wg0 is looked after by another sidewire-mesh, process ${process.pid}`,
+      message: `wg0 is looked after by another sidewire-mesh, process ${process.pid}: sidewire-mesh down wg0 ends it`,
     });
     await (await Lock.take("wg1", folder)).release();
     await lock.release();

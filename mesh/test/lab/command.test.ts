@@ -60,7 +60,7 @@ withLab("the command in the lab", (startLab) => {
     const second = await a.run(["up", a.name, ...a.servers]);
     expect([second.code, second.stdout]).toEqual([1, ""]);
     expect(second.stderr).toMatch(
-      /^sidewire-mesh: .* is looked after by another sidewire-mesh, process \d+\n$/,
+      /^sidewire-mesh: .* is looked after by another sidewire-mesh, process \d+: sidewire-mesh down \S+ ends it\n$/,
     );
 
     // First the one whose interface goes: what it still sends would tell the other's WireGuard where it is.
@@ -98,6 +98,8 @@ withLab("the command in the lab", (startLab) => {
     const adopted = await a.run(["up", a.name, "--dry-run"]);
     expect([adopted.code, adopted.stderr]).toEqual([0, ""]);
     expect(adopted.stdout).toContain(`table inet sidewire_mesh_${a.name} {`);
+    // It shows what changes something, and no look at it.
+    expect(adopted.stdout).not.toMatch(/ (?:list|show) /);
     const made = await b.run(["up", b.name, "--dry-run", "--create", ...b.create, "--listen-port", "51820"]);
     expect(made.code).toBe(0);
     expect(made.stdout).toContain(`ip link add dev ${b.name} type wireguard\n`);
