@@ -23,7 +23,7 @@ import type { DeviceEvents, DeviceOptions, UseOptions } from "./options.js";
 import { KEEPALIVE_S, renewPeer, useEndpoint } from "./plan.js";
 import { Programs } from "./programs.js";
 import { Reader } from "./reader.js";
-import type { DeviceState } from "./state.js";
+import type { DevicePeer, DeviceState } from "./state.js";
 import { Turns } from "./turns.js";
 import { restorePeers } from "./undo.js";
 
@@ -138,13 +138,15 @@ export class Device extends EventEmitter<DeviceEvents> implements AsyncDisposabl
     await this.#turns.take(signal, async (either) => {
       this.#state = await this.#reader.settledState(this.#isOdd, either);
       await this.#noteOthers();
-      // `wg set` makes a peer that is not there: one that the user has removed must not come back.
-      const peer = this.#state.peers.find((one) => one.publicKey === publicKey);
-      if (peer === undefined) throw new MeshError("NO_PEER", `${this.name} has no peer ${publicKey}`);
       const to = formatEndpoint(endpoint);
       const use = { endpoint: to, keepaliveS: KEEPALIVE_S, isFresh };
-      const record = recordUse(this.#changes.peers[publicKey] ?? this.#untouched[publicKey], peer, use);
+      const before = this.#peer(publicKey);
+      const record = recordUse(this.#changes.peers[publicKey] ?? this.#untouched[publicKey], before, use);
       await this.#write({ ...this.#changes, peers: { ...this.#changes.peers, [publicKey]: record } });
+      // A disk may take long. `wg set` makes a peer that is not there, with the allowed IPs that it is told: one that the
+      // user has removed or changed meanwhile must not come back as it was.
+      this.#state = await this.#reader.state(either);
+      const peer = this.#peer(publicKey);
       const command = isFresh ? renewPeer(this.name, peer, use) : useEndpoint(this.name, publicKey, endpoint);
       await this.#changer.run(command, either);
     });
@@ -336,6 +338,12 @@ export class Device extends EventEmitter<DeviceEvents> implements AsyncDisposabl
   /** Whether others seem to have changed what is to be put back. */
   readonly #isOdd = (state: DeviceState): boolean =>
     noteOthers({ ...this.#untouched, ...this.#changes.peers }, state).isChanged;
+
+  #peer(publicKey: string): DevicePeer {
+    const peer = this.#state.peers.find((one) => one.publicKey === publicKey);
+    if (peer === undefined) throw new MeshError("NO_PEER", `${this.name} has no peer ${publicKey}`);
+    return peer;
+  }
 
   async #noteOthers(): Promise<void> {
     const { peers, isChanged } = noteOthers(this.#changes.peers, this.#state);

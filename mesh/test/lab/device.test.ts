@@ -4,6 +4,7 @@ import { setTimeout as delay } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { describe, expect, it } from "vitest";
 import type { Host, Lab, LongRunning } from "../../lab/index.js";
+import type { Command } from "../../src/device/command.js";
 import type { Device } from "../../src/device/device.js";
 import { Programs } from "../../src/device/programs.js";
 import { type DevicePeer, parseDump } from "../../src/device/state.js";
@@ -15,6 +16,23 @@ const PROGRAM = fileURLToPath(new URL("../support/device-program.ts", import.met
 
 /** A preshared key for tests. */
 const PRESHARED = randomBytes(32).toString("base64");
+
+/** Programs of a host where somebody does something right after WireGuard was looked at. */
+class Meddled extends Programs {
+  afterShow: (() => Promise<unknown>) | undefined;
+
+  constructor(host: Host) {
+    super({ prefix: host.namespace.command([]) });
+  }
+
+  override async run(command: Command, signal?: AbortSignal): Promise<string> {
+    const text = await super.run(command, signal);
+    const meddle = command.program === "wg" && command.args[0] === "show" ? this.afterShow : undefined;
+    if (meddle !== undefined) this.afterShow = undefined;
+    await meddle?.();
+    return text;
+  }
+}
 
 withLab("the device", (startLab) => {
   const peerOf = (device: Device, { publicKey }: Side) => {
@@ -64,6 +82,25 @@ withLab("the device", (startLab) => {
     expect(tookMs).toBeLessThan(3_000);
     await device.read();
     expect(peerOf(device, b)).toMatchObject({ lastHandshake: handshake, keepaliveS: 25 });
+  });
+
+  it("does not bring back a peer, or an allowed IP, that the user takes away while it is at work", async () => {
+    const { lab, a, b } = await twoSides(startLab);
+    await using _ = lab;
+    const programs = new Meddled(a.host);
+    await using device = await openDevice(lab, a.host, { programs });
+    programs.afterShow = () => a.wireguard.set("peer", b.publicKey, "allowed-ips", "10.9.0.2/32");
+    await device.use(b.publicKey, b.endpoint, { isFresh: true });
+    await device.read();
+    expect(peerOf(device, b).allowedIps).toHaveLength(1);
+    for (const isFresh of [true, false]) {
+      programs.afterShow = () => a.wireguard.set("peer", b.publicKey, "remove");
+      await expect(device.use(b.publicKey, b.endpoint, { isFresh })).rejects.toMatchObject({
+        code: "NO_PEER",
+      });
+      expect((await device.read()).peers).toEqual([]);
+      await a.wireguard.set("peer", b.publicKey, "allowed-ips", "10.9.0.2/32");
+    }
   });
 
   describe("puts everything back", () => {
