@@ -43,6 +43,8 @@ export interface WorldOptions {
 
 const LAN = parsePrefix("192.168.7.0/24");
 const DELAYS: Readonly<Record<Network, number>> = { lan: 1, ipv6: 5, ipv4: 10 };
+/** How often STUN servers are asked, ms. */
+const STUN_MS = 25_000;
 const WATCH_MS = 5_000;
 const WATCH_SOON_MS = 250;
 
@@ -61,6 +63,8 @@ export class Host {
   nextAt = 0;
   #watchAt = 0;
   #pingAt = 0;
+  /** When STUN servers see another address than before. */
+  #seenAt = Number.POSITIVE_INFINITY;
   readonly #asked = new Map<number, { path: string; at: number }>();
   #known = "";
   #boots = 0;
@@ -106,10 +110,11 @@ export class Host {
     this.tell({ type: "time" });
   }
 
-  /** It gets other addresses, and may or may not notice. */
+  /** It gets other addresses, and notices at once, or when it is seen from outside. */
   renumber(network: Network, isNoticed: boolean): void {
     this.uplinks.get(network)?.renumber();
     if (isNoticed) this.tell({ type: "network-changed" });
+    else this.#seenAt = this.world.now + STUN_MS;
   }
 
   watch(): void {
@@ -126,12 +131,16 @@ export class Host {
       this.#pingAt = now + 1_000;
       this.wireGuard.send(96, true, now);
     }
+    if (now >= this.#seenAt) {
+      this.#seenAt = Number.POSITIVE_INFINITY;
+      this.tell({ type: "own-candidates" });
+    }
     if (now >= this.#watchAt) this.watch();
     if (now >= this.nextAt) this.tell({ type: "time" });
   }
 
   get dueAt(): number {
-    const own = this.isDown ? Number.POSITIVE_INFINITY : Math.min(this.nextAt, this.#watchAt);
+    const own = this.isDown ? Number.POSITIVE_INFINITY : Math.min(this.nextAt, this.#watchAt, this.#seenAt);
     return Math.min(own, this.wireGuard.nextAt(), this.hasTraffic ? this.#pingAt : Number.POSITIVE_INFINITY);
   }
 
