@@ -8,11 +8,11 @@ const endpointText: z.ZodMiniString = z.string().check(z.minLength(1), z.maxLeng
 const seconds: z.ZodMiniNumber = z.int().check(z.minimum(0), z.maximum(0xffff));
 const bytes: z.ZodMiniNumber = z.int().check(z.minimum(0));
 
-/** What is known of a peer that we changed. */
+/** What is known of a peer that we changed, or that came because we told it of us. */
 export interface PeerRecord {
   /** What is to be put back. */
   readonly before: { readonly endpoint: string | null; readonly keepaliveS: number };
-  /** The endpoints that we set, the last at the end. */
+  /** The endpoints that we set, the last at the end; none where WireGuard learned it. */
   readonly endpoints: readonly string[];
   /** The keepalive that we set, or that the user set after us. */
   readonly keepaliveS: number;
@@ -42,7 +42,7 @@ export const changesSchema: z.ZodMiniType<Changes> = z.strictObject({
     z.string().check(z.length(44)),
     z.strictObject({
       before: z.strictObject({ endpoint: z.nullable(endpointText), keepaliveS: seconds }),
-      endpoints: z.array(endpointText).check(z.minLength(1), z.maxLength(MAX_ENDPOINTS)),
+      endpoints: z.array(endpointText).check(z.maxLength(MAX_ENDPOINTS)),
       keepaliveS: seconds,
       seen: z.strictObject({ endpoint: z.nullable(endpointText), receivedBytes: bytes }),
     }),

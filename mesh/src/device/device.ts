@@ -20,7 +20,7 @@ import { Monitor } from "./monitor.js";
 import type { Link, Route, Way } from "./network.js";
 import { makeTable, type NftTable, removeTable, showTable, tableNameOf } from "./nft-table.js";
 import type { DeviceEvents, DeviceOptions, UseOptions } from "./options.js";
-import { KEEPALIVE_S, renewPeer, useEndpoint } from "./plan.js";
+import { keepaliveFor, renewPeer, useEndpoint } from "./plan.js";
 import { Programs } from "./programs.js";
 import { Reader } from "./reader.js";
 import type { DevicePeer, DeviceState } from "./state.js";
@@ -139,15 +139,15 @@ export class Device extends EventEmitter<DeviceEvents> implements AsyncDisposabl
       this.#state = await this.#reader.settledState(this.#isOdd, either);
       await this.#noteOthers();
       const to = formatEndpoint(endpoint);
-      const use = { endpoint: to, keepaliveS: KEEPALIVE_S, isFresh };
       const before = this.#peer(publicKey);
+      const use = { endpoint: to, keepaliveS: keepaliveFor(before), isFresh };
       const record = recordUse(this.#changes.peers[publicKey] ?? this.#untouched[publicKey], before, use);
       await this.#write({ ...this.#changes, peers: { ...this.#changes.peers, [publicKey]: record } });
       // A disk may take long. `wg set` makes a peer that is not there, with the allowed IPs that it is told: one that the
       // user has removed or changed meanwhile must not come back as it was.
       this.#state = await this.#reader.state(either);
       const peer = this.#peer(publicKey);
-      const command = isFresh ? renewPeer(this.name, peer, use) : useEndpoint(this.name, publicKey, endpoint);
+      const command = isFresh ? renewPeer(this.name, peer, use) : useEndpoint(this.name, publicKey, use);
       await this.#changer.run(command, either);
     });
   }
@@ -160,6 +160,26 @@ export class Device extends EventEmitter<DeviceEvents> implements AsyncDisposabl
    */
   async installTable(helperPort: number, signal?: AbortSignal): Promise<void> {
     await this.#turns.take(signal, (either) => this.#installTable(helperPort, either));
+  }
+
+  /** The peers that we have not changed, and whose endpoint WireGuard has learned since: the other side came first. */
+  get found(): readonly string[] {
+    const all = Object.entries(this.#untouched);
+    return all.flatMap(([name, { before, seen }]) => (seen.endpoint === before.endpoint ? [] : [name]));
+  }
+
+  /**
+   * Has what WireGuard learned of a peer put back at the end, as if we had changed it: it came because it was told
+   * of us.
+   * @throws {@link MeshError} `FILE`, `CLOSED`
+   */
+  async claim(publicKey: string): Promise<void> {
+    await this.#turns.take(undefined, async () => {
+      const record = this.#untouched[publicKey];
+      if (record === undefined) return;
+      await this.#write({ ...this.#changes, peers: { ...this.#changes.peers, [publicKey]: record } });
+      this.#untouched = noteUntouched(this.#untouched, this.#changes.peers, this.#state);
+    });
   }
 
   /** The interfaces of the host and their addresses. */

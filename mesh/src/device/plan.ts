@@ -1,11 +1,15 @@
-import { type Endpoint, formatEndpoint } from "../ip/endpoint.js";
 import { formatPrefix } from "../ip/prefix.js";
 import { formatKey } from "../wireguard-key.js";
 import type { Command } from "./command.js";
 import type { DevicePeer } from "./state.js";
 
 /** How often WireGuard keeps a NAT's mapping alive, s: what its own manual recommends. */
-export const KEEPALIVE_S = 25;
+const KEEPALIVE_S = 25;
+
+/** How often a peer's NAT mapping is kept alive, s: whoever asks for more has a NAT that forgets sooner. */
+export function keepaliveFor({ keepaliveS }: Pick<DevicePeer, "keepaliveS">): number {
+  return keepaliveS === 0 ? KEEPALIVE_S : Math.min(keepaliveS, KEEPALIVE_S);
+}
 
 /** The MTU of an interface that we make: what IPv6 needs, and what fits through every path. */
 export const MTU = 1280;
@@ -25,10 +29,14 @@ export function showDevice(name: string): Command {
  * Makes WireGuard use an endpoint and send something there at once: both implementations send a keepalive when
  * persistent keepalive goes from 0 to a number, and only then. Naming the peer twice makes it one command.
  */
-export function useEndpoint(name: string, publicKey: string, endpoint: Endpoint): Command {
-  const to = formatEndpoint(endpoint);
-  const args = ["set", name, "peer", publicKey, "endpoint", to, "persistent-keepalive", "0"];
-  return { program: "wg", args: [...args, "peer", publicKey, "persistent-keepalive", String(KEEPALIVE_S)] };
+export function useEndpoint(
+  name: string,
+  publicKey: string,
+  use: { readonly endpoint: string; readonly keepaliveS: number },
+): Command {
+  const { endpoint, keepaliveS } = use;
+  const args = ["set", name, "peer", publicKey, "endpoint", endpoint, "persistent-keepalive", "0"];
+  return { program: "wg", args: [...args, "peer", publicKey, "persistent-keepalive", String(keepaliveS)] };
 }
 
 /**

@@ -19,7 +19,7 @@ const PEER: DevicePeer = {
 
 describe("the lines that are run", () => {
   it("name a peer twice to make it send", () => {
-    const line = formatCommand(useEndpoint("wg0", "K=", { address: "2001:db8::1", family: 6, port: 7 }));
+    const line = formatCommand(useEndpoint("wg0", "K=", { endpoint: "[2001:db8::1]:7", keepaliveS: 25 }));
     expect(line).toBe(
       "wg set wg0 peer K= endpoint '[2001:db8::1]:7' persistent-keepalive 0 peer K= persistent-keepalive 25",
     );

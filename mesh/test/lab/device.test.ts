@@ -143,6 +143,40 @@ withLab("the device", (startLab) => {
     });
   });
 
+  it("puts back what WireGuard learned of a peer that came first, once it is claimed", async () => {
+    const { lab, a, b } = await twoSides(startLab);
+    await using _ = lab;
+    const before = await snapshot(a.host);
+    const device = await openDevice(lab, a.host);
+    expect(device.found).toEqual([]);
+    await b.wireguard.set("peer", a.publicKey, "endpoint", formatEndpoint(a.endpoint));
+    expect(await b.host.canPing(a.overlay)).toBe(true);
+    await until(device, () => peerOf(device, b).endpoint !== undefined);
+    expect(device.found).toEqual([b.publicKey]);
+    await device.claim(b.publicKey);
+    expect(device.found).toEqual([]);
+    expect(await snapshot(a.host)).not.toBe(before);
+    // What it still sends would be learned again.
+    await b.wireguard.set("peer", a.publicKey, "remove");
+    await device.close();
+    expect(await snapshot(a.host)).toBe(before);
+  });
+
+  it("keeps a keepalive that is shorter than ours", async () => {
+    const { lab, a, b } = await twoSides(startLab);
+    await using _ = lab;
+    await using device = await openDevice(lab, a.host);
+    for (const [own, used] of [
+      ["7", 7],
+      ["40", 25],
+    ] as const) {
+      await a.wireguard.set("peer", b.publicKey, "persistent-keepalive", own);
+      await device.use(b.publicKey, b.endpoint, { isFresh: false });
+      await device.read();
+      expect(peerOf(device, b).keepaliveS).toBe(used);
+    }
+  });
+
   it("restores the table when somebody deletes it, and moves it with WireGuard's port", async () => {
     const { lab, a } = await twoSides(startLab);
     await using _ = lab;
