@@ -88,7 +88,7 @@ function lookAtMapping({ seen, verdict }: StunReport): Finding {
       return warning(
         "NAT",
         `it has another outside port for each destination (${outside})`,
-        "no direct path to a peer behind such a NAT, or one that is strict: forward a UDP port to this host, or use IPv6",
+        "a peer whose NAT does the same, or lets in only who was spoken to, has no direct path to here: forward a UDP port to this host, or use IPv6",
       );
     default:
       return warning(

@@ -16,6 +16,10 @@ export async function plan(
   await sockets.close();
   if (device.state.listenPort > 0) await device.installTable(sockets.port, signal);
   for (const line of device.planned) await output.result({ line }, () => line);
+  if (create !== undefined)
+    output.note(
+      `# where the kernel has no WireGuard, \`wireguard-go ${name}\` is run instead of the first line`,
+    );
   if (device.state.listenPort === 0)
     output.note("# and a table of nft for the port that WireGuard chooses: name it with --listen-port");
   return 0;

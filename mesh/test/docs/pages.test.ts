@@ -1,6 +1,7 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
+import { parseOwnFormat } from "../../src/config/own-format.js";
 import type { NatVerdict } from "../../src/info.js";
 import * as C from "../../src/path/constants.js";
 import { reasonFor } from "../../src/path/reason.js";
@@ -24,6 +25,26 @@ describe("the README of the mesh", () => {
     const known = Array.from(source.matchAll(/\.command\("([a-z]+)/g), ([, name = ""]) => name);
     expect(known.length).toBeGreaterThan(5);
     expect([...told, "help"].toSorted()).toEqual(known.toSorted());
+  });
+
+  it("has a configuration that is read, with every field that there is", async () => {
+    const [, json = ""] = /```json\n([\s\S]*?)```/.exec(read("README.md")) ?? [];
+    const settings = await parseOwnFormat(json, "/etc/mesh", {
+      readKey: async (path) => {
+        expect(path).toBe("/etc/mesh/wg0.key");
+        return new Uint8Array(32).fill(7);
+      },
+      readText: async (path) => {
+        expect(path).toBe("/etc/mesh/brokers.json");
+        return '{ "IPv4": { "192.0.2.1": { "port": 1883 } }, "IPv6": {} }';
+      },
+    });
+    expect(settings).toMatchObject({ interface: "wg0", create: { listenPort: 51_820 } });
+    expect([...settings.names.values()]).toEqual(["laptop"]);
+    const schema = read("src/config/own-format.ts");
+    const fields = Array.from(schema.matchAll(/^ {2}([a-zA-Z]+): (?:z\.|line)/gm), ([, name = ""]) => name);
+    expect(fields.length).toBeGreaterThan(10);
+    for (const field of fields) expect(json).toContain(`"${field}"`);
   });
 });
 
