@@ -293,11 +293,15 @@ export class Mesh extends EventEmitter<MeshEvents> implements AsyncDisposable {
     for (const peer of this.#peers.values()) peer.close();
     this.#prober.close();
     await this.#looking;
-    // With it, the peers' channels, which are over its connections.
-    await this.#signaling.close();
-    await this.#sockets.close();
-    await this.#save();
-    await this.#device.close();
+    try {
+      // With it, the peers' channels, which are over its connections.
+      await this.#signaling.close();
+      await this.#sockets.close();
+      await this.#save();
+    } finally {
+      // Whatever fails, the interface is put back.
+      await this.#device.close();
+    }
   }
 
   /** Takes in what WireGuard shows of all peers. */

@@ -43,6 +43,8 @@ export async function up(
   });
   const mesh = named(opened, names);
   const ending = new AbortController();
+  // It may be gone before anybody can ask the daemon for it.
+  mesh.on("gone", (error) => ending.abort(error));
   const notifier = new Notifier(env, () =>
     output.warn(
       "systemd waits for word of this daemon, and systemd-notify is not there: use Type=exec in the unit",
@@ -53,7 +55,6 @@ export async function up(
   try {
     const control = await ControlServer.open({ path, mesh, onDown: () => ending.abort() });
     try {
-      mesh.on("gone", (error) => ending.abort(error));
       await report.start();
       await aborted(AbortSignal.any([signal, ending.signal]));
       notifier.stopping();
