@@ -47,7 +47,7 @@ withLab("the command in the lab", (startLab) => {
 
     const status = await a.run(["status"]);
     expect(status.stdout).toMatch(
-      new RegExp(`^${b.publicKey.slice(0, 8)}…  direct  direct NAT  \\S+  +\\d`, "m"),
+      new RegExp(`^${b.publicKey.slice(0, 8).replaceAll("+", "\\+")}…  direct  direct NAT  \\S+  +\\d`, "m"),
     );
     expect(status.stdout).toContain("brokers     1 of 1 connected");
     const [info] = objects((await b.run(["status", b.name, "--json"])).stdout);
