@@ -14,5 +14,6 @@ export function check<T>(schema: ZodMiniType<T>, value: unknown): Checked<T> {
   const { data, error } = schema.safeParse(value, { error: localeError });
   if (error === undefined) return { value: data };
   const [issue] = error.issues;
-  return { problem: `${issue?.path.join(".") || "the whole"}: ${issue?.message}`, cause: error };
+  // What is wrong with the whole has no place to name.
+  return { problem: [issue?.path.join("."), issue?.message].filter(Boolean).join(": "), cause: error };
 }

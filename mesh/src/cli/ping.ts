@@ -48,5 +48,5 @@ export async function ping(
 function line(publicKey: string, { kind, endpoint, isInUse, roundTripMs }: PingAnswer): string {
   const time = roundTripMs === undefined ? "no answer" : milliseconds(roundTripMs);
   const used = isInUse ? "  in use" : "";
-  return `${shortKey(publicKey)}  ${PATHS[kind].padEnd(11)}  ${printable(endpoint)}  ${time}${used}`;
+  return `${shortKey(publicKey)}  ${PATHS[kind].padEnd(11)}  ${printable(endpoint).padEnd(21)}  ${time}${used}`;
 }

@@ -63,8 +63,8 @@ describe("ping", () => {
     const { code, out } = await run(["ping", "xTIB", "-c", "2"], { env });
     expect(code).toBe(0);
     const round = [
-      "xTIBA5rb…  direct NAT   203.0.113.9:51820  12 ms  in use",
-      "xTIBA5rb…  direct IPv6  [2001:db8::9]:51820  no answer",
+      "xTIBA5rb…  direct NAT   203.0.113.9:51820      12 ms  in use",
+      "xTIBA5rb…  direct IPv6  [2001:db8::9]:51820    no answer",
     ];
     expect(out.trimEnd().split("\n")).toEqual([...round, ...round]);
     expect(mesh.pinged).toEqual([KEY_A, KEY_A]);
