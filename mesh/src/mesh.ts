@@ -317,10 +317,6 @@ export class Mesh extends EventEmitter<MeshEvents> implements AsyncDisposable {
       if (!this.#peers.has(shown.publicKey) && !this.#refused.has(shown.publicKey)) this.#add(shown);
       this.#peers.get(shown.publicKey)?.look(shown, wallNow);
     }
-    // One that never answered a probe came without us, and is not ours to put back.
-    for (const name of this.#device.found)
-      if (this.#peers.get(name)?.info(wallNow).path?.roundTripMs !== undefined)
-        void this.#device.claim(name).catch(this.#warn);
   }
 
   #add(shown: DevicePeer): void {

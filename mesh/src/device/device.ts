@@ -2,7 +2,7 @@ import { EventEmitter } from "node:events";
 import { MeshError } from "../errors.js";
 import { type Endpoint, formatEndpoint } from "../ip/endpoint.js";
 import { formatKey } from "../wireguard-key.js";
-import { type Changes, noChanges, noteOthers, noteUntouched, type PeerRecord, recordUse } from "./changes.js";
+import { type Changes, noChanges, noteFound } from "./changes.js";
 import { checkConfigured, checkInterfaceName, checkOverlay, checkPeers } from "./checks.js";
 import { formatCommand, Recorder, type Runner } from "./command.js";
 import {
@@ -46,8 +46,6 @@ export class Device extends EventEmitter<DeviceEvents> implements AsyncDisposabl
   #monitor: Monitor | undefined;
   #state: DeviceState;
   #changes: Changes = noChanges("");
-  /** Peers that we have not changed yet. */
-  #untouched: Readonly<Record<string, PeerRecord>> = {};
   /** What the nft table is to be, and what nft said of it when it was made. */
   #table: { readonly wanted: NftTable; readonly shown: Promise<string | undefined> } | undefined;
   #maintaining: Promise<void> | undefined;
@@ -102,7 +100,7 @@ export class Device extends EventEmitter<DeviceEvents> implements AsyncDisposabl
       throw new MeshError("NOT_CONFIGURED", `${this.name} is down: \`ip link set dev ${this.name} up\``);
     this.#state = checkConfigured(state);
     await this.#adopt(left, link);
-    await this.#noteOthers();
+    await this.#noteFound();
     if (this.#recorder === undefined) this.#monitor = new Monitor(this.#programs, () => this.#wake());
   }
 
@@ -123,8 +121,8 @@ export class Device extends EventEmitter<DeviceEvents> implements AsyncDisposabl
    */
   async read(signal?: AbortSignal): Promise<DeviceState> {
     return await this.#turns.take(signal, async (either) => {
-      this.#state = await this.#reader.settledState(this.#isOdd, either);
-      await this.#noteOthers();
+      this.#state = await this.#reader.state(either);
+      await this.#noteFound();
       return this.#state;
     });
   }
@@ -136,17 +134,13 @@ export class Device extends EventEmitter<DeviceEvents> implements AsyncDisposabl
    */
   async use(publicKey: string, endpoint: Endpoint, { isFresh, signal }: UseOptions): Promise<void> {
     await this.#turns.take(signal, async (either) => {
-      this.#state = await this.#reader.settledState(this.#isOdd, either);
-      await this.#noteOthers();
-      const to = formatEndpoint(endpoint);
-      const before = this.#peer(publicKey);
-      const use = { endpoint: to, keepaliveS: keepaliveFor(before), isFresh };
-      const record = recordUse(this.#changes.peers[publicKey] ?? this.#untouched[publicKey], before, use);
-      await this.#write({ ...this.#changes, peers: { ...this.#changes.peers, [publicKey]: record } });
-      // A disk may take long. `wg set` makes a peer that is not there, with the allowed IPs that it is told: one that the
-      // user has removed or changed meanwhile must not come back as it was.
       this.#state = await this.#reader.state(either);
+      // A disk may take long: what is changed has to be what is there now.
+      if (await this.#noteFound()) this.#state = await this.#reader.state(either);
+      // `wg set` makes a peer that is not there, with the allowed IPs that it is told: one that the user has removed or
+      // changed meanwhile must not come back as it was.
       const peer = this.#peer(publicKey);
+      const use = { endpoint: formatEndpoint(endpoint), keepaliveS: keepaliveFor(peer) };
       const command = isFresh ? renewPeer(this.name, peer, use) : useEndpoint(this.name, publicKey, use);
       await this.#changer.run(command, either);
     });
@@ -160,26 +154,6 @@ export class Device extends EventEmitter<DeviceEvents> implements AsyncDisposabl
    */
   async installTable(helperPort: number, signal?: AbortSignal): Promise<void> {
     await this.#turns.take(signal, (either) => this.#installTable(helperPort, either));
-  }
-
-  /** The peers that we have not changed, and whose endpoint WireGuard has learned since: the other side came first. */
-  get found(): readonly string[] {
-    const all = Object.entries(this.#untouched);
-    return all.flatMap(([name, { before, seen }]) => (seen.endpoint === before.endpoint ? [] : [name]));
-  }
-
-  /**
-   * Has what WireGuard learned of a peer put back at the end, as if we had changed it: it came because it was told
-   * of us.
-   * @throws {@link MeshError} `FILE`, `CLOSED`
-   */
-  async claim(publicKey: string): Promise<void> {
-    await this.#turns.take(undefined, async () => {
-      const record = this.#untouched[publicKey];
-      if (record === undefined) return;
-      await this.#write({ ...this.#changes, peers: { ...this.#changes.peers, [publicKey]: record } });
-      this.#untouched = noteUntouched(this.#untouched, this.#changes.peers, this.#state);
-    });
   }
 
   /** The interfaces of the host and their addresses. */
@@ -250,9 +224,8 @@ export class Device extends EventEmitter<DeviceEvents> implements AsyncDisposabl
       await deleteInterface(this.name, this.#changer);
       this.#undone.push(`the interface ${this.name} is removed`);
     } else if (Object.keys(this.#changes.peers).length > 0) {
-      const state = await this.#reader.settledState(this.#isOdd);
-      const { peers } = noteOthers(this.#changes.peers, state);
-      for (const command of restorePeers(peers, state)) {
+      const state = await this.#reader.state();
+      for (const command of restorePeers(this.#changes.peers, state)) {
         await this.#changer.run(command);
         this.#undone.push(formatCommand(command));
       }
@@ -329,8 +302,7 @@ export class Device extends EventEmitter<DeviceEvents> implements AsyncDisposabl
     if (left === undefined) return;
     // Its rules lead to a port that nobody listens on.
     if (left.hasTable) await this.#removeTable();
-    const { peers } = noteOthers(this.#changes.peers, this.#state);
-    await this.#write({ ...this.#changes, hasTable: false, peers });
+    await this.#write({ ...this.#changes, hasTable: false });
   }
 
   async #installTable(helperPort: number, signal: AbortSignal | undefined): Promise<void> {
@@ -355,22 +327,17 @@ export class Device extends EventEmitter<DeviceEvents> implements AsyncDisposabl
     return await this.#programs.run(showTable(this.name), signal).catch(ifFailed);
   }
 
-  /** Whether others seem to have changed what is to be put back. */
-  readonly #isOdd = (state: DeviceState): boolean =>
-    noteOthers({ ...this.#untouched, ...this.#changes.peers }, state).isChanged;
-
   #peer(publicKey: string): DevicePeer {
     const peer = this.#state.peers.find((one) => one.publicKey === publicKey);
     if (peer === undefined) throw new MeshError("NO_PEER", `${this.name} has no peer ${publicKey}`);
     return peer;
   }
 
-  async #noteOthers(): Promise<void> {
-    const { peers, isChanged } = noteOthers(this.#changes.peers, this.#state);
-    const changes = { ...this.#changes, peers };
-    this.#untouched = noteUntouched(this.#untouched, peers, this.#state);
-    if (isChanged) await this.#write(changes);
-    else this.#changes = changes;
+  /** Remembers peers as they are seen first, before anything of them is changed. @returns whether it was written down */
+  async #noteFound(): Promise<boolean> {
+    const { peers, isChanged } = noteFound(this.#changes.peers, this.#state);
+    if (isChanged) await this.#write({ ...this.#changes, peers });
+    return isChanged;
   }
 
   async #write(changes: Changes): Promise<void> {
@@ -413,8 +380,8 @@ export class Device extends EventEmitter<DeviceEvents> implements AsyncDisposabl
       // Made anew under our feet: nothing of ours is left on it.
       if (incarnation !== this.#changes.incarnation)
         await this.#write({ ...noChanges(incarnation), hasTable: this.#changes.hasTable });
-      this.#state = await this.#reader.settledState(this.#isOdd, signal);
-      await this.#noteOthers();
+      this.#state = await this.#reader.state(signal);
+      await this.#noteFound();
       if (this.#create !== undefined && this.#changes.isCreated)
         await this.#configureNetwork(this.#create, link, signal);
       await this.#maintainTable(signal);

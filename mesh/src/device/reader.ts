@@ -39,15 +39,6 @@ export class Reader {
     return parseDump(this.#name, text);
   }
 
-  /**
-   * As {@link state}, and looks again at what is odd: wireguard-go sends to where a packet came from a moment before it
-   * counts the packet's bytes, which then seems to be the user's doing.
-   */
-  async settledState(isOdd: (state: DeviceState) => boolean, signal?: AbortSignal): Promise<DeviceState> {
-    const state = await this.state(signal);
-    return isOdd(state) ? await this.state(signal) : state;
-  }
-
   async links(signal?: AbortSignal): Promise<Link[]> {
     return parseLinks(await this.#runner.run(SHOW_LINKS, signal));
   }

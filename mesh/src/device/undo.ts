@@ -1,17 +1,18 @@
 import type { PeerRecord } from "./changes.js";
 import type { Command } from "./command.js";
-import { changePeer, renewPeer } from "./plan.js";
+import { changePeer, keepaliveFor, renewPeer } from "./plan.js";
 import type { DeviceState } from "./state.js";
 
 /**
- * Puts the peers back as they were. One that is not there any more was removed by the user, and stays so.
- * @param records - after what others changed was noted in them
+ * Puts the peers back as they were found. One that is not there any more was removed by the user, and stays so; a
+ * keepalive that is not ours was set by the user, and stays, too.
  */
 export function restorePeers(records: Readonly<Record<string, PeerRecord>>, state: DeviceState): Command[] {
   return state.peers.flatMap((peer) => {
-    const before = records[peer.publicKey]?.before;
+    const before = records[peer.publicKey];
     if (before === undefined) return [];
-    const { endpoint, keepaliveS } = before;
+    const { endpoint } = before;
+    const keepaliveS = peer.keepaliveS === keepaliveFor(before) ? before.keepaliveS : peer.keepaliveS;
     const isMoved = (peer.endpointText ?? null) !== endpoint;
     if (!isMoved && peer.keepaliveS === keepaliveS) return [];
     // WireGuard has no command that takes an endpoint away.
