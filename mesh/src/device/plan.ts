@@ -4,7 +4,7 @@ import type { Command } from "./command.js";
 import type { DevicePeer } from "./state.js";
 
 /** How often WireGuard keeps a NAT's mapping alive, s: what its own manual recommends. */
-const KEEPALIVE_S = 25;
+export const KEEPALIVE_S = 25;
 
 /** How often a peer's NAT mapping is kept alive, s: whoever asks for more has a NAT that forgets sooner. */
 export function keepaliveFor({ keepaliveS }: Pick<DevicePeer, "keepaliveS">): number {

@@ -1,6 +1,6 @@
 import type { PeerRecord } from "./changes.js";
 import type { Command } from "./command.js";
-import { changePeer, keepaliveFor, renewPeer } from "./plan.js";
+import { changePeer, KEEPALIVE_S, keepaliveFor, renewPeer } from "./plan.js";
 import type { DeviceState } from "./state.js";
 
 /**
@@ -12,7 +12,8 @@ export function restorePeers(records: Readonly<Record<string, PeerRecord>>, stat
     const before = records[peer.publicKey];
     if (before === undefined) return [];
     const { endpoint } = before;
-    const keepaliveS = peer.keepaliveS === keepaliveFor(before) ? before.keepaliveS : peer.keepaliveS;
+    const isOurs = peer.keepaliveS === KEEPALIVE_S || peer.keepaliveS === keepaliveFor(before);
+    const keepaliveS = isOurs ? before.keepaliveS : peer.keepaliveS;
     const isMoved = (peer.endpointText ?? null) !== endpoint;
     if (!isMoved && peer.keepaliveS === keepaliveS) return [];
     // WireGuard has no command that takes an endpoint away.

@@ -1,6 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { noteFound, type PeerRecord } from "../../src/device/changes.js";
+import { keepaliveFor } from "../../src/device/plan.js";
 import type { DevicePeer, DeviceState } from "../../src/device/state.js";
 import { restorePeers } from "../../src/device/undo.js";
 
@@ -75,7 +76,8 @@ describe("what is put back", () => {
             const peer = peers.get(key);
             const want = wanted.get(key);
             if (peer === undefined || want === undefined) continue;
-            if (one.type === "use") peers.set(key, { ...peer, endpointText: one.endpoint, keepaliveS: 25 });
+            if (one.type === "use")
+              peers.set(key, { ...peer, endpointText: one.endpoint, keepaliveS: keepaliveFor(peer) });
             else if (one.type === "move") peers.set(key, { ...peer, endpointText: one.endpoint });
             else if (one.type === "user") peers.set(key, { ...peer, keepaliveS: one.keepaliveS });
             else peers.delete(key);
@@ -85,8 +87,10 @@ describe("what is put back", () => {
           }
           for (const [key, peer] of peers) {
             const before = wanted.get(key);
-            const keepaliveS = peer.keepaliveS === 25 ? before?.keepaliveS : peer.keepaliveS;
-            expect(restored(records, peer)).toEqual({ endpointText: before?.endpointText, keepaliveS });
+            if (before === undefined) throw new Error("it was not there");
+            const isOurs = peer.keepaliveS === 25 || peer.keepaliveS === keepaliveFor(before);
+            const keepaliveS = isOurs ? before.keepaliveS : peer.keepaliveS;
+            expect(restored(records, peer)).toEqual({ endpointText: before.endpointText, keepaliveS });
           }
         },
       ),

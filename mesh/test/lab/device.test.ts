@@ -5,6 +5,7 @@ import { fileURLToPath } from "node:url";
 import { describe, expect, it } from "vitest";
 import type { Host, Lab, LongRunning } from "../../lab/index.js";
 import type { Device } from "../../src/device/device.js";
+import { Programs } from "../../src/device/programs.js";
 import { type DevicePeer, parseDump } from "../../src/device/state.js";
 import { formatEndpoint } from "../../src/ip/endpoint.js";
 import { endpoint, openDevice, type Side, snapshot, twoSides } from "../support/device.js";
