@@ -2,6 +2,7 @@
 
 export { MeshError, type MeshErrorCode } from "./errors.js";
 export type * from "./info.js";
-export { Mesh, type MeshEvents, type MeshOptions } from "./mesh.js";
+export { Mesh } from "./mesh.js";
+export type { MeshEvents, MeshOptions } from "./mesh-options.js";
 export { linkLocalAddress } from "./overlay/link-local.js";
 export { type Pair, pairOf } from "./pair.js";

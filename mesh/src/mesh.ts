@@ -1,17 +1,16 @@
 import { EventEmitter } from "node:events";
-import type { BrokerPool } from "sidewire";
-import type { Candidate } from "./candidates/candidate.js";
 import { DEFAULT_STUN } from "./candidates/default-stun.js";
 import { OwnAddresses } from "./candidates/own-addresses.js";
 import { StunClient } from "./candidates/stun-client.js";
 import { parseStunServers } from "./candidates/stun-servers.js";
-import type { NewInterface } from "./device/create.js";
 import { Device } from "./device/device.js";
 import type { Link, Route } from "./device/network.js";
 import type { DevicePeer, DeviceState } from "./device/state.js";
 import { MeshError } from "./errors.js";
-import type { CandidateInfo, MeshInfo, MeshStep, PeerInfo, PingAnswer } from "./info.js";
+import { Hearing } from "./hearing.js";
+import type { CandidateInfo, MeshInfo, PeerInfo, PingAnswer } from "./info.js";
 import { type Endpoint, formatEndpoint, parseEndpoint } from "./ip/endpoint.js";
+import { DEFAULT_STATE_FOLDER, type MeshEvents, type MeshOptions } from "./mesh-options.js";
 import { type Pair, pairOf } from "./pair.js";
 import { DestinationBudget } from "./path/budget.js";
 import { PathMachine } from "./path/machine.js";
@@ -28,48 +27,19 @@ import { SleepWatch } from "./sleep-watch.js";
 import { StateFile } from "./state-file.js";
 import { Telling } from "./telling.js";
 import { formatKey, parseKey } from "./wireguard-key.js";
+import { WireGuardLooks } from "./wireguard-looks.js";
 
-/** What a mesh is opened with. */
-export interface MeshOptions {
-  /** The name of the WireGuard interface: one that is there is used as it is configured. */
-  readonly interface: string;
-  /** Makes the interface so, and removes it at the end. */
-  readonly create?: NewInterface | undefined;
-  /** The signaling brokers. Default: sidewire's public ones. */
-  readonly brokers?: BrokerPool | undefined;
-  /** STUN servers, `host:port`. Default: a bundled list of public ones. */
-  readonly stun?: readonly string[] | undefined;
-  /** Where things are remembered over a restart. Default: `/var/lib/sidewire-mesh`. */
-  readonly stateFolder?: string | undefined;
-  /** The time, Unix ms. Default: `Date.now`. */
-  readonly getTime?: (() => number) | undefined;
-  /** Ends the opening with `ABORTED`. */
-  readonly signal?: AbortSignal | undefined;
+/** What a mesh is made of. */
+interface Parts {
+  readonly device: Device;
+  readonly state: StateFile;
+  readonly sockets: ProbeSockets;
+  readonly signaling: Signaling;
+  readonly stun: readonly string[];
+  readonly getTime: () => number;
+  /** The interface was made by us. */
+  readonly isMade: boolean;
 }
-
-/** What a mesh tells. */
-export interface MeshEvents {
-  /** A peer's state, path or reason has changed. */
-  peer: [peer: PeerInfo];
-  /** Where this host may be reached has changed. */
-  candidates: [candidates: readonly CandidateInfo[]];
-  /** One more step on the way to a peer. */
-  step: [step: MeshStep];
-  /** Something that a person should know of, in one sentence. */
-  warning: [message: string];
-  /** The interface is there no more; the mesh has closed itself. */
-  gone: [error: MeshError];
-}
-
-export const DEFAULT_STATE_FOLDER = "/var/lib/sidewire-mesh";
-
-/** How often WireGuard is looked at while a handshake is awaited, and else, ms. */
-const LOOK_SOON_MS = 100;
-const LOOK_MS = 5000;
-
-/** How often they are asked, ms: while paths are known (Tailscale: 20 to 26 s), and while all is quiet. */
-const STUN_MS = 25_000;
-const STUN_QUIET_MS = 300_000;
 
 /**
  * Looks after one WireGuard interface: each of its peers is met over the brokers by its key alone, and reached over the
@@ -100,13 +70,11 @@ export class Mesh extends EventEmitter<MeshEvents> implements AsyncDisposable {
   readonly #pings = new Pings();
   /** The own key that the peers were added with, base64. */
   #addedWith: string | undefined;
-  #hasWarnedOfAnother = false;
   /** It is made again when it is gone. */
   readonly #isMade: boolean;
   readonly #telling: Telling;
-  #stunTimer: NodeJS.Timeout | undefined;
-  #lookTimer: NodeJS.Timeout | undefined;
-  #looking: Promise<void> | undefined;
+  readonly #hearing: Hearing;
+  readonly #looks: WireGuardLooks;
   #closing: Promise<void> | undefined;
 
   /**
@@ -148,23 +116,7 @@ export class Mesh extends EventEmitter<MeshEvents> implements AsyncDisposable {
     }
   }
 
-  private constructor({
-    device,
-    state,
-    sockets,
-    signaling,
-    stun,
-    getTime,
-    isMade,
-  }: {
-    readonly device: Device;
-    readonly state: StateFile;
-    readonly sockets: ProbeSockets;
-    readonly signaling: Signaling;
-    readonly stun: readonly string[];
-    readonly getTime: () => number;
-    readonly isMade: boolean;
-  }) {
+  private constructor({ device, state, sockets, signaling, stun, getTime, isMade }: Parts) {
     super();
     this.#isMade = isMade;
     this.#device = device;
@@ -173,7 +125,7 @@ export class Mesh extends EventEmitter<MeshEvents> implements AsyncDisposable {
     this.#getTime = getTime;
     this.#since = getTime();
     this.#stun = new StunClient(stun, sockets);
-    this.#addresses = new OwnAddresses(device.name, this.#stun);
+    this.#addresses = new OwnAddresses(device.name, this.#stun, () => this.#hasPaths);
     this.#announcer = new Announcer(state);
     this.#signaling = signaling;
     this.#sleepWatch = new SleepWatch(getTime, () => this.#moved());
@@ -188,8 +140,25 @@ export class Mesh extends EventEmitter<MeshEvents> implements AsyncDisposable {
           if (!this.#addresses.isBehindTunnel(endpoint))
             this.#peers.get(peer)?.take({ type: "probed", path: formatEndpoint(endpoint), view });
         },
-        onTold: (name, bytes) => this.#onAnnounce(name, bytes),
+        onTold: (name, bytes) => this.#hearing.hear(name, bytes),
       },
+    });
+    this.#looks = new WireGuardLooks({
+      device,
+      isWatching: () => [...this.#peers.values()].some((peer) => peer.machine.isWatching),
+      onState: (state) => this.#takeState(state),
+      onError: (error) => this.#warn(error),
+    });
+    this.#hearing = new Hearing({
+      name: device.name,
+      announcer: this.#announcer,
+      addresses: this.#addresses,
+      state,
+      peers: this.#peers,
+      getTime,
+      onHeard: (publicKey) => this.emit("step", { step: "heard", publicKey }),
+      onWarning: (message) => this.emit("warning", message),
+      onError: (error) => this.#warn(error),
     });
     this.#telling = new Telling({
       addresses: this.#addresses,
@@ -270,6 +239,11 @@ export class Mesh extends EventEmitter<MeshEvents> implements AsyncDisposable {
     }
   }
 
+  /** Some peer may be reached somewhere. */
+  get #hasPaths(): boolean {
+    return [...this.#peers.values()].some((peer) => peer.machine.size > 0);
+  }
+
   get #publicKey(): Uint8Array {
     return this.#device.state.publicKey ?? new Uint8Array();
   }
@@ -281,18 +255,17 @@ export class Mesh extends EventEmitter<MeshEvents> implements AsyncDisposable {
     this.#addresses.on("changed", () => this.#telling.changed());
     this.#addresses.on("seen", (seen) => this.emit("step", { step: "seen", ...seen }));
     this.#takeState(this.#device.state);
-    this.#telling.start(this.#askStun());
-    this.#lookLater();
+    this.#telling.start(this.#addresses.ask());
+    this.#looks.later();
   }
 
   async #close(): Promise<void> {
-    clearTimeout(this.#stunTimer);
-    clearTimeout(this.#lookTimer);
+    this.#addresses.close();
     this.#sleepWatch.stop();
     this.#telling.close();
     for (const peer of this.#peers.values()) peer.close();
     this.#prober.close();
-    await this.#looking;
+    await this.#looks.close();
     try {
       // With it, the peers' channels, which are over its connections.
       await this.#signaling.close();
@@ -332,7 +305,7 @@ export class Mesh extends EventEmitter<MeshEvents> implements AsyncDisposable {
       destinations: this.#destinations,
       random: Math.random,
     });
-    const channel = this.#signaling.channel(pair, (bytes) => this.#onAnnounce(name, bytes));
+    const channel = this.#signaling.channel(pair, (bytes) => this.#hearing.hear(name, bytes));
     const peer = new Peer(shown, machine, channel, {
       probe: (path) => this.#probe(name, path),
       use: (path, isFresh) => void this.#use(name, path, isFresh),
@@ -341,7 +314,10 @@ export class Mesh extends EventEmitter<MeshEvents> implements AsyncDisposable {
     });
     this.#peers.set(name, peer);
     this.#prober.addPeer(key, pair, this.#state.peers.get(name)?.boot);
-    const candidates = this.#reachable(this.#remembered(shown));
+    const known = this.#state.candidatesOf(name, this.#getTime());
+    // Where the configuration says that it is.
+    if (shown.endpoint !== undefined) known.push({ kind: "configured", endpoint: shown.endpoint, ageS: 0 });
+    const candidates = this.#addresses.reachable(known);
     peer.take({ type: "candidates", candidates, isNews: false, wantsAnswer: false });
   }
 
@@ -361,17 +337,6 @@ export class Mesh extends EventEmitter<MeshEvents> implements AsyncDisposable {
     this.#prober.removePeer(name);
     peer?.close();
     void peer?.channel.close();
-  }
-
-  /** Where a peer was when it was last heard of, and where its configuration says that it is. */
-  #remembered({ publicKey, endpoint }: DevicePeer): Candidate[] {
-    const wallNow = this.#getTime();
-    const kept = this.#state.peers.get(publicKey)?.candidates ?? [];
-    const candidates = kept.map(
-      ({ seenAt, ...rest }): Candidate => ({ ...rest, ageS: Math.max(0, (wallNow - seenAt) / 1000) }),
-    );
-    if (endpoint !== undefined) candidates.push({ kind: "configured", endpoint, ageS: 0 });
-    return candidates;
   }
 
   #viewOf(name: string, endpoint: Endpoint): View {
@@ -407,7 +372,7 @@ export class Mesh extends EventEmitter<MeshEvents> implements AsyncDisposable {
     } catch (error) {
       this.#warn(error);
     }
-    this.#lookLater();
+    this.#looks.later();
   }
 
   /** Whether there was a handshake since WireGuard was last looked at: a session that must not be thrown away. */
@@ -424,27 +389,6 @@ export class Mesh extends EventEmitter<MeshEvents> implements AsyncDisposable {
       void this.close().catch(() => {});
     } else this.emit("warning", error instanceof Error ? error.message : String(error));
   };
-
-  /** Looks at WireGuard soon while something is to be seen there, else from time to time. */
-  #lookLater(): void {
-    clearTimeout(this.#lookTimer);
-    if (this.#closing !== undefined) return;
-    const isWatching = [...this.#peers.values()].some((peer) => peer.machine.isWatching);
-    this.#lookTimer = setTimeout(() => this.#look(), isWatching ? LOOK_SOON_MS : LOOK_MS);
-  }
-
-  #look(): void {
-    this.#looking ??= this.#device
-      .read()
-      .then((state) => {
-        if (this.#closing === undefined) this.#takeState(state);
-      })
-      .catch(this.#warn)
-      .then(() => {
-        this.#looking = undefined;
-        this.#lookLater();
-      });
-  }
 
   async #lookAtNetwork(): Promise<void> {
     const [links, routes] = await Promise.all([this.#device.links(), this.#device.routes()]);
@@ -463,62 +407,12 @@ export class Mesh extends EventEmitter<MeshEvents> implements AsyncDisposable {
     if (this.#closing !== undefined) return;
     this.#signaling.networkChanged();
     for (const peer of this.#peers.values()) peer.take({ type: "network-changed" });
-    void this.#askStun();
+    void this.#addresses.ask();
     this.#telling.changed();
-  }
-
-  async #askStun(): Promise<void> {
-    clearTimeout(this.#stunTimer);
-    await this.#addresses.ask();
-    clearTimeout(this.#stunTimer);
-    if (this.#closing !== undefined) return;
-    for (const peer of this.#peers.values()) if (peer.machine.size > 0) return this.#stunLater(STUN_MS);
-    this.#stunLater(STUN_QUIET_MS);
-  }
-
-  #stunLater(ms: number): void {
-    this.#stunTimer = setTimeout(() => void this.#askStun(), ms);
-  }
-
-  #onAnnounce(name: string, bytes: Uint8Array): void {
-    const peer = this.#peers.get(name);
-    if (peer === undefined || this.#closing !== undefined) return;
-    const accepted = this.#announcer.accept(name, bytes, this.#getTime(), performance.now());
-    if (accepted === undefined) return;
-    this.emit("step", { step: "heard", publicKey: name });
-    const { announce, wantsAnswer, knowsAnother } = accepted;
-    if (knowsAnother) this.#warnOfAnother(name);
-    // It knows a later start of ours than this one: the file that counts them was lost.
-    else if (announce.seenBoot > this.#state.boot)
-      void this.#state.passBoot(announce.seenBoot).catch(this.#warn);
-    else void this.#save();
-    peer.take({ type: "nat", own: this.#addresses.nat, peer: announce.nat });
-    peer.take({
-      type: "candidates",
-      candidates: this.#reachable(announce.candidates),
-      isNews: true,
-      wantsAnswer,
-    });
-  }
-
-  /** Two hosts of one key throw each other out. The later one is let be: else both would start again and again. */
-  #warnOfAnother(peer: string): void {
-    if (this.#hasWarnedOfAnother) return;
-    this.#hasWarnedOfAnother = true;
-    this.emit(
-      "warning",
-      `duplicate identity: ${peer} has heard from another host that has the key of ${this.#device.name}, started after ` +
-        "this one. Give each host a key of its own: sidewire-mesh keygen",
-    );
   }
 
   async #save(): Promise<void> {
     await this.#state.save().catch(this.#warn);
-  }
-
-  /** Without those that are reached through the tunnel alone. */
-  #reachable(candidates: readonly Candidate[]): Candidate[] {
-    return candidates.filter(({ endpoint }) => !this.#addresses.isBehindTunnel(endpoint));
   }
 }
 

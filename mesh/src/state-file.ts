@@ -114,6 +114,15 @@ export class StateFile {
     return this.#boot;
   }
 
+  /**
+   * Where a peer was when it was last heard of.
+   * @param wallNow - Unix ms
+   */
+  candidatesOf(peer: string, wallNow: number): Candidate[] {
+    const kept = this.peers.get(peer)?.candidates ?? [];
+    return kept.map(({ seenAt, ...rest }) => ({ ...rest, ageS: Math.max(0, (wallNow - seenAt) / 1000) }));
+  }
+
   /** Goes on above a number that a peer has seen of an earlier start; that start's file was lost. */
   async passBoot(seen: bigint): Promise<void> {
     if (seen < this.#boot || seen > MAX_PASSED) return;

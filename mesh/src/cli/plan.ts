@@ -1,6 +1,6 @@
 import type { Settings } from "../config/settings.js";
 import { Device } from "../device/device.js";
-import { DEFAULT_STATE_FOLDER } from "../mesh.js";
+import { DEFAULT_STATE_FOLDER } from "../mesh-options.js";
 import { ProbeSockets } from "../probe/probe-sockets.js";
 import type { Context } from "./context.js";
 import type { ExitCode } from "./failure.js";

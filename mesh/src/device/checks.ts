@@ -98,6 +98,14 @@ export function checkOverlay(name: string, overlay: readonly Prefix[], links: re
   }
 }
 
+/** The networks that an interface has an address in, wider than that address alone. */
+export function networksOf({ addresses }: Link): Prefix[] {
+  return addresses.flatMap(({ address, bits, family }) => {
+    const network = parsePrefix(`${address}/${bits}`);
+    return network === undefined || bits === (family === 4 ? 32 : 128) ? [] : [network];
+  });
+}
+
 /**
  * Routes by our interface that take a LAN away, since they are as long as its own or longer. A wider one, such as that
  * of a full tunnel, does no harm.

@@ -3,7 +3,7 @@ import { MeshError } from "../errors.js";
 import { type Endpoint, formatEndpoint } from "../ip/endpoint.js";
 import { formatKey } from "../wireguard-key.js";
 import { type Changes, noChanges, noteFound } from "./changes.js";
-import { checkConfigured, checkInterfaceName, checkOverlay, checkPeers } from "./checks.js";
+import { checkConfigured, checkInterfaceName, checkOverlay, checkPeers, networksOf } from "./checks.js";
 import { formatCommand, Recorder, type Runner } from "./command.js";
 import {
   configureCommands,
@@ -95,10 +95,17 @@ export class Device extends EventEmitter<DeviceEvents> implements AsyncDisposabl
       await this.#make(this.#create, left, signal);
       if (this.#recorder !== undefined) return;
     }
-    const [link, state] = await Promise.all([this.#reader.link(signal), this.#reader.state(signal)]);
+    const [link, links, state] = await Promise.all([
+      this.#reader.link(signal),
+      this.#reader.links(signal),
+      this.#reader.state(signal),
+    ]);
     if (!link.isUp)
       throw new MeshError("NOT_CONFIGURED", `${this.name} is down: \`ip link set dev ${this.name} up\``);
     this.#state = checkConfigured(state);
+    // Other tunnels are no LAN.
+    const lans = links.filter(({ kind }) => kind !== "wireguard" && kind !== "tun");
+    checkOverlay(this.name, networksOf(link), lans);
     await this.#adopt(left, link);
     await this.#noteFound();
     if (this.#recorder === undefined) this.#monitor = new Monitor(this.#programs, () => this.#wake());

@@ -17,7 +17,7 @@ const LAN = { dst: "192.168.1.0/24", dev: "eth0" };
 const DEFAULT = { dst: "default", gateway: "192.168.1.1", dev: "eth0" };
 
 it("says that the host has moved when its ways out or WireGuard's port are others, at the same addresses", () => {
-  const own = new OwnAddresses("wg0", new StunClient([], { send: () => false }));
+  const own = new OwnAddresses("wg0", new StunClient([], { send: () => false }), () => false);
   const look = (port: number, ...all: readonly object[]): string | undefined =>
     own.look(LINKS, routes(...all), port);
   // The first look is where the host is, not where it has moved to; here before there is any network.

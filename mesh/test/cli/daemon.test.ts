@@ -5,7 +5,7 @@ import { up } from "../../src/cli/up.js";
 import type { UpOptions } from "../../src/cli/up-settings.js";
 import { ControlServer } from "../../src/control/server.js";
 import { MeshError } from "../../src/errors.js";
-import type { MeshOptions } from "../../src/mesh.js";
+import type { MeshOptions } from "../../src/mesh-options.js";
 import { objects, run, start } from "../support/command.js";
 import { directPeer, FakeMesh, KEY_A, KEY_B, someInfo, unmetPeer } from "../support/fake-mesh.js";
 import { FakeTerminal } from "../support/fake-terminal.js";

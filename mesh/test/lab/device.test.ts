@@ -242,6 +242,12 @@ withLab("the device", (startLab) => {
         (a) => a.host.run(["ip", "link", "set", "dev", a.host.interface, "down"]),
       ],
       [
+        "CONFLICT",
+        "",
+        /the overlay 198\.51\.0\.0\/16 covers addresses of eth0 \(198\.51\.100\..*choose another range/,
+        (a) => a.host.run(["ip", "addr", "add", "198.51.77.1/16", "dev", a.host.interface]),
+      ],
+      [
         "LOW_ORDER_KEY",
         "",
         /peer A{43}=: a key of low order.* Remove this peer/,

@@ -98,9 +98,11 @@ async function look(
   return found;
 }
 
-function write(found: readonly Found[], title: string): void {
+function write(found: readonly Found[], stray: Stray): void {
+  const title = stray;
   const text = readFileSync(GRID, "utf8");
   const cell = (one: NatKind, other: NatKind): string => {
+    if (theoryOf(one, other, stray) === "either") return "either";
     const { afterMs } = found.find((pair) => pair.one === one && pair.other === other) ?? {};
     return afterMs === undefined ? "none" : "direct";
   };

@@ -1,7 +1,7 @@
 import { EventEmitter } from "node:events";
 import { MeshError } from "../../src/errors.js";
 import type { MeshInfo, PeerInfo, PingAnswer } from "../../src/info.js";
-import type { MeshEvents } from "../../src/mesh.js";
+import type { MeshEvents } from "../../src/mesh-options.js";
 
 export const KEY_A = "xTIBA5rboUvnH4htodjb6e697QjLERt1NAB4mZqp8Dg=";
 export const KEY_B = "TrMvSoP4jYQlY6RIzBgbssQqY3vxI2Pi+y71lOWWXX0=";

@@ -1,0 +1,57 @@
+import type { OwnAddresses } from "./candidates/own-addresses.js";
+import type { Peer } from "./peer.js";
+import type { Announcer } from "./signal/announcer.js";
+import type { StateFile } from "./state-file.js";
+
+/** What hearing works with. */
+export interface HearingMeans {
+  /** Of the interface. */
+  readonly name: string;
+  readonly announcer: Pick<Announcer, "accept">;
+  readonly addresses: Pick<OwnAddresses, "nat" | "reachable">;
+  readonly state: Pick<StateFile, "boot" | "passBoot" | "save">;
+  readonly peers: ReadonlyMap<string, Pick<Peer, "take">>;
+  /** The time, Unix ms. */
+  readonly getTime: () => number;
+  readonly onHeard: (publicKey: string) => void;
+  readonly onWarning: (message: string) => void;
+  readonly onError: (error: unknown) => void;
+}
+
+/** Takes in what the peers announce, by whichever way it came. */
+export class Hearing {
+  readonly #means: HearingMeans;
+  #hasWarnedOfAnother = false;
+
+  constructor(means: HearingMeans) {
+    this.#means = means;
+  }
+
+  /** Anything that a peer, or somebody in its name, has sent. */
+  hear(name: string, bytes: Uint8Array): void {
+    const { announcer, addresses, state, peers, getTime, onHeard, onError } = this.#means;
+    const peer = peers.get(name);
+    const accepted = peer && announcer.accept(name, bytes, getTime(), performance.now());
+    if (accepted === undefined) return;
+    onHeard(name);
+    const { announce, wantsAnswer, knowsAnother } = accepted;
+    if (knowsAnother) this.#warnOfAnother(name);
+    // It knows a later start of ours than this one: the file that counts them was lost.
+    const isPassed = !knowsAnother && announce.seenBoot > state.boot;
+    void (isPassed ? state.passBoot(announce.seenBoot) : state.save()).catch(onError);
+    peer?.take({ type: "nat", own: addresses.nat, peer: announce.nat });
+    const candidates = addresses.reachable(announce.candidates);
+    peer?.take({ type: "candidates", candidates, isNews: true, wantsAnswer });
+  }
+
+  /** Two hosts of one key throw each other out. The later one is let be: else both would start again and again. */
+  #warnOfAnother(peer: string): void {
+    if (this.#hasWarnedOfAnother) return;
+    this.#hasWarnedOfAnother = true;
+    const { name, onWarning } = this.#means;
+    onWarning(
+      `duplicate identity: ${peer} has heard from another host that has the key of ${name}, started after this one. ` +
+        "Give each host a key of its own: sidewire-mesh keygen",
+    );
+  }
+}

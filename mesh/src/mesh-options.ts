@@ -1,0 +1,39 @@
+import type { BrokerPool } from "sidewire";
+import type { NewInterface } from "./device/create.js";
+import type { MeshError } from "./errors.js";
+import type { CandidateInfo, MeshStep, PeerInfo } from "./info.js";
+
+/** What a mesh is opened with. */
+export interface MeshOptions {
+  /** The name of the WireGuard interface: one that is there is used as it is configured. */
+  readonly interface: string;
+  /** Makes the interface so, and removes it at the end. */
+  readonly create?: NewInterface | undefined;
+  /** The signaling brokers. Default: sidewire's public ones. */
+  readonly brokers?: BrokerPool | undefined;
+  /** STUN servers, `host:port`. Default: a bundled list of public ones. */
+  readonly stun?: readonly string[] | undefined;
+  /** Where things are remembered over a restart. Default: `/var/lib/sidewire-mesh`. */
+  readonly stateFolder?: string | undefined;
+  /** The time, Unix ms. Default: `Date.now`. */
+  readonly getTime?: (() => number) | undefined;
+  /** Ends the opening with `ABORTED`. */
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** What a mesh tells. */
+export interface MeshEvents {
+  /** A peer's state, path or reason has changed. */
+  peer: [peer: PeerInfo];
+  /** Where this host may be reached has changed. */
+  candidates: [candidates: readonly CandidateInfo[]];
+  /** One more step on the way to a peer. */
+  step: [step: MeshStep];
+  /** Something that a person should know of, in one sentence. */
+  warning: [message: string];
+  /** The interface is there no more; the mesh has closed itself. */
+  gone: [error: MeshError];
+}
+
+/** Where things are remembered unless something else is said. */
+export const DEFAULT_STATE_FOLDER = "/var/lib/sidewire-mesh";
