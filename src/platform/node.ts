@@ -87,10 +87,21 @@ const readCa: Schema<SecureContext | undefined> = optional((value, code, path) =
 function extraCertificates(): string[] {
   try {
     const path = process.env.NODE_EXTRA_CA_CERTS;
-    return path ? [readFileSync(path, "utf8")] : [];
+    if (!path) return [];
+    // It is often the system's whole bundle: what Node brings as well would be read twice.
+    const usual = new Set(rootCertificates.map(withoutSpace));
+    return pemsIn(readFileSync(path, "utf8")).filter((pem) => !usual.has(withoutSpace(pem)));
   } catch {
     return [];
   }
+}
+
+function pemsIn(text: string): string[] {
+  return text.match(/-----BEGIN CERTIFICATE-----[^-]*-----END CERTIFICATE-----/g) ?? [];
+}
+
+function withoutSpace(pem: string): string {
+  return pem.replace(/\s/g, "");
 }
 
 /** A secure context leaves out what is no certificate, without a word. */
