@@ -21,7 +21,7 @@ describe("the monitor", () => {
       more = resolve;
     });
     const startedAt = performance.now();
-    const monitor = new Monitor(script(`echo $$ >> ${folder}/pids; exec yes`), () => {
+    const monitor = new Monitor(script(`echo $$ >> ${folder}/pids; while :; do echo y; done`), () => {
       if (++wakes === 3) more();
     });
     await third;

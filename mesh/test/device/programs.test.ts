@@ -6,6 +6,9 @@ import { Programs } from "../../src/device/programs.js";
 const IP: Command = { program: "ip", args: ["-j", "addr"] };
 
 /** Runs a script in the place of a program: its words are the script's arguments. */
+/** Lines of 1 kB without end, by what every shell has. */
+const ENDLESS = `s=0123456789; s=${"$s".repeat(10)}; s=${"$s".repeat(10)}; while :; do echo $s; done; true`;
+
 const script = (text: string): Programs => new Programs({ prefix: ["sh", "-c", text] });
 
 const ourFiles = (): number =>
@@ -25,8 +28,8 @@ describe("a program", () => {
     ["COMMAND_FAILED", /failed: it ended with 3$/, "exit 3"],
     ["COMMAND_FAILED", /failed: it was ended by SIGTERM$/, "kill $$"],
     ["COMMAND_FAILED", /failed: two \[31m lines$/, "printf 'two \\033[31m\\n\\r lines' >&2; exit 1"],
-    ["COMMAND_FAILED", /says more than 4194304 bytes$/, "yes; true"],
-    ["COMMAND_FAILED", /complains without end$/, "yes >&2; true"],
+    ["COMMAND_FAILED", /says more than 4194304 bytes$/, `${ENDLESS}`],
+    ["COMMAND_FAILED", /complains without end$/, `exec >&2; ${ENDLESS}`],
     [
       "NOT_PERMITTED",
       /Operation not permitted.*needs root/,
