@@ -252,7 +252,11 @@ export class Mesh extends EventEmitter<MeshEvents> implements AsyncDisposable {
     this.#device.on("warning", (message) => this.emit("warning", message));
     this.#device.on("wake", () => void this.#lookAtNetwork().catch(this.#warn));
     await this.#takeNetwork(links, routes);
-    this.#addresses.on("changed", () => this.#telling.changed());
+    this.#addresses.on("changed", () => {
+      const own = this.#addresses.nat;
+      for (const peer of this.#peers.values()) peer.take({ type: "nat", own, peer: undefined });
+      this.#telling.changed();
+    });
     this.#addresses.on("seen", (seen) => this.emit("step", { step: "seen", ...seen }));
     this.#takeState(this.#device.state);
     this.#telling.start(this.#addresses.ask());

@@ -35,8 +35,8 @@ export type Fact =
       /** When the last handshake was, monotonic ms; undefined when there was none. */
       readonly handshakeAt: number | undefined;
     }
-  /** What the NATs before both sides do. */
-  | { readonly type: "nat"; readonly own: NatVerdict; readonly peer: NatVerdict }
+  /** What the NATs before both sides do; `peer` is undefined where nothing new is known of it. */
+  | { readonly type: "nat"; readonly own: NatVerdict; readonly peer: NatVerdict | undefined }
   /** What we announce is not what we announced last. */
   | { readonly type: "own-candidates" }
   /** The own addresses or routes are others; or the machine has slept. */

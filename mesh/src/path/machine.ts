@@ -137,7 +137,7 @@ export class PathMachine {
         break;
       case "nat":
         this.#situation.ownNat = fact.own;
-        this.#situation.peerNat = fact.peer;
+        this.#situation.peerNat = fact.peer ?? this.#situation.peerNat;
         break;
       case "own-candidates":
         // The peer will probe when it hears of them: our probes have to open the way before.

@@ -99,7 +99,7 @@ withLab("where two hosts may be", { concurrent: true }, (startLab) => {
     await lab.takeLeaks();
   });
 
-  it("is where UDP is blocked: status says so in words", async () => {
+  it("is where UDP is blocked: status says so in words", { timeout: 150_000 }, async () => {
     await using lab = await ready({
       nats: { a: { kind: "udp-blocked" }, b: restricted },
       hosts: { ha: { behind: "a" }, hb: { behind: "b" } },
@@ -109,7 +109,7 @@ withLab("where two hosts may be", { concurrent: true }, (startLab) => {
     const da = Daemon.start(lab, ha.host, ha.wireguard);
     Daemon.start(lab, hb.host, hb.wireguard);
     await da.ready();
-    await da.process.wrote(/UDP is blocked/, 45_000);
+    await da.process.wrote(/UDP is blocked/, 100_000);
     const { nat, brokers } = await da.status();
     expect(nat).toBe("blocked");
     expect(brokers.every(({ state }) => state === "open")).toBe(true);
