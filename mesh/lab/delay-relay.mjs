@@ -18,10 +18,11 @@ near.on("message", (bytes, { port }) => {
   from = port;
   if (waiting === MOST) return;
   waiting++;
+  // Node's timers count whole milliseconds of a clock that lags by less than one: without the 1, packets come too early.
   setTimeout(() => {
     waiting--;
     far.send(bytes, to, HERE);
-  }, milliseconds);
+  }, milliseconds + 1);
 });
 far.on("message", (bytes) => near.send(bytes, from, HERE));
 for (const socket of [near, far]) {
