@@ -14,6 +14,8 @@ export interface HearingMeans {
   /** The time, Unix ms. */
   readonly getTime: () => number;
   readonly onHeard: (publicKey: string) => void;
+  /** A host that has this peer's key does not know the peer's last start. */
+  readonly onOlder: (publicKey: string) => void;
   readonly onWarning: (message: string) => void;
   readonly onError: (error: unknown) => void;
 }
@@ -33,6 +35,10 @@ export class Hearing {
     const peer = peers.get(name);
     const accepted = peer && announcer.accept(name, bytes, getTime(), performance.now());
     if (accepted === undefined) return;
+    if (accepted === "older") {
+      this.#means.onOlder(name);
+      return;
+    }
     onHeard(name);
     const { announce, wantsAnswer, knowsAnother } = accepted;
     if (knowsAnother) this.#warnOfAnother(name);

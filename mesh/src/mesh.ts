@@ -157,6 +157,7 @@ export class Mesh extends EventEmitter<MeshEvents> implements AsyncDisposable {
       peers: this.#peers,
       getTime,
       onHeard: (publicKey) => this.emit("step", { step: "heard", publicKey }),
+      onOlder: (publicKey) => void this.#telling.tellOverBrokers(publicKey),
       onWarning: (message) => this.emit("warning", message),
       onError: (error) => this.#warn(error),
     });

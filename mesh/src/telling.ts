@@ -82,6 +82,15 @@ export class Telling {
     await peer.channel.send(bytes);
   }
 
+  /** Tells whoever listens with the peer's key. A path leads to one host alone, and that one need not be meant. */
+  async tellOverBrokers(name: string): Promise<void> {
+    const { addresses, announcer, peers, onLeaving } = this.#means;
+    const peer = peers.get(name);
+    if (peer === undefined || this.#isClosed) return;
+    onLeaving(name, "brokers");
+    await peer.channel.send(announcer.write(name, addresses.nat, addresses.candidates()));
+  }
+
   close(): void {
     this.#isClosed = true;
     clearTimeout(this.#timer);

@@ -130,3 +130,12 @@ it("knows nothing of peers that are gone, and tells nobody after its end", async
   await told.tell("ben");
   expect(sent).toEqual([]);
 });
+
+it("tells over the brokers whoever else may have the peer's key, though a path works", async () => {
+  const { told, sent } = telling({ snapshot: withPath(true) });
+  await told.tellOverBrokers("ben");
+  expect(sent).toEqual(["brokers 1"]);
+  told.close();
+  await told.tellOverBrokers("ben");
+  expect(sent).toHaveLength(1);
+});

@@ -11,6 +11,9 @@ import { isNewer } from "./freshness.js";
  */
 const PER_PEER = { perSecond: 1 / 3, burst: 20 } as const;
 
+/** Announces of an older start that are answered: one in 20 s. A broker can repeat old ones as often as it likes. */
+const OLDER_PER_PEER = { perSecond: 1 / 20, burst: 1 } as const;
+
 /** An announce that was accepted. */
 export interface Accepted {
   readonly announce: Announce;
@@ -24,6 +27,7 @@ export interface Accepted {
 export class Announcer {
   readonly #state: StateFile;
   readonly #ofPeer = new Budgets(PER_PEER.perSecond, PER_PEER.burst, Number.POSITIVE_INFINITY);
+  readonly #older = new Budgets(OLDER_PER_PEER.perSecond, OLDER_PER_PEER.burst, Number.POSITIVE_INFINITY);
   /** The start of ours that each peer has said it has heard of. */
   readonly #heard = new Map<string, bigint>();
   #counter = 0;
@@ -54,11 +58,18 @@ export class Announcer {
   /**
    * @param wallNow - Unix ms
    * @param now - monotonic ms
-   * @returns undefined for what is no announce, for one that is not newer than the last, and when there are too many
+   * @returns undefined for what is no announce, for one that is not newer than the last, and when there are too many;
+   * `"older"` for one of an older start whose sender is to be told so: it lost the file that counts its starts, or it is
+   * another host with the peer's key
    */
-  accept(peer: string, bytes: Uint8Array, wallNow: number, now: number): Accepted | undefined {
+  accept(peer: string, bytes: Uint8Array, wallNow: number, now: number): Accepted | "older" | undefined {
     const announce = decodeAnnounce(bytes);
-    if (announce === undefined || !isNewer(announce, this.#state.peers.get(peer))) return undefined;
+    if (announce === undefined) return undefined;
+    const last = this.#state.peers.get(peer);
+    if (!isNewer(announce, last)) {
+      const isOlder = last !== undefined && announce.boot < last.boot;
+      return isOlder && this.#older.take(peer, now) ? "older" : undefined;
+    }
     if (!this.#ofPeer.take(peer, now)) return undefined;
     this.#state.peers.set(peer, remembered(announce, wallNow));
     const { seenBoot, seenCounter } = announce;
