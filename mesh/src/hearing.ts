@@ -14,6 +14,8 @@ export interface HearingMeans {
   /** The time, Unix ms. */
   readonly getTime: () => number;
   readonly onHeard: (publicKey: string) => void;
+  /** A peer says whether it relays. */
+  readonly onRelay: (publicKey: string, isRelay: boolean) => void;
   /** A host that has this peer's key does not know the peer's last start. */
   readonly onOlder: (publicKey: string) => void;
   readonly onWarning: (message: string) => void;
@@ -46,6 +48,7 @@ export class Hearing {
     const isPassed = !knowsAnother && announce.seenBoot > state.boot;
     void (isPassed ? state.passBoot(announce.seenBoot) : state.save()).catch(onError);
     peer?.take({ type: "nat", own: addresses.nat, peer: announce.nat });
+    this.#means.onRelay(name, announce.isRelay);
     const candidates = addresses.reachable(announce.candidates);
     peer?.take({ type: "candidates", candidates, isNews: true, wantsAnswer });
   }

@@ -14,6 +14,8 @@ export interface PathInfo {
   readonly kind: PathKind;
   /** Where WireGuard sends, as `wg` writes it. */
   readonly endpoint: string;
+  /** The public key of the peer that relays, base64; undefined for a direct path. */
+  readonly relay?: string | undefined;
   /** Of the last probes, ms. */
   readonly roundTripMs: number | undefined;
   /** Since when it is in use, Unix ms. */
@@ -93,6 +95,23 @@ export interface PingAnswer {
   readonly roundTripMs: number | undefined;
 }
 
+/** Two peers that this host relays for. */
+export interface RelaySession {
+  /** Their public keys, base64. */
+  readonly peers: readonly [string, string];
+  /** Where it passes their packets on: in the tunnel, as `wg` writes it. */
+  readonly endpoint: string;
+  /** Unix ms. */
+  readonly since: number;
+  /** Both have come to it, and packets pass. */
+  readonly isOpen: boolean;
+  /** What was passed on, both ways together. */
+  readonly packets: number;
+  readonly bytes: number;
+  /** Packets that were more than may pass. */
+  readonly dropped: number;
+}
+
 /** All that a daemon knows. */
 export interface MeshInfo {
   readonly interface: string;
@@ -104,4 +123,6 @@ export interface MeshInfo {
   readonly candidates: readonly CandidateInfo[];
   readonly peers: readonly PeerInfo[];
   readonly brokers: readonly BrokerInfo[];
+  /** What it relays for others; undefined when it is no relay. */
+  readonly relaying?: readonly RelaySession[] | undefined;
 }

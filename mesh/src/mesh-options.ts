@@ -13,6 +13,8 @@ export interface MeshOptions {
   readonly brokers?: BrokerPool | undefined;
   /** STUN servers, `host:port`. Default: a bundled list of public ones. */
   readonly stun?: readonly string[] | undefined;
+  /** Relays between peers that find no direct path to each other. Default: no. */
+  readonly relay?: boolean | undefined;
   /** Where things are remembered over a restart. Default: `/var/lib/sidewire-mesh`. */
   readonly stateFolder?: string | undefined;
   /** The time, Unix ms. Default: `Date.now`. */

@@ -14,12 +14,14 @@ import { DEFAULT_STATE_FOLDER, type MeshEvents, type MeshOptions } from "./mesh-
 import { type Pair, pairOf } from "./pair.js";
 import { DestinationBudget } from "./path/budget.js";
 import { PathMachine } from "./path/machine.js";
-import { tiersOf } from "./path/tiers.js";
+import { Tier, tiersOf } from "./path/tiers.js";
 import { Peer } from "./peer.js";
 import { Pings } from "./ping.js";
 import { ProbeSockets } from "./probe/probe-sockets.js";
 import { type Answered, Prober } from "./probe/prober.js";
 import type { View } from "./probe/view.js";
+import { isRelayMessage } from "./relay/message.js";
+import { Relaying } from "./relay/relaying.js";
 import { roundedMs } from "./rounded.js";
 import { Announcer } from "./signal/announcer.js";
 import { Signaling } from "./signal/signaling.js";
@@ -39,6 +41,7 @@ interface Parts {
   readonly getTime: () => number;
   /** The interface was made by us. */
   readonly isMade: boolean;
+  readonly isRelay: boolean;
 }
 
 /**
@@ -75,6 +78,9 @@ export class Mesh extends EventEmitter<MeshEvents> implements AsyncDisposable {
   readonly #telling: Telling;
   readonly #hearing: Hearing;
   readonly #looks: WireGuardLooks;
+  readonly #relaying: Relaying;
+  /** The own addresses in the tunnel. */
+  #overlay: readonly string[] = [];
   #closing: Promise<void> | undefined;
 
   /**
@@ -88,6 +94,7 @@ export class Mesh extends EventEmitter<MeshEvents> implements AsyncDisposable {
       getTime = Date.now,
       signal,
       stun = DEFAULT_STUN,
+      relay: isRelay = false,
       create,
     } = options;
     parseStunServers(stun);
@@ -105,7 +112,16 @@ export class Mesh extends EventEmitter<MeshEvents> implements AsyncDisposable {
         device.routes(signal),
         device.installTable(sockets.port, signal),
       ]);
-      mesh = new Mesh({ device, state, sockets, signaling, stun, getTime, isMade: create !== undefined });
+      mesh = new Mesh({
+        device,
+        state,
+        sockets,
+        signaling,
+        stun,
+        getTime,
+        isMade: create !== undefined,
+        isRelay,
+      });
       await mesh.#start(links, routes);
       return mesh;
     } catch (error) {
@@ -116,7 +132,7 @@ export class Mesh extends EventEmitter<MeshEvents> implements AsyncDisposable {
     }
   }
 
-  private constructor({ device, state, sockets, signaling, stun, getTime, isMade }: Parts) {
+  private constructor({ device, state, sockets, signaling, stun, getTime, isMade, isRelay }: Parts) {
     super();
     this.#isMade = isMade;
     this.#device = device;
@@ -126,22 +142,41 @@ export class Mesh extends EventEmitter<MeshEvents> implements AsyncDisposable {
     this.#since = getTime();
     this.#stun = new StunClient(stun, sockets);
     this.#addresses = new OwnAddresses(device.name, this.#stun, () => this.#hasPaths);
-    this.#announcer = new Announcer(state);
+    this.#announcer = new Announcer(state, { isRelay });
     this.#signaling = signaling;
     this.#sleepWatch = new SleepWatch(getTime, () => this.#moved());
     this.#prober = new Prober({
       ownPublicKey: () => this.#publicKey,
       boot: () => state.boot,
-      sender: sockets,
+      sender: {
+        send: (bytes, remote, local) =>
+          this.#relaying.server.send(bytes, remote, local) ?? sockets.send(bytes, remote, local),
+      },
       events: {
         viewOf: (name, endpoint) => this.#viewOf(name, endpoint),
         onAnswered: (answered) => this.#onAnswered(answered),
         onProbed: ({ peer, endpoint, view }) => {
-          if (!this.#addresses.isBehindTunnel(endpoint))
+          if (this.#isOutside(peer, endpoint))
             this.#peers.get(peer)?.take({ type: "probed", path: formatEndpoint(endpoint), view });
         },
-        onTold: (name, bytes) => this.#hearing.hear(name, bytes),
+        onTold: (name, bytes, endpoint, local) => {
+          if (isRelayMessage(bytes)) this.#relaying.hear(name, bytes, endpoint, local);
+          else this.#hearing.hear(name, bytes);
+        },
       },
+    });
+    this.#relaying = new Relaying({
+      isOn: isRelay,
+      peers: this.#peers,
+      own: () => formatKey(this.#publicKey),
+      overlay: () => this.#overlay,
+      isBehindTunnel: (endpoint) => this.#addresses.isBehindTunnel(endpoint),
+      receive: (bytes, remote, local) => this.#prober.receive(bytes, remote, local),
+      tell: async (name, path, bytes) => {
+        const endpoint = parseEndpoint(path);
+        return endpoint !== undefined && (await this.#prober.tell(name, endpoint, bytes));
+      },
+      getTime,
     });
     this.#looks = new WireGuardLooks({
       device,
@@ -157,6 +192,7 @@ export class Mesh extends EventEmitter<MeshEvents> implements AsyncDisposable {
       peers: this.#peers,
       getTime,
       onHeard: (publicKey) => this.emit("step", { step: "heard", publicKey }),
+      onRelay: (publicKey, isOne) => this.#relaying.client.offers(publicKey, isOne),
       onOlder: (publicKey) => void this.#telling.tellOverBrokers(publicKey),
       onWarning: (message) => this.emit("warning", message),
       onError: (error) => this.#warn(error),
@@ -182,6 +218,7 @@ export class Mesh extends EventEmitter<MeshEvents> implements AsyncDisposable {
       candidates: this.candidates(),
       peers: this.peers(),
       brokers: this.#signaling.brokers(),
+      relaying: this.#relaying.server.sessions(),
     };
   }
 
@@ -268,6 +305,7 @@ export class Mesh extends EventEmitter<MeshEvents> implements AsyncDisposable {
     this.#addresses.close();
     this.#sleepWatch.stop();
     this.#telling.close();
+    this.#relaying.close();
     for (const peer of this.#peers.values()) peer.close();
     this.#prober.close();
     await this.#looks.close();
@@ -306,7 +344,11 @@ export class Mesh extends EventEmitter<MeshEvents> implements AsyncDisposable {
     if (pair === undefined) return;
     const machine = new PathMachine({
       isDecider: Buffer.compare(this.#publicKey, key) < 0,
-      tierOf: (endpoint, kind) => tiersOf(this.#addresses.networks)(endpoint, kind),
+      // What is reached through the tunnel is reached through another host.
+      tierOf: (endpoint, kind) =>
+        this.#addresses.isBehindTunnel(endpoint)
+          ? Tier.Relayed
+          : tiersOf(this.#addresses.networks)(endpoint, kind),
       destinations: this.#destinations,
       random: Math.random,
     });
@@ -315,7 +357,12 @@ export class Mesh extends EventEmitter<MeshEvents> implements AsyncDisposable {
       probe: (path) => this.#probe(name, path),
       use: (path, isFresh) => void this.#use(name, path, isFresh),
       announce: () => void this.#telling.tell(name),
-      changed: () => this.emit("peer", peer.info(this.#getTime())),
+      relay: () => this.#relaying.client.want(name),
+      relayOf: (path) => this.#relaying.client.relayOf(name, path),
+      changed: () => {
+        this.#relaying.peerChanged(name);
+        this.emit("peer", peer.info(this.#getTime()));
+      },
     });
     this.#peers.set(name, peer);
     this.#prober.addPeer(key, pair, this.#state.peers.get(name)?.boot);
@@ -340,8 +387,16 @@ export class Mesh extends EventEmitter<MeshEvents> implements AsyncDisposable {
     const peer = this.#peers.get(name);
     this.#peers.delete(name);
     this.#prober.removePeer(name);
+    this.#relaying.client.forget(name);
+    this.#relaying.peerChanged(name);
     peer?.close();
     void peer?.channel.close();
+  }
+
+  /** A way to a peer that is not through the tunnel, but for one that a relay gave us. */
+  #isOutside(name: string, endpoint: Endpoint): boolean {
+    const isRelayed = this.#relaying.client.relayOf(name, formatEndpoint(endpoint)) !== undefined;
+    return isRelayed || !this.#addresses.isBehindTunnel(endpoint);
   }
 
   #viewOf(name: string, endpoint: Endpoint): View {
@@ -357,6 +412,8 @@ export class Mesh extends EventEmitter<MeshEvents> implements AsyncDisposable {
   #onAnswered(answered: Answered): void {
     const { peer, endpoint, roundTripMs, view } = answered;
     const path = formatEndpoint(endpoint);
+    // A relay's place answers in the tunnel: that is no way to the relay itself.
+    if (!this.#isOutside(peer, endpoint)) return;
     if (!this.#viewOf(peer, endpoint).isProven)
       this.emit("step", {
         step: "answered",
@@ -401,6 +458,9 @@ export class Mesh extends EventEmitter<MeshEvents> implements AsyncDisposable {
   }
 
   async #takeNetwork(links: readonly Link[], routes: readonly Route[]): Promise<void> {
+    const { addresses = [] } = links.find(({ name }) => name === this.#device.name) ?? {};
+    const usable = addresses.filter(({ isUsable, scope }) => isUsable && scope === "global");
+    this.#overlay = usable.map(({ address }) => address);
     const change = this.#addresses.look(links, routes, this.#device.state.listenPort);
     await this.#sockets.setLocalAddresses(this.#addresses.local);
     if (change === "moved") this.#moved();

@@ -1,6 +1,6 @@
 import type { DevicePeer } from "./device/state.js";
 import type { PeerInfo } from "./info.js";
-import { formatPrefix } from "./ip/prefix.js";
+import { formatPrefix, type Prefix } from "./ip/prefix.js";
 import type { Decision, Fact, PathName } from "./path/facts.js";
 import type { PathMachine } from "./path/machine.js";
 import { roundedMs } from "./rounded.js";
@@ -14,6 +14,10 @@ export interface PeerHands {
   use(path: PathName, isFresh: boolean): void;
   /** Tells the peer our candidates. */
   announce(): void;
+  /** Looks for a relay. */
+  relay(): void;
+  /** The public key of the relay that a path goes through, base64. */
+  relayOf(path: PathName): string | undefined;
   /** What people are shown has changed. */
   changed(): void;
 }
@@ -37,6 +41,10 @@ export class Peer {
     this.machine = machine;
     this.channel = channel;
     this.#hands = hands;
+  }
+
+  get allowedIps(): readonly Prefix[] {
+    return this.#shown.allowedIps;
   }
 
   /** Of the last handshake that WireGuard showed, Unix seconds. */
@@ -86,6 +94,7 @@ export class Peer {
       path: path && {
         kind: path.kind,
         endpoint: path.name,
+        relay: this.#hands.relayOf(path.name),
         roundTripMs: path.roundTripMs === undefined ? undefined : roundedMs(path.roundTripMs),
         since: Math.round(wallNow - (now - path.sinceMs)),
       },
@@ -112,6 +121,9 @@ export class Peer {
         break;
       case "announce":
         this.#hands.announce();
+        break;
+      case "relay":
+        this.#hands.relay();
         break;
       case "changed":
         this.#hands.changed();

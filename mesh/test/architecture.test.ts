@@ -24,6 +24,9 @@ const ORDER = orderIn(readFileSync(PAGE, "utf8"));
 const TIMELESS: readonly string[] = [
   ...[...sources.keys()].filter((name) => /^(ip|path|overlay)\//.test(name)),
   "pair",
+  "relay/message",
+  "relay/rank",
+  "relay/byte-bucket",
   "probe/budgets",
   "probe/replay-guard",
   "probe/stun-message",
@@ -111,8 +114,8 @@ describe("few files", () => {
     ]);
   });
 
-  it("open UDP sockets: one", () => {
-    expect(importersOf(sources, "node:dgram")).toEqual(["probe/probe-sockets"]);
+  it("open UDP sockets: two", () => {
+    expect(importersOf(sources, "node:dgram")).toEqual(["probe/probe-sockets", "relay/forwarder"]);
   });
 });
 

@@ -109,6 +109,10 @@ function describe(json: boolean, choose: (action: Action) => void): Command {
     .option("--peer <peer>", "with --create: KEY[@ADDRESS:PORT][,ALLOWED-IP]…; may be repeated", collect)
     .option("--brokers <file>", "the signaling brokers (default: sidewire's public ones)", notEmpty)
     .option("--stun <servers>", "HOST:PORT,… (default: a bundled list of public ones)", notEmpty)
+    .option(
+      "--relay",
+      "pass packets on between peers that find no direct path; they stay sealed for this host",
+    )
     .option("--state <folder>", "what is remembered (default: /var/lib/sidewire-mesh)", notEmpty)
     .option("--config <file>", "all of this as JSON; options go before it", notEmpty)
     .option("--dry-run", "print the wg, ip and nft lines of the start, and change nothing")

@@ -16,6 +16,7 @@ export interface UpOptions {
   readonly peer?: readonly string[];
   readonly brokers?: string;
   readonly stun?: string;
+  readonly relay?: boolean;
   readonly state?: string;
   readonly config?: string;
   readonly dryRun?: true;
@@ -38,6 +39,7 @@ export async function settingsOf(
     create: create && withLinkLocal(create),
     brokers: options.brokers === undefined ? file.brokers : await readPool(options.brokers),
     stun: options.stun?.split(",").map((one) => checkHostPort(one, "--stun")) ?? file.stun,
+    relay: options.relay ?? file.relay,
     stateFolder: options.state ?? file.stateFolder,
     names: file.names,
   };

@@ -30,6 +30,7 @@ const schema = z.strictObject({
   peers: z.optional(z.array(peerSchema).check(z.maxLength(MAX_PEERS))),
   brokers: z.optional(z.union([path, z.record(z.string(), z.unknown())])),
   stun: z.optional(lines),
+  relay: z.optional(z.boolean()),
   stateFolder: z.optional(path),
 });
 
@@ -95,6 +96,7 @@ export async function parseOwnFormat(text: string, folder: string, files: FileRe
           ),
         }),
     ...(stun === undefined ? {} : { stun: stun.map((one) => checkHostPort(one, "stun")) }),
+    ...(data.relay === undefined ? {} : { relay: data.relay }),
     ...(stateFolder === undefined ? {} : { stateFolder: at(stateFolder) }),
     names: new Map(peers.flatMap(({ publicKey, name }) => (name === undefined ? [] : [[publicKey, name]]))),
   };

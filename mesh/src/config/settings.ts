@@ -12,6 +12,8 @@ export interface Settings {
   readonly brokers?: BrokerPool | undefined;
   /** `host:port` each. */
   readonly stun?: readonly string[] | undefined;
+  /** Relays between peers. */
+  readonly relay?: boolean | undefined;
   readonly stateFolder?: string | undefined;
   /** What peers are called, by their public key in base64. */
   readonly names: ReadonlyMap<string, string>;

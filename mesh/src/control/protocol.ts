@@ -34,7 +34,15 @@ const infoSchema: z.ZodMiniType<MeshInfo> = z.object({
       publicKey: text,
       name: maybe(text),
       state: z.enum(["unmet", "probing", "relayed", "direct", "lost"]),
-      path: maybe(z.object({ kind: pathKind, endpoint: text, roundTripMs: maybe(count), since: count })),
+      path: maybe(
+        z.object({
+          kind: pathKind,
+          endpoint: text,
+          roundTripMs: maybe(count),
+          since: count,
+          relay: maybe(text),
+        }),
+      ),
       reason: text,
       lastHandshakeAt: maybe(count),
       receivedBytes: count,
@@ -43,6 +51,19 @@ const infoSchema: z.ZodMiniType<MeshInfo> = z.object({
     }),
   ),
   brokers: list(z.object({ host: text, port: count, state: text, error: maybe(text) })),
+  relaying: maybe(
+    list(
+      z.object({
+        peers: z.readonly(z.tuple([text, text])),
+        endpoint: text,
+        since: count,
+        isOpen: z.boolean(),
+        packets: count,
+        bytes: count,
+        dropped: count,
+      }),
+    ),
+  ),
 });
 
 const answerSchema: z.ZodMiniType<PingAnswer> = z.object({

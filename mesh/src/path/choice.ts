@@ -135,5 +135,6 @@ function compare(a: Path, b: Path): number {
 
 /** Nothing better is to be expected. */
 export function isGood({ tier, roundTripMs }: Path): boolean {
-  return tier === Tier.Lan || (roundTripMs !== undefined && roundTripMs <= GOOD_ROUND_TRIP_MS);
+  if (tier === Tier.Lan || tier === Tier.Relayed) return tier === Tier.Lan;
+  return roundTripMs !== undefined && roundTripMs <= GOOD_ROUND_TRIP_MS;
 }

@@ -142,6 +142,13 @@ export const CORRECTION_GAP_MS = 2_000;
 /** Corrections in vain before a proven path on which the peer insists is accepted. */
 export const CORRECTIONS = 3;
 
+/** A direct path has so long to come to be before a relay is sought, ms; none where both NATs are symmetric. */
+export const RELAY_GRACE_MS = 1_000;
+/** Between two searches for a relay while none was found, ms, doubled each time … */
+export const RELAY_WISH_GAP_MS = 1_000;
+/** … up to this, ms. */
+export const RELAY_WISH_GAP_MAX_MS = 30_000;
+
 /** Candidates of a peer, at most. */
 export const REMOTE_CANDIDATES = 32;
 /** Candidates of one address, at most (Tailscale). */

@@ -41,6 +41,8 @@ export type Fact =
   | { readonly type: "own-candidates" }
   /** The own addresses or routes are others; or the machine has slept. */
   | { readonly type: "network-changed" }
+  /** A relay passes packets between us and the peer at `path`, or does so no longer. */
+  | { readonly type: "relay"; readonly path: PathName; readonly isOpen: boolean }
   /** Time has passed. */
   | { readonly type: "time" };
 
@@ -61,6 +63,8 @@ export type Decision =
   | { readonly type: "use"; readonly path: PathName; readonly isFresh: boolean }
   /** Tell the peer our candidates: the brokers, or a path that works, carry it. */
   | { readonly type: "announce" }
+  /** Look for a relay: no path works, or the one in use may not. */
+  | { readonly type: "relay" }
   /** What people are shown has changed. */
   | { readonly type: "changed" };
 

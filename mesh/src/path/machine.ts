@@ -25,6 +25,7 @@ import {
   voidProof,
 } from "./path.js";
 import { PathTable } from "./path-table.js";
+import { RelayWish } from "./relay-wish.js";
 import { Roaming } from "./roaming.js";
 import { Session } from "./session.js";
 import { describe, headlineOf, type Known, type Snapshot } from "./snapshot.js";
@@ -46,6 +47,7 @@ export class PathMachine {
   readonly #watch = new WireGuardWatch();
   readonly #session: Session;
   readonly #roaming = new Roaming();
+  readonly #relayWish = new RelayWish();
   #inUse: InUse | undefined;
   #hasStarted = false;
   #steppedAt = 0;
@@ -91,6 +93,8 @@ export class PathMachine {
     this.#dropIfDead(now);
     this.#beginBursts(now);
     this.#sendProbes(now);
+    if (this.#relayWish.take(this.#inUse?.path, this.#isHopeless, now))
+      this.#decisions.push({ type: "relay" });
     if (this.#agenda.takeAnnounce(now)) this.#decisions.push({ type: "announce" });
     this.#show(now);
     return { decisions: this.#decisions, nextAt: this.#nextAt(now) };
@@ -146,6 +150,9 @@ export class PathMachine {
         break;
       case "network-changed":
         this.#onNetworkChanged(now);
+        break;
+      case "relay":
+        this.#onRelay(fact, now);
         break;
     }
   }
@@ -243,6 +250,16 @@ export class PathMachine {
     this.#agenda.wantAnnounce();
   }
 
+  #onRelay({ path: name, isOpen }: Extract<Fact, { type: "relay" }>, now: number): void {
+    if (isOpen) {
+      const path = this.#paths.see(name, now, this.#inUse?.path.name);
+      if (path !== undefined) startBurst(path, now, C.BURST_PROBES);
+      return;
+    }
+    this.#paths.delete(name);
+    if (this.#inUse?.path.name === name) this.#drop(now);
+  }
+
   #choose(now: number): void {
     const path = this.#chooser.choose(this.#inUse, this.#paths.values(), now);
     if (path !== undefined && path !== this.#inUse?.path) this.#change(path, now);
@@ -327,6 +344,10 @@ export class PathMachine {
   #dropIfDead(now: number): void {
     if (this.#inUse === undefined || now < deadAtOf(this.#inUse.path, this.#watch.receivedAt)) return;
     hold(this.#inUse.path, now);
+    this.#drop(now);
+  }
+
+  #drop(now: number): void {
     this.#inUse = undefined;
     this.#session.end();
     this.#roaming.to = undefined;
@@ -378,7 +399,8 @@ export class PathMachine {
   }
 
   #nextAt(now: number): number {
-    const times: number[] = [this.#agenda.nextAt(now), this.#chooser.nextAt];
+    const relayAt = this.#relayWish.nextAt(this.#inUse?.path);
+    const times: number[] = [this.#agenda.nextAt(now), this.#chooser.nextAt, relayAt];
     for (const path of this.#paths.values()) {
       const dueAt = this.#dueAt(path, now);
       const isFree = path === this.#inUse?.path || dueAt > now;
@@ -397,6 +419,10 @@ export class PathMachine {
     }
     const next = Math.min(...times.filter((time) => time > now));
     return Math.min(Math.max(next, now + C.STEP_GAP_MS), now + C.STEP_MAX_MS);
+  }
+
+  get #isHopeless(): boolean {
+    return this.#situation.ownNat === "symmetric" && this.#situation.peerNat === "symmetric";
   }
 
   #known(): Known {

@@ -81,6 +81,10 @@ export class PathTable {
     }
   }
 
+  delete(name: PathName): void {
+    this.#paths.delete(name);
+  }
+
   /** The own networks are others: so may be what is near. */
   rank(): void {
     for (const path of this.#paths.values()) path.tier = this.#tierOf(path.endpoint, path.kind);

@@ -55,7 +55,7 @@ export interface ProberEvents {
   onAnswered(answered: Answered): void;
   onProbed(probed: Probed): void;
   /** The peer tells something. It may come more than once. */
-  onTold(peer: string, bytes: Uint8Array, endpoint: Endpoint): void;
+  onTold(peer: string, bytes: Uint8Array, endpoint: Endpoint, local: string | undefined): void;
 }
 
 /** What it sends by: {@link ProbeSockets}. */
@@ -309,6 +309,6 @@ export class Prober {
     const answer = { transaction, boot: this.#boot(), view: this.#events.viewOf(name, remote), seen: remote };
     this.#sender.send(writeAnswer(keys, answer), remote, local);
     this.#events.onProbed({ peer: name, endpoint: remote, view, local });
-    if (told !== undefined) this.#events.onTold(name, told, remote);
+    if (told !== undefined) this.#events.onTold(name, told, remote, local);
   }
 }

@@ -13,6 +13,8 @@ export interface Announce extends Edition {
   readonly seenCounter: number;
   /** What the NATs before the sender do. */
   readonly nat: NatVerdict;
+  /** The sender relays between its peers. */
+  readonly isRelay: boolean;
   /** The sender's best first. */
   readonly candidates: readonly Candidate[];
 }
@@ -28,6 +30,7 @@ export interface Announce extends Edition {
  *
  * type 1   NAT verdict: 1 byte
  * type 2   candidate: kind 1, age in seconds 2, port 2, address 4 or 16
+ * type 3   the sender is a relay: nothing
  * ```
  * Records of other types, and candidates of other kinds, are skipped: later versions say more in them.
  */
@@ -45,7 +48,7 @@ const MAX_READ = 32;
 
 const MAX_AGE_S = 0xffff;
 
-const RecordType = { End: 0, Nat: 1, Candidate: 2 } as const;
+const RecordType = { End: 0, Nat: 1, Candidate: 2, Relay: 3 } as const;
 
 const KINDS: readonly CandidateKind[] = ["host", "reflexive", "mapped", "configured"];
 const VERDICTS: readonly NatVerdict[] = ["unknown", "open", "stable", "symmetric", "blocked"];
@@ -61,6 +64,7 @@ export function encodeAnnounce(announce: Announce): Uint8Array {
   const all = Buffer.concat([
     head,
     record(RecordType.Nat, Uint8Array.of(VERDICTS.indexOf(announce.nat))),
+    ...(announce.isRelay ? [record(RecordType.Relay, new Uint8Array())] : []),
     ...announce.candidates.slice(0, MAX_WRITTEN).flatMap(candidateRecord),
   ]);
   const bytes = new Uint8Array(LENGTHS.find((length) => all.length <= length) ?? LENGTHS[1]);
@@ -78,6 +82,7 @@ export function decodeAnnounce(bytes: Uint8Array): Announce | undefined {
   const view = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   const candidates: Candidate[] = [];
   let nat: NatVerdict = "unknown";
+  let isRelay = false;
   let at = HEAD_BYTES;
   while (at < view.length && view[at] !== RecordType.End) {
     if (at + RECORD_HEAD_BYTES > view.length) return undefined;
@@ -85,6 +90,7 @@ export function decodeAnnounce(bytes: Uint8Array): Announce | undefined {
     if (end > view.length) return undefined;
     const value = view.subarray(at + RECORD_HEAD_BYTES, end);
     if (view[at] === RecordType.Nat) nat = VERDICTS[value[0] ?? 0] ?? "unknown";
+    if (view[at] === RecordType.Relay) isRelay = true;
     if (view[at] === RecordType.Candidate && candidates.length < MAX_READ)
       candidates.push(...candidateOf(value));
     at = end;
@@ -96,6 +102,7 @@ export function decodeAnnounce(bytes: Uint8Array): Announce | undefined {
     seenBoot: view.readBigUInt64BE(13),
     seenCounter: view.readUInt32BE(21),
     nat,
+    isRelay,
     candidates,
   };
 }

@@ -26,6 +26,7 @@ export interface Accepted {
 /** Numbers the own announces, and accepts those of the peers: each once, and only ever later ones. */
 export class Announcer {
   readonly #state: StateFile;
+  readonly #isRelay: boolean;
   readonly #ofPeer = new Budgets(PER_PEER.perSecond, PER_PEER.burst, Number.POSITIVE_INFINITY);
   readonly #older = new Budgets(OLDER_PER_PEER.perSecond, OLDER_PER_PEER.burst, Number.POSITIVE_INFINITY);
   /** The start of ours that each peer has said it has heard of. */
@@ -34,8 +35,10 @@ export class Announcer {
   /** The first announce that says what is so now. */
   #currentSince = 1;
 
-  constructor(state: StateFile) {
+  /** @param isRelay - whether this host relays between its peers */
+  constructor(state: StateFile, { isRelay = false }: { readonly isRelay?: boolean } = {}) {
     this.#state = state;
+    this.#isRelay = isRelay;
   }
 
   /** What the next announces say is something else than what the last ones said. */
@@ -51,6 +54,7 @@ export class Announcer {
       seenBoot: last?.boot ?? 0n,
       seenCounter: last?.counter ?? 0,
       nat,
+      isRelay: this.#isRelay,
       candidates,
     });
   }

@@ -37,6 +37,7 @@ const announces: fc.Arbitrary<Announce> = fc.record({
   seenBoot: u64,
   seenCounter: u32,
   nat: verdicts,
+  isRelay: fc.boolean(),
   candidates: fc.array(candidates, { maxLength: 16 }),
 });
 
@@ -48,6 +49,7 @@ function withRecords(...records: readonly (readonly [type: number, ...value: num
     seenBoot: 0n,
     seenCounter: 0,
     nat: "unknown",
+    isRelay: false,
     candidates: [],
   });
   bytes.fill(0, 25);
@@ -80,6 +82,7 @@ describe("an announce", () => {
           seenBoot: 0n,
           seenCounter: 0,
           nat: "open",
+          isRelay: false,
           candidates: old,
         });
         const expected = old.slice(0, 16).map((one) => ({ ...one, ageS: 65_535 }));

@@ -17,16 +17,24 @@ export class Daemon {
     this.process = process;
   }
 
-  /** @param stateFolder - default: a new one */
+  /**
+   * @param options.stateFolder - default: a new one
+   * @param options.more - further options of `up`
+   */
   static start(
     lab: Lab,
     host: Host,
     wireguard: Wireguard,
-    options: { readonly stateFolder?: string; readonly stun?: readonly string[] } = {},
+    options: {
+      readonly stateFolder?: string;
+      readonly stun?: readonly string[];
+      readonly more?: readonly string[];
+    } = {},
   ): Daemon {
-    const { stateFolder = mkdtempSync(join(lab.folder, "state-")), stun = lab.stun } = options;
+    const { stateFolder = mkdtempSync(join(lab.folder, "state-")), stun = lab.stun, more = [] } = options;
     const process = host.node(COMMAND, [
       ...["up", wireguard.interface, "--json", "--state", stateFolder],
+      ...more,
       ...["--brokers", lab.brokersFile, ...(stun.length > 0 ? ["--stun", stun.join(",")] : [])],
     ]);
     return new Daemon(host, wireguard.interface, process);

@@ -1,0 +1,41 @@
+import { RELAY_GRACE_MS, RELAY_WISH_GAP_MAX_MS, RELAY_WISH_GAP_MS } from "./constants.js";
+import { type Path, unansweredAt } from "./path.js";
+
+/**
+ * When a relay is wanted: no path is in use, or the one in use is in doubt. A direct path gets a little time before, since
+ * it mostly comes in less, and a change from one path to the other would be for nothing.
+ */
+export class RelayWish {
+  /** Since when no path is in use; undefined while one is. */
+  #since: number | undefined;
+  #graceMs = RELAY_GRACE_MS;
+  #wishedAt = Number.NEGATIVE_INFINITY;
+  #gapMs = RELAY_WISH_GAP_MS;
+
+  /**
+   * @param isHopeless - no direct path is possible
+   * @returns whether a relay is to be sought now
+   */
+  take(inUse: Path | undefined, isHopeless: boolean, now: number): boolean {
+    if (inUse === undefined) this.#since ??= now;
+    else {
+      if (this.#since !== undefined) this.#gapMs = RELAY_WISH_GAP_MS;
+      this.#since = undefined;
+      // What worked once is not waited for.
+      this.#graceMs = 0;
+    }
+    if (isHopeless) this.#graceMs = 0;
+    if (now < this.nextAt(inUse)) return false;
+    this.#wishedAt = now;
+    this.#gapMs = inUse === undefined ? Math.min(RELAY_WISH_GAP_MAX_MS, this.#gapMs * 2) : RELAY_WISH_GAP_MS;
+    return true;
+  }
+
+  nextAt(inUse: Path | undefined): number {
+    const wantedAt =
+      inUse === undefined
+        ? (this.#since ?? Number.POSITIVE_INFINITY) + this.#graceMs
+        : unansweredAt(inUse, 1);
+    return Math.max(wantedAt, this.#wishedAt + this.#gapMs);
+  }
+}

@@ -1,0 +1,201 @@
+import { parseAddress } from "../ip/address.js";
+import { type Endpoint, formatEndpoint } from "../ip/endpoint.js";
+import { contains } from "../ip/prefix.js";
+import { ASK_GAP_MS, FAILED_MS, MAX_PLACES, PATIENCE_MS, REFUSED_MS } from "./limits.js";
+import { encodeRelayMessage, type RelayMessage } from "./message.js";
+import { rankRelays } from "./rank.js";
+import { directPathOf, type RelayPeer, type Tell } from "./relay-peer.js";
+
+/** What those work with who are relayed for. */
+export interface RelayClientMeans {
+  /** The own public key, base64. */
+  readonly own: () => string;
+  readonly peers: ReadonlyMap<string, RelayPeer>;
+  readonly tell: Tell;
+  /** Whether packets to an endpoint go through the tunnel. */
+  readonly isBehindTunnel: (endpoint: Endpoint) => boolean;
+}
+
+/** A place at a relay, for the way to one peer. */
+interface Place {
+  readonly relay: string;
+  readonly id: bigint;
+  readonly endpoint: Endpoint;
+}
+
+/** Which relay was asked last for a peer. */
+interface Asked {
+  readonly relay: string;
+  readonly at: number;
+  /** When it was asked first, without a path since. */
+  readonly since: number;
+}
+
+/**
+ * Gets places at relays for peers that no direct path leads to. Both sides ask the relays in the same order, and a relay
+ * tells both of a place that one of them asked for.
+ */
+export class RelayClient {
+  readonly #means: RelayClientMeans;
+  /** Peers that relay, as they announce. */
+  readonly #relays = new Set<string>();
+  /** Peers that a relay is wanted for. */
+  readonly #wanting = new Set<string>();
+  readonly #asked = new Map<string, Asked>();
+  /** When a relay may be asked for a peer again, by both names. */
+  readonly #barred = new Map<string, number>();
+  /** Of each peer, the last one last. */
+  readonly #places = new Map<string, Place[]>();
+
+  constructor(means: RelayClientMeans) {
+    this.#means = means;
+  }
+
+  /** A peer announces that it relays, or that it does not. */
+  offers(peer: string, isRelay: boolean): void {
+    if (isRelay) this.#relays.add(peer);
+    else this.#relays.delete(peer);
+    if (isRelay) this.#askForAll();
+  }
+
+  /** A way to a peer is wanted: none works, or the one in use is in doubt. */
+  want(peer: string): void {
+    this.#wanting.add(peer);
+    this.#ask(peer, performance.now());
+  }
+
+  /** A peer's path has changed. */
+  peerChanged(name: string): void {
+    const peer = this.#means.peers.get(name);
+    const { state, path } = peer?.machine.snapshot(performance.now()) ?? {};
+    if (path !== undefined) {
+      this.#wanting.delete(name);
+      this.#asked.delete(name);
+    }
+    if (!this.#relays.has(name)) return;
+    if (state === "direct") this.#askForAll();
+    // The way to the relay itself would be relayed.
+    else if (state === "relayed") this.#withdraw((place) => place.relay === name);
+  }
+
+  /** A peer is gone. */
+  forget(name: string): void {
+    this.#relays.delete(name);
+    this.#wanting.delete(name);
+    this.#asked.delete(name);
+    this.#places.delete(name);
+    this.#withdraw((place) => place.relay === name);
+    for (const key of this.#barred.keys()) if (key.split(" ").includes(name)) this.#barred.delete(key);
+  }
+
+  /** The relay by which an endpoint leads to a peer; undefined when none gave us a place there. */
+  relayOf(peer: string, endpoint: string): string | undefined {
+    return this.#placeAt(peer, endpoint)?.relay;
+  }
+
+  /** A relay has a place for us: we go there, and the path may be tried. */
+  async allocated(
+    relay: string,
+    { peer, id, endpoint }: Extract<RelayMessage, { type: "allocated" }>,
+  ): Promise<void> {
+    const { peers, tell } = this.#means;
+    if (!peers.has(peer) || peer === relay || !this.#isOf(relay, endpoint)) return;
+    const places = (this.#places.get(peer) ?? []).filter((place) => place.relay !== relay);
+    const path = formatEndpoint(endpoint);
+    const before = this.#places.get(peer)?.find((place) => place.relay === relay);
+    this.#places.set(peer, [...places.slice(1 - MAX_PLACES), { relay, id, endpoint }]);
+    if (before !== undefined && formatEndpoint(before.endpoint) !== path)
+      peers.get(peer)?.take({ type: "relay", path: formatEndpoint(before.endpoint), isOpen: false });
+    const isBound = await tell(relay, path, encodeRelayMessage({ type: "bind", id }));
+    if (isBound && this.#placeAt(peer, path)?.id === id)
+      peers.get(peer)?.take({ type: "relay", path, isOpen: true });
+  }
+
+  refused(relay: string, peer: string): void {
+    const now = performance.now();
+    if (this.#asked.get(peer)?.relay !== relay) return;
+    this.#bar(peer, relay, now + REFUSED_MS);
+    this.#asked.delete(peer);
+    if (this.#wanting.has(peer)) this.#ask(peer, now);
+  }
+
+  released(relay: string, peer: string, id: bigint): void {
+    this.#withdraw((place, of) => of === peer && place.relay === relay && place.id === id);
+  }
+
+  /** Gives up all places, and tells the relays. */
+  close(): void {
+    const { peers, tell } = this.#means;
+    for (const [peer, places] of this.#places)
+      for (const { relay, id } of places) {
+        const path = directPathOf(peers.get(relay));
+        if (path !== undefined) void tell(relay, path, encodeRelayMessage({ type: "released", peer, id }));
+      }
+    this.#places.clear();
+    this.#wanting.clear();
+  }
+
+  #askForAll(): void {
+    const now = performance.now();
+    for (const peer of this.#wanting) this.#ask(peer, now);
+  }
+
+  #ask(peer: string, now: number): void {
+    const { peers, tell } = this.#means;
+    if (!peers.has(peer)) return;
+    const last = this.#asked.get(peer);
+    if (last !== undefined && now - last.since >= PATIENCE_MS) {
+      this.#bar(peer, last.relay, now + FAILED_MS);
+      this.#asked.delete(peer);
+    } else if (last !== undefined && now - last.at < ASK_GAP_MS) return;
+    const relay = this.#choose(peer, now);
+    const path = directPathOf(peers.get(relay ?? ""));
+    if (relay === undefined || path === undefined) return;
+    const { since } = last?.relay === relay ? last : { since: now };
+    this.#asked.set(peer, { relay, at: now, since });
+    void tell(relay, path, encodeRelayMessage({ type: "request", peer }));
+  }
+
+  /** The relay that there is a place at already, as long as it can be reached; else the first in the order of the pair. */
+  #choose(peer: string, now: number): string | undefined {
+    const { own, peers } = this.#means;
+    const usable = [...this.#relays].filter(
+      (relay) =>
+        relay !== peer &&
+        directPathOf(peers.get(relay)) !== undefined &&
+        (this.#barred.get(`${peer} ${relay}`) ?? 0) <= now,
+    );
+    const current = this.#places.get(peer)?.findLast(({ relay }) => usable.includes(relay));
+    return current?.relay ?? rankRelays(own(), peer, usable)[0];
+  }
+
+  #bar(peer: string, relay: string, until: number): void {
+    this.#barred.set(`${peer} ${relay}`, until);
+  }
+
+  #placeAt(peer: string, endpoint: string): Place | undefined {
+    return this.#places.get(peer)?.find((place) => formatEndpoint(place.endpoint) === endpoint);
+  }
+
+  /** Whether an endpoint is the relay's own, in the tunnel: nobody makes us send anywhere else. */
+  #isOf(relay: string, endpoint: Endpoint): boolean {
+    const address = parseAddress(endpoint.address);
+    const { allowedIps = [] } = this.#means.peers.get(relay) ?? {};
+    const isIn = address !== undefined && allowedIps.some((prefix) => contains(prefix, address));
+    return isIn && this.#means.isBehindTunnel(endpoint);
+  }
+
+  /** The paths through these places are no more. */
+  #withdraw(isGone: (place: Place, peer: string) => boolean): void {
+    for (const [peer, places] of this.#places) {
+      const gone = places.filter((place) => isGone(place, peer));
+      if (gone.length === 0) continue;
+      this.#places.set(
+        peer,
+        places.filter((place) => !gone.includes(place)),
+      );
+      for (const { endpoint } of gone)
+        this.#means.peers.get(peer)?.take({ type: "relay", path: formatEndpoint(endpoint), isOpen: false });
+    }
+  }
+}

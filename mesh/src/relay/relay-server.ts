@@ -1,0 +1,205 @@
+import type { RelaySession } from "../info.js";
+import { parseAddress } from "../ip/address.js";
+import { type Endpoint, formatEndpoint } from "../ip/endpoint.js";
+import { contains } from "../ip/prefix.js";
+import { Budgets } from "../probe/budgets.js";
+import { ByteBucket } from "./byte-bucket.js";
+import { Forwarder } from "./forwarder.js";
+import { ALL_BYTES_PER_SECOND, BIND_MS, IDLE_MS, MAX_SESSIONS, REQUESTS, SWEEP_MS } from "./limits.js";
+import { encodeRelayMessage, type Refusal } from "./message.js";
+import { directPathOf, type RelayPeer, type Tell } from "./relay-peer.js";
+
+/** What a relay works with. */
+export interface RelayServerMeans {
+  /** The owner of this host has consented. */
+  readonly isOn: boolean;
+  readonly peers: ReadonlyMap<string, RelayPeer>;
+  readonly tell: Tell;
+  /** The own addresses in the tunnel, the best first. */
+  readonly overlay: () => readonly string[];
+  /** Whether a packet was one of the prober's. */
+  readonly receive: (bytes: Uint8Array, remote: Endpoint, local: string) => boolean;
+  /** Unix ms. */
+  readonly getTime: () => number;
+}
+
+/** A pair that is relayed for. */
+interface Session {
+  /** Their public keys, base64. */
+  readonly pair: readonly [string, string];
+  readonly forwarder: Forwarder;
+  readonly openedAt: number;
+  /** Unix ms. */
+  readonly since: number;
+}
+
+/** Forwards for pairs of its own peers, as long as it has a direct path to both. */
+export class RelayServer {
+  readonly #means: RelayServerMeans;
+  readonly #sessions = new Map<string, Session>();
+  /** Places that are being opened. */
+  readonly #opening = new Map<string, Promise<Session | undefined>>();
+  readonly #requests = new Budgets(REQUESTS.perSecond, REQUESTS.burst, Number.POSITIVE_INFINITY);
+  readonly #all = new ByteBucket(ALL_BYTES_PER_SECOND);
+  #sweeping: NodeJS.Timeout | undefined;
+  #isClosed = false;
+
+  constructor(means: RelayServerMeans) {
+    this.#means = means;
+  }
+
+  /** What it does for others now; undefined when it is no relay. */
+  sessions(): RelaySession[] | undefined {
+    if (!this.#means.isOn) return undefined;
+    return [...this.#sessions.values()].map(({ pair, since, forwarder }) => ({
+      peers: pair,
+      endpoint: formatEndpoint(forwarder.endpoint),
+      since,
+      isOpen: forwarder.isOpen,
+      packets: forwarder.packets,
+      bytes: forwarder.bytes,
+      dropped: forwarder.dropped,
+    }));
+  }
+
+  /** A peer asks for a place with another one. Both are told of it. */
+  async request(from: string, to: string): Promise<void> {
+    if (this.#isClosed || !this.#requests.take(from, performance.now())) return;
+    const address = this.#addressFor(from, to);
+    if (typeof address !== "string") {
+      this.#tell(from, { type: "refused", peer: to, reason: address.refusal });
+      return;
+    }
+    const pair: readonly [string, string] = from < to ? [from, to] : [to, from];
+    const name = pair.join(" ");
+    const session = this.#sessions.get(name) ?? (await this.#open(name, pair, address));
+    if (session === undefined) {
+      this.#tell(from, { type: "refused", peer: to, reason: "failed" });
+      return;
+    }
+    const { id, endpoint } = session.forwarder;
+    this.#tell(from, { type: "allocated", peer: to, id, endpoint });
+    this.#tell(to, { type: "allocated", peer: from, id, endpoint });
+  }
+
+  /**
+   * A peer says where it is, at a place itself.
+   * @param local - what it came to
+   */
+  bind(from: string, id: bigint, remote: Endpoint, local: string | undefined): void {
+    const address = parseAddress(remote.address);
+    const session = [...this.#sessions.values()].find(({ forwarder }) => forwarder.id === id);
+    const end = session?.pair.indexOf(from);
+    const isOwn = this.#means.peers
+      .get(from)
+      ?.allowedIps.some((prefix) => address !== undefined && contains(prefix, address));
+    if (session?.forwarder.local !== local || !isOwn || (end !== 0 && end !== 1)) return;
+    session?.forwarder.bind(end, remote);
+  }
+
+  /** A peer gives up a place. The other one is told. */
+  release(from: string, to: string, id: bigint): void {
+    for (const [name, session] of this.#sessions) {
+      if (session.forwarder.id === id && session.pair.includes(from) && session.pair.includes(to))
+        this.#end(name, session, from);
+    }
+  }
+
+  /** A peer's path has changed: without a direct one there is no relaying. */
+  peerChanged(peer: string): void {
+    const ofPeer = [...this.#sessions].filter(([, { pair }]) => pair.includes(peer));
+    const { machine } = this.#means.peers.get(peer) ?? {};
+    if (ofPeer.length === 0 || machine?.snapshot(performance.now()).state === "direct") return;
+    for (const [name, session] of ofPeer) this.#end(name, session);
+  }
+
+  /** Sends an answer by the place that it belongs to. @returns undefined when it belongs to none */
+  send(bytes: Uint8Array, remote: Endpoint, local: string | undefined): boolean | undefined {
+    if (local === undefined || !local.startsWith("relay ")) return undefined;
+    const session = [...this.#sessions.values()].find(({ forwarder }) => forwarder.local === local);
+    session?.forwarder.send(bytes, remote);
+    return session !== undefined;
+  }
+
+  /** Gives up all places, and tells everybody. */
+  close(): void {
+    this.#isClosed = true;
+    for (const [name, session] of this.#sessions) this.#end(name, session);
+  }
+
+  /** The address of a place for these two, or why there is none. */
+  #addressFor(from: string, to: string): string | { readonly refusal: Refusal } {
+    const { isOn, peers, overlay } = this.#means;
+    const [one, other] = [peers.get(from), peers.get(to)];
+    if (!isOn) return { refusal: "off" };
+    if (one === undefined || other === undefined || from === to) return { refusal: "no-peer" };
+    if (directPathOf(one) === undefined || directPathOf(other) === undefined) return { refusal: "no-path" };
+    const address = overlay().find((text) => {
+      const length = parseAddress(text)?.length;
+      return [one, other].every(({ allowedIps }) =>
+        allowedIps.some((prefix) => prefix.address.length === length),
+      );
+    });
+    if (address === undefined) return { refusal: "no-address" };
+    const isKnown = this.#sessions.has((from < to ? [from, to] : [to, from]).join(" "));
+    const isFull = this.#sessions.size + this.#opening.size >= MAX_SESSIONS;
+    return isFull && !isKnown ? { refusal: "full" } : address;
+  }
+
+  #open(name: string, pair: readonly [string, string], address: string): Promise<Session | undefined> {
+    let opening = this.#opening.get(name);
+    if (opening === undefined) {
+      opening = this.#openPlace(name, pair, address).finally(() => this.#opening.delete(name));
+      this.#opening.set(name, opening);
+    }
+    return opening;
+  }
+
+  async #openPlace(
+    name: string,
+    pair: readonly [string, string],
+    address: string,
+  ): Promise<Session | undefined> {
+    const means = { take: this.#means.receive, all: this.#all };
+    const forwarder = await Forwarder.open(address, means).catch(() => undefined);
+    if (forwarder === undefined) return undefined;
+    if (this.#isClosed) {
+      forwarder.close();
+      return undefined;
+    }
+    const session = { pair, forwarder, openedAt: performance.now(), since: this.#means.getTime() };
+    this.#sessions.set(name, session);
+    this.#sweeping ??= setInterval(() => this.#sweep(performance.now()), SWEEP_MS);
+    return session;
+  }
+
+  #sweep(now: number): void {
+    for (const [name, session] of this.#sessions) {
+      const { forwarder, openedAt } = session;
+      const isUnbound = !forwarder.isOpen && now - openedAt >= BIND_MS;
+      if (isUnbound || now - forwarder.activeAt >= IDLE_MS) this.#end(name, session);
+    }
+  }
+
+  /** @param except - who knows already */
+  #end(name: string, { pair, forwarder }: Session, except?: string): void {
+    this.#sessions.delete(name);
+    if (this.#sessions.size === 0) {
+      clearInterval(this.#sweeping);
+      this.#sweeping = undefined;
+    }
+    forwarder.close();
+    const [one, other] = pair;
+    for (const [to, peer] of [
+      [one, other],
+      [other, one],
+    ] as const)
+      if (to !== except) this.#tell(to, { type: "released", peer, id: forwarder.id });
+  }
+
+  #tell(to: string, message: Parameters<typeof encodeRelayMessage>[0]): void {
+    const { machine } = this.#means.peers.get(to) ?? {};
+    const path = machine?.snapshot(performance.now()).path?.name;
+    if (path !== undefined) void this.#means.tell(to, path, encodeRelayMessage(message));
+  }
+}
