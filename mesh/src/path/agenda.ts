@@ -27,6 +27,8 @@ export class Agenda {
   #roundAt = NEVER;
   #announceAt = NEVER;
   #seekAt = NEVER;
+  /** Searches for a better path since this one is in use. */
+  #seeks = 0;
   /** Something happened that the peer should know of. */
   #isAnnounceWanted = false;
 
@@ -55,12 +57,16 @@ export class Agenda {
     this.#isHurried = true;
   }
 
-  /** A path works: nothing is hunted, but a better one is sought from time to time. */
-  rest(now: number): void {
+  /**
+   * A path works: nothing is hunted, but a better one is sought from time to time.
+   * @param isRelayed - a better one is wanted: it is sought more often at first
+   */
+  rest(now: number, isRelayed: boolean): void {
     this.rounds = 0;
+    this.#seeks = isRelayed ? 0 : ROUNDS_MS.length;
     this.#roundAt = NEVER;
     this.#announceAt = NEVER;
-    this.#seekAt = now + this.#jittered(SEEK_MS);
+    this.#seekAt = now + this.#seekGap();
   }
 
   /** A better path is sought at this time, if not before. */
@@ -87,7 +93,7 @@ export class Agenda {
 
   takeSeek(now: number): boolean {
     if (now < this.#seekAt) return false;
-    this.#seekAt = now + this.#jittered(SEEK_MS);
+    this.#seekAt = now + this.#seekGap();
     return true;
   }
 
@@ -104,6 +110,10 @@ export class Agenda {
   nextAt(now: number): number {
     const wanted = this.#isAnnounceWanted ? this.#announces.readyAt(now) : NEVER;
     return Math.min(this.#roundAt, this.#announceAt, this.#seekAt, wanted);
+  }
+
+  #seekGap(): number {
+    return this.#jittered(ROUNDS_MS[this.#seeks++] ?? SEEK_MS);
   }
 
   #jittered(ms: number): number {

@@ -5,6 +5,7 @@ import {
   DWELL_MS,
   FOLLOW_GAP_MS,
   FOLLOWER_PATIENCE_MS,
+  GIVE_WAY_MS,
   GOOD_ROUND_TRIP_MS,
   RECEIVED_HOLD_MS,
   SILENT_MS,
@@ -48,7 +49,7 @@ export class Chooser {
     const mayFollow = inUse === undefined || now >= inUse.since + FOLLOW_GAP_MS;
     if (mayFollow && told !== undefined && isUsable(told, now)) return told;
     const best = bestOf(paths, inUse?.path, now);
-    if (inUse !== undefined) return faultOf(inUse, now) === undefined ? undefined : best;
+    if (inUse !== undefined) return givesWay(inUse, best, now) ? best : undefined;
     if (best === undefined) this.#usableSince = undefined;
     else this.#usableSince ??= now;
     return now < this.nextAt ? undefined : best;
@@ -57,8 +58,16 @@ export class Chooser {
 
 /** The decider takes the first path that is proven, and then a better one. */
 function choose(inUse: InUse | undefined, paths: readonly Path[], now: number): Path | undefined {
-  if (inUse !== undefined && faultOf(inUse, now) === undefined) return betterThan(inUse, paths, now);
-  return bestOf(paths, inUse?.path, now);
+  const best = bestOf(paths, inUse?.path, now);
+  return inUse === undefined || givesWay(inUse, best, now) ? best : betterThan(inUse, paths, now);
+}
+
+/** The path in use is at fault; or it is silent, and another one was answered after that began. */
+function givesWay(inUse: InUse, best: Path | undefined, now: number): boolean {
+  if (faultOf(inUse, now) !== undefined) return true;
+  const { path } = inUse;
+  const since = path.unanswered[0] ?? now;
+  return isSilent(path, now) && now >= since + GIVE_WAY_MS && (best?.answeredAt ?? since) > since;
 }
 
 /** What the decider uses, as it last said. */

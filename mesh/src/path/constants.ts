@@ -34,15 +34,19 @@ export const ANNOUNCE_PER_SECOND: number = 1 / 30;
 /** An interval is shortened by up to this share, so that peers do not do everything at the same time. */
 export const JITTER = 0.1;
 
-/** Between probes of the path in use while data flows, ms (iroh, Nebula; consensus). */
-export const ACTIVE_PROBE_MS = 5_000;
+/**
+ * Between probes of the path in use while data flows, ms (Tailscale: 3 s; iroh, Nebula: 5 s). With {@link GIVE_WAY_MS} a
+ * path that died gives way to a relay within 5 s.
+ */
+export const ACTIVE_PROBE_MS = 2_000;
 /**
  * Between probes of the path in use while nothing flows, ms. The consensus is 25 s, like WireGuard's own keepalive; but
- * there are NATs that forget after 20 s, and a keepalive that comes too late finds the other side's closed.
+ * there are NATs that forget after 20 s, and a keepalive that comes too late finds the other side's closed. With
+ * {@link GIVE_WAY_MS} a path that died gives way within 15 s.
  */
-export const IDLE_PROBE_MS = 15_000;
+export const IDLE_PROBE_MS = 10_000;
 /** Between probes of the path in use when the last one is unanswered, ms. */
-export const DOUBT_PROBE_MS = 1_000;
+export const DOUBT_PROBE_MS = 500;
 /** Data that flowed this long ago still counts as activity, ms. */
 export const ACTIVE_FOR_MS = 15_000;
 /** Bytes, sent and received together, that are more than handshake and keepalives between two looks at WireGuard. */
@@ -61,9 +65,11 @@ export const TIMEOUT_MAX_MS = 1_000;
 export const SILENT_PROBES = 3;
 /**
  * How long the path in use is silent before it is dropped, ms from its first unanswered probe. With
- * {@link ACTIVE_PROBE_MS} that is 10 s after the last answer, within the 15 s of the consensus.
+ * {@link ACTIVE_PROBE_MS} that is 7 s after the last answer, within the 15 s of the consensus.
  */
 export const SILENT_MS = 5_000;
+/** How long it is silent before it gives way to a path that was answered meanwhile, ms from its first unanswered probe. */
+export const GIVE_WAY_MS = 2_000;
 /** What WireGuard received is noticed so much later, ms: how often its state is looked at. */
 export const WATCH_LAG_MS = 5_000;
 /**
@@ -73,12 +79,12 @@ export const WATCH_LAG_MS = 5_000;
 export const RECEIVED_HOLD_MS = 180_000;
 /** WireGuard received nothing for so long although data flows: its passive keepalive of 10 s, and 5 s, ms. */
 export const QUIET_ACTIVE_MS = 15_000;
-/** A proof is believed so long, ms: two of {@link IDLE_PROBE_MS}. */
+/** A proof is believed so long, ms: three of {@link IDLE_PROBE_MS}. */
 export const PROOF_MS = 30_000;
 /** What the peer said of a path is believed so long, ms. */
 export const VIEW_MS = 30_000;
 
-/** Between searches for a better path while one works, ms (consensus). */
+/** Between searches for a better path while a direct one works, ms (consensus); a relayed one: {@link ROUNDS_MS}. */
 export const SEEK_MS = 60_000;
 /** A path with at most this round trip is good enough, ms (Tailscale). */
 export const GOOD_ROUND_TRIP_MS = 5;

@@ -29,6 +29,7 @@ import { RelayWish } from "./relay-wish.js";
 import { Roaming } from "./roaming.js";
 import { Session } from "./session.js";
 import { describe, headlineOf, type Known, type Snapshot } from "./snapshot.js";
+import { Tier } from "./tiers.js";
 import { WireGuardWatch } from "./wireguard-watch.js";
 
 /**
@@ -297,7 +298,10 @@ export class PathMachine {
     this.#hasMet = true;
     this.#isAdopted = this.#situation.isFiltered = this.#hasMoved = false;
     this.#roaming.to = undefined;
-    this.#agenda.rest(now);
+    const isRelayed = path.tier === Tier.Relayed;
+    this.#agenda.rest(now, isRelayed);
+    // The way on which the peer is told of ours is there, whatever the brokers do.
+    if (isRelayed) this.#agenda.wantAnnounce();
   }
 
   #judgeRoaming(now: number): void {
