@@ -9,8 +9,6 @@ const config: ViteUserConfig = defineConfig({
     // Most tests wait for brokers, not for the processor.
     maxWorkers: Math.max(3, availableParallelism() - 1),
     // Most take less than a second. On a machine that is busy with something else, one may take long.
-    // A run that decides about a change shares its machine with others: what fails there is tried once more.
-    retry: process.env.CI === "true" ? 1 : 0,
     testTimeout: 60_000,
     hookTimeout: 60_000,
     reporters: ["default", "./test/support/reporter.ts"],

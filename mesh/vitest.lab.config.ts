@@ -8,8 +8,6 @@ const config: ViteUserConfig = defineConfig({
     fileParallelism: false,
     // Of those that may run beside others: most of their time is waiting.
     maxConcurrency: 5,
-    // Whole networks with their times, on two processors that others may use: what fails is tried twice more.
-    retry: 2,
     testTimeout: 60_000,
     hookTimeout: 60_000,
     reporters: ["default", ["./test/support/reporter.ts", { limit: "MAX_LEFT_OUT_OF_LAB" }]],

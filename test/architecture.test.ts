@@ -43,6 +43,7 @@ const ORDER: readonly string[] = [
   "platform/xchacha",
   "platform/openssl",
   "platform/socket",
+  "platform/own-addresses",
   "platform/socket-connection",
   "platform/web-socket-url",
   "platform/web-socket-frames",

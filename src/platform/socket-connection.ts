@@ -1,6 +1,6 @@
 import type { Socket } from "node:net";
-import { networkInterfaces } from "node:os";
 import { wordsFor } from "./failure-words.js";
+import { isGone, isListed } from "./own-addresses.js";
 import type { Connection, ConnectionEvents, Stage } from "./platform.js";
 
 /**
@@ -18,6 +18,8 @@ export class SocketConnection implements Connection {
   readonly #events: ConnectionEvents;
   #socket: Socket | undefined;
   #isOver = false;
+  /** The address that it leaves by. Undefined unless the system lists it: what never was there does not go. */
+  #listedAddress: string | undefined;
   /** When the first was written of what has not left. */
   #firstAt = 0;
 
@@ -38,15 +40,7 @@ export class SocketConnection implements Connection {
   }
 
   get isStranded(): boolean {
-    const address = this.#socket?.localAddress;
-    if (address === undefined) return false;
-    try {
-      const own = Object.values(networkInterfaces()).flat();
-      return own.length > 0 && !own.some((one) => one?.address === address);
-    } catch {
-      // Not every system tells: Android does not.
-      return false;
-    }
+    return this.#listedAddress !== undefined && isGone(this.#listedAddress);
   }
 
   /** What is written before everything else has its turn leaves together, and soon: one call of the system for all. */
@@ -102,6 +96,8 @@ export class SocketConnection implements Connection {
     socket.on("end", () => socket.destroy());
     socket.once("close", () => this.#close(error));
     this.#events.onOpen();
+    const { localAddress } = socket;
+    if (localAddress !== undefined && isListed(localAddress)) this.#listedAddress = localAddress;
     socket.on("data", (bytes) => {
       if (!this.#isOver) this.#events.onData(bytes);
     });

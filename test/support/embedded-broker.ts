@@ -4,6 +4,7 @@ import { type AddressInfo, createServer, type Server, type Socket } from "node:n
 import { createServer as createTlsServer } from "node:tls";
 import { Aedes } from "aedes";
 import { createWebSocketStream, WebSocketServer } from "ws";
+import { freePort } from "./free-port.js";
 
 /** An aedes broker in this process. */
 export interface EmbeddedBroker {
@@ -62,7 +63,7 @@ export async function startEmbeddedBroker(
     if (!allow(socket.remoteAddress ?? "")) socket.resetAndDestroy();
   });
   server.on("tlsClientError", () => {});
-  server.listen(port, host);
+  server.listen(port === 0 ? await freePort(host) : port, host);
   await once(server, "listening");
 
   let closing: Promise<void> | undefined;

@@ -1,14 +1,26 @@
 import { once } from "node:events";
-import { type AddressInfo, createServer } from "node:net";
+import { createServer } from "node:net";
 
-/** A port that is free on an address now. */
+/**
+ * Ports that are tried. They are below those that a system gives to whoever connects or listens without naming a port
+ * (Linux: from 32768), so what is stopped for a while finds its port free when it starts again.
+ */
+const [LOWEST, HIGHEST] = [11_000, 32_767];
+
+/** A port that is free on an address now, and that nobody gets who does not ask for it. */
 export async function freePort(host: string): Promise<number> {
-  const server = createServer();
-  server.listen(0, host);
-  await once(server, "listening");
-  // A TCP server's address is an AddressInfo once it is listening.
-  const { port } = server.address() as AddressInfo;
-  server.close();
-  await once(server, "close");
-  return port;
+  for (;;) {
+    const port = LOWEST + Math.floor(Math.random() * (HIGHEST - LOWEST + 1));
+    const server = createServer();
+    server.listen(port, host);
+    try {
+      await once(server, "listening");
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code === "EADDRINUSE") continue;
+      throw error;
+    }
+    server.close();
+    await once(server, "close");
+    return port;
+  }
 }

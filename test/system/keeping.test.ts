@@ -297,6 +297,23 @@ describe("networkChanged", () => {
     expect(lost).toEqual([]);
   });
 
+  it("keeps a connection from an address that the system never listed, such as 127.0.9.1", async () => {
+    const broker = use(await startEmbeddedBroker("127.0.0.1"));
+    const [ann, ben] = [
+      await startPeer(poolOf([broker]), { nic: "127.0.9.1" }),
+      await startPeer(poolOf([broker]), { nic: "127.0.9.2" }),
+    ];
+    const pipe = await ann.pipe(ben.address);
+    expect(await pipe.send("one")).toBe(3);
+    for (const peer of [ann, ben]) peer.networkChanged();
+    expect([...ann.stats().brokers, ...ben.stats().brokers].map(({ state }) => state)).toEqual([
+      "open",
+      "open",
+    ]);
+    expect(await pipe.send("two")).toBe(3);
+    expect(broker.connections).toBe(2);
+  });
+
   it("is refused before the start and after the end", async () => {
     const broker = use(await startEmbeddedBroker("127.0.0.1"));
     const ann = makePeer(poolOf([broker]));
