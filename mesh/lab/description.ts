@@ -55,6 +55,12 @@ export interface NatOptions {
     /** A flow with answers, and what an endpoint-independent mapping lasts after its last packet from inside. */
     readonly stream: number;
   };
+  /**
+   * Whether hosts of the LAN may have ports of it by PCP, NAT-PMP and UPnP: by miniupnpd, which is there when the lab is.
+   * Such a box has an address outside that miniupnpd does not take for a private one, and keeps ports as Linux does.
+   * Default: no.
+   */
+  readonly portMapping?: boolean;
   /** The LAN, such as `192.168.1.0/24`; two NATs may have the same. Default: one of its own. */
   readonly lan?: string;
 }
@@ -92,7 +98,8 @@ export function checkDescription({ nats = {}, hosts, brokers = 0 }: LabDescripti
     check(/^[a-z][a-z0-9-]{0,31}$/.test(name), `${name} is no name: up to 32 of a-z, 0-9 and -`);
     check(name !== INTERNET && !(name in nats && name in hosts), `there are two of the name ${name}`);
   }
-  for (const [name, { kind, behind, hairpin = false, addresses = 1 }] of Object.entries(nats)) {
+  for (const [name, nat] of Object.entries(nats)) {
+    const { kind, behind, hairpin = false, addresses = 1, portMapping = false } = nat;
     check(NAT_KINDS.includes(kind), `${name} is of no kind that there is: ${kind}`);
     check(behind === undefined || behind in nats, `${name} is behind ${behind}, which is no NAT`);
     check(
@@ -102,6 +109,10 @@ export function checkDescription({ nats = {}, hosts, brokers = 0 }: LabDescripti
     check(
       !hairpin || !["open", "symmetric", "udp-blocked"].includes(kind),
       `${kind} has no hairpin: ${name}`,
+    );
+    check(
+      !portMapping || (behind === undefined && kind !== "open" && addresses === 1),
+      `${name} cannot map ports: only a box with one address outside can`,
     );
     check(addresses === 1 || (behind === undefined && kind !== "open"), `${name} cannot have two addresses`);
   }

@@ -78,7 +78,7 @@ export class Lab implements AsyncDisposable {
       const links = nat.uplinks.map((uplink) => this.#link(uplink));
       const spareAddress = (): string => layout.spareAddress(this.#spares++);
       for (const link of links)
-        this.#nats.set(nat.name, new Nat(nat, namespace, this.middle, link, spareAddress));
+        this.#nats.set(nat.name, new Nat(nat, namespace, this.middle, link, spareAddress, this.folder));
     }
     for (const [i, host] of layout.hosts.entries()) {
       const links = new Map(host.uplinks.map((uplink) => [uplink.device, this.#link(uplink)]));
@@ -162,7 +162,11 @@ export class Lab implements AsyncDisposable {
     writeFileSync(this.brokersFile, brokersFileOf(this.#plan.brokers));
     await Promise.all([
       this.middle.set(middle).then(async () => await this.#startServers()),
-      ...[...nats, ...hosts].map(async (node) => await this.#namespace(node.name).set(node)),
+      ...nats.map(async (node) => {
+        await this.#namespace(node.name).set(node);
+        if (node.portMapping) await this.nat(node.name).restartPortMapping();
+      }),
+      ...hosts.map(async (node) => await this.#namespace(node.name).set(node)),
     ]);
   }
 

@@ -5,6 +5,8 @@ export interface Box {
   readonly kind: NatKind;
   readonly stray: Stray;
   readonly hairpin: boolean;
+  /** Ports are kept as Linux keeps them, for every member of the LAN: a mapped port must stay what it is. */
+  readonly keepsPorts: boolean;
   /** Its addresses outside: none where it has no IPv4. */
   readonly outside: readonly string[];
   /** Its LAN, as `address/bits`. */
@@ -19,6 +21,9 @@ export const TIMEOUTS: Box["timeouts"] = { unreplied: 30, stream: 120 };
 
 /** Kinds that give a port to an inside socket, whoever it speaks to. */
 const CONES: readonly NatKind[] = ["full-cone", "address-restricted", "port-restricted", "port-shifting"];
+
+/** What miniupnpd has let pass. */
+export const PINHOLE_MARK = 1;
 
 /** By what the outside ports of a shifting box differ from those inside. */
 export const SHIFT = 0x2000;
@@ -39,10 +44,10 @@ export function natRules(box: Box): string {
 }
 
 function ipv4Rules(box: Box): string {
-  const { kind, stray, hairpin, outside, lan, inside, timeouts } = box;
+  const { kind, stray, hairpin, keepsPorts, outside, lan, inside, timeouts } = box;
   if (kind === "open") return "";
   const isCone = CONES.includes(kind);
-  const masks = inside.map((address, index) => ({ address, mask: portMask(kind, index) }));
+  const masks = inside.map((address, index) => ({ address, mask: keepsPorts ? 0 : portMask(kind, index) }));
   const turned = masks.filter(({ mask }) => mask !== 0);
   const asked = askedKey(kind);
   const knows = isCone && (hairpin || kind === "full-cone" || kind === "address-restricted");
@@ -96,7 +101,7 @@ table ip box {
 }`;
 }
 
-function ipv6Rules({ kind, stray, timeouts }: Box): string {
+function ipv6Rules({ kind, stray, timeouts, keepsPorts }: Box): string {
   if (kind === "open") return "";
   const asked = askedKey(kind);
   const restricted = kind === "address-restricted" ? asked : undefined;
@@ -121,6 +126,7 @@ table ip6 box {
     ${kind === "udp-blocked" ? "meta l4proto udp drop" : ""}
     iifname lan accept
     ct state established,related accept
+    ${keepsPorts ? `iifname wan meta mark ${PINHOLE_MARK} accept` : ""}
     ${kind === "full-cone" ? "ip6 daddr . udp dport @asked accept" : ""}
     ${restricted === undefined ? "" : "ip6 daddr . udp dport . ip6 saddr @asked accept"}
     ${stray === "drop" ? "" : "reject with icmpv6 type admin-prohibited"}

@@ -3,6 +3,8 @@ import type { Link } from "./link.js";
 import type { Namespace } from "./namespace.js";
 import { type Box, natRules } from "./nat-rules.js";
 import type { BoxPlan } from "./plan.js";
+import { type PortMappingSettings, startPortMapping } from "./port-mapping.js";
+import type { LongRunning } from "./process.js";
 
 /** A NAT box of a lab that runs. */
 export class Nat {
@@ -13,7 +15,9 @@ export class Nat {
   readonly #plan: BoxPlan;
   readonly #middle: Namespace;
   readonly #spareAddress: () => string;
+  readonly #folder: string;
   #box: Box;
+  #portMapper: LongRunning | undefined;
 
   constructor(
     plan: BoxPlan,
@@ -21,7 +25,9 @@ export class Nat {
     middle: Namespace,
     link: Link,
     spareAddress: () => string,
+    folder: string,
   ) {
+    this.#folder = folder;
     this.name = plan.name;
     this.namespace = namespace;
     this.link = link;
@@ -34,6 +40,21 @@ export class Nat {
   /** Its outside IPv4 addresses. */
   get outside(): readonly string[] {
     return this.#box.outside;
+  }
+
+  /** Starts miniupnpd anew, with other settings; mappings that it made are gone. */
+  async restartPortMapping(settings?: PortMappingSettings): Promise<void> {
+    await this.#portMapper?.kill();
+    this.#portMapper = await startPortMapping(this.namespace, this.#folder, settings);
+  }
+
+  /** What miniupnpd has mapped: lines of its chains. */
+  async mappedPorts(): Promise<{ readonly outside: number; readonly inside: string }[]> {
+    const chain = await this.namespace.run(["nft", "list", "chain", "inet", "miniupnpd", "mapped"]);
+    return Array.from(chain.matchAll(/dport (\d+) dnat ip to (\S+)/g), ([, outside, inside = ""]) => ({
+      outside: Number(outside),
+      inside,
+    }));
   }
 
   /** Forgets all mappings, as after a restart. */

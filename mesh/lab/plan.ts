@@ -36,6 +36,7 @@ export interface NodePlan extends Settings {
 
 export interface BoxPlan extends NodePlan {
   readonly box: Box;
+  readonly portMapping: boolean;
 }
 
 /** Where a server is. */
@@ -141,11 +142,18 @@ class Planner {
 
   /** Places a NAT box. */
   #link(name: string, options: NatOptions): [string, NatOptions] {
-    const { behind = INTERNET, kind, addresses = 1 } = options;
+    const { behind = INTERNET, kind, addresses = 1, portMapping = false } = options;
     const family = options.family ?? (behind === INTERNET ? this.#family : this.#lan(behind).family);
     const wan =
       behind === INTERNET
-        ? this.#outside(name, "wan", family, addresses, METRIC)
+        ? this.#outside(
+            name,
+            "wan",
+            family,
+            addresses,
+            METRIC,
+            portMapping ? mappableAddress : outsideAddress,
+          )
         : this.#inside(name, "wan", behind, METRIC);
     this.#wans.set(name, wan);
     const lan = this.#makeLan(name, options, family);
@@ -192,12 +200,19 @@ class Planner {
   }
 
   /** A link to the middle. */
-  #outside(node: string, device: string, family: Family, count: number, metric: number): Uplink {
+  #outside(
+    node: string,
+    device: string,
+    family: Family,
+    count: number,
+    metric: number,
+    addressOf: (number: number) => string = outsideAddress,
+  ): Uplink {
     const number = this.#outsideLinks++;
     if (number >= 60) throw new Error("lab: more than 60 links to the outside");
     const port = `o${number}`;
     const addresses4 = has4(family)
-      ? Array.from({ length: count }, (_, i) => outsideAddress(number + 60 * i))
+      ? Array.from({ length: count }, (_, i) => addressOf(number + 60 * i))
       : [];
     const address6 = has6(family) ? `2001:db8:fe::${(number + 1).toString(16)}` : undefined;
     this.#middle.push(`link set ${port} up`, `addr add ${UPPER}/64 dev ${port} nodad`);
@@ -269,7 +284,7 @@ class Planner {
   }
 
   #nat(name: string, options: NatOptions): BoxPlan {
-    const { kind, stray = "drop", hairpin = false, timeouts = TIMEOUTS } = options;
+    const { kind, stray = "drop", hairpin = false, timeouts = TIMEOUTS, portMapping = false } = options;
     const { overlay = [] } = this.#description;
     const lan = this.#lan(name);
     const wan = this.#wans.get(name);
@@ -278,6 +293,7 @@ class Planner {
       kind,
       stray,
       hairpin,
+      keepsPorts: portMapping,
       outside: wan.addresses4,
       lan: `${lan.base}/${lan.bits}`,
       inside: lan.members,
@@ -299,7 +315,15 @@ class Planner {
       ["net/netfilter/nf_conntrack_udp_timeout", timeouts.unreplied],
       ["net/netfilter/nf_conntrack_udp_timeout_stream", timeouts.stream],
     ];
-    return { name, uplinks: [wan], sysctls, ip, nft: `${natRules(box)}\n${leakRules(overlay, "box")}`, box };
+    return {
+      name,
+      uplinks: [wan],
+      sysctls,
+      ip,
+      nft: `${natRules(box)}\n${leakRules(overlay, "box")}`,
+      box,
+      portMapping,
+    };
   }
 
   /** Gives the middle the addresses of its servers. */
@@ -347,6 +371,11 @@ function outerFirst(nats: Readonly<Record<string, NatOptions>>): [string, NatOpt
 function outsideAddress(number: number): string {
   if (number > 243) throw new Error("lab: there are too many outside addresses");
   return `198.51.100.${10 + number}`;
+}
+
+/** miniupnpd maps no port of an address that is set aside for documentation. */
+function mappableAddress(number: number): string {
+  return `11.22.33.${10 + number}`;
 }
 
 function routesOut(gateway: string, device: string, metric: number): string[] {

@@ -54,6 +54,24 @@ export interface CandidateInfo {
  */
 export type NatVerdict = "open" | "stable" | "symmetric" | "blocked" | "unknown";
 
+/** What a gateway was asked for, and what it gave. */
+export interface PortMappingInfo {
+  readonly family: 4 | 6;
+  readonly gateway: string;
+  /** WireGuard's own, to which the port outside leads. */
+  readonly internalPort: number;
+  /** How the gateway was asked; undefined while there is no mapping. */
+  readonly protocol: "pcp" | "nat-pmp" | "upnp-igd" | undefined;
+  /** Outside, as the gateway says. */
+  readonly external: string | undefined;
+  /** The address outside is a private one: there is another NAT behind, and peers are not told of it. */
+  readonly isHint: boolean;
+  /** Unix ms; undefined when it stays until it is removed, or there is none. */
+  readonly endsAt: number | undefined;
+  /** Why there is none, or why it was not renewed. */
+  readonly error: string | undefined;
+}
+
 /** A signaling broker. */
 export interface BrokerInfo {
   readonly host: string;
@@ -121,6 +139,8 @@ export interface MeshInfo {
   readonly since: number;
   readonly nat: NatVerdict;
   readonly candidates: readonly CandidateInfo[];
+  /** One for each family that has a gateway which may be asked; empty when that is switched off. */
+  readonly portMappings: readonly PortMappingInfo[];
   readonly peers: readonly PeerInfo[];
   readonly brokers: readonly BrokerInfo[];
   /** What it relays for others; undefined when it is no relay. */

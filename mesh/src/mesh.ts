@@ -17,6 +17,7 @@ import { PathMachine } from "./path/machine.js";
 import { Tier, tiersOf } from "./path/tiers.js";
 import { Peer } from "./peer.js";
 import { Pings } from "./ping.js";
+import { PortMapping } from "./port-mapping/port-mapping.js";
 import { ProbeSockets } from "./probe/probe-sockets.js";
 import { type Answered, Prober } from "./probe/prober.js";
 import type { View } from "./probe/view.js";
@@ -39,6 +40,7 @@ interface Parts {
   readonly signaling: Signaling;
   readonly stun: readonly string[];
   readonly getTime: () => number;
+  readonly portMapping: PortMapping | undefined;
   /** The interface was made by us. */
   readonly isMade: boolean;
   readonly isRelay: boolean;
@@ -81,6 +83,7 @@ export class Mesh extends EventEmitter<MeshEvents> implements AsyncDisposable {
   readonly #relaying: Relaying;
   /** The own addresses in the tunnel. */
   #overlay: readonly string[] = [];
+  readonly #portMapping: PortMapping | undefined;
   #closing: Promise<void> | undefined;
 
   /**
@@ -106,10 +109,18 @@ export class Mesh extends EventEmitter<MeshEvents> implements AsyncDisposable {
     const signaling = new Signaling({ brokers: options.brokers, getTime, onReachable });
     try {
       sockets = await ProbeSockets.open((bytes, remote, local) => mesh?.receive(bytes, remote, local));
-      const [state, links, routes] = await Promise.all([
+      const mapped = {
+        stateFolder,
+        name: options.interface,
+        getTime,
+        onChanged: () => mesh?.mapped(),
+        onWarning: (message: string) => mesh?.emit("warning", message),
+      };
+      const [state, links, routes, portMapping] = await Promise.all([
         StateFile.open(stateFolder, options.interface, getTime()),
         device.links(signal),
         device.routes(signal),
+        options.portMapping === false ? undefined : PortMapping.open(mapped),
         device.installTable(sockets.port, signal),
       ]);
       mesh = new Mesh({
@@ -119,6 +130,7 @@ export class Mesh extends EventEmitter<MeshEvents> implements AsyncDisposable {
         signaling,
         stun,
         getTime,
+        portMapping,
         isMade: create !== undefined,
         isRelay,
       });
@@ -132,8 +144,10 @@ export class Mesh extends EventEmitter<MeshEvents> implements AsyncDisposable {
     }
   }
 
-  private constructor({ device, state, sockets, signaling, stun, getTime, isMade, isRelay }: Parts) {
+  private constructor(parts: Parts) {
     super();
+    const { device, state, sockets, signaling, stun, getTime, isMade, isRelay } = parts;
+    this.#portMapping = parts.portMapping;
     this.#isMade = isMade;
     this.#device = device;
     this.#state = state;
@@ -216,6 +230,7 @@ export class Mesh extends EventEmitter<MeshEvents> implements AsyncDisposable {
       since: this.#since,
       nat: this.#addresses.nat,
       candidates: this.candidates(),
+      portMappings: this.#portMapping?.info() ?? [],
       peers: this.peers(),
       brokers: this.#signaling.brokers(),
       relaying: this.#relaying.server.sessions(),
@@ -270,6 +285,11 @@ export class Mesh extends EventEmitter<MeshEvents> implements AsyncDisposable {
     if (!this.#prober.receive(bytes, remote, local)) this.#stun.receive(bytes, remote);
   }
 
+  /** @internal A gateway has mapped a port, or the mapping is gone. */
+  mapped(): void {
+    if (this.#closing === undefined) this.#addresses.mapped(this.#portMapping?.endpoints() ?? []);
+  }
+
   /** @internal A broker can be reached again: whom no path leads to is told of us, and looked for. */
   hunt(): void {
     for (const peer of this.#peers.values()) {
@@ -309,10 +329,12 @@ export class Mesh extends EventEmitter<MeshEvents> implements AsyncDisposable {
     for (const peer of this.#peers.values()) peer.close();
     this.#prober.close();
     await this.#looks.close();
+    const unmapped = this.#portMapping?.close();
     try {
       // With it, the peers' channels, which are over its connections.
       await this.#signaling.close();
       await this.#sockets.close();
+      await unmapped;
       await this.#save();
     } finally {
       // Whatever fails, the interface is put back.
@@ -463,6 +485,7 @@ export class Mesh extends EventEmitter<MeshEvents> implements AsyncDisposable {
     this.#overlay = usable.map(({ address }) => address);
     const change = this.#addresses.look(links, routes, this.#device.state.listenPort);
     await this.#sockets.setLocalAddresses(this.#addresses.local);
+    this.#portMapping?.look(links, routes, this.#device.state.listenPort);
     if (change === "moved") this.#moved();
     else if (change === "changed") this.#telling.changed();
   }
@@ -473,6 +496,7 @@ export class Mesh extends EventEmitter<MeshEvents> implements AsyncDisposable {
     this.#signaling.networkChanged();
     for (const peer of this.#peers.values()) peer.take({ type: "network-changed" });
     void this.#addresses.ask();
+    this.#portMapping?.again();
     this.#telling.changed();
   }
 

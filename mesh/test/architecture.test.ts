@@ -46,6 +46,14 @@ const TIMELESS: readonly string[] = [
   "device/changes",
   "device/undo",
   "device/nft-table",
+  "port-mapping/pcp",
+  "port-mapping/nat-pmp",
+  "port-mapping/xml",
+  "port-mapping/ssdp",
+  "port-mapping/igd-messages",
+  "port-mapping/wishes",
+  "port-mapping/lease-clock",
+  "port-mapping/gateway",
 ];
 
 /** The rows of the table: a room stands in the first row of its files. */
@@ -114,8 +122,12 @@ describe("few files", () => {
     ]);
   });
 
-  it("open UDP sockets: two", () => {
-    expect(importersOf(sources, "node:dgram")).toEqual(["probe/probe-sockets", "relay/forwarder"]);
+  it("open UDP sockets: those of probes, of gateways, and of a relay", () => {
+    expect(importersOf(sources, "node:dgram").toSorted()).toEqual([
+      "port-mapping/gateway-socket",
+      "probe/probe-sockets",
+      "relay/forwarder",
+    ]);
   });
 });
 

@@ -104,6 +104,11 @@ export class OwnAddresses extends EventEmitter<OwnAddressesEvents> {
     return isChanged ? "changed" : undefined;
   }
 
+  /** The ports outside that gateways have mapped. */
+  mapped(endpoints: readonly Endpoint[]): void {
+    if (this.#gathered.found("mapped", endpoints)) this.emit("changed");
+  }
+
   /** Asks the STUN servers, and again from time to time. Who asks while they are asked waits with the others. */
   ask(): Promise<void> {
     clearTimeout(this.#timer);

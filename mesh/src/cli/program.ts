@@ -113,6 +113,7 @@ function describe(json: boolean, choose: (action: Action) => void): Command {
       "--relay",
       "pass packets on between peers that find no direct path; they stay sealed for this host",
     )
+    .option("--no-port-mapping", "ask no router for a port (PCP, NAT-PMP, UPnP)")
     .option("--state <folder>", "what is remembered (default: /var/lib/sidewire-mesh)", notEmpty)
     .option("--config <file>", "all of this as JSON; options go before it", notEmpty)
     .option("--dry-run", "print the wg, ip and nft lines of the start, and change nothing")

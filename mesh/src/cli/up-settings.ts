@@ -18,6 +18,8 @@ export interface UpOptions {
   readonly stun?: string;
   readonly relay?: boolean;
   readonly state?: string;
+  /** `--no-port-mapping` makes it false. */
+  readonly portMapping?: boolean;
   readonly config?: string;
   readonly dryRun?: true;
 }
@@ -41,6 +43,8 @@ export async function settingsOf(
     stun: options.stun?.split(",").map((one) => checkHostPort(one, "--stun")) ?? file.stun,
     relay: options.relay ?? file.relay,
     stateFolder: options.state ?? file.stateFolder,
+    // The command line can only switch it off: it is on unless the file says otherwise.
+    portMapping: options.portMapping === false ? false : file.portMapping,
     names: file.names,
   };
 }

@@ -14,6 +14,8 @@ export interface Settings {
   readonly stun?: readonly string[] | undefined;
   /** Relays between peers. */
   readonly relay?: boolean | undefined;
+  /** Whether gateways are asked for ports. Default: yes. */
+  readonly portMapping?: boolean | undefined;
   readonly stateFolder?: string | undefined;
   /** What peers are called, by their public key in base64. */
   readonly names: ReadonlyMap<string, string>;

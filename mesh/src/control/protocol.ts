@@ -50,6 +50,22 @@ const infoSchema: z.ZodMiniType<MeshInfo> = z.object({
       allowedIps: list(text),
     }),
   ),
+  // A daemon of an earlier version has none.
+  portMappings: z._default(
+    list(
+      z.object({
+        family: z.union([z.literal(4), z.literal(6)]),
+        gateway: text,
+        internalPort: count,
+        protocol: maybe(z.enum(["pcp", "nat-pmp", "upnp-igd"])),
+        external: maybe(text),
+        isHint: z.boolean(),
+        endsAt: maybe(count),
+        error: maybe(text),
+      }),
+    ),
+    [],
+  ),
   brokers: list(z.object({ host: text, port: count, state: text, error: maybe(text) })),
   relaying: maybe(
     list(

@@ -51,6 +51,7 @@ export function someInfo(more: Partial<MeshInfo> = {}): MeshInfo {
       { kind: "host", endpoint: "192.168.1.5:51820", ageS: 3 },
       { kind: "reflexive", endpoint: "198.51.100.7:51820", ageS: 10 },
     ],
+    portMappings: [],
     peers: [directPeer(), unmetPeer()],
     brokers: [
       { host: "broker.example", port: 8883, state: "open", error: undefined },

@@ -4,6 +4,7 @@ import { describe, type SuiteOptions } from "vitest";
 import type {} from "../../../test/support/needs.js";
 import { type Lab, type LabDescription, startLab } from "../../lab/index.js";
 import { missing } from "../../lab/missing.js";
+import { hasPortMapping } from "../../lab/port-mapping.js";
 
 /** Builds a lab; `await using` takes it down, and fails when plaintext was seen outside. */
 export type StartLab = (description: LabDescription) => Promise<Lab>;
@@ -17,4 +18,10 @@ export function withLab(
 ): void {
   const [options, tests] = rest.length === 1 ? [{}, rest[0]] : rest;
   describe.skipIf(missing() !== undefined)(name, { ...options, meta: { needs } }, () => tests(startLab));
+}
+
+/** As {@link withLab}, with boxes that map ports; left out where miniupnpd is missing, too. */
+export function withPortMapping(name: string, tests: (start: StartLab) => void): void {
+  const isMissing = missing() !== undefined || !hasPortMapping();
+  describe.skipIf(isMissing)(name, { meta: { needs: "the lab, and miniupnpd" } }, () => tests(startLab));
 }

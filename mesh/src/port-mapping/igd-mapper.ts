@@ -1,0 +1,151 @@
+import { type AddressBytes, parseAddress } from "../ip/address.js";
+import { isReachable } from "../ip/scope.js";
+import type { Gateway } from "./gateway.js";
+import type { GatewaySocket } from "./gateway-socket.js";
+import { ask } from "./http.js";
+import {
+  decodeAnswer,
+  encodeAction,
+  type IgdArguments,
+  type IgdService,
+  servicesOf,
+} from "./igd-messages.js";
+import { type Granted, type Instead, type Mapper, Refused, type Wish } from "./mapper.js";
+import { decodeSearchAnswer, encodeSearch, SSDP_GROUP, SSDP_PORT } from "./ssdp.js";
+
+/** What a person reads in the gateway's list of mappings. */
+const DESCRIPTION = "sidewire-mesh";
+
+/**
+ * What may be asked instead, by the gateway's error. Many gateways say 402, "invalid arguments", where 725 is meant:
+ * that they know permanent mappings alone.
+ */
+const INSTEAD: Readonly<Record<number, Instead>> = {
+  402: "permanent",
+  718: "other-port",
+  724: "same-port",
+  725: "permanent",
+};
+
+/** There is no such mapping. */
+const NO_SUCH_ENTRY = 714;
+
+/** Asks by UPnP, of an Internet Gateway Device of version 1 or 2. */
+export class IgdMapper implements Mapper {
+  readonly protocol = "upnp-igd";
+  readonly #gateway: Gateway;
+  readonly #service: IgdService;
+  readonly #lifetimeS: number;
+
+  private constructor(gateway: Gateway, service: IgdService, lifetimeS: number) {
+    this.#gateway = gateway;
+    this.#service = service;
+    this.#lifetimeS = lifetimeS;
+  }
+
+  /**
+   * Searches the gateway; others that answer are not heard. Of its services the first is taken that is connected.
+   * @param to - where the search is sent
+   * @throws an error when it does not answer, or has no such service
+   */
+  static async find(
+    gateway: Gateway,
+    socket: GatewaySocket,
+    lifetimeS: number,
+    signal: AbortSignal,
+    to: { readonly host: string; readonly port: number } = { host: SSDP_GROUP, port: SSDP_PORT },
+  ): Promise<IgdMapper> {
+    const url = await socket.ask(encodeSearch(), to, undefined, decodeSearchAnswer, signal);
+    const { status, text } = await ask(gateway, { url }, signal);
+    if (status !== 200) throw new Error(`UPnP: the description is answered with ${status}`);
+    const mappers = servicesOf(text, url).map((service) => new IgdMapper(gateway, service, lifetimeS));
+    for (const mapper of mappers) {
+      const address = await mapper.externalAddress(signal).catch(() => undefined);
+      signal.throwIfAborted();
+      if (address !== undefined && isReachable(address)) return mapper;
+    }
+    const [first] = mappers;
+    if (first === undefined) throw new Error("UPnP: the gateway maps no ports");
+    return first;
+  }
+
+  async externalAddress(signal: AbortSignal): Promise<AddressBytes | undefined> {
+    const values = await this.#act("GetExternalIPAddress", [], signal);
+    return parseAddress(values.get("NewExternalIPAddress") ?? "");
+  }
+
+  async map({ externalPort, internalPort, isPermanent }: Wish, signal: AbortSignal): Promise<Granted> {
+    await this.#act(
+      "AddPortMapping",
+      [
+        ...keyOf(externalPort),
+        ["NewInternalPort", internalPort],
+        ["NewInternalClient", this.#gateway.own],
+        ["NewEnabled", 1],
+        ["NewPortMappingDescription", DESCRIPTION],
+        ["NewLeaseDuration", isPermanent ? 0 : this.#lifetimeS],
+      ],
+      signal,
+    );
+    const [address, entry] = await Promise.all([
+      this.externalAddress(signal).catch(() => undefined),
+      this.#entry(externalPort, signal).catch(() => undefined),
+    ]);
+    signal.throwIfAborted();
+    const lasts = entry?.get("NewLeaseDuration") ?? "";
+    // What the gateway says goes before what it was asked for: 0 is for ever.
+    const lifetimeS = /^\d{1,9}$/.test(lasts) ? Number(lasts) : isPermanent ? 0 : this.#lifetimeS;
+    return { address, externalPort, lifetimeS: lifetimeS === 0 ? undefined : lifetimeS };
+  }
+
+  async unmap({ externalPort, internalPort }: Wish, signal: AbortSignal): Promise<void> {
+    // There are gateways that let anybody remove any mapping: it must be our own.
+    const entry = await this.#entry(externalPort, signal).catch((error: unknown) => {
+      if (error instanceof IgdError && error.code !== NO_SUCH_ENTRY) return undefined;
+      if (error instanceof IgdError) return "none";
+      throw error;
+    });
+    if (entry === "none") return;
+    const isOther =
+      entry !== undefined &&
+      (entry.get("NewInternalClient") !== this.#gateway.own ||
+        entry.get("NewInternalPort") !== String(internalPort));
+    if (isOther) return;
+    await this.#act("DeletePortMapping", keyOf(externalPort), signal).catch((error: unknown) => {
+      if (!(error instanceof IgdError && error.code === NO_SUCH_ENTRY)) throw error;
+    });
+  }
+
+  async #entry(externalPort: number, signal: AbortSignal): Promise<ReadonlyMap<string, string>> {
+    return await this.#act("GetSpecificPortMappingEntry", keyOf(externalPort), signal);
+  }
+
+  async #act(action: string, args: IgdArguments, signal: AbortSignal): Promise<ReadonlyMap<string, string>> {
+    const { type, control } = this.#service;
+    const headers = { "content-type": 'text/xml; charset="utf-8"', soapaction: `"${type}#${action}"` };
+    const body = encodeAction(type, action, args);
+    const { status, text } = await ask(this.#gateway, { url: control, body, headers }, signal);
+    const answer = status === 200 || status === 500 ? decodeAnswer(text, action) : undefined;
+    if (answer === undefined) throw new Error(`UPnP: ${action} is answered with ${status}, and no sense`);
+    if (answer.is === "error") throw new IgdError(action, answer.code);
+    return answer.values;
+  }
+}
+
+/** How a mapping is named: by its side outside. */
+function keyOf(externalPort: number): IgdArguments {
+  return [
+    ["NewRemoteHost", ""],
+    ["NewExternalPort", externalPort],
+    ["NewProtocol", "UDP"],
+  ];
+}
+
+class IgdError extends Refused {
+  readonly code: number;
+
+  constructor(action: string, code: number) {
+    super(`UPnP: ${action} failed with error ${code}`, INSTEAD[code]);
+    this.code = code;
+  }
+}

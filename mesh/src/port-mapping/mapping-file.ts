@@ -1,0 +1,129 @@
+import { rename } from "node:fs/promises";
+import { join } from "node:path";
+import * as z from "zod/mini";
+import { check } from "../check.js";
+import { readBounded, removeDurably, writeDurably } from "../durable-file.js";
+import type { MappingProtocol } from "./mapper.js";
+
+/** More than a host can have at a time, in all the networks that it was in. */
+const MAX_ENTRIES = 16;
+const MAX_FILE_BYTES = 64 << 10;
+
+const port = z.int().check(z.minimum(1), z.maximum(0xffff));
+const address = z.string().check(z.maxLength(64));
+
+const entrySchema = z.strictObject({
+  protocol: z.enum(["pcp", "nat-pmp", "upnp-igd"]),
+  family: z.union([z.literal(4), z.literal(6)]),
+  gateway: address,
+  own: address,
+  internalPort: port,
+  externalPort: port,
+  nonce: z.string().check(z.regex(/^[\da-f]{24}$/)),
+  isPermanent: z.boolean(),
+  /** Unix ms; a permanent one has none. */
+  endsAt: z.optional(z.number()),
+});
+
+const fileSchema = z.strictObject({
+  version: z.literal(1),
+  mappings: z.array(entrySchema).check(z.maxLength(MAX_ENTRIES)),
+});
+
+/** A mapping that was asked for and not removed. */
+export interface KeptMapping {
+  readonly protocol: MappingProtocol;
+  readonly family: 4 | 6;
+  readonly gateway: string;
+  readonly own: string;
+  readonly internalPort: number;
+  readonly externalPort: number;
+  /** Hexadecimal. */
+  readonly nonce: string;
+  readonly isPermanent: boolean;
+  readonly endsAt?: number | undefined;
+}
+
+/** The file of mappings: one stands in it before the gateway is asked for it, until the gateway has removed it. */
+export class MappingFile {
+  readonly #path: string;
+  #mappings: readonly KeptMapping[];
+  #writing: Promise<void> = Promise.resolve();
+
+  private constructor(path: string, mappings: readonly KeptMapping[]) {
+    this.#path = path;
+    this.#mappings = mappings;
+  }
+
+  /**
+   * Reads the file. One that is damaged is set aside: the mappings in it end by themselves.
+   * @param wallNow - Unix ms: what has ended since is forgotten
+   * @throws {@link MeshError} `FILE` when it cannot be read
+   */
+  static async open(
+    folder: string,
+    name: string,
+    wallNow: number,
+    onWarning: (message: string) => void,
+  ): Promise<MappingFile> {
+    const path = join(folder, `${name}.mappings.json`);
+    const text = await readBounded(path, MAX_FILE_BYTES);
+    if (text === undefined) return new MappingFile(path, []);
+    const checked = check(fileSchema, parsed(text));
+    if (checked.problem === undefined) {
+      const lasting = checked.value.mappings.filter(({ endsAt }) => endsAt === undefined || endsAt > wallNow);
+      return new MappingFile(path, lasting);
+    }
+    const aside = `${path}.damaged`;
+    await rename(path, aside);
+    onWarning(
+      `${path} is damaged (${checked.problem}), and now called ${aside}: port mappings of the last start may be left`,
+    );
+    return new MappingFile(path, []);
+  }
+
+  get mappings(): readonly KeptMapping[] {
+    return this.#mappings;
+  }
+
+  /** Resolves when the file has it, in place of what it had for the same port and gateway. */
+  async keep(mapping: KeptMapping): Promise<void> {
+    const others = this.#mappings.filter((one) => !isSameMapping(one, mapping));
+    await this.#set([mapping, ...others].slice(0, MAX_ENTRIES));
+  }
+
+  async forget(mapping: KeptMapping): Promise<void> {
+    await this.#set(this.#mappings.filter((one) => !isSameMapping(one, mapping)));
+  }
+
+  async #set(mappings: readonly KeptMapping[]): Promise<void> {
+    this.#mappings = mappings;
+    const write = async (): Promise<void> => {
+      if (this.#mappings.length === 0) return await removeDurably(this.#path);
+      const text = JSON.stringify({ version: 1, mappings: this.#mappings }, undefined, 1);
+      await writeDurably(this.#path, `${text}\n`);
+    };
+    this.#writing = this.#writing.then(write, write);
+    await this.#writing;
+  }
+}
+
+/** Whether two are of the same gateway, protocol and port inside: of those there is one. */
+function isSameMapping(a: KeptMapping, b: KeptMapping): boolean {
+  return (
+    a.protocol === b.protocol &&
+    a.gateway === b.gateway &&
+    a.own === b.own &&
+    a.internalPort === b.internalPort &&
+    // Of UPnP, a gateway may have several for one port inside.
+    (a.protocol !== "upnp-igd" || a.externalPort === b.externalPort)
+  );
+}
+
+function parsed(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}

@@ -1,0 +1,309 @@
+import { randomBytes } from "node:crypto";
+import { setTimeout as delay } from "node:timers/promises";
+import type { PortMappingInfo } from "../info.js";
+import { parseAddress } from "../ip/address.js";
+import { type Endpoint, endpointOf, formatEndpoint } from "../ip/endpoint.js";
+import { isReachable, scopeOf } from "../ip/scope.js";
+import { findMappers, type GatewayPorts } from "./finder.js";
+import type { Gateway } from "./gateway.js";
+import { GatewaySocket } from "./gateway-socket.js";
+import { LEASE_S, LeaseClock } from "./lease-clock.js";
+import { type Granted, type Mapper, Refused, type Wish } from "./mapper.js";
+import type { KeptMapping, MappingFile } from "./mapping-file.js";
+import { MAX_WISHES, nextWish, randomPort } from "./wishes.js";
+
+/** How long the gateway may take to remove a mapping when we end or go elsewhere, ms. */
+const REMOVE_MS = 1000;
+/** Timers of Node end at 2^31 ms. */
+const MAX_WAIT_MS = 3_600_000;
+
+/** Where a mapping is wanted. */
+export interface MappingPlace {
+  readonly gateway: Gateway;
+  /** WireGuard's own. */
+  readonly internalPort: number;
+}
+
+export interface MappingMeans {
+  readonly file: MappingFile;
+  /** Seconds that mappings are asked for. Default: 7200. */
+  readonly lifetimeS?: number | undefined;
+  readonly ports?: GatewayPorts | undefined;
+  /** What {@link Mapping.endpoint} says is something else. */
+  readonly onChanged: () => void;
+  readonly onWarning: (message: string) => void;
+  /** Unix ms. */
+  readonly getTime: () => number;
+}
+
+/** What is there now. */
+interface Held {
+  readonly mapper: Mapper;
+  readonly wish: Wish;
+  readonly external: Endpoint | undefined;
+}
+
+/** One mapping at the gateway of one family: found, made, renewed, removed. */
+export class Mapping {
+  readonly #means: MappingMeans;
+  readonly #clock = new LeaseClock();
+  #place: MappingPlace | undefined;
+  #held: Held | undefined;
+  /** What the gateway was asked for last, and may have: answered or not. */
+  #asked: { readonly mapper: Mapper; readonly wish: Wish } | undefined;
+  #error: string | undefined;
+  #abort = new AbortController();
+  #wake = new AbortController();
+  #running: Promise<void> = Promise.resolve();
+
+  constructor(means: MappingMeans) {
+    this.#means = means;
+  }
+
+  /** Where peers reach this host by it; undefined when there is none, or the gateway names an address that leads nowhere. */
+  get endpoint(): Endpoint | undefined {
+    const external = this.#held?.external;
+    return external !== undefined && isGlobal(external) ? external : undefined;
+  }
+
+  info(): PortMappingInfo | undefined {
+    const { gateway, internalPort } = this.#place ?? {};
+    if (gateway === undefined || internalPort === undefined) return undefined;
+    const external = this.#held?.external;
+    const left = this.#clock.leftMs(performance.now());
+    return {
+      family: gateway.family,
+      gateway: gateway.address,
+      internalPort,
+      protocol: this.#held?.mapper.protocol,
+      external: external && formatEndpoint(external),
+      isHint: external !== undefined && !isGlobal(external),
+      endsAt:
+        this.#held === undefined || left === undefined || !Number.isFinite(left)
+          ? undefined
+          : this.#means.getTime() + left,
+      error: this.#error,
+    };
+  }
+
+  /** Where the mapping is wanted from now on; undefined for nowhere. */
+  want(place: MappingPlace | undefined): void {
+    if (JSON.stringify(place) === JSON.stringify(this.#place)) return;
+    this.#place = place;
+    this.#abort.abort(new Error("elsewhere"));
+    this.#abort = new AbortController();
+    const { signal } = this.#abort;
+    this.#running = this.#running.then(async () => {
+      if (place !== undefined && !signal.aborted) await this.#run(place, signal);
+    });
+  }
+
+  /** What was granted may be gone: the gateway is asked at once. */
+  again(): void {
+    this.#clock.again();
+    this.#wake.abort();
+  }
+
+  /** Removes it; resolves when the gateway has, or has not for 1 s. */
+  async close(): Promise<void> {
+    this.want(undefined);
+    await this.#running;
+  }
+
+  async #run(place: MappingPlace, signal: AbortSignal): Promise<void> {
+    this.#clock.again();
+    let socket: GatewaySocket | undefined;
+    try {
+      while (!signal.aborted) {
+        await this.#wait(signal);
+        if (signal.aborted) break;
+        try {
+          socket ??= await GatewaySocket.open(place.gateway);
+          await this.#ask(place, socket, signal);
+          this.#error = undefined;
+        } catch (error) {
+          if (signal.aborted) break;
+          this.#failed(error);
+        }
+      }
+    } finally {
+      await this.#release(place);
+      await socket?.close();
+    }
+  }
+
+  /** Waits until the gateway is to be asked. */
+  async #wait(signal: AbortSignal): Promise<void> {
+    for (;;) {
+      const ms = this.#clock.dueAt - performance.now();
+      if (ms <= 0 || signal.aborted) return;
+      this.#wake = new AbortController();
+      const either = AbortSignal.any([signal, this.#wake.signal]);
+      await delay(Math.min(ms, MAX_WAIT_MS), undefined, { signal: either, ref: false }).catch(() => {});
+    }
+  }
+
+  async #ask(place: MappingPlace, socket: GatewaySocket, signal: AbortSignal): Promise<void> {
+    const held = this.#held;
+    if (held !== undefined && this.#clock.isValid(performance.now())) {
+      await this.#grantedBy(place, held.mapper, held.wish, signal);
+      return;
+    }
+    this.#hold(undefined);
+    const { lifetimeS = LEASE_S, ports } = this.#means;
+    const mappers = await findMappers(place.gateway, socket, lifetimeS, signal, ports);
+    const old = await this.#clean(place, mappers, signal);
+    // The way that was used before the last end goes first, so that there are never two mappings.
+    const ordered = mappers.toSorted(
+      (a, b) => Number(b.protocol === old?.protocol) - Number(a.protocol === old?.protocol),
+    );
+    let last: unknown = new Error("the gateway maps no ports, or does not say so");
+    for (const mapper of ordered) {
+      let wish: Wish | undefined = wishFor(place, old);
+      for (let i = 0; wish !== undefined && i < MAX_WISHES; i++) {
+        try {
+          await this.#grantedBy(place, mapper, wish, signal);
+          return;
+        } catch (error) {
+          last = error;
+          if (signal.aborted) throw error;
+          await this.#giveUp(place, mapper, wish, error, signal);
+          wish = error instanceof Refused ? nextWish(wish, error.instead, Math.random()) : undefined;
+        }
+      }
+    }
+    throw last;
+  }
+
+  /** Asks for a mapping that stands in the file before. */
+  async #grantedBy(place: MappingPlace, mapper: Mapper, wish: Wish, signal: AbortSignal): Promise<void> {
+    const { file, getTime, lifetimeS = LEASE_S } = this.#means;
+    const kept = (one: Wish, seconds: number | undefined): KeptMapping => ({
+      ...keptOf(place, mapper, one),
+      ...(seconds === undefined ? {} : { endsAt: getTime() + seconds * 1000 }),
+    });
+    await file.keep(kept(wish, wish.isPermanent ? undefined : lifetimeS));
+    this.#asked = { mapper, wish };
+    const granted = await mapper.map(wish, signal);
+    const now = performance.now();
+    const asGranted: Wish = {
+      ...wish,
+      externalPort: granted.externalPort,
+      isPermanent: wish.isPermanent || granted.lifetimeS === undefined,
+    };
+    this.#asked = { mapper, wish: asGranted };
+    await file.keep(kept(asGranted, granted.lifetimeS));
+    this.#clock.granted(granted.lifetimeS, now, Math.random());
+    this.#hold({ mapper, wish: asGranted, external: externalOf(granted) });
+  }
+
+  /** What was refused is not there. What was not answered may be. */
+  async #giveUp(
+    place: MappingPlace,
+    mapper: Mapper,
+    wish: Wish,
+    error: unknown,
+    signal: AbortSignal,
+  ): Promise<void> {
+    if (!(error instanceof Refused)) await mapper.unmap(wish, signal);
+    this.#asked = undefined;
+    await this.#means.file.forget(keptOf(place, mapper, wish));
+  }
+
+  /**
+   * Removes what earlier starts left at this gateway, but for the mapping that is wanted now.
+   * @returns that one
+   */
+  async #clean(
+    { gateway, internalPort }: MappingPlace,
+    mappers: readonly Mapper[],
+    signal: AbortSignal,
+  ): Promise<KeptMapping | undefined> {
+    const { file } = this.#means;
+    let old: KeptMapping | undefined;
+    for (const one of file.mappings) {
+      if (one.gateway !== gateway.address || one.family !== gateway.family || one.own !== gateway.own)
+        continue;
+      const mapper = mappers.find(({ protocol }) => protocol === one.protocol);
+      if (mapper === undefined) continue;
+      if (one.internalPort === internalPort && old === undefined) {
+        old = one;
+        continue;
+      }
+      try {
+        await mapper.unmap(wishOf(one), signal);
+        await file.forget(one);
+      } catch {
+        // It ends by itself, or is tried again at the next occasion.
+      }
+    }
+    return old;
+  }
+
+  async #release(place: MappingPlace): Promise<void> {
+    const asked = this.#asked;
+    this.#asked = undefined;
+    this.#hold(undefined);
+    if (asked === undefined) return;
+    try {
+      await asked.mapper.unmap(asked.wish, AbortSignal.timeout(REMOVE_MS));
+      await this.#means.file.forget(keptOf(place, asked.mapper, asked.wish));
+    } catch {
+      // The gateway cannot be reached any more. It stands in the file for the next time.
+    }
+  }
+
+  #failed(error: unknown): void {
+    const now = performance.now();
+    const message = error instanceof Error ? error.message : String(error);
+    this.#clock.failed(now);
+    if (!this.#clock.isValid(now)) this.#hold(undefined);
+    if (this.#error === message) return;
+    this.#error = message;
+  }
+
+  #hold(held: Held | undefined): void {
+    const before = this.endpoint;
+    this.#held = held;
+    const after = this.endpoint;
+    if ((before && formatEndpoint(before)) !== (after && formatEndpoint(after))) this.#means.onChanged();
+  }
+}
+
+/** The gateway says where it is: an address that nobody can be at is none, and a private one no more than a hint. */
+function externalOf({ address, externalPort }: Granted): Endpoint | undefined {
+  return address !== undefined && isReachable(address) ? endpointOf(address, externalPort) : undefined;
+}
+
+function isGlobal({ address }: Endpoint): boolean {
+  const bytes = parseAddress(address);
+  return bytes !== undefined && scopeOf(bytes) === "global";
+}
+
+function wishFor({ internalPort, gateway }: MappingPlace, old: KeptMapping | undefined): Wish {
+  if (old !== undefined) return wishOf(old);
+  return {
+    internalPort,
+    // A pinhole of IPv6 has one port on both sides.
+    externalPort: gateway.family === 6 ? internalPort : randomPort(Math.random()),
+    nonce: new Uint8Array(randomBytes(12)),
+    isPermanent: false,
+  };
+}
+
+function wishOf({ internalPort, externalPort, nonce, isPermanent }: KeptMapping): Wish {
+  return { internalPort, externalPort, isPermanent, nonce: new Uint8Array(Buffer.from(nonce, "hex")) };
+}
+
+function keptOf({ gateway }: MappingPlace, mapper: Mapper, wish: Wish): KeptMapping {
+  return {
+    protocol: mapper.protocol,
+    family: gateway.family,
+    gateway: gateway.address,
+    own: gateway.own,
+    internalPort: wish.internalPort,
+    externalPort: wish.externalPort,
+    nonce: Buffer.from(wish.nonce).toString("hex"),
+    isPermanent: wish.isPermanent,
+  };
+}

@@ -1,0 +1,97 @@
+/** The Port Control Protocol (RFC 6887): bytes to fields and back. */
+import { type AddressBytes, unmapped } from "../ip/address.js";
+
+/** Where a gateway listens for PCP, and for NAT-PMP. */
+export const GATEWAY_PORT = 5351;
+
+const VERSION = 2;
+const OPCODE_ANNOUNCE = 0;
+const OPCODE_MAP = 1;
+const IS_RESPONSE = 0x80;
+const HEAD_BYTES = 24;
+const MAP_BYTES = 36;
+const NONCE_BYTES = 12;
+/** RFC 6887, section 7. */
+const MAX_BYTES = 1100;
+const UDP = 17;
+
+/** RFC 6887, section 7.4, as far as something follows from it here. */
+export const PcpResult = { Success: 0, UnsupportedVersion: 1, CannotProvideExternal: 11 } as const;
+
+/** What is asked for. */
+export interface PcpMap {
+  /** The own address, which must be the one that the request comes from. */
+  readonly client: AddressBytes;
+  readonly nonce: Uint8Array;
+  /** 0 removes the mapping. */
+  readonly lifetimeS: number;
+  readonly internalPort: number;
+  /** A wish; 0 for none. */
+  readonly externalPort: number;
+}
+
+/** What the gateway says. */
+export type PcpAnswer =
+  | { readonly is: "announce"; readonly result: number }
+  | {
+      readonly is: "map";
+      readonly result: number;
+      readonly nonce: Uint8Array;
+      readonly lifetimeS: number;
+      readonly internalPort: number;
+      readonly externalPort: number;
+      readonly address: AddressBytes;
+    };
+
+/** Asks whether there is PCP at all. */
+export function encodePcpAnnounce(client: AddressBytes): Uint8Array {
+  return head(OPCODE_ANNOUNCE, 0, client);
+}
+
+export function encodePcpMap({ client, nonce, lifetimeS, internalPort, externalPort }: PcpMap): Uint8Array {
+  const body = Buffer.alloc(MAP_BYTES);
+  body.set(nonce.subarray(0, NONCE_BYTES), 0);
+  body[NONCE_BYTES] = UDP;
+  body.writeUInt16BE(internalPort, 16);
+  body.writeUInt16BE(externalPort, 18);
+  // No address is wished for: all zeros, in the family of the mapping (section 11.1).
+  if (client.length === 4) body.set(mapped(new Uint8Array(4)), 20);
+  return Buffer.concat([head(OPCODE_MAP, lifetimeS, client), body]);
+}
+
+/** @returns undefined for what is no answer of PCP version 2 to one of these requests */
+export function decodePcp(bytes: Uint8Array): PcpAnswer | undefined {
+  const view = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  if (view.length < HEAD_BYTES || view.length > MAX_BYTES || view.length % 4 !== 0) return undefined;
+  if (view[0] !== VERSION) return undefined;
+  const result = view[3] ?? 0;
+  if (view[1] === (IS_RESPONSE | OPCODE_ANNOUNCE)) return { is: "announce", result };
+  if (view[1] !== (IS_RESPONSE | OPCODE_MAP) || view.length < HEAD_BYTES + MAP_BYTES) return undefined;
+  const body = view.subarray(HEAD_BYTES);
+  if (body[NONCE_BYTES] !== UDP) return undefined;
+  return {
+    is: "map",
+    result,
+    nonce: new Uint8Array(body.subarray(0, NONCE_BYTES)),
+    lifetimeS: view.readUInt32BE(4),
+    internalPort: body.readUInt16BE(16),
+    externalPort: body.readUInt16BE(18),
+    address: unmapped(new Uint8Array(body.subarray(20, 36))),
+  };
+}
+
+function head(opcode: number, lifetimeS: number, client: AddressBytes): Buffer {
+  const bytes = Buffer.alloc(HEAD_BYTES);
+  bytes[0] = VERSION;
+  bytes[1] = opcode;
+  bytes.writeUInt32BE(lifetimeS, 4);
+  bytes.set(client.length === 4 ? mapped(client) : client, 8);
+  return bytes;
+}
+
+/** An IPv4 address within an IPv6 one. */
+function mapped(address: AddressBytes): Uint8Array {
+  const bytes = new Uint8Array(16).fill(0xff, 10, 12);
+  bytes.set(address, 12);
+  return bytes;
+}

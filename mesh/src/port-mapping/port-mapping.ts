@@ -1,0 +1,66 @@
+import type { Link, Route } from "../device/network.js";
+import type { PortMappingInfo } from "../info.js";
+import type { Endpoint } from "../ip/endpoint.js";
+import type { GatewayPorts } from "./finder.js";
+import { gatewayOf } from "./gateway.js";
+import { Mapping } from "./mapping.js";
+import { MappingFile } from "./mapping-file.js";
+
+export interface PortMappingOptions {
+  readonly stateFolder: string;
+  /** Of the WireGuard interface. */
+  readonly name: string;
+  readonly onChanged: () => void;
+  readonly onWarning: (message: string) => void;
+  /** Unix ms. */
+  readonly getTime: () => number;
+  readonly lifetimeS?: number;
+  readonly ports?: GatewayPorts;
+}
+
+/** Has the gateways of this host lead WireGuard's port outside: one mapping in IPv4, one pinhole in IPv6. */
+export class PortMapping {
+  readonly #name: string;
+  readonly #mappings: ReadonlyMap<4 | 6, Mapping>;
+
+  private constructor(name: string, mappings: ReadonlyMap<4 | 6, Mapping>) {
+    this.#name = name;
+    this.#mappings = mappings;
+  }
+
+  /** @throws {@link MeshError} `FILE` */
+  static async open({ stateFolder, name, ...means }: PortMappingOptions): Promise<PortMapping> {
+    const file = await MappingFile.open(stateFolder, name, means.getTime(), means.onWarning);
+    return new PortMapping(
+      name,
+      new Map(([4, 6] as const).map((family) => [family, new Mapping({ ...means, file })])),
+    );
+  }
+
+  /** Takes in what the host's interfaces and routes are now. */
+  look(links: readonly Link[], routes: readonly Route[], listenPort: number): void {
+    for (const [family, mapping] of this.#mappings) {
+      const gateway = gatewayOf(links, routes, this.#name, family);
+      mapping.want(gateway && { gateway, internalPort: listenPort });
+    }
+  }
+
+  /** The network was away, or is another one of the same addresses: what was granted may be gone. */
+  again(): void {
+    for (const mapping of this.#mappings.values()) mapping.again();
+  }
+
+  /** Where peers reach this host by the mappings that there are. */
+  endpoints(): Endpoint[] {
+    return [...this.#mappings.values()].flatMap(({ endpoint }) => endpoint ?? []);
+  }
+
+  info(): PortMappingInfo[] {
+    return [...this.#mappings.values()].flatMap((mapping) => mapping.info() ?? []);
+  }
+
+  /** Removes them; resolves within about a second. */
+  async close(): Promise<void> {
+    await Promise.all([...this.#mappings.values()].map(async (mapping) => await mapping.close()));
+  }
+}

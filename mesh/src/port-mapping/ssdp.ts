@@ -1,0 +1,48 @@
+/** The search for UPnP devices: what is sent, and what is taken from an answer (UPnP Device Architecture 1.1, section 1.3). */
+
+export const SSDP_PORT = 1900;
+export const SSDP_GROUP = "239.255.255.250";
+
+/** A gateway of version 2 answers to a search for version 1 as well. */
+const TARGET = "urn:schemas-upnp-org:device:InternetGatewayDevice:1";
+
+const MAX_BYTES = 2048;
+const MAX_URL = 512;
+
+export function encodeSearch(): Uint8Array {
+  return Buffer.from(
+    [
+      "M-SEARCH * HTTP/1.1",
+      `HOST: ${SSDP_GROUP}:${SSDP_PORT}`,
+      'MAN: "ssdp:discover"',
+      "MX: 1",
+      `ST: ${TARGET}`,
+      "",
+      "",
+    ].join("\r\n"),
+  );
+}
+
+/**
+ * Where a device describes itself.
+ * @returns undefined for what is no answer to a search, and for any place but one that plain HTTP leads to
+ */
+export function decodeSearchAnswer(bytes: Uint8Array): URL | undefined {
+  if (bytes.length > MAX_BYTES) return undefined;
+  const [status = "", ...lines] = Buffer.from(bytes).toString("latin1").split("\r\n");
+  if (!/^HTTP\/1\.[01] 200(?: |$)/.test(status)) return undefined;
+  const field = (name: string): string | undefined =>
+    lines
+      .find((line) => line.slice(0, name.length + 1).toLowerCase() === `${name}:`)
+      ?.slice(name.length + 1)
+      .trim();
+  if (!/InternetGatewayDevice:[12]$/.test(field("st") ?? "")) return undefined;
+  return httpUrl(field("location") ?? "");
+}
+
+/** A URL of plain HTTP, without a name and password in it. */
+export function httpUrl(text: string, base?: URL): URL | undefined {
+  if (text.length > MAX_URL || !URL.canParse(text, base)) return undefined;
+  const url = new URL(text, base);
+  return url.protocol === "http:" && url.username === "" && url.password === "" ? url : undefined;
+}

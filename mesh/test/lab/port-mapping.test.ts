@@ -1,0 +1,91 @@
+import { mkdtempSync, readdirSync, readFileSync, statSync } from "node:fs";
+import { join } from "node:path";
+import { expect, it } from "vitest";
+import type { Lab, Nat } from "../../lab/index.js";
+import { Daemon } from "../support/daemon.js";
+import { type Member, makeMembers } from "../support/mesh-lab.js";
+import { withPortMapping } from "../support/needs.js";
+
+/** The mappings file of a folder, as its entries; empty when there is none. */
+function kept(folder: string): { readonly externalPort: number }[] {
+  const name = readdirSync(folder).find((one) => one.endsWith(".mappings.json"));
+  if (name === undefined) return [];
+  expect(statSync(join(folder, name)).mode & 0o777).toBe(0o600);
+  return JSON.parse(readFileSync(join(folder, name), "utf8")).mappings;
+}
+
+const wasMapped = /"kind":"mapped","endpoint":"11\.22\.33\.\d+:(\d+)"/;
+
+async function startMember(lab: Lab, member: Member | undefined, stateFolder: string): Promise<Daemon> {
+  if (member === undefined) throw new Error("no such member");
+  const daemon = Daemon.start(lab, member.host, member.wireguard, { stateFolder });
+  await daemon.process.wrote(wasMapped);
+  return daemon;
+}
+
+const inside = async (nat: Nat): Promise<string[]> =>
+  (await nat.mappedPorts()).map((one) => one.inside).toSorted();
+
+withPortMapping("port mapping by miniupnpd", (startLab) => {
+  it("gives two hosts of one LAN a port each, keeps one each after SIGKILL, and leaves none (report 30)", async () => {
+    await using lab = await startLab({
+      nats: { a: { kind: "symmetric", portMapping: true } },
+      hosts: { ha: { behind: "a" }, hb: { behind: "a" } },
+    });
+    const nat = lab.nat("a");
+    // A lease of 24 s: it is renewed while the test looks.
+    await nat.restartPortMapping({ maxLeaseS: 24 });
+    const { ha, hb } = await makeMembers(lab, ["ha", "hb"], () => false);
+    const folders = [mkdtempSync(join(lab.folder, "a-")), mkdtempSync(join(lab.folder, "b-"))] as const;
+    const one = await startMember(lab, ha, folders[0]);
+    const other = await startMember(lab, hb, folders[1]);
+    const both = [`${ha?.host.address()}:51820`, `${hb?.host.address()}:51820`];
+    expect(await inside(nat)).toEqual(both);
+    const before = await nat.mappedPorts();
+    expect(new Set(before.map(({ outside }) => outside)).size).toBe(2);
+    expect(kept(folders[0])).toHaveLength(1);
+    const { portMappings } = await other.status();
+    expect(portMappings).toMatchObject([
+      { protocol: "pcp", family: 4, gateway: "192.168.1.1", internalPort: 51_820, isHint: false },
+    ]);
+    const first = portMappings[0]?.endsAt ?? 0;
+
+    await one.process.kill();
+    expect(await inside(nat)).toEqual(both);
+    const again = await startMember(lab, ha, folders[0]);
+    // The same as before: what peers remember of this host still leads to it.
+    expect(await nat.mappedPorts()).toEqual(expect.arrayContaining(before));
+    expect(await inside(nat)).toEqual(both);
+
+    // Before half of the lease is over, it ends later than it did.
+    for (;;) {
+      const [now] = (await other.status()).portMappings;
+      if ((now?.endsAt ?? 0) > first + 5000) break;
+      expect(Date.now()).toBeLessThan(first - 10_000);
+    }
+    await Promise.all([again.stop(), other.stop()]);
+    expect(await nat.mappedPorts()).toEqual([]);
+    expect([kept(folders[0]), kept(folders[1])]).toEqual([[], []]);
+  }, 60_000);
+
+  it("asks by UPnP where there is nothing else, and cleans up after a crash when another port is wanted", async () => {
+    await using lab = await startLab({
+      nats: { a: { kind: "symmetric", portMapping: true } },
+      hosts: { ha: { behind: "a" } },
+    });
+    const nat = lab.nat("a");
+    await nat.restartPortMapping({ hasPcp: false });
+    const { ha } = await makeMembers(lab, ["ha"]);
+    const folder = mkdtempSync(join(lab.folder, "a-"));
+    const one = await startMember(lab, ha, folder);
+    expect((await one.status()).portMappings).toMatchObject([{ protocol: "upnp-igd" }]);
+    expect(await inside(nat)).toEqual([`${ha?.host.address()}:51820`]);
+    await one.process.kill();
+    await ha?.wireguard.set("listen-port", "51999");
+    const again = await startMember(lab, ha, folder);
+    expect(await inside(nat)).toEqual([`${ha?.host.address()}:51999`]);
+    expect(kept(folder)).toHaveLength(1);
+    await again.stop();
+    expect(await nat.mappedPorts()).toEqual([]);
+  }, 60_000);
+});
