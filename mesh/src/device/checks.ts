@@ -2,7 +2,7 @@ import { MeshError } from "../errors.js";
 import { parseAddress } from "../ip/address.js";
 import { contains, formatPrefix, overlaps, type Prefix, parsePrefix } from "../ip/prefix.js";
 import { formatKey, parseKey, publicKeyOf, sharedSecretOf } from "../wireguard-key.js";
-import type { Link, Route } from "./network.js";
+import type { Link } from "./network.js";
 import type { DeviceState } from "./state.js";
 
 /** A peer as it is configured. */
@@ -104,24 +104,6 @@ export function networksOf({ addresses }: Link): Prefix[] {
     const network = parsePrefix(`${address}/${bits}`);
     return network === undefined || bits === (family === 4 ? 32 : 128) ? [] : [network];
   });
-}
-
-/**
- * Routes by our interface that take a LAN away, since they are as long as its own or longer. A wider one, such as that
- * of a full tunnel, does no harm.
- * @returns a sentence for each
- */
-export function takenOver(name: string, routes: readonly Route[], links: readonly Link[]): string[] {
-  const ours = routes.filter(({ devices }) => devices.includes(name));
-  return connectedBy(name, links).flatMap(({ device, local }) =>
-    ours
-      .map(({ destination }) => destination)
-      .filter((to) => to.bits >= local.bits && contains(local, to.address))
-      .map(
-        (to) =>
-          `the route to ${formatPrefix(to)} by ${name} takes away addresses of ${device} (${formatPrefix(local)})`,
-      ),
-  );
 }
 
 /** What other interfaces are directly connected to. */

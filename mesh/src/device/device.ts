@@ -2,7 +2,7 @@ import { EventEmitter } from "node:events";
 import { MeshError } from "../errors.js";
 import { type Endpoint, formatEndpoint } from "../ip/endpoint.js";
 import { formatKey } from "../wireguard-key.js";
-import { type Changes, noChanges, noteFound } from "./changes.js";
+import { type Changes, noChanges } from "./changes.js";
 import { checkConfigured, checkInterfaceName, checkOverlay, checkPeers, networksOf } from "./checks.js";
 import { formatCommand, Recorder, type Runner } from "./command.js";
 import {
@@ -14,15 +14,16 @@ import {
   plannedState,
 } from "./create.js";
 import { incarnationOf, isOf, UNMADE } from "./incarnation.js";
+import { Journal } from "./journal.js";
 import { Ledger } from "./ledger.js";
 import { Lock } from "./lock.js";
 import { Monitor } from "./monitor.js";
 import type { Link, Route, Way } from "./network.js";
-import { makeTable, type NftTable, removeTable, showTable, tableNameOf } from "./nft-table.js";
 import type { DeviceEvents, DeviceOptions, UseOptions } from "./options.js";
 import { keepaliveFor, renewPeer, useEndpoint } from "./plan.js";
 import { Programs } from "./programs.js";
 import { Reader } from "./reader.js";
+import { StandingTable } from "./standing-table.js";
 import type { DevicePeer, DeviceState } from "./state.js";
 import { Turns } from "./turns.js";
 import { restorePeers } from "./undo.js";
@@ -39,15 +40,14 @@ export class Device extends EventEmitter<DeviceEvents> implements AsyncDisposabl
   readonly #recorder: Recorder | undefined;
   readonly #changer: Runner;
   readonly #ledger: Ledger;
+  readonly #journal: Journal;
+  readonly #table: StandingTable;
   readonly #create: NewInterface | undefined;
   /** So that nobody reads what another is about to change. */
   readonly #turns: Turns;
   #lock: Lock | undefined;
   #monitor: Monitor | undefined;
   #state: DeviceState;
-  #changes: Changes = noChanges("");
-  /** What the nft table is to be, and what nft said of it when it was made. */
-  #table: { readonly wanted: NftTable; readonly shown: Promise<string | undefined> } | undefined;
   #maintaining: Promise<void> | undefined;
   #isWoken = false;
   /** What could not be restored the last time. */
@@ -64,6 +64,16 @@ export class Device extends EventEmitter<DeviceEvents> implements AsyncDisposabl
     this.#recorder = options.isDryRun ? new Recorder() : undefined;
     this.#changer = this.#recorder ?? this.#programs;
     this.#ledger = new Ledger(options.stateFolder, name);
+    this.#journal = new Journal({
+      ledger: options.isDryRun ? undefined : this.#ledger,
+      onTrouble: (message) => this.emit("warning", message),
+    });
+    this.#table = new StandingTable({
+      name,
+      reader: options.isDryRun ? undefined : this.#programs,
+      changer: this.#changer,
+      journal: this.#journal,
+    });
     this.#create = options.create;
     this.#state = plannedState(name, options.create);
   }
@@ -82,7 +92,7 @@ export class Device extends EventEmitter<DeviceEvents> implements AsyncDisposabl
       await device.#open(options.signal);
     } catch (error) {
       // Nothing half-done. What was changed by an earlier run, and not by this one, waits for the next.
-      if (device.#changes.isCreated) await device.#undo().catch(() => undefined);
+      if (device.#journal.changes.isCreated) await device.#undo().catch(() => undefined);
       await device.#lock?.release();
       throw error;
     }
@@ -107,7 +117,7 @@ export class Device extends EventEmitter<DeviceEvents> implements AsyncDisposabl
     const lans = links.filter(({ kind }) => kind !== "wireguard" && kind !== "tun");
     checkOverlay(this.name, networksOf(link), lans);
     await this.#adopt(left, link);
-    await this.#noteFound();
+    await this.#journal.noteFound(this.#state, "write");
     if (this.#recorder === undefined) this.#monitor = new Monitor(this.#programs, () => this.#wake());
   }
 
@@ -129,7 +139,7 @@ export class Device extends EventEmitter<DeviceEvents> implements AsyncDisposabl
   async read(signal?: AbortSignal): Promise<DeviceState> {
     return await this.#turns.take(signal, async (either) => {
       this.#state = await this.#reader.state(either);
-      await this.#noteFound();
+      await this.#journal.noteFound(this.#state, "keep");
       return this.#state;
     });
   }
@@ -143,7 +153,7 @@ export class Device extends EventEmitter<DeviceEvents> implements AsyncDisposabl
     await this.#turns.take(signal, async (either) => {
       this.#state = await this.#reader.state(either);
       // A disk may take long: what is changed has to be what is there now.
-      if (await this.#noteFound()) this.#state = await this.#reader.state(either);
+      if (await this.#journal.noteFound(this.#state, "keep")) this.#state = await this.#reader.state(either);
       // `wg set` makes a peer that is not there, with the allowed IPs that it is told: one that the user has removed or
       // changed meanwhile must not come back as it was.
       const peer = this.#peer(publicKey);
@@ -160,7 +170,7 @@ export class Device extends EventEmitter<DeviceEvents> implements AsyncDisposabl
    * @throws {@link MeshError} `MISSING_PROGRAM`, `NOT_PERMITTED`, and as {@link read}
    */
   async installTable(helperPort: number, signal?: AbortSignal): Promise<void> {
-    await this.#turns.take(signal, (either) => this.#installTable(helperPort, either));
+    await this.#turns.take(signal, (either) => this.#table.install(helperPort, this.#state, either));
   }
 
   /** The interfaces of the host and their addresses. */
@@ -214,36 +224,27 @@ export class Device extends EventEmitter<DeviceEvents> implements AsyncDisposabl
     const done = await Promise.allSettled([this.#undoTable(), this.#undoInterface()]);
     const failed = done.find((step) => step.status === "rejected");
     if (failed !== undefined) throw failed.reason;
-    await this.#ledger.remove();
+    await this.#journal.end();
   }
 
   async #undoTable(): Promise<void> {
-    if (!this.#changes.hasTable) return;
-    await this.#table?.shown;
-    await this.#removeTable();
-    this.#undone.push(`the table ${tableNameOf(this.name)} of nft is removed`);
+    const done = await this.#table.undo();
+    if (done !== undefined) this.#undone.push(done);
   }
 
   async #undoInterface(): Promise<void> {
     const link = await this.#reader.findLink();
-    if (link === undefined || !(await isOf(this.#changes, link))) return;
-    if (this.#changes.isCreated) {
+    if (link === undefined || !(await isOf(this.#journal.changes, link))) return;
+    if (this.#journal.changes.isCreated) {
       await deleteInterface(this.name, this.#changer);
       this.#undone.push(`the interface ${this.name} is removed`);
-    } else if (Object.keys(this.#changes.peers).length > 0) {
+    } else if (Object.keys(this.#journal.changes.peers).length > 0) {
       const state = await this.#reader.state();
-      for (const command of restorePeers(this.#changes.peers, state)) {
+      for (const command of restorePeers(this.#journal.changes.peers, state)) {
         await this.#changer.run(command);
         this.#undone.push(formatCommand(command));
       }
     }
-  }
-
-  async #removeTable(): Promise<void> {
-    await this.#changer.run(removeTable(this.name)).catch((error: unknown) => {
-      // Without nft there is no table.
-      if (!(error instanceof MeshError) || error.code !== "MISSING_PROGRAM") throw error;
-    });
   }
 
   /** Makes the interface, or what an earlier run had no time for. */
@@ -265,16 +266,20 @@ export class Device extends EventEmitter<DeviceEvents> implements AsyncDisposabl
     const overlay = wanted.addresses.map(({ prefix }) => prefix);
     checkOverlay(this.name, overlay, links);
     if (isOurs) await this.#configure(wanted, link, signal);
-    else await this.#makeAnew(wanted, left?.hasTable ?? false, signal);
+    else await this.#makeAnew(wanted, { hasTable: left?.hasTable ?? false, by: "write" }, signal);
   }
 
-  async #makeAnew(wanted: NewInterface, hasTable: boolean, signal: AbortSignal | undefined): Promise<void> {
+  async #makeAnew(
+    wanted: NewInterface,
+    { hasTable, by }: { readonly hasTable: boolean; readonly by: "write" | "keep" },
+    signal: AbortSignal | undefined,
+  ): Promise<void> {
     const intended = await incarnationOf(UNMADE);
-    await this.#write({ ...noChanges(intended), isCreated: true, hasTable });
+    await this.#journal[by]({ ...noChanges(intended), isCreated: true, hasTable });
     await createInterface(this.name, this.#changer, signal);
     const made = await this.#reader.findLink(signal);
     const incarnation = made === undefined ? intended : await incarnationOf(made.index);
-    await this.#write({ ...this.#changes, incarnation });
+    await this.#journal[by]({ incarnation });
     await this.#configure(wanted, undefined, signal);
   }
 
@@ -302,54 +307,20 @@ export class Device extends EventEmitter<DeviceEvents> implements AsyncDisposabl
   async #adopt(left: Changes | undefined, link: Link): Promise<void> {
     const incarnation = await incarnationOf(link.index);
     // Else it was made just now.
-    if (this.#changes.incarnation !== incarnation) {
+    if (this.#journal.changes.incarnation !== incarnation) {
       const isSame = left !== undefined && (await isOf(left, link));
-      this.#changes = { ...(isSame ? left : noChanges(incarnation)), incarnation };
+      this.#journal.begin({ ...(isSame ? left : noChanges(incarnation)), incarnation });
     }
     if (left === undefined) return;
     // Its rules lead to a port that nobody listens on.
-    if (left.hasTable) await this.#removeTable();
-    await this.#write({ ...this.#changes, hasTable: false });
-  }
-
-  async #installTable(helperPort: number, signal: AbortSignal | undefined): Promise<void> {
-    const { listenPort, fwmark } = this.#state;
-    const wanted = { name: this.name, listenPort, fwmark, helperPort };
-    await this.#write({ ...this.#changes, hasTable: true });
-    try {
-      await this.#changer.run(makeTable(wanted), signal);
-    } catch (error) {
-      // It is made as a whole or not at all; one of before is still there when this was to replace it.
-      if (this.#table === undefined) await this.#write({ ...this.#changes, hasTable: false });
-      throw error;
-    }
-    // What a dry run shows is what changes something, and there is no table to read.
-    if (this.#recorder !== undefined) return;
-    // Nobody has to wait for it before the next look.
-    this.#table = { wanted, shown: this.#showTable().catch(() => undefined) };
-  }
-
-  /** What nft says of the table; undefined when there is none. */
-  async #showTable(signal?: AbortSignal): Promise<string | undefined> {
-    return await this.#programs.run(showTable(this.name), signal).catch(ifFailed);
+    if (left.hasTable) await this.#table.remove();
+    await this.#journal.write({ hasTable: false });
   }
 
   #peer(publicKey: string): DevicePeer {
     const peer = this.#state.peers.find((one) => one.publicKey === publicKey);
     if (peer === undefined) throw new MeshError("NO_PEER", `${this.name} has no peer ${publicKey}`);
     return peer;
-  }
-
-  /** Remembers peers as they are seen first, before anything of them is changed. @returns whether it was written down */
-  async #noteFound(): Promise<boolean> {
-    const { peers, isChanged } = noteFound(this.#changes.peers, this.#state);
-    if (isChanged) await this.#write({ ...this.#changes, peers });
-    return isChanged;
-  }
-
-  async #write(changes: Changes): Promise<void> {
-    if (this.#recorder === undefined) await this.#ledger.save(changes);
-    this.#changes = changes;
   }
 
   #wake(): void {
@@ -377,35 +348,22 @@ export class Device extends EventEmitter<DeviceEvents> implements AsyncDisposabl
   /** Restores what is ours and has gone. */
   async #maintain(): Promise<void> {
     await this.#turns.take(undefined, async (signal) => {
-      const isMade = this.#create !== undefined && this.#changes.isCreated;
+      const isMade = this.#create !== undefined && this.#journal.changes.isCreated;
       if (isMade && (await this.#reader.findLink(signal)) === undefined) {
         this.emit("warning", `${this.name} was gone, and is made anew`);
-        await this.#makeAnew(this.#create, this.#changes.hasTable, signal);
+        const { hasTable } = this.#journal.changes;
+        await this.#makeAnew(this.#create, { hasTable, by: "keep" }, signal);
       }
       const link = await this.#reader.link(signal);
       const incarnation = await incarnationOf(link.index);
       // Made anew under our feet: nothing of ours is left on it.
-      if (incarnation !== this.#changes.incarnation)
-        await this.#write({ ...noChanges(incarnation), hasTable: this.#changes.hasTable });
+      if (incarnation !== this.#journal.changes.incarnation)
+        await this.#journal.keep({ ...noChanges(incarnation), hasTable: this.#journal.changes.hasTable });
       this.#state = await this.#reader.state(signal);
-      await this.#noteFound();
-      if (this.#create !== undefined && this.#changes.isCreated)
+      await this.#journal.noteFound(this.#state, "keep");
+      if (this.#create !== undefined && this.#journal.changes.isCreated)
         await this.#configureNetwork(this.#create, link, signal);
-      await this.#maintainTable(signal);
+      await this.#table.maintain(this.#state, signal);
     });
   }
-
-  async #maintainTable(signal: AbortSignal): Promise<void> {
-    if (this.#table === undefined) return;
-    const { wanted, shown } = this.#table;
-    const { listenPort, fwmark } = this.#state;
-    const isMoved = listenPort !== wanted.listenPort || fwmark !== wanted.fwmark;
-    const now = isMoved ? undefined : await this.#showTable(signal);
-    if (now === undefined || now !== (await shown)) await this.#installTable(wanted.helperPort, signal);
-  }
-}
-
-/** A program that said no: what it was asked for is not there. */
-function ifFailed(error: unknown): undefined {
-  if (!(error instanceof MeshError) || error.code !== "COMMAND_FAILED") throw error;
 }

@@ -51,22 +51,8 @@ export interface Way {
   readonly gateway: string | undefined;
 }
 
-/** A policy routing rule: an address range and a mark lead to a table. */
-export interface Rule {
-  readonly priority: number;
-  readonly table: string;
-  readonly isInverted: boolean;
-  /** 0 when it asks for none. */
-  readonly fwmark: number;
-}
-
 export const SHOW_LINKS: Command = { program: "ip", args: ["-j", "-d", "addr", "show"] };
 export const SHOW_ROUTES: Command = { program: "ip", args: ["-j", "route", "show", "table", "all"] };
-export const SHOW_RULES: readonly Command[] = [4, 6].map((family) => ({
-  program: "ip",
-  args: [`-${family}`, "-j", "rule", "show"],
-}));
-
 /** @param fwmark - of WireGuard's own packets; 0 when they have none */
 export function routeGet(address: string, fwmark: number): Command {
   const mark = fwmark === 0 ? [] : ["mark", String(fwmark)];
@@ -103,16 +89,10 @@ const routeSchema = z.object({
   dev: z.optional(name),
   gateway: z.optional(text),
   prefsrc: z.optional(text),
+  pref: z.optional(text),
   table: z._default(z.union([text, count]), "main"),
   metric: z._default(count, 0),
   nexthops: z._default(z.array(z.object({ dev: z.optional(name) })).check(z.maxLength(256)), []),
-});
-
-const ruleSchema = z.object({
-  priority: count,
-  table: z._default(z.union([text, count]), "main"),
-  not: z.optional(z.unknown()),
-  fwmark: z.optional(text.check(z.regex(/^0x[\da-f]{1,8}$/))),
 });
 
 /** Types of routes that take packets away: to somewhere, or to nowhere. */
@@ -149,8 +129,9 @@ function addressOf(json: unknown): LinkAddress | undefined {
 export function parseRoutes(json: string): Route[] {
   return each(json, routeSchema, (route) => {
     if (!LEADING.has(route.type)) return undefined;
-    // IPv6 routes have no word of their own for the family: a default route of it is told by its gateway alone.
-    const family: 4 | 6 = /:/.test(`${route.dst}${route.gateway ?? ""}`) ? 6 : 4;
+    // The family is not named. A default route without a gateway is told by its preference, which IPv6 alone has.
+    const isIpv6 = route.pref !== undefined || /:/.test(`${route.dst}${route.gateway ?? ""}`);
+    const family: 4 | 6 = isIpv6 ? 6 : 4;
     const destination = parsePrefix(
       route.dst === "default" ? (family === 6 ? "::/0" : "0.0.0.0/0") : route.dst,
     );
@@ -164,16 +145,6 @@ export function parseRoutes(json: string): Route[] {
       metric: route.metric,
     };
   });
-}
-
-/** @throws {@link MeshError} `COMMAND_FAILED` */
-export function parseRules(json: string): Rule[] {
-  return each(json, ruleSchema, (rule) => ({
-    priority: rule.priority,
-    table: String(rule.table),
-    isInverted: rule.not !== undefined,
-    fwmark: Number(rule.fwmark ?? 0),
-  }));
 }
 
 /**

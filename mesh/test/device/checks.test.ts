@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { checkInterfaceName, checkOverlay, checkPeers, takenOver } from "../../src/device/checks.js";
-import { parseLinks, parseRoutes } from "../../src/device/network.js";
+import { checkInterfaceName, checkOverlay, checkPeers } from "../../src/device/checks.js";
+import { parseLinks } from "../../src/device/network.js";
 import { type Prefix, parsePrefix } from "../../src/ip/prefix.js";
 import { formatKey, publicKeyOf } from "../../src/wireguard-key.js";
 
@@ -68,19 +68,6 @@ describe("an overlay", () => {
 
   it.each(["10.9.0.0/24", "192.168.2.0/24", "fe80::/64", "fd00::/8"])("may be beside it: %s", (text) => {
     expect(() => checkOverlay("wg0", prefixes(text), LINKS)).not.toThrow();
-  });
-
-  it("may have routes that are wider than the LAN, and is told of those that are not", () => {
-    const routes = ["0.0.0.0/0", "192.168.0.0/16", "192.168.1.0/24", "192.168.1.64/26", "10.0.0.0/8"].map(
-      (dst) => ({
-        dst,
-        dev: "wg0",
-      }),
-    );
-    expect(takenOver("wg0", parseRoutes(JSON.stringify(routes)), LINKS)).toEqual([
-      "the route to 192.168.1.0/24 by wg0 takes away addresses of eth0 (192.168.1.0/24)",
-      "the route to 192.168.1.64/26 by wg0 takes away addresses of eth0 (192.168.1.0/24)",
-    ]);
   });
 });
 

@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { parseLinks, parseRoutes, parseRules, parseWay } from "../../src/device/network.js";
+import { parseLinks, parseRoutes, parseWay } from "../../src/device/network.js";
 import { MeshError } from "../../src/errors.js";
 import { formatPrefix } from "../../src/ip/prefix.js";
 
@@ -29,6 +29,7 @@ const ETH0 = {
 const ROUTES = [
   { dst: "default", gateway: "192.0.2.1", dev: "eth0", flags: [] },
   { dst: "default", gateway: "fe80::1", dev: "eth0", metric: 1024, flags: [], pref: "medium" },
+  { dst: "default", dev: "tun0", metric: 1024, flags: [], pref: "medium" },
   { dst: "10.9.0.0/24", dev: "wg0", protocol: "kernel", scope: "link", prefsrc: "10.9.0.1", table: 51820 },
   {
     dst: "default",
@@ -77,6 +78,7 @@ describe("what `ip -j` says", () => {
     ).toEqual([
       ["0.0.0.0/0", ["eth0"], "main"],
       ["::/0", ["eth0"], "main"],
+      ["::/0", ["tun0"], "main"],
       ["10.9.0.0/24", ["wg0"], "51820"],
       ["0.0.0.0/0", ["eth0", "eth1"], "main"],
       ["198.18.0.0/15", [], "main"],
@@ -93,21 +95,9 @@ describe("what `ip -j` says", () => {
     expect(parseWay("")).toBeUndefined();
   });
 
-  it("of rules", () => {
-    const rules = [
-      { priority: 0, src: "all", table: "local" },
-      { priority: 32764, not: null, src: "all", fwmark: "0xca6c", table: "51820" },
-    ];
-    expect(parseRules(JSON.stringify(rules))).toEqual([
-      { priority: 0, table: "local", isInverted: false, fwmark: 0 },
-      { priority: 32764, table: "51820", isInverted: true, fwmark: 0xca6c },
-    ]);
-  });
-
   it.each([
     ["links", parseLinks],
     ["routes", parseRoutes],
-    ["rules", parseRules],
     ["a way", parseWay],
   ])(
     "is refused, or what is not understood of it left out, when it is something else: %s",
