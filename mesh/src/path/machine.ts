@@ -270,15 +270,17 @@ export class PathMachine {
     const old = this.#inUse;
     const fault = old && faultOf(old, now);
     this.#enter(path, now);
-    if (old !== undefined) this.#leave(old, fault, now);
+    if (old !== undefined) this.#leave(old, path, fault, now);
     this.#session.begin(now, path.penalties > 0 ? C.EVIDENCE_AGAIN_MS : C.EVIDENCE_MS);
     // The peer is told at once, on both paths.
     probeSoon(path, now);
   }
 
-  #leave({ path, since }: InUse, fault: Fault | undefined, now: number): void {
+  #leave({ path, since }: InUse, next: Path, fault: Fault | undefined, now: number): void {
     if (now - since > C.FORGIVE_MS) path.drops = 0;
-    if (fault === "silent") hold(path, now);
+    // Nobody wants a worse kind of path: it was forced, by WireGuard's own roaming for one. What forced it may go on, and
+    // the better one would be taken back at once.
+    if (fault === "silent" || (fault === undefined && next.tier > path.tier)) hold(path, now);
     if (fault === "filtered" && !isPenalised(path, now)) penalise(path, now);
     if (fault !== undefined) this.#agenda.seekBy(Math.max(path.heldUntil, path.penalisedUntil));
     probeSoon(path, now);

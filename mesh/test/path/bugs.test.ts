@@ -1,10 +1,11 @@
 import { describe, expect, it } from "vitest";
+import { parseEndpoint } from "../../src/ip/endpoint.js";
 import { DestinationBudget } from "../../src/path/budget.js";
 import type { Fact, Step, View } from "../../src/path/facts.js";
 import { PathMachine } from "../../src/path/machine.js";
 import { Tier, tiersOf } from "../../src/path/tiers.js";
 import { isData } from "../../src/path/wireguard-watch.js";
-import { decided } from "./world/history.js";
+import { decided, most } from "./world/history.js";
 import { type Network, networkOf } from "./world/network.js";
 import { World } from "./world/world.js";
 
@@ -234,6 +235,46 @@ describe("a choice among paths that work", () => {
 
   it("stays while the peer has not proven the other", () => {
     expect(changesAt(10, { ...VIEW, isProven: false })).toBeUndefined();
+  });
+});
+
+describe("a WireGuard that goes to a path of a worse kind each time", () => {
+  it("is let there after a few corrections, and the better path is tried again at growing intervals", () => {
+    const { tell } = alone();
+    const [better, worse] = ["[2001:db8::2]:1", "203.0.113.1:1"];
+    const listed = (["host", "reflexive"] as const).flatMap((kind, i) => {
+      const endpoint = parseEndpoint([better, worse][i] ?? "");
+      return endpoint === undefined ? [] : [{ kind, endpoint, ageS: 0 }];
+    });
+    const uses: number[] = [];
+    const queue: { at: number; fact: Fact }[] = [
+      { at: 0, fact: { type: "candidates", candidates: listed, isNews: true, wantsAnswer: false } },
+    ];
+    // Both answer, and the peer's routes send what WireGuard sends by the worse one alone.
+    for (let at = 500; at < 300_000; at += 500) {
+      const counters = { receivedBytes: at, sentBytes: at, handshakeAt: at - (at % 100_000) };
+      queue.push({ at, fact: { type: "wireguard", endpoint: worse, ...counters } });
+    }
+    let timeAt = Number.POSITIVE_INFINITY;
+    for (;;) {
+      queue.sort((a, b) => a.at - b.at);
+      const [first] = queue;
+      if (first === undefined || first.at >= 300_000) break;
+      const isTime = timeAt < first.at;
+      const now = isTime ? timeAt : first.at;
+      const { decisions, nextAt } = tell(isTime ? { type: "time" } : first.fact, now);
+      if (!isTime) queue.shift();
+      timeAt = nextAt;
+      for (const decision of decisions) {
+        if (decision.type === "use") uses.push(now);
+        if (decision.type !== "probe") continue;
+        for (const { path } of decision.probes)
+          queue.push({ at: now + 20, fact: { type: "answered", path, roundTripMs: 20, view: VIEW } });
+      }
+    }
+    expect(uses.length).toBeGreaterThan(3);
+    expect(most(uses, 10_000)).toBeLessThanOrEqual(4);
+    expect(uses.length).toBeLessThanOrEqual(16);
   });
 });
 

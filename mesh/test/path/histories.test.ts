@@ -92,6 +92,25 @@ describe("random histories of two machines", () => {
     });
   });
 
+  it("do not storm when an address changes unnoticed while data is filtered there", () => {
+    check({
+      seed: 0,
+      hosts: [
+        { ipv6: "open", ipv4: "open" },
+        { ipv6: "open", ipv4: "restricted" },
+      ],
+      events: [
+        { afterMs: 13230, event: { type: "filter", host: 1, network: "ipv6", filters: true } },
+        { afterMs: 3241, event: { type: "renumber", host: 1, network: "ipv6", isNoticed: false } },
+        { afterMs: 3795, event: { type: "network-changed", host: 0 } },
+        { afterMs: 5538, event: { type: "cut", host: 0, network: "lan", isCut: false } },
+        { afterMs: 15659, event: { type: "cut", host: 0, network: "lan", isCut: false } },
+        { afterMs: 18413, event: { type: "traffic", host: 1, isOn: true } },
+        { afterMs: 2720, event: { type: "traffic", host: 0, isOn: false } },
+      ],
+    });
+  });
+
   it("meet when they can, stay, and do not storm", () => {
     fc.assert(fc.property(histories, check), { numRuns: RUNS, ...(IS_FIXED ? { seed: 1 } : {}) });
   });
