@@ -32,6 +32,9 @@ import { Telling } from "./telling.js";
 import { formatKey, parseKey } from "./wireguard-key.js";
 import { WireGuardLooks } from "./wireguard-looks.js";
 
+/** What a tunnel adds to each packet, bytes: its own headers, UDP's, and IP's, by the family it is in. */
+const OVERHEAD = { 4: 60, 6: 80 } as const;
+
 /** What a mesh is made of. */
 interface Parts {
   readonly device: Device;
@@ -81,6 +84,8 @@ export class Mesh extends EventEmitter<MeshEvents> implements AsyncDisposable {
   readonly #hearing: Hearing;
   readonly #looks: WireGuardLooks;
   readonly #relaying: Relaying;
+  /** By how much packets to a peer are smaller, bytes. */
+  readonly #overheads = new Map<string, number>();
   /** The own addresses in the tunnel. */
   #overlay: readonly string[] = [];
   readonly #portMapping: PortMapping | undefined;
@@ -383,6 +388,7 @@ export class Mesh extends EventEmitter<MeshEvents> implements AsyncDisposable {
       relayOf: (path) => this.#relaying.client.relayOf(name, path),
       changed: () => {
         this.#relaying.peerChanged(name);
+        void this.#narrow(peer);
         this.emit("peer", peer.info(this.#getTime()));
       },
     });
@@ -410,6 +416,7 @@ export class Mesh extends EventEmitter<MeshEvents> implements AsyncDisposable {
     this.#peers.delete(name);
     this.#prober.removePeer(name);
     this.#relaying.client.forget(name);
+    if (this.#overheads.delete(name)) void this.#device.narrow(name, 0).catch(this.#warn);
     this.#relaying.peerChanged(name);
     peer?.close();
     void peer?.channel.close();
@@ -457,6 +464,17 @@ export class Mesh extends EventEmitter<MeshEvents> implements AsyncDisposable {
       this.#warn(error);
     }
     this.#looks.later();
+  }
+
+  /** Packets to a peer that is relayed have the relay's tunnel around them, too. */
+  async #narrow(peer: Peer): Promise<void> {
+    const { path } = peer.machine.snapshot(performance.now());
+    const endpoint = path && parseEndpoint(path.name);
+    if (endpoint === undefined || this.#closing !== undefined) return;
+    const overhead = path?.kind === "relay" ? OVERHEAD[endpoint.family] : 0;
+    if (overhead === (this.#overheads.get(peer.publicKey) ?? 0)) return;
+    this.#overheads.set(peer.publicKey, overhead);
+    await this.#device.narrow(peer.publicKey, overhead).catch(this.#warn);
   }
 
   /** Whether there was a handshake since WireGuard was last looked at: a session that must not be thrown away. */

@@ -1,9 +1,9 @@
 import { EventEmitter } from "node:events";
-import type { Link, Route } from "../device/network.js";
+import { type Link, leavesBy, type Route } from "../device/network.js";
 import type { NatVerdict } from "../info.js";
 import { parseAddress } from "../ip/address.js";
 import { type Endpoint, endpointOf, formatEndpoint } from "../ip/endpoint.js";
-import { contains, type Prefix } from "../ip/prefix.js";
+import type { Prefix } from "../ip/prefix.js";
 import { roundedMs } from "../rounded.js";
 import type { Candidate } from "./candidate.js";
 import { Gathered } from "./gather.js";
@@ -140,18 +140,7 @@ export class OwnAddresses extends EventEmitter<OwnAddressesEvents> {
   /** Whether packets to an address would go through the tunnel: what answers there proves no path. */
   isBehindTunnel({ address }: Endpoint): boolean {
     const bytes = parseAddress(address);
-    if (bytes === undefined) return true;
-    let best: Route | undefined;
-    for (const route of this.#routes) {
-      if (route.table !== "main" || !contains(route.destination, bytes)) continue;
-      const { bits } = route.destination;
-      const isBetter =
-        best === undefined ||
-        bits > best.destination.bits ||
-        (bits === best.destination.bits && route.metric < best.metric);
-      if (isBetter) best = route;
-    }
-    return best?.devices.includes(this.#overlay) ?? false;
+    return bytes === undefined || leavesBy(this.#overlay, this.#routes, bytes);
   }
 
   async #ask(): Promise<void> {

@@ -19,6 +19,8 @@ export interface Changes {
   readonly isCreated: boolean;
   /** We made the nft table. */
   readonly hasTable: boolean;
+  /** We added routes, which their origin tells. */
+  readonly hasRoutes: boolean;
   /** By public key, base64. */
   readonly peers: Readonly<Record<string, PeerRecord>>;
 }
@@ -28,6 +30,8 @@ export const changesSchema: z.ZodMiniType<Changes> = z.strictObject({
   incarnation: z.string().check(z.maxLength(100)),
   isCreated: z.boolean(),
   hasTable: z.boolean(),
+  // Written since 0.2.
+  hasRoutes: z._default(z.boolean(), false),
   peers: z.record(
     z.string().check(z.length(44)),
     z.strictObject({ endpoint: z.nullable(endpointText), keepaliveS: seconds }),
@@ -35,7 +39,7 @@ export const changesSchema: z.ZodMiniType<Changes> = z.strictObject({
 });
 
 export function noChanges(incarnation: string): Changes {
-  return { version: 1, incarnation, isCreated: false, hasTable: false, peers: {} };
+  return { version: 1, incarnation, isCreated: false, hasTable: false, hasRoutes: false, peers: {} };
 }
 
 /**

@@ -18,6 +18,7 @@ import { Journal } from "./journal.js";
 import { Ledger } from "./ledger.js";
 import { Lock } from "./lock.js";
 import { Monitor } from "./monitor.js";
+import { NarrowRoutes } from "./narrow-routes.js";
 import type { Link, Route, Way } from "./network.js";
 import type { DeviceEvents, DeviceOptions, UseOptions } from "./options.js";
 import { keepaliveFor, renewPeer, useEndpoint } from "./plan.js";
@@ -48,6 +49,7 @@ export class Device extends EventEmitter<DeviceEvents> implements AsyncDisposabl
   #lock: Lock | undefined;
   #monitor: Monitor | undefined;
   #state: DeviceState;
+  readonly #routes: NarrowRoutes;
   #maintaining: Promise<void> | undefined;
   #isWoken = false;
   /** What could not be restored the last time. */
@@ -71,6 +73,12 @@ export class Device extends EventEmitter<DeviceEvents> implements AsyncDisposabl
     this.#table = new StandingTable({
       name,
       reader: options.isDryRun ? undefined : this.#programs,
+      changer: this.#changer,
+      journal: this.#journal,
+    });
+    this.#routes = new NarrowRoutes({
+      name,
+      reader: this.#reader,
       changer: this.#changer,
       journal: this.#journal,
     });
@@ -173,6 +181,19 @@ export class Device extends EventEmitter<DeviceEvents> implements AsyncDisposabl
     await this.#turns.take(signal, (either) => this.#table.install(helperPort, this.#state, either));
   }
 
+  /**
+   * Makes packets to a peer smaller, because another tunnel is around WireGuard's own: by routes beside those that are
+   * there, which are removed by {@link close}.
+   * @param overhead - bytes that the other tunnel takes; 0: as before
+   * @throws {@link MeshError} as {@link use}
+   */
+  async narrow(publicKey: string, overhead: number): Promise<void> {
+    await this.#turns.take(undefined, async (signal) => {
+      await this.#routes.remove(publicKey, signal);
+      if (overhead > 0) await this.#routes.add(publicKey, this.#peer(publicKey).allowedIps, overhead, signal);
+    });
+  }
+
   /** The interfaces of the host and their addresses. */
   async links(signal?: AbortSignal): Promise<Link[]> {
     return await this.#reader.links(signal);
@@ -235,6 +256,7 @@ export class Device extends EventEmitter<DeviceEvents> implements AsyncDisposabl
   async #undoInterface(): Promise<void> {
     const link = await this.#reader.findLink();
     if (link === undefined || !(await isOf(this.#journal.changes, link))) return;
+    if (await this.#routes.removeAll()) this.#undone.push("the routes with a smaller MTU are removed");
     if (this.#journal.changes.isCreated) {
       await deleteInterface(this.name, this.#changer);
       this.#undone.push(`the interface ${this.name} is removed`);
@@ -314,7 +336,8 @@ export class Device extends EventEmitter<DeviceEvents> implements AsyncDisposabl
     if (left === undefined) return;
     // Its rules lead to a port that nobody listens on.
     if (left.hasTable) await this.#table.remove();
-    await this.#journal.write({ hasTable: false });
+    await this.#routes.removeAll();
+    await this.#journal.write({ hasTable: false, hasRoutes: false });
   }
 
   #peer(publicKey: string): DevicePeer {

@@ -1,7 +1,7 @@
 import * as z from "zod/mini";
 import { MeshError } from "../errors.js";
-import { formatAddress, parseAddress } from "../ip/address.js";
-import { type Prefix, parsePrefix } from "../ip/prefix.js";
+import { type AddressBytes, formatAddress, parseAddress } from "../ip/address.js";
+import { contains, type Prefix, parsePrefix } from "../ip/prefix.js";
 import type { Command } from "./command.js";
 
 /** A network interface of the host, with its addresses. */
@@ -145,6 +145,21 @@ export function parseRoutes(json: string): Route[] {
       metric: route.metric,
     };
   });
+}
+
+/** Whether packets to an address leave by an interface, as the main table says. */
+export function leavesBy(name: string, routes: readonly Route[], address: AddressBytes): boolean {
+  let best: Route | undefined;
+  for (const route of routes) {
+    if (route.table !== "main" || !contains(route.destination, address)) continue;
+    const { bits } = route.destination;
+    const isBetter =
+      best === undefined ||
+      bits > best.destination.bits ||
+      (bits === best.destination.bits && route.metric < best.metric);
+    if (isBetter) best = route;
+  }
+  return best?.devices.includes(name) ?? false;
 }
 
 /**

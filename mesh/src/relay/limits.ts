@@ -17,10 +17,15 @@ export const MAX_QUEUED_BYTES: number = 4 << 20;
 /** Requests of one peer: as many at once, and a second. Each may open a socket. */
 export const REQUESTS = { perSecond: 1, burst: 16 } as const;
 
+/** A request that came before the relay had a direct path to both is remembered so long, ms. */
+export const REMEMBERED_MS = 5_000;
+
 /** A relay that was asked for the same pair is not asked again before, ms. */
 export const ASK_GAP_MS = 1_500;
-/** A relay that refused is not asked again for the same pair before, ms. */
+/** A relay that refused is not asked again for the same pair before, ms … */
 export const REFUSED_MS = 10_000;
+/** … where it has no direct path yet, ms: it tells when it has. */
+export const NO_PATH_MS = 2_000;
 /** A relay through which no path came to be for so long gives way to the next one, ms … */
 export const PATIENCE_MS = 6_000;
 /** … for so long, ms. */

@@ -1,7 +1,7 @@
 import { parseAddress } from "../ip/address.js";
 import { type Endpoint, formatEndpoint } from "../ip/endpoint.js";
 import { contains } from "../ip/prefix.js";
-import { ASK_GAP_MS, FAILED_MS, MAX_PLACES, PATIENCE_MS, REFUSED_MS } from "./limits.js";
+import { ASK_GAP_MS, FAILED_MS, MAX_PLACES, NO_PATH_MS, PATIENCE_MS, REFUSED_MS } from "./limits.js";
 import { encodeRelayMessage, type RelayMessage } from "./message.js";
 import { rankRelays } from "./rank.js";
 import { directPathOf, type RelayPeer, type Tell } from "./relay-peer.js";
@@ -111,10 +111,10 @@ export class RelayClient {
       peers.get(peer)?.take({ type: "relay", path, isOpen: true });
   }
 
-  refused(relay: string, peer: string): void {
+  refused(relay: string, { peer, reason }: Extract<RelayMessage, { type: "refused" }>): void {
     const now = performance.now();
     if (this.#asked.get(peer)?.relay !== relay) return;
-    this.#bar(peer, relay, now + REFUSED_MS);
+    this.#bar(peer, relay, now + (reason === "no-path" ? NO_PATH_MS : REFUSED_MS));
     this.#asked.delete(peer);
     if (this.#wanting.has(peer)) this.#ask(peer, now);
   }

@@ -5,7 +5,15 @@ import { contains } from "../ip/prefix.js";
 import { Budgets } from "../probe/budgets.js";
 import { ByteBucket } from "./byte-bucket.js";
 import { Forwarder } from "./forwarder.js";
-import { ALL_BYTES_PER_SECOND, BIND_MS, IDLE_MS, MAX_SESSIONS, REQUESTS, SWEEP_MS } from "./limits.js";
+import {
+  ALL_BYTES_PER_SECOND,
+  BIND_MS,
+  IDLE_MS,
+  MAX_SESSIONS,
+  REMEMBERED_MS,
+  REQUESTS,
+  SWEEP_MS,
+} from "./limits.js";
 import { encodeRelayMessage, type Refusal } from "./message.js";
 import { directPathOf, type RelayPeer, type Tell } from "./relay-peer.js";
 
@@ -39,6 +47,8 @@ export class RelayServer {
   readonly #sessions = new Map<string, Session>();
   /** Places that are being opened. */
   readonly #opening = new Map<string, Promise<Session | undefined>>();
+  /** Requests that came too early, by pair: who asked whom, and when. */
+  readonly #early = new Map<string, { readonly from: string; readonly to: string; readonly at: number }>();
   readonly #requests = new Budgets(REQUESTS.perSecond, REQUESTS.burst, Number.POSITIVE_INFINITY);
   readonly #all = new ByteBucket(ALL_BYTES_PER_SECOND);
   #sweeping: NodeJS.Timeout | undefined;
@@ -64,14 +74,21 @@ export class RelayServer {
 
   /** A peer asks for a place with another one. Both are told of it. */
   async request(from: string, to: string): Promise<void> {
-    if (this.#isClosed || !this.#requests.take(from, performance.now())) return;
+    if (!this.#requests.take(from, performance.now())) return;
+    await this.#request(from, to);
+  }
+
+  async #request(from: string, to: string): Promise<void> {
+    if (this.#isClosed) return;
     const address = this.#addressFor(from, to);
     if (typeof address !== "string") {
+      if (address.refusal === "no-path") this.#remember(from, to);
       this.#tell(from, { type: "refused", peer: to, reason: address.refusal });
       return;
     }
-    const pair: readonly [string, string] = from < to ? [from, to] : [to, from];
+    const pair = pairOf(from, to);
     const name = pair.join(" ");
+    this.#early.delete(name);
     const session = this.#sessions.get(name) ?? (await this.#open(name, pair, address));
     if (session === undefined) {
       this.#tell(from, { type: "refused", peer: to, reason: "failed" });
@@ -107,9 +124,12 @@ export class RelayServer {
 
   /** A peer's path has changed: without a direct one there is no relaying. */
   peerChanged(peer: string): void {
-    const ofPeer = [...this.#sessions].filter(([, { pair }]) => pair.includes(peer));
     const { machine } = this.#means.peers.get(peer) ?? {};
-    if (ofPeer.length === 0 || machine?.snapshot(performance.now()).state === "direct") return;
+    if (machine?.snapshot(performance.now()).state === "direct") {
+      this.#catchUp(peer);
+      return;
+    }
+    const ofPeer = [...this.#sessions].filter(([, { pair }]) => pair.includes(peer));
     for (const [name, session] of ofPeer) this.#end(name, session);
   }
 
@@ -127,6 +147,24 @@ export class RelayServer {
     for (const [name, session] of this.#sessions) this.#end(name, session);
   }
 
+  #remember(from: string, to: string): void {
+    const name = pairOf(from, to).join(" ");
+    this.#early.delete(name);
+    this.#early.set(name, { from, to, at: performance.now() });
+    const [oldest] = this.#early.keys();
+    if (this.#early.size > MAX_SESSIONS && oldest !== undefined) this.#early.delete(oldest);
+  }
+
+  /** There is a direct path to a peer now: who asked for it is not kept waiting. */
+  #catchUp(peer: string): void {
+    const now = performance.now();
+    for (const [name, { from, to, at }] of [...this.#early]) {
+      if (from !== peer && to !== peer) continue;
+      this.#early.delete(name);
+      if (now - at < REMEMBERED_MS) void this.#request(from, to);
+    }
+  }
+
   /** The address of a place for these two, or why there is none. */
   #addressFor(from: string, to: string): string | { readonly refusal: Refusal } {
     const { isOn, peers, overlay } = this.#means;
@@ -141,7 +179,7 @@ export class RelayServer {
       );
     });
     if (address === undefined) return { refusal: "no-address" };
-    const isKnown = this.#sessions.has((from < to ? [from, to] : [to, from]).join(" "));
+    const isKnown = this.#sessions.has(pairOf(from, to).join(" "));
     const isFull = this.#sessions.size + this.#opening.size >= MAX_SESSIONS;
     return isFull && !isKnown ? { refusal: "full" } : address;
   }
@@ -202,4 +240,8 @@ export class RelayServer {
     const path = machine?.snapshot(performance.now()).path?.name;
     if (path !== undefined) void this.#means.tell(to, path, encodeRelayMessage(message));
   }
+}
+
+function pairOf(one: string, other: string): readonly [string, string] {
+  return one < other ? [one, other] : [other, one];
 }

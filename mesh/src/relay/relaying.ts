@@ -31,7 +31,7 @@ export class Relaying {
         void this.client.allocated(peer, message);
         break;
       case "refused":
-        this.client.refused(peer, message.peer);
+        this.client.refused(peer, message);
         break;
       case "released":
         this.client.released(peer, message.peer, message.id);

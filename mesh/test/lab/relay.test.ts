@@ -1,3 +1,4 @@
+import { setTimeout as delay } from "node:timers/promises";
 import { expect, it } from "vitest";
 import type { Lab, LabDescription } from "../../lab/index.js";
 import type { PeerInfo } from "../../src/info.js";
@@ -37,6 +38,13 @@ async function meet(startLab: StartLab, description: Partial<LabDescription> = {
   return { lab, ha, hb, hr, da, db, dr, [Symbol.asyncDispose]: () => lab[Symbol.asyncDispose]() };
 }
 
+async function until(holds: () => Promise<boolean>): Promise<void> {
+  for (let i = 0; !(await holds()); i++) {
+    if (i === 100) throw new Error("it did not come to be");
+    await delay(50);
+  }
+}
+
 async function readyAt(daemon: Daemon): Promise<number> {
   const [, time] = await daemon.process.wrote(/"event":"ready","time":(\d+)/);
   return Number(time);
@@ -70,5 +78,36 @@ withLab("two hosts behind symmetric NATs, and a third that relays", (startLab) =
     await sniffer.wrote(/10\.9\.0\.1 > 10\.9\.0\.3: ICMP/);
     const { relaying } = await dr.status();
     expect(relaying).toMatchObject([{ isOpen: true, dropped: 0 }]);
+  });
+
+  it("send smaller packets to each other, until they end, also after a SIGKILL", async () => {
+    await using met = await meet(startLab);
+    const { lab, ha, hb, da } = met;
+    const routes = async (): Promise<string> => await ha.host.run(["ip", "route", "show", "table", "all"]);
+    const before = await routes();
+    await da.until(hb.publicKey, isRelayed);
+    await until(async () =>
+      (await routes()).includes(`${hb.address} dev ${ha.wireguard.interface} proto 173`),
+    );
+    const whole = await ha.host.tryRun(["ping", "-n", "-c1", "-W2", "-M", "do", "-s1332", hb.address]);
+    expect(whole.code, whole.stdout).toBe(0);
+    await da.process.kill();
+    expect(await routes()).not.toBe(before);
+    const again = Daemon.start(lab, ha.host, ha.wireguard, { stateFolder: da.stateFolder });
+    await again.ready();
+    await again.stop();
+    expect(await routes()).toBe(before);
+  });
+
+  it("lose their path at once when the relay's owner ends it, and are told why", async () => {
+    await using met = await meet(startLab);
+    const { hb, hr, da, dr } = met;
+    await da.until(hb.publicKey, isRelayed);
+    const endedAt = Date.now();
+    await dr.stop();
+    const { time } = await da.until(hb.publicKey, ({ state }) => state === "lost");
+    expect(time - endedAt).toBeLessThan(1000);
+    await da.until(hb.publicKey, ({ reason }) => reason.includes("symmetric"));
+    expect((await da.status()).peers.find(({ publicKey }) => publicKey === hr.publicKey)).toBeDefined();
   });
 });

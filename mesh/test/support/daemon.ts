@@ -10,9 +10,11 @@ export class Daemon {
   readonly #host: Host;
   readonly #interface: string;
   readonly process: LongRunning;
+  readonly stateFolder: string;
 
-  private constructor(host: Host, name: string, process: LongRunning) {
+  private constructor(host: Host, name: string, process: LongRunning, stateFolder: string) {
     this.#host = host;
+    this.stateFolder = stateFolder;
     this.#interface = name;
     this.process = process;
   }
@@ -37,7 +39,7 @@ export class Daemon {
       ...more,
       ...["--brokers", lab.brokersFile, ...(stun.length > 0 ? ["--stun", stun.join(",")] : [])],
     ]);
-    return new Daemon(host, wireguard.interface, process);
+    return new Daemon(host, wireguard.interface, process, stateFolder);
   }
 
   /** Resolves once it looks after the interface. */
