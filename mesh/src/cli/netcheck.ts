@@ -11,10 +11,13 @@ import type { ExitCode } from "./failure.js";
 import { bad, type Finding, ok, tell, warning } from "./finding.js";
 import { readPool } from "./input-files.js";
 import { milliseconds, printable } from "./printable.js";
+import { lookAtRouter } from "./router.js";
 
 export interface NetcheckOptions {
   readonly stun?: string;
   readonly brokers?: string;
+  /** False: routers are not asked. */
+  readonly portMapping?: boolean;
 }
 
 /** How often all servers are asked before UDP counts as blocked: one packet may be lost. */
@@ -31,16 +34,22 @@ const FILTERINGS: Readonly<Record<Filtering, string>> = {
 export async function netcheck(context: Context, options: NetcheckOptions): Promise<ExitCode> {
   const servers = options.stun?.split(",").map((one) => checkHostPort(one, "--stun")) ?? DEFAULT_STUN;
   const pool = options.brokers === undefined ? undefined : await readPool(options.brokers);
-  return await tell(context, look(context.signal, servers, brokerTimes(pool, context.signal)));
+  return await tell(
+    context,
+    look(context.signal, servers, brokerTimes(pool, context.signal), options.portMapping !== false),
+  );
 }
 
 async function* look(
   signal: AbortSignal,
   servers: readonly string[],
   brokers: Promise<readonly BrokerTime[]>,
+  asksRouter: boolean,
 ): AsyncGenerator<Finding> {
   // It may fail while the rest is being looked at.
   brokers.catch(() => {});
+  const router = asksRouter ? lookAtRouter(signal) : undefined;
+  router?.catch(() => {});
   const report = await askServers(signal, servers);
   signal.throwIfAborted();
   yield lookAtUdp(report, servers);
@@ -50,6 +59,7 @@ async function* look(
     const filtering = server === undefined ? "unknown" : await filteringOf(server, signal);
     yield ok("filtering", FILTERINGS[filtering]);
   }
+  if (router !== undefined) yield await router;
   yield lookAtIPv6(report);
   yield lookAtBrokers(await brokers);
 }

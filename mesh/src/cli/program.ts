@@ -165,6 +165,7 @@ function describe(json: boolean, choose: (action: Action) => void): Command {
     .description("what this network is like, and what to do about it; needs no daemon")
     .option("--stun <servers>", "HOST:PORT,… (default: a bundled list of public ones)", notEmpty)
     .option("--brokers <file>", "the signaling brokers (default: sidewire's public ones)", notEmpty)
+    .option("--no-port-mapping", "ask no router what ports it gives (PCP, NAT-PMP, UPnP)")
     .addHelpText("after", example("sidewire-mesh netcheck"))
     .action((options: NetcheckOptions) => {
       choose(async (context) => (await import("./netcheck.js")).netcheck(context, options));

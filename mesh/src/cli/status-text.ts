@@ -1,8 +1,8 @@
 import type pc from "picocolors";
-import type { MeshInfo, PeerInfo } from "../info.js";
+import type { MeshInfo, PeerInfo, PortMappingInfo } from "../info.js";
 import { bytes, milliseconds, peerName, printable, span, wrapped } from "./printable.js";
 import { table } from "./table.js";
-import { brokersInWords, NATS, PATHS } from "./words.js";
+import { brokersInWords, NATS, PATHS, PROTOCOLS } from "./words.js";
 
 export interface Look {
   /** Unix ms. */
@@ -90,7 +90,7 @@ function coloured(line: string, { state }: PeerInfo, paint: Look["paint"]): stri
   return line.replace(/(?<=\s)(?:direct|relayed|probing|unmet|lost)(?=\s)/, (word) => colour[state](word));
 }
 
-function foot({ nat, candidates, brokers }: MeshInfo, { columns, paint }: Look): string {
+function foot({ nat, candidates, portMappings, brokers }: MeshInfo, { now, columns, paint }: Look): string {
   const item = (title: string, text: string): string => {
     const lines = wrapped(`${title}  ${text}`, columns, " ".repeat(title.length + 2));
     return paint.dim(title) + lines.slice(title.length);
@@ -103,8 +103,21 @@ function foot({ nat, candidates, brokers }: MeshInfo, { columns, paint }: Look):
     );
   return [
     item("NAT       ", NATS[nat]),
+    ...portMappings
+      .filter(({ protocol }) => protocol !== undefined)
+      .map((one) => item("router    ", routerText(one, now))),
     item("candidates", own || "none yet"),
     item("brokers   ", brokersInWords(brokers)),
     ...failed,
   ].join("\n");
+}
+
+/** What a router gave. What it said itself may be anything. */
+function routerText({ gateway, protocol, external, isHint, endsAt }: PortMappingInfo, now: number): string {
+  return [
+    `${printable(gateway)} gives ${printable(external ?? "a port, and does not say where")}`,
+    ` by ${protocol === undefined ? "" : PROTOCOLS[protocol]}`,
+    endsAt === undefined ? "" : `, for ${span(endsAt - now)} from now`,
+    isHint ? "; there is another NAT behind it, so peers are not told" : "",
+  ].join("");
 }

@@ -1,4 +1,5 @@
 import type { MeshInfo, NatVerdict, PathKind } from "../info.js";
+import type { MappingProtocol } from "../port-mapping/mapper.js";
 
 /** A path in words, as people know it. */
 export const PATHS: Readonly<Record<PathKind, string>> = {
@@ -6,6 +7,13 @@ export const PATHS: Readonly<Record<PathKind, string>> = {
   ipv6: "direct IPv6",
   nat: "direct NAT",
   relay: "relayed",
+};
+
+/** How routers are asked for ports. */
+export const PROTOCOLS: Readonly<Record<MappingProtocol, string>> = {
+  pcp: "PCP",
+  "nat-pmp": "NAT-PMP",
+  "upnp-igd": "UPnP",
 };
 
 /** What the NAT is like, in a sentence. */

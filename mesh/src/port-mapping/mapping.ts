@@ -31,7 +31,6 @@ export interface MappingMeans {
   readonly ports?: GatewayPorts | undefined;
   /** What {@link Mapping.endpoint} says is something else. */
   readonly onChanged: () => void;
-  readonly onWarning: (message: string) => void;
   /** Unix ms. */
   readonly getTime: () => number;
 }

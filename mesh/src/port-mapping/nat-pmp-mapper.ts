@@ -5,6 +5,9 @@ import { type Granted, type Mapper, Refused, type Wish } from "./mapper.js";
 import { decodeNatPmp, encodeNatPmpAddress, encodeNatPmpMap, type NatPmpAnswer } from "./nat-pmp.js";
 import { GATEWAY_PORT } from "./pcp.js";
 
+/** The answer to a request of another version, such as one of PCP: whoever asks by this version does not mean it. */
+const UNSUPPORTED_VERSION = 1;
+
 /** Asks by NAT-PMP, which gives another port by itself when the one that is wished for is taken. */
 export class NatPmpMapper implements Mapper {
   readonly protocol = "nat-pmp";
@@ -64,7 +67,7 @@ export class NatPmpMapper implements Mapper {
     const to = { host: hostOf(this.#gateway), port: this.#port };
     const understood = (bytes: Uint8Array): T | undefined => {
       const answer = decodeNatPmp(bytes);
-      return answer && read(answer);
+      return answer === undefined || answer.result === UNSUPPORTED_VERSION ? undefined : read(answer);
     };
     return await this.#socket.ask(request, to, this.#port, understood, signal);
   }

@@ -29,8 +29,8 @@ export class PortMapping {
   }
 
   /** @throws {@link MeshError} `FILE` */
-  static async open({ stateFolder, name, ...means }: PortMappingOptions): Promise<PortMapping> {
-    const file = await MappingFile.open(stateFolder, name, means.getTime(), means.onWarning);
+  static async open({ stateFolder, name, onWarning, ...means }: PortMappingOptions): Promise<PortMapping> {
+    const file = await MappingFile.open(stateFolder, name, means.getTime(), onWarning);
     return new PortMapping(
       name,
       new Map(([4, 6] as const).map((family) => [family, new Mapping({ ...means, file })])),

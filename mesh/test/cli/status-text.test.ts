@@ -26,6 +26,27 @@ brokers     1 of 2 connected
     );
   });
 
+  it("shows what routers gave", () => {
+    const one = { family: 4, gateway: "192.168.1.1", internalPort: 51_820, error: undefined } as const;
+    const text = shown(
+      someInfo({
+        portMappings: [
+          {
+            ...{ ...one, protocol: "pcp", external: "198.51.100.7:4444", isHint: false },
+            endsAt: NOW + 3_600_000,
+          },
+          { ...one, protocol: "upnp-igd", external: "100.64.0.7:4444", isHint: true, endsAt: undefined },
+          { ...one, protocol: undefined, external: undefined, isHint: false, endsAt: undefined },
+        ],
+      }),
+    );
+    expect(text).toContain("router      192.168.1.1 gives 198.51.100.7:4444 by PCP, for 1 h from now\n");
+    expect(text).toContain(
+      "100.64.0.7:4444 by UPnP; there is another NAT behind it, so peers are not told\n",
+    );
+    expect(text.match(/^router/gm)).toHaveLength(2);
+  });
+
   it("fits 80 columns: what does not fit into a row stands below it", () => {
     const info = someInfo({
       peers: [

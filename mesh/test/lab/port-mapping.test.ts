@@ -6,6 +6,8 @@ import { Daemon } from "../support/daemon.js";
 import { type Member, makeMembers } from "../support/mesh-lab.js";
 import { withPortMapping } from "../support/needs.js";
 
+const COMMAND = join(import.meta.dirname, "../../bin/sidewire-mesh.js");
+
 /** The mappings file of a folder, as its entries; empty when there is none. */
 function kept(folder: string): { readonly externalPort: number }[] {
   const name = readdirSync(folder).find((one) => one.endsWith(".mappings.json"));
@@ -45,6 +47,12 @@ withPortMapping("port mapping by miniupnpd", (startLab) => {
     expect(new Set(before.map(({ outside }) => outside)).size).toBe(2);
     expect(kept(folders[0])).toHaveLength(1);
     const { portMappings } = await other.status();
+    // Without root, and without a daemon.
+    const found = await hb?.host.tryRun([
+      ...[process.execPath, COMMAND, "netcheck", "--json", "--stun", "203.0.113.1:3478"],
+      ...["--brokers", lab.brokersFile],
+    ]);
+    expect(found?.stdout).toContain("192.168.1.1 gives a port by PCP, NAT-PMP, UPnP");
     expect(portMappings).toMatchObject([
       { protocol: "pcp", family: 4, gateway: "192.168.1.1", internalPort: 51_820, isHint: false },
     ]);
