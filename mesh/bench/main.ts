@@ -12,6 +12,7 @@ import { missing } from "../lab/missing.js";
 import { firstPingRows } from "./first-ping.js";
 import { idleRows } from "./idle.js";
 import { peersRows } from "./peers.js";
+import { relayRows } from "./relay.js";
 import { throughputRows } from "./throughput.js";
 
 const RESULTS: string = fileURLToPath(new URL("./RESULTS.md", import.meta.url));
@@ -27,6 +28,7 @@ interface Found {
 const SECTIONS: Readonly<Record<string, (rounds: number | undefined) => Promise<Found>>> = {
   "first-ping": (rounds = 20) => firstPingRows(rounds),
   throughput: async (rounds = 5) => ({ rows: await throughputRows(rounds) }),
+  relay: async (rounds = 5) => ({ rows: await relayRows(rounds) }),
   idle: async (seconds = IDLE_S) => ({ rows: await idleRows(seconds) }),
   peers: async () => ({ rows: await peersRows() }),
 };

@@ -39,7 +39,7 @@ export async function throughputRows(rounds: number): Promise<Row[]> {
   ];
 }
 
-type Pair = readonly [one: Member, other: Member];
+export type Pair = readonly [one: Member, other: Member];
 
 async function withDaemons(lab: Lab, pair: Pair, folders: readonly string[]): Promise<number[]> {
   const daemons = pair.map(({ host, wireguard }, i) =>
@@ -84,7 +84,7 @@ async function startAnew(pair: Pair): Promise<void> {
 }
 
 /** @returns bytes a second */
-async function stream([one, other]: Pair): Promise<number> {
+export async function stream([one, other]: Pair): Promise<number> {
   // A session may still be on its way.
   for (let i = 0; !(await one.host.canPing(other.address)); i++)
     if (i === 20) throw new Error("the tunnel does not come up");
@@ -95,6 +95,6 @@ async function stream([one, other]: Pair): Promise<number> {
   return Number(bytes);
 }
 
-function rate(rounds: Rounds): string {
+export function rate(rounds: Rounds): string {
   return `${((median(rounds.flat()) * 8) / 1e6).toFixed(0)} Mbit/s`;
 }
