@@ -1,6 +1,5 @@
 import { parseAddress, unmapped } from "../ip/address.js";
 import { type Endpoint, endpointOf } from "../ip/endpoint.js";
-import { isReachable } from "../ip/scope.js";
 import { formatKey, KEY_BYTES, parseKey } from "../wireguard-key.js";
 
 /** Why a relay does not relay: as {@link RelayMessage}'s `refused` has it. */
@@ -115,8 +114,8 @@ function allocatedOf(peer: string, rest: Buffer): RelayMessage | undefined {
   if (length !== 4 && length !== 16) return undefined;
   const address = new Uint8Array(rest.subarray(ID_BYTES + 2));
   const endpoint = endpointOf(address, rest.readUInt16BE(ID_BYTES));
-  const isOne = unmapped(address).length === length && isReachable(address);
-  if (endpoint === undefined || !isOne) return undefined;
+  // An IPv4 address within IPv6 would be a second spelling.
+  if (endpoint === undefined || unmapped(address).length !== length) return undefined;
   return { type: "allocated", peer, id: rest.readBigUInt64BE(0), endpoint };
 }
 

@@ -1,6 +1,7 @@
 import { parseAddress } from "../ip/address.js";
 import { type Endpoint, formatEndpoint } from "../ip/endpoint.js";
 import { contains } from "../ip/prefix.js";
+import { isReachable } from "../ip/scope.js";
 import { ASK_GAP_MS, FAILED_MS, MAX_PLACES, NO_PATH_MS, PATIENCE_MS, REFUSED_MS } from "./limits.js";
 import { encodeRelayMessage, type RelayMessage } from "./message.js";
 import { rankRelays } from "./rank.js";
@@ -181,8 +182,8 @@ export class RelayClient {
   #isOf(relay: string, endpoint: Endpoint): boolean {
     const address = parseAddress(endpoint.address);
     const { allowedIps = [] } = this.#means.peers.get(relay) ?? {};
-    const isIn = address !== undefined && allowedIps.some((prefix) => contains(prefix, address));
-    return isIn && this.#means.isBehindTunnel(endpoint);
+    if (address === undefined || !isReachable(address)) return false;
+    return allowedIps.some((prefix) => contains(prefix, address)) && this.#means.isBehindTunnel(endpoint);
   }
 
   /** The paths through these places are no more. */
