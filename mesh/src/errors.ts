@@ -20,6 +20,14 @@ export type MeshErrorCode =
   | "IN_USE"
   /** No peer has this key or name. */
   | "NO_PEER"
+  /** This host is in no network: nobody has invited from here, and it has not joined one. */
+  | "NO_NETWORK"
+  /** No member of the network has this key or name. */
+  | "NO_MEMBER"
+  /** This host is no admin of the network. */
+  | "NOT_ADMIN"
+  /** The host that invited says no. */
+  | "REFUSED"
   /** A program that is needed is not installed. */
   | "MISSING_PROGRAM"
   /** The process may not do this: it needs root or CAP_NET_ADMIN. */

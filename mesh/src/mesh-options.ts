@@ -19,6 +19,8 @@ export interface MeshOptions {
   readonly portMapping?: boolean | undefined;
   /** Where things are remembered over a restart. Default: `/var/lib/sidewire-mesh`. */
   readonly stateFolder?: string | undefined;
+  /** The roster in the state folder has just been got from an admin: nobody has to be asked before it is used. */
+  readonly isRosterFresh?: boolean | undefined;
   /** The time, Unix ms. Default: `Date.now`. */
   readonly getTime?: (() => number) | undefined;
   /** Ends the opening with `ABORTED`. */

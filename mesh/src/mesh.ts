@@ -3,6 +3,7 @@ import { DEFAULT_STUN } from "./candidates/default-stun.js";
 import { OwnAddresses } from "./candidates/own-addresses.js";
 import { StunClient } from "./candidates/stun-client.js";
 import { parseStunServers } from "./candidates/stun-servers.js";
+import type { InterfaceAddress } from "./device/create.js";
 import { Device } from "./device/device.js";
 import type { Link, Route } from "./device/network.js";
 import type { DevicePeer, DeviceState } from "./device/state.js";
@@ -10,6 +11,12 @@ import { MeshError } from "./errors.js";
 import { Hearing } from "./hearing.js";
 import type { CandidateInfo, MeshInfo, PeerInfo, PingAnswer } from "./info.js";
 import { type Endpoint, formatEndpoint, parseEndpoint } from "./ip/endpoint.js";
+import { parsePrefix } from "./ip/prefix.js";
+import { Membership } from "./membership/membership.js";
+import type { MembershipReply, MembershipRequest } from "./membership/requests.js";
+import { RosterFile } from "./membership/roster-file.js";
+import type { Way } from "./membership/sync.js";
+import { isSyncMessage } from "./membership/sync-message.js";
 import { DEFAULT_STATE_FOLDER, type MeshEvents, type MeshOptions } from "./mesh-options.js";
 import { type Pair, pairOf } from "./pair.js";
 import { DestinationBudget } from "./path/budget.js";
@@ -25,6 +32,7 @@ import { isRelayMessage } from "./relay/message.js";
 import { Relaying } from "./relay/relaying.js";
 import { roundedMs } from "./rounded.js";
 import { Announcer } from "./signal/announcer.js";
+import type { Channel } from "./signal/channel.js";
 import { Signaling } from "./signal/signaling.js";
 import { SleepWatch } from "./sleep-watch.js";
 import { StateFile } from "./state-file.js";
@@ -44,6 +52,9 @@ interface Parts {
   readonly stun: readonly string[];
   readonly getTime: () => number;
   readonly portMapping: PortMapping | undefined;
+  readonly rosterFile: RosterFile;
+  readonly brokers: MeshOptions["brokers"];
+  readonly isRosterFresh: boolean;
   /** The interface was made by us. */
   readonly isMade: boolean;
   readonly isRelay: boolean;
@@ -72,6 +83,8 @@ export class Mesh extends EventEmitter<MeshEvents> implements AsyncDisposable {
   readonly #getTime: () => number;
   readonly #since: number;
   readonly #peers = new Map<string, Peer>();
+  /** Peers that a path leads to. */
+  readonly #met = new Set<string>();
   /** Keys of peers with which nothing can be shared. */
   readonly #refused = new Set<string>();
   readonly #destinations = new DestinationBudget();
@@ -89,6 +102,9 @@ export class Mesh extends EventEmitter<MeshEvents> implements AsyncDisposable {
   /** The own addresses in the tunnel. */
   #overlay: readonly string[] = [];
   readonly #portMapping: PortMapping | undefined;
+  readonly #membership: Membership;
+  /** What leads to each peer over the brokers, also to one that is no peer yet. */
+  readonly #channels = new Map<string, Channel>();
   #closing: Promise<void> | undefined;
 
   /**
@@ -121,13 +137,15 @@ export class Mesh extends EventEmitter<MeshEvents> implements AsyncDisposable {
         onChanged: () => mesh?.mapped(),
         onWarning: (message: string) => mesh?.emit("warning", message),
       };
-      const [state, links, routes, portMapping] = await Promise.all([
+      const [rosterFile, state, links, routes, portMapping] = await Promise.all([
+        RosterFile.open(stateFolder, options.interface),
         StateFile.open(stateFolder, options.interface, getTime()),
         device.links(signal),
         device.routes(signal),
         options.portMapping === false ? undefined : PortMapping.open(mapped),
         device.installTable(sockets.port, signal),
       ]);
+      const { brokers, isRosterFresh = false } = options;
       mesh = new Mesh({
         device,
         state,
@@ -138,6 +156,9 @@ export class Mesh extends EventEmitter<MeshEvents> implements AsyncDisposable {
         portMapping,
         isMade: create !== undefined,
         isRelay,
+        rosterFile,
+        brokers,
+        isRosterFresh,
       });
       await mesh.#start(links, routes);
       return mesh;
@@ -180,7 +201,7 @@ export class Mesh extends EventEmitter<MeshEvents> implements AsyncDisposable {
         },
         onTold: (name, bytes, endpoint, local) => {
           if (isRelayMessage(bytes)) this.#relaying.hear(name, bytes, endpoint, local);
-          else this.#hearing.hear(name, bytes);
+          else this.#hear(name, bytes, "path");
         },
       },
     });
@@ -224,6 +245,28 @@ export class Mesh extends EventEmitter<MeshEvents> implements AsyncDisposable {
       onChanged: () => this.emit("candidates", this.candidates()),
       onLeaving: (publicKey, by) => this.emit("step", { step: "announced", publicKey, by }),
     });
+    this.#membership = new Membership({
+      interface: device.name,
+      file: parts.rosterFile,
+      isFresh: parts.isRosterFresh,
+      brokers: parts.brokers,
+      getTime,
+      keys: () => {
+        const { privateKey, publicKey } = device.state;
+        return privateKey === undefined || publicKey === undefined ? undefined : { privateKey, publicKey };
+      },
+      openAddress: signaling.openAddress,
+      tellOnPath: (name, bytes) => {
+        const endpoint = this.#endpointOf(name);
+        return endpoint && this.#prober.tell(name, endpoint, bytes);
+      },
+      tellOverBrokers: async (name, bytes) => (await this.#channelOf(name)?.post(bytes)) ?? false,
+      apply: async (members) => this.#takeState(await device.setMembers(members)),
+      addresses: async () =>
+        (await device.links()).filter(({ name }) => name === device.name).flatMap(addressesOf),
+      onWarning: (message) => this.emit("warning", message),
+      onError: (error) => this.#warn(error),
+    });
   }
 
   /** Everything that is known now. */
@@ -245,7 +288,10 @@ export class Mesh extends EventEmitter<MeshEvents> implements AsyncDisposable {
   /** The peers that the interface has. */
   peers(): readonly PeerInfo[] {
     const now = this.#getTime();
-    return [...this.#peers.values()].map((peer) => peer.info(now));
+    return [...this.#peers.values()].map((peer) => ({
+      ...peer.info(now),
+      name: this.#membership.nameOf(peer.publicKey),
+    }));
   }
 
   /** Where this host may be reached, as its peers are told. */
@@ -267,6 +313,15 @@ export class Mesh extends EventEmitter<MeshEvents> implements AsyncDisposable {
     if (peer === undefined) throw new MeshError("NO_PEER", `${this.#device.name} has no peer ${publicKey}`);
     const snapshot = peer.machine.snapshot(performance.now());
     return await this.#pings.ask(publicKey, snapshot, (path) => this.#probe(publicKey, path), signal);
+  }
+
+  /**
+   * Asks about the network that the interface is in, or for a change of it.
+   * @throws {@link MeshError} `NO_NETWORK`, `NO_MEMBER`, `NOT_ADMIN`, `CONFLICT`, `INVALID_OPTION`, `FILE`, `CLOSED`
+   */
+  async membership(request: MembershipRequest): Promise<MembershipReply> {
+    if (this.#closing !== undefined) throw closed(this.#device.name);
+    return await this.#membership.ask(request);
   }
 
   /** Ends, and puts the interface back as it was. */
@@ -323,6 +378,7 @@ export class Mesh extends EventEmitter<MeshEvents> implements AsyncDisposable {
     this.#addresses.on("seen", (seen) => this.emit("step", { step: "seen", ...seen }));
     this.#takeState(this.#device.state);
     this.#telling.start(this.#addresses.ask());
+    await this.#membership.start();
     this.#looks.later();
   }
 
@@ -331,6 +387,7 @@ export class Mesh extends EventEmitter<MeshEvents> implements AsyncDisposable {
     this.#sleepWatch.stop();
     this.#telling.close();
     this.#relaying.close();
+    this.#membership.close();
     for (const peer of this.#peers.values()) peer.close();
     this.#prober.close();
     await this.#looks.close();
@@ -379,8 +436,8 @@ export class Mesh extends EventEmitter<MeshEvents> implements AsyncDisposable {
       destinations: this.#destinations,
       random: Math.random,
     });
-    const channel = this.#signaling.channel(pair, (bytes) => this.#hearing.hear(name, bytes));
-    const peer = new Peer(shown, machine, channel, {
+    const channel = this.#openChannel(name, pair);
+    const peer: Peer = new Peer(shown, machine, channel, {
       probe: (path) => this.#probe(name, path),
       use: (path, isFresh) => void this.#use(name, path, isFresh),
       announce: () => void this.#telling.tell(name),
@@ -389,7 +446,7 @@ export class Mesh extends EventEmitter<MeshEvents> implements AsyncDisposable {
       changed: () => {
         this.#relaying.peerChanged(name);
         void this.#narrow(peer);
-        this.emit("peer", peer.info(this.#getTime()));
+        this.#changed(peer);
       },
     });
     this.#peers.set(name, peer);
@@ -419,7 +476,48 @@ export class Mesh extends EventEmitter<MeshEvents> implements AsyncDisposable {
     if (this.#overheads.delete(name)) void this.#device.narrow(name, 0).catch(this.#warn);
     this.#relaying.peerChanged(name);
     peer?.close();
-    void peer?.channel.close();
+    void this.#channels.get(name)?.close();
+    this.#channels.delete(name);
+    this.#met.delete(name);
+  }
+
+  #changed(peer: Peer): void {
+    const info = peer.info(this.#getTime());
+    const { publicKey } = peer;
+    if (info.path === undefined) this.#met.delete(publicKey);
+    else if (!this.#met.has(publicKey)) {
+      this.#met.add(publicKey);
+      this.#membership.met(publicKey);
+    }
+    this.emit("peer", { ...info, name: this.#membership.nameOf(publicKey) });
+  }
+
+  /** Anything that a peer, or somebody in its name, has sent. */
+  #hear(name: string, bytes: Uint8Array, by: Way): void {
+    if (isSyncMessage(bytes)) this.#membership.hear(name, bytes, by);
+    else this.#hearing.hear(name, bytes);
+  }
+
+  /** What leads to somebody over the brokers, whether or not it is a peer; undefined when nothing can be shared. */
+  #channelOf(name: string): Channel | undefined {
+    const open = this.#channels.get(name);
+    const { privateKey } = this.#device.state;
+    if (open !== undefined || privateKey === undefined || this.#closing !== undefined) return open;
+    const pair = this.#pairWith(privateKey, parseKey(name));
+    return pair && this.#openChannel(name, pair);
+  }
+
+  #openChannel(name: string, pair: Pair): Channel {
+    const open = this.#channels.get(name);
+    const channel = open ?? this.#signaling.channel(pair, (bytes) => this.#hear(name, bytes, "brokers"));
+    this.#channels.set(name, channel);
+    return channel;
+  }
+
+  /** Where a peer is on a path that works. */
+  #endpointOf(name: string): Endpoint | undefined {
+    const path = this.#peers.get(name)?.machine.snapshot(performance.now()).path;
+    return path?.isProven ? parseEndpoint(path.name) : undefined;
   }
 
   /** A way to a peer that is not through the tunnel, but for one that a relay gave us. */
@@ -521,6 +619,14 @@ export class Mesh extends EventEmitter<MeshEvents> implements AsyncDisposable {
   async #save(): Promise<void> {
     await this.#state.save().catch(this.#warn);
   }
+}
+
+/** The addresses of a link, with their prefixes. */
+function addressesOf({ addresses }: Link): InterfaceAddress[] {
+  return addresses.flatMap(({ address, bits }) => {
+    const prefix = parsePrefix(`${address}/${bits}`);
+    return prefix === undefined ? [] : [{ address, prefix }];
+  });
 }
 
 function closed(name: string): MeshError {

@@ -54,7 +54,11 @@ export function pairOf(privateKey: Uint8Array, publicKey: Uint8Array): Pair {
 
 /** The key pair under which `from` speaks to `to`. */
 function keypairOf(pair: Uint8Array, from: Uint8Array, to: Uint8Array): Keypair {
-  const seed = derive(pair, "sidewire-mesh address 1", [from, to], 48);
+  return keypairFromSeed(derive(pair, "sidewire-mesh address 1", [from, to], 48));
+}
+
+/** The key pair that follows from 48 bytes that nobody can foresee: modulo n - 1, without noticeable bias. */
+export function keypairFromSeed(seed: Uint8Array): Keypair {
   const secret = (BigInt(`0x${Buffer.from(seed).toString("hex")}`) % (ORDER - 1n)) + 1n;
   return Keypair.fromSecretKey(secret.toString(16).padStart(64, "0"));
 }

@@ -4,6 +4,9 @@ import type { Context } from "./context.js";
 import type { DoctorOptions } from "./doctor.js";
 import { type ExitCode, endingOf, reasonOf, UsageError } from "./failure.js";
 import { Interrupt } from "./interrupt.js";
+import type { InviteOptions } from "./invite.js";
+import type { JoinOptions } from "./join.js";
+import type { MembersOptions } from "./members.js";
 import type { NetcheckOptions } from "./netcheck.js";
 import { Output } from "./output.js";
 import type { PingOptions } from "./ping.js";
@@ -130,6 +133,8 @@ function describe(json: boolean, choose: (action: Action) => void): Command {
       choose(async (context) => (await import("./up.js")).up(context, name, options));
     });
 
+  describeMembership(program, choose);
+
   program
     .command("status")
     .description("the peers, and the way to each")
@@ -208,6 +213,90 @@ function describe(json: boolean, choose: (action: Action) => void): Command {
     });
 
   return program;
+}
+
+/** What is done with a network. */
+function describeMembership(program: Command, choose: (action: Action) => void): void {
+  program
+    .command("invite")
+    .description("print a token by which others join; the first one founds a network of this interface")
+    .argument("[interface]", "its name; not needed where there is one daemon")
+    .option("--uses <n>", "how many machines may join by it", wholeNumber(1, 1000), 1)
+    .option("--expires <time>", "how long it can be used, as in 30m, 12h or 7d", notEmpty, "7d")
+    .option("--approve", "whoever joins waits for sidewire-mesh approve NAME")
+    .option("--network <name>", "founding: what it is called (default: as the interface)", notEmpty)
+    .option("--name <name>", "founding: what this host is called (default: its host name)", notEmpty)
+    .addHelpText(
+      "after",
+      example(
+        "sudo sidewire-mesh invite wg0 --network office",
+        "sudo sidewire-mesh invite --uses 20 --expires 1d",
+      ),
+    )
+    .action((name: string | undefined, options: InviteOptions) => {
+      choose(async (context) => (await import("./invite.js")).invite(context, name, options));
+    });
+
+  program
+    .command("join")
+    .description(
+      "make key, interface and address, become a member, and look after the interface until Ctrl-C",
+    )
+    .argument("<token>", "as sidewire-mesh invite prints it", notEmpty)
+    .option("--interface <name>", "the interface that is made", notEmpty, "wg0")
+    .option("--name <name>", "what this host is called (default: its host name)", notEmpty)
+    .option("--listen-port <port>", "of WireGuard (default: a free one)", wholeNumber(1, 65_535))
+    .option("--brokers <file>", "the signaling brokers (default: those of the token)", notEmpty)
+    .option("--stun <servers>", "HOST:PORT,… (default: a bundled list of public ones)", notEmpty)
+    .option("--state <folder>", "what is remembered (default: /var/lib/sidewire-mesh)", notEmpty)
+    .addHelpText(
+      "after",
+      `\nLater sidewire-mesh up INTERFACE goes on, without the token.\n${example("sudo sidewire-mesh join swm1_…")}`,
+    )
+    .action((token: string, options: JoinOptions) => {
+      choose(async (context) => (await import("./join.js")).join(context, token, options));
+    });
+
+  program
+    .command("members")
+    .description("who is in the network, and who waits")
+    .argument("[interface]", "its name; not needed where there is one daemon")
+    .addHelpText("after", example("sudo sidewire-mesh members"))
+    .action((name: string | undefined) => {
+      choose(async (context) => (await import("./members.js")).members(context, name));
+    });
+
+  const changes = [
+    ["approve", "let somebody in who waits"],
+    ["remove", "remove a member for good: its key never comes back"],
+    ["promote", "make a member an admin"],
+    ["demote", "make an admin a member as others"],
+  ] as const;
+  for (const [verb, description] of changes)
+    program
+      .command(verb)
+      .description(description)
+      .argument("<name>", "the member's name, its key or the beginning of it", notEmpty)
+      .option("-i, --interface <name>", "not needed where there is one daemon", notEmpty)
+      .addHelpText("after", example(`sudo sidewire-mesh ${verb} web`))
+      .action((name: string, options: MembersOptions) => {
+        choose(async (context) =>
+          (await import("./members.js")).change(context, options, { do: verb, name }),
+        );
+      });
+
+  program
+    .command("rename")
+    .description("call a member something else")
+    .argument("<name>", "the member's name, its key or the beginning of it", notEmpty)
+    .argument("<to>", "its new name", notEmpty)
+    .option("-i, --interface <name>", "not needed where there is one daemon", notEmpty)
+    .addHelpText("after", example("sudo sidewire-mesh rename web web-old"))
+    .action((name: string, to: string, options: MembersOptions) => {
+      choose(async (context) =>
+        (await import("./members.js")).change(context, options, { do: "rename", name, to }),
+      );
+    });
 }
 
 function example(...lines: readonly string[]): string {

@@ -1,9 +1,13 @@
-import { dirname, resolve } from "node:path";
+import { dirname, join, resolve } from "node:path";
+import type { BrokerPool } from "sidewire";
 import { parseOwnFormat } from "../config/own-format.js";
-import { addressFrom, checkHostPort, withLinkLocal } from "../config/parts.js";
+import { addressFrom, checkHostPort, keyFrom, withLinkLocal } from "../config/parts.js";
 import { parsePeerOption } from "../config/peer-option.js";
 import type { Settings } from "../config/settings.js";
+import { checkInterfaceName } from "../device/checks.js";
 import type { NewInterface } from "../device/create.js";
+import { readBounded } from "../durable-file.js";
+import { DEFAULT_STATE_FOLDER } from "../mesh-options.js";
 import { UsageError } from "./failure.js";
 import { naming, readKey, readPool, readText } from "./input-files.js";
 
@@ -22,35 +26,67 @@ export interface UpOptions {
   readonly portMapping?: boolean;
   readonly config?: string;
   readonly dryRun?: true;
+  /** Set by `join`: the roster is new, and these are the token's brokers. */
+  readonly joined?: { readonly brokers: BrokerPool | undefined };
 }
 
 /** What `up` is asked for: what the options say goes before what the file says. */
 export async function settingsOf(
   name: string | undefined,
   options: UpOptions,
-): Promise<Settings & { readonly interface: string }> {
+): Promise<Settings & { readonly interface: string; readonly isRosterFresh: boolean }> {
   const file = await settingsOfFile(options.config);
   const interfaceName = name ?? file.interface;
   if (interfaceName === undefined)
     throw new UsageError("the interface is missing: name it, as in sidewire-mesh up wg0");
   if (options.create && file.create !== undefined)
     throw new UsageError(`--create: ${options.config} says already what is to be made`);
-  const create = (await createFrom(options)) ?? file.create;
+  const stateFolder = options.state ?? file.stateFolder;
+  const given = (await createFrom(options)) ?? file.create;
+  const create = given ?? (await createJoined(stateFolder, interfaceName, options.listenPort));
+  const brokers = options.joined?.brokers ?? file.brokers;
   return {
     interface: interfaceName,
     create: create && withLinkLocal(create),
-    brokers: options.brokers === undefined ? file.brokers : await readPool(options.brokers),
+    isRosterFresh: options.joined !== undefined,
+    brokers: options.brokers === undefined ? brokers : await readPool(options.brokers),
     stun: options.stun?.split(",").map((one) => checkHostPort(one, "--stun")) ?? file.stun,
     relay: options.relay ?? file.relay,
-    stateFolder: options.state ?? file.stateFolder,
+    stateFolder,
     // The command line can only switch it off: it is on unless the file says otherwise.
     portMapping: options.portMapping === false ? false : file.portMapping,
     names: file.names,
   };
 }
 
+/**
+ * The interface of a network that this host has joined: its key is in the state folder, its addresses and peers follow
+ * from the roster. One that somebody has made is used as it is.
+ */
+async function createJoined(
+  folder: string = DEFAULT_STATE_FOLDER,
+  name: string,
+  listenPort: number | undefined,
+): Promise<NewInterface | undefined> {
+  checkInterfaceName(name);
+  const text = await readBounded(joinedKeyPath(folder, name), 1024);
+  if (text === undefined) return undefined;
+  return {
+    privateKey: keyFrom(text.trim(), joinedKeyPath(folder, name)),
+    listenPort,
+    addresses: [],
+    peers: [],
+  };
+}
+
+/** Where the private key of an interface is that a join has made. */
+export function joinedKeyPath(folder: string, interfaceName: string): string {
+  return join(folder, `${interfaceName}.key`);
+}
+
 async function createFrom(options: UpOptions): Promise<NewInterface | undefined> {
   const { create, privateKey, listenPort, address = [], peer = [] } = options;
+  if (!create && options.joined !== undefined) return undefined;
   if (!create) {
     const given = Object.entries({ "--private-key": privateKey, "--listen-port": listenPort });
     const [wrong] = [

@@ -1,6 +1,7 @@
 import { connect, type Socket } from "node:net";
 import { MeshError, type MeshErrorCode } from "../errors.js";
 import type { MeshInfo, PingAnswer } from "../info.js";
+import type { MembershipReply, MembershipRequest } from "../membership/requests.js";
 import { linesOf } from "./lines.js";
 import { MAX_REPLY_BYTES, parseReply, type Reply, type Request } from "./protocol.js";
 import { interfacesHere, interfacesWithSocket, socketPath } from "./socket-path.js";
@@ -67,6 +68,16 @@ export class ControlClient {
   ): Promise<{ readonly peer: string; readonly answers: readonly PingAnswer[] }> {
     for await (const reply of this.#ask({ ask: "ping", peer }, signal))
       if (reply.is === "answers") return reply;
+    throw this.#brokenOff();
+  }
+
+  /**
+   * Asks about the network, or for a change of it.
+   * @throws {@link MeshError} as {@link status}, and `NO_NETWORK`, `NO_MEMBER`, `NOT_ADMIN`, `CONFLICT`
+   */
+  async membership(request: MembershipRequest, signal?: AbortSignal): Promise<MembershipReply> {
+    for await (const reply of this.#ask({ ask: "membership", request }, signal))
+      if (reply.is === "membership") return reply.reply;
     throw this.#brokenOff();
   }
 
@@ -142,6 +153,7 @@ function abortError(signal: AbortSignal | undefined): Error {
 }
 
 const CODES: ReadonlySet<string> = new Set<MeshErrorCode>([
+  ...(["NO_NETWORK", "NO_MEMBER", "NOT_ADMIN", "CONFLICT"] as const),
   ...(["INVALID_OPTION", "NO_PEER", "CLOSED", "TIMEOUT", "ABORTED"] as const),
   ...(["NOT_PERMITTED", "MISSING_PROGRAM", "FILE"] as const),
 ]);

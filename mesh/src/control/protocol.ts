@@ -4,6 +4,12 @@
  */
 import * as z from "zod/mini";
 import type { MeshInfo, PingAnswer } from "../info.js";
+import {
+  type MembershipReply,
+  type MembershipRequest,
+  membershipReplySchema,
+  membershipRequestSchema,
+} from "../membership/requests.js";
 
 /** The longest request, bytes. */
 export const MAX_REQUEST_BYTES = 1024;
@@ -94,25 +100,29 @@ export type Request =
   | { readonly ask: "status" }
   | { readonly ask: "watch" }
   | { readonly ask: "ping"; readonly peer: string }
+  | { readonly ask: "membership"; readonly request: MembershipRequest }
   | { readonly ask: "down" };
 
 const requestSchema: z.ZodMiniType<Request> = z.discriminatedUnion("ask", [
   z.strictObject({ ask: z.literal("status") }),
   z.strictObject({ ask: z.literal("watch") }),
   z.strictObject({ ask: z.literal("ping"), peer: z.string().check(z.minLength(1), z.maxLength(256)) }),
+  z.strictObject({ ask: z.literal("membership"), request: membershipRequestSchema }),
   z.strictObject({ ask: z.literal("down") }),
 ]);
 
-/** All that the daemon knows; the answers to a ping; the daemon has ended; it could not do what it was asked. */
+/** All that the daemon knows; the answers to a ping; what was asked of the network; the daemon has ended; it could not do what it was asked. */
 export type Reply =
   | { readonly is: "info"; readonly info: MeshInfo }
   | { readonly is: "answers"; readonly peer: string; readonly answers: readonly PingAnswer[] }
+  | { readonly is: "membership"; readonly reply: MembershipReply }
   | { readonly is: "ended"; readonly putBack: readonly string[] }
   | { readonly is: "error"; readonly code: string; readonly message: string };
 
 const replySchema: z.ZodMiniType<Reply> = z.discriminatedUnion("is", [
   z.object({ is: z.literal("info"), info: infoSchema }),
   z.object({ is: z.literal("answers"), peer: text, answers: list(answerSchema) }),
+  z.object({ is: z.literal("membership"), reply: membershipReplySchema }),
   z.object({ is: z.literal("ended"), putBack: list(text) }),
   z.object({ is: z.literal("error"), code: text, message: text }),
 ]);

@@ -1,6 +1,7 @@
 import { createServer, type Server, type Socket } from "node:net";
 import { MeshError } from "../errors.js";
 import type { MeshInfo, PingAnswer } from "../info.js";
+import type { MembershipReply, MembershipRequest } from "../membership/requests.js";
 import { claim } from "./claim.js";
 import { linesOf } from "./lines.js";
 import { MAX_REQUEST_BYTES, parseRequest, type Reply, type Request } from "./protocol.js";
@@ -19,6 +20,7 @@ const WATCH_AT_LEAST_EVERY_MS = 2000;
 export interface Controlled {
   info(): MeshInfo;
   ping(publicKey: string, options?: { signal?: AbortSignal }): Promise<readonly PingAnswer[]>;
+  membership(request: MembershipRequest): Promise<MembershipReply>;
   on(event: "peer" | "candidates", listener: () => void): unknown;
   off(event: "peer" | "candidates", listener: () => void): unknown;
 }
@@ -115,6 +117,8 @@ export class ControlServer {
         const answers = await mesh.ping(publicKey, { signal });
         return end(socket, { is: "answers", peer: publicKey, answers });
       }
+      case "membership":
+        return end(socket, { is: "membership", reply: await mesh.membership(request.request) });
       case "down":
         this.#waiting.add(socket);
         return this.#options.onDown();

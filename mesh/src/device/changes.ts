@@ -23,6 +23,10 @@ export interface Changes {
   readonly hasRoutes: boolean;
   /** By public key, base64. */
   readonly peers: Readonly<Record<string, PeerRecord>>;
+  /** Peers that we added, by public key, base64. */
+  readonly added?: readonly string[] | undefined;
+  /** Addresses that we added to an interface that we did not make, as `ip` takes them. */
+  readonly addresses?: readonly string[] | undefined;
 }
 
 export const changesSchema: z.ZodMiniType<Changes> = z.strictObject({
@@ -36,6 +40,8 @@ export const changesSchema: z.ZodMiniType<Changes> = z.strictObject({
     z.string().check(z.length(44)),
     z.strictObject({ endpoint: z.nullable(endpointText), keepaliveS: seconds }),
   ),
+  added: z.optional(z.array(z.string().check(z.length(44)))),
+  addresses: z.optional(z.array(z.string().check(z.maxLength(50), z.regex(/^[\da-f.:]+\/\d+$/)))),
 });
 
 export function noChanges(incarnation: string): Changes {

@@ -17,6 +17,8 @@ import { incarnationOf, isOf, UNMADE } from "./incarnation.js";
 import { Journal } from "./journal.js";
 import { Ledger } from "./ledger.js";
 import { Lock } from "./lock.js";
+import { MemberPeers } from "./member-peers.js";
+import type { Members } from "./members.js";
 import { Monitor } from "./monitor.js";
 import { NarrowRoutes } from "./narrow-routes.js";
 import type { Link, Route, Way } from "./network.js";
@@ -50,6 +52,8 @@ export class Device extends EventEmitter<DeviceEvents> implements AsyncDisposabl
   #monitor: Monitor | undefined;
   #state: DeviceState;
   readonly #routes: NarrowRoutes;
+  /** Who is to be among the peers besides those that were found. */
+  readonly #members: MemberPeers;
   #maintaining: Promise<void> | undefined;
   #isWoken = false;
   /** What could not be restored the last time. */
@@ -78,6 +82,11 @@ export class Device extends EventEmitter<DeviceEvents> implements AsyncDisposabl
     });
     this.#routes = new NarrowRoutes({
       name,
+      reader: this.#reader,
+      changer: this.#changer,
+      journal: this.#journal,
+    });
+    this.#members = new MemberPeers({
       reader: this.#reader,
       changer: this.#changer,
       journal: this.#journal,
@@ -194,6 +203,20 @@ export class Device extends EventEmitter<DeviceEvents> implements AsyncDisposabl
     });
   }
 
+  /**
+   * Gives the interface the members of a network: peers besides those that it has, and the own addresses among them.
+   * Those that are no members any more are removed with their sessions. A peer that others added stays as it is.
+   * Kept so until {@link close}.
+   */
+  async setMembers(members: Members, signal?: AbortSignal): Promise<DeviceState> {
+    return await this.#turns.take(signal, async (either) => {
+      this.#members.set(members);
+      const [link, state] = await Promise.all([this.#reader.link(either), this.#reader.state(either)]);
+      this.#state = await this.#members.maintain(link, state, either);
+      return this.#state;
+    });
+  }
+
   /** The interfaces of the host and their addresses. */
   async links(signal?: AbortSignal): Promise<Link[]> {
     return await this.#reader.links(signal);
@@ -260,9 +283,10 @@ export class Device extends EventEmitter<DeviceEvents> implements AsyncDisposabl
     if (this.#journal.changes.isCreated) {
       await deleteInterface(this.name, this.#changer);
       this.#undone.push(`the interface ${this.name} is removed`);
-    } else if (Object.keys(this.#journal.changes.peers).length > 0) {
+    } else {
+      const { peers } = this.#journal.changes;
       const state = await this.#reader.state();
-      for (const command of restorePeers(this.#journal.changes.peers, state)) {
+      for (const command of [...this.#members.undo(link, state), ...restorePeers(peers, state)]) {
         await this.#changer.run(command);
         this.#undone.push(formatCommand(command));
       }
@@ -386,6 +410,7 @@ export class Device extends EventEmitter<DeviceEvents> implements AsyncDisposabl
       await this.#journal.noteFound(this.#state, "keep");
       if (this.#create !== undefined && this.#journal.changes.isCreated)
         await this.#configureNetwork(this.#create, link, signal);
+      this.#state = await this.#members.maintain(link, this.#state, signal);
       await this.#table.maintain(this.#state, signal);
     });
   }

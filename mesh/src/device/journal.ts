@@ -1,6 +1,7 @@
 import { MeshError } from "../errors.js";
 import { type Changes, noChanges, noteFound } from "./changes.js";
 import type { Ledger } from "./ledger.js";
+import { withoutPeers } from "./members.js";
 import type { DeviceState } from "./state.js";
 
 /** What a journal works with. */
@@ -65,7 +66,8 @@ export class Journal {
    * @returns whether time passed over it
    */
   async noteFound(state: DeviceState, by: "write" | "keep"): Promise<boolean> {
-    const { peers, isChanged } = noteFound(this.#changes.peers, state);
+    const found = withoutPeers(state, this.#changes.added ?? []);
+    const { peers, isChanged } = noteFound(this.#changes.peers, found);
     if (!isChanged && !this.#isBehind) return false;
     await this[by]({ peers });
     return true;

@@ -1,10 +1,10 @@
-import { Keypair, type Router } from "sidewire";
+import { type InboundMessage, Keypair, type Router } from "sidewire";
 import type { Pair } from "../pair.js";
 
 /** Opens an address on the connections that all peers share. */
 export type OpenAddress = (
   identity: Keypair,
-  options: { accept: (from: string) => boolean; onMessage: (message: { readonly data: Uint8Array }) => void },
+  options: { accept: (from: string) => boolean; onMessage: (message: InboundMessage) => void },
 ) => Router;
 
 /**
@@ -36,6 +36,17 @@ export class Channel {
       return (await pipe.send(bytes, { signal: sending.signal })) > 0;
     } catch {
       // No broker, or replaced by a later one. The path machine asks again in its time.
+      return false;
+    }
+  }
+
+  /** Sends something that takes the place of nothing else. @returns whether the peer has acknowledged it */
+  async post(bytes: Uint8Array): Promise<boolean> {
+    try {
+      const pipe = await this.#router.pipe(this.#to, { useCache: true });
+      return (await pipe.send(bytes)) > 0;
+    } catch {
+      // No broker, or closed.
       return false;
     }
   }

@@ -37,10 +37,12 @@ export class Signaling {
   }
 
   channel(pair: Pair, onAnnounce: (bytes: Uint8Array) => void): Channel {
-    const openAddress: OpenAddress = (identity, options) =>
-      new Router(identity, { ...this.#common, ...options, over: this.#owner });
-    return new Channel(pair, openAddress, onAnnounce);
+    return new Channel(pair, this.openAddress, onAnnounce);
   }
+
+  /** Opens an address of any kind on the same connections. It is to be started. */
+  readonly openAddress: OpenAddress = (identity, options) =>
+    new Router(identity, { ...this.#common, ...options, over: this.#owner });
 
   brokers(): BrokerInfo[] {
     return this.#owner.stats().brokers.map(({ host, port, state, lastError }) => ({

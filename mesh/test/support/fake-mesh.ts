@@ -1,6 +1,7 @@
 import { EventEmitter } from "node:events";
 import { MeshError } from "../../src/errors.js";
 import type { MeshInfo, PeerInfo, PingAnswer } from "../../src/info.js";
+import type { MembershipReply } from "../../src/membership/requests.js";
 import type { MeshEvents } from "../../src/mesh-options.js";
 
 export const KEY_A = "xTIBA5rboUvnH4htodjb6e697QjLERt1NAB4mZqp8Dg=";
@@ -80,6 +81,10 @@ export class FakeMesh extends EventEmitter<MeshEvents> {
   async ping(publicKey: string): Promise<readonly PingAnswer[]> {
     this.pinged.push(publicKey);
     return this.answers;
+  }
+
+  async membership(): Promise<MembershipReply> {
+    return { did: "done", text: "It is done." };
   }
 
   async close(): Promise<void> {

@@ -1,0 +1,117 @@
+import { formatPrefix, type Prefix } from "../ip/prefix.js";
+import type { Command } from "./command.js";
+import type { InterfaceAddress } from "./create.js";
+import type { Link } from "./network.js";
+import type { DeviceState } from "./state.js";
+
+/** A member of a network that is to be a peer. */
+export interface MemberPeer {
+  /** base64. */
+  readonly publicKey: string;
+  readonly allowedIps: readonly Prefix[];
+}
+
+/** The members of a network, as an interface is to have them. */
+export interface Members {
+  /** The own addresses. */
+  readonly addresses: readonly InterfaceAddress[];
+  readonly peers: readonly MemberPeer[];
+}
+
+/** What of an interface is there because of its members: by public key, and as `ip` takes addresses. */
+export interface AddedMembers {
+  readonly added: readonly string[];
+  readonly addresses: readonly string[];
+}
+
+/** Peers that one command names: a command line is bounded. */
+const PEERS_A_COMMAND = 200;
+
+/**
+ * What is to be done so that an interface has its members.
+ * @param before - what was added earlier
+ * @param isCreated - the interface is ours, and goes with all its addresses
+ * @returns what is written down before the commands and after them
+ */
+export function planMembers(
+  { addresses, peers }: Members,
+  link: Link,
+  state: DeviceState,
+  before: AddedMembers,
+  isCreated: boolean,
+): { readonly during: AddedMembers; readonly after: AddedMembers; readonly commands: readonly Command[] } {
+  const { name } = link;
+  const ours = new Set(before.added);
+  const there = new Map(state.peers.map((peer) => [peer.publicKey, peer]));
+  // One that is there and not ours is the user's, and what its allowed IPs are, is.
+  const others = withoutPeers(state, before.added).peers;
+  const theirs = new Set(others.flatMap(({ allowedIps }) => allowedIps.map(formatPrefix)));
+  const wanted = peers
+    .filter(({ publicKey }) => ours.has(publicKey) || !there.has(publicKey))
+    .map(({ publicKey, allowedIps }) => ({
+      publicKey,
+      allowedIps: allowedIps.filter((one) => !theirs.has(formatPrefix(one))),
+    }));
+  const keys = wanted.map(({ publicKey }) => publicKey);
+  const kept = new Set(keys);
+  const leaving = before.added.filter((key) => !kept.has(key));
+  const changed = wanted.filter(({ publicKey, allowedIps }) => {
+    const shown = there.get(publicKey)?.allowedIps.map(formatPrefix).toSorted().join();
+    return shown !== allowedIps.map(formatPrefix).toSorted().join();
+  });
+  const own = addresses.map(({ address, prefix }) => `${address}/${prefix.bits}`);
+  const shown = new Set(link.addresses.map(({ address, bits }) => `${address}/${bits}`));
+  const taken = before.addresses.filter((one) => !own.includes(one) && shown.has(one));
+  const given = own.filter((one) => !shown.has(one));
+  const words = [
+    ...leaving.filter((key) => there.has(key)).map((key) => ["peer", key, "remove"]),
+    ...changed.map(({ publicKey, allowedIps }) => [
+      ...["peer", publicKey, "allowed-ips", allowedIps.map(formatPrefix).join(",")],
+    ]),
+  ];
+  const commands = [
+    ...inParts(words).map((part): Command => ({ program: "wg", args: ["set", name, ...part.flat()] })),
+    ...taken.map((one) => ipAddress("del", one, name)),
+    ...given.map((one) => ipAddress("replace", one, name)),
+  ];
+  const addedAddresses = isCreated
+    ? before.addresses
+    : [...before.addresses.filter((one) => own.includes(one)), ...given];
+  const after = { added: keys, addresses: [...new Set(addedAddresses)] };
+  return {
+    commands,
+    after,
+    during: {
+      added: [...new Set([...before.added, ...keys])],
+      addresses: [...new Set([...before.addresses, ...after.addresses])],
+    },
+  };
+}
+
+/** The commands that take away what was added. */
+export function undoMembers(link: Link, state: DeviceState, { added, addresses }: AddedMembers): Command[] {
+  const there = new Set(state.peers.map(({ publicKey }) => publicKey));
+  const shown = new Set(link.addresses.map(({ address, bits }) => `${address}/${bits}`));
+  const words = added.filter((key) => there.has(key)).map((key) => ["peer", key, "remove"]);
+  return [
+    ...inParts(words).map((part): Command => ({ program: "wg", args: ["set", link.name, ...part.flat()] })),
+    ...addresses.filter((one) => shown.has(one)).map((one) => ipAddress("del", one, link.name)),
+  ];
+}
+
+/** What WireGuard shows, without some peers. */
+export function withoutPeers(state: DeviceState, keys: readonly string[]): DeviceState {
+  if (keys.length === 0) return state;
+  const left = new Set(keys);
+  return { ...state, peers: state.peers.filter(({ publicKey }) => !left.has(publicKey)) };
+}
+
+function ipAddress(verb: "del" | "replace", address: string, name: string): Command {
+  return { program: "ip", args: ["addr", verb, address, "dev", name] };
+}
+
+function inParts<T>(all: readonly T[]): T[][] {
+  return Array.from({ length: Math.ceil(all.length / PEERS_A_COMMAND) }, (_, i) =>
+    all.slice(i * PEERS_A_COMMAND, (i + 1) * PEERS_A_COMMAND),
+  );
+}

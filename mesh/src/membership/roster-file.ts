@@ -1,0 +1,150 @@
+import { rename } from "node:fs/promises";
+import { join } from "node:path";
+import * as z from "zod/mini";
+import { check } from "../check.js";
+import { readBounded, writeDurably } from "../durable-file.js";
+import { isName } from "../roster/member-name.js";
+import { Roster } from "../roster/roster.js";
+import { SigningKey } from "../roster/signing-key.js";
+
+/** The largest file that is read, bytes: every statement that a network can have, and more. */
+const MAX_BYTES = 32 << 20;
+
+/** Open invitations of one host. */
+export const MAX_INVITES = 16;
+/** Newcomers of one invitation, and those that wait. */
+export const MAX_USES = 1000;
+
+const base64 = z.string().check(z.maxLength(2000), z.regex(/^[A-Za-z\d+/]*={0,2}$/));
+const whole = z.int().check(z.minimum(0));
+const newcomer = z.strictObject({
+  publicKey: z.string().check(z.length(44)),
+  name: z.string().check(z.refine(isName)),
+  signer: z.string().check(z.length(44)),
+});
+
+const schema = z.strictObject({
+  version: z.literal(1),
+  seed: z.string().check(z.length(44)),
+  statements: z.array(base64).check(z.maxLength(20_000)),
+  invites: z
+    .array(
+      z.strictObject({
+        secret: z.string().check(z.length(24)),
+        expires: whole,
+        uses: whole,
+        approve: z.boolean(),
+        joined: z.array(z.string().check(z.length(44))).check(z.maxLength(MAX_USES)),
+      }),
+    )
+    .check(z.maxLength(MAX_INVITES)),
+  waiting: z.array(newcomer).check(z.maxLength(MAX_USES)),
+});
+
+/** A newcomer that waits for its approval. Keys are base64. */
+export interface Newcomer {
+  readonly publicKey: string;
+  readonly name: string;
+  readonly signer: string;
+}
+
+/** An invitation that is open. */
+export interface Invite {
+  /** 16 bytes, base64. */
+  readonly secret: string;
+  /** Unix ms. */
+  readonly expires: number;
+  /** How many may join by it. */
+  readonly uses: number;
+  /** Each waits until an admin approves it. */
+  readonly approve: boolean;
+  /** WireGuard keys of those who did, base64. */
+  readonly joined: readonly string[];
+}
+
+/** What a host knows of its network, in one file that its owner alone can read. */
+export class RosterFile {
+  /** The key that this host signs by; others know it, so it stays. */
+  readonly key: SigningKey;
+  /** Undefined while this host is in no network. */
+  roster: Roster | undefined;
+  invites: readonly Invite[];
+  waiting: readonly Newcomer[];
+  /** Why a file that was there was set aside, in a sentence. */
+  readonly trouble: string | undefined;
+  readonly #path: string;
+  #writing: Promise<void> = Promise.resolve();
+  #isWaiting = false;
+
+  private constructor(path: string, kept: z.infer<typeof schema> | undefined, trouble: string | undefined) {
+    this.#path = path;
+    this.key = new SigningKey(kept && new Uint8Array(Buffer.from(kept.seed, "base64")));
+    this.invites = kept?.invites ?? [];
+    this.waiting = kept?.waiting ?? [];
+    this.roster = kept && rosterOf(kept.statements);
+    this.trouble = trouble;
+  }
+
+  /**
+   * Reads what is known. A file that is damaged is set aside.
+   * @throws {@link MeshError} `FILE` when it cannot be read at all
+   */
+  static async open(folder: string, name: string): Promise<RosterFile> {
+    const path = join(folder, `${name}.roster`);
+    const text = await readBounded(path, MAX_BYTES);
+    if (text === undefined) return new RosterFile(path, undefined, undefined);
+    const { kept, problem } = parse(text);
+    if (kept !== undefined) return new RosterFile(path, kept, undefined);
+    const aside = `${path}.damaged`;
+    await rename(path, aside);
+    return new RosterFile(
+      path,
+      undefined,
+      `${path} is damaged (${problem}), and was moved to ${aside}: this host is in no network any more. ` +
+        "Put a good copy in its place, or join again with a new token",
+    );
+  }
+
+  /** Resolves when the file holds what is known now. Calls while one is being written share the next. */
+  async save(): Promise<void> {
+    if (!this.#isWaiting) {
+      this.#isWaiting = true;
+      const write = async (): Promise<void> => {
+        this.#isWaiting = false;
+        await this.#write();
+      };
+      this.#writing = this.#writing.then(write, write);
+    }
+    await this.#writing;
+  }
+
+  async #write(): Promise<void> {
+    const { key, invites, waiting, roster } = this;
+    const statements = roster?.taken.map(({ bytes }) => Buffer.from(bytes).toString("base64")) ?? [];
+    const seed = Buffer.from(key.seed).toString("base64");
+    await writeDurably(this.#path, `${JSON.stringify({ version: 1, seed, statements, invites, waiting })}\n`);
+  }
+}
+
+function parse(text: string): { readonly kept?: z.infer<typeof schema>; readonly problem?: string } {
+  let json: unknown;
+  try {
+    json = JSON.parse(text);
+  } catch {
+    return { problem: "it is not JSON" };
+  }
+  const checked = check(schema, json);
+  if (checked.problem !== undefined) return { problem: checked.problem };
+  const { statements } = checked.value;
+  if (statements.length > 0 && rosterOf(statements) === undefined)
+    return { problem: "its first statement founds no network" };
+  return { kept: checked.value };
+}
+
+/** Their signatures were looked at before they were written. */
+function rosterOf([founding, ...rest]: readonly string[]): Roster | undefined {
+  if (founding === undefined) return undefined;
+  const roster = Roster.from(new Uint8Array(Buffer.from(founding, "base64")));
+  for (const one of rest) roster?.add(new Uint8Array(Buffer.from(one, "base64")), true);
+  return roster;
+}

@@ -1,0 +1,51 @@
+import type { Entry } from "./roster.js";
+
+/**
+ * Up to which of its statements each admin counts, by its signing key in base64: infinity for one that is an admin now.
+ *
+ * An admin's rank is its place in the order in which admins were made; the founder is the first. Removals decide so:
+ * those of higher ranks come first, then those of lower ranks. So when two remove each other, the one of the higher
+ * rank stays. What somebody said after the last statement that its removal leaves valid counts for nothing, and so does
+ * the rank that it gave others then. When all would be removed, the one that was removed last stays.
+ * @param entries - in the order of the roster
+ */
+export function authorityOf(founder: string, entries: readonly Entry[]): Map<string, number> {
+  const ranks = ranksOf(founder, entries);
+  const rankOf = new Map(ranks.map((admin, rank) => [admin, rank]));
+  const removals = entries.filter(({ statement }) => statement.kind === "remove-admin");
+  const limits = new Map<string, number>([[founder, Number.POSITIVE_INFINITY]]);
+  const counts = ({ admin, statement }: Entry): boolean => statement.counter <= (limits.get(admin) ?? 0);
+  const isMade = (admin: string): boolean =>
+    admin === founder ||
+    entries.some((entry) => entry.statement.kind === "admin" && entry.subject === admin && counts(entry));
+  const limit = (admin: string, by: (removal: Entry) => boolean): void => {
+    for (const removal of removals) {
+      if (removal.subject !== admin || !by(removal) || !counts(removal)) continue;
+      limits.set(admin, Math.min(limits.get(admin) ?? 0, removal.statement.fields.last ?? 0));
+    }
+  };
+  const rank = (admin: string): number => rankOf.get(admin) ?? Number.POSITIVE_INFINITY;
+  for (const admin of ranks) {
+    limits.set(admin, isMade(admin) ? Number.POSITIVE_INFINITY : 0);
+    limit(admin, (removal) => rank(removal.admin) < rank(admin));
+  }
+  const byRank = removals.toSorted((one, other) => rank(one.admin) - rank(other.admin));
+  for (const removal of byRank) {
+    if (rank(removal.admin) < rank(removal.subject)) continue;
+    limit(removal.subject, (one) => one === removal);
+  }
+  for (const admin of ranks) if (!isMade(admin)) limits.set(admin, 0);
+  if (![...limits.values()].includes(Number.POSITIVE_INFINITY)) {
+    const last = removals.findLast(({ subject }) => (limits.get(subject) ?? 0) > 0);
+    limits.set(last?.subject ?? founder, Number.POSITIVE_INFINITY);
+  }
+  return limits;
+}
+
+/** Who was ever made an admin, in the order of it: whoever makes one comes before it. */
+function ranksOf(founder: string, entries: readonly Entry[]): string[] {
+  const ranks = new Set([founder]);
+  for (const { statement, admin, subject } of entries)
+    if (statement.kind === "admin" && ranks.has(admin)) ranks.add(subject);
+  return [...ranks];
+}

@@ -1,0 +1,209 @@
+import { createHash } from "node:crypto";
+import type { AddressBytes } from "../ip/address.js";
+import type { Prefix } from "../ip/prefix.js";
+import { KEY_BYTES } from "../wireguard-key.js";
+import { isName } from "./member-name.js";
+import { isSignedBy, SIGNATURE_BYTES, SIGNING_KEY_BYTES, type SigningKey } from "./signing-key.js";
+
+/**
+ * What an admin says: it founds the network; somebody is a member, with these fields; a member is removed for good; a
+ * member's signing key is an admin's; an admin is one no more.
+ */
+export const STATEMENT_KINDS = ["found", "member", "remove", "admin", "remove-admin"] as const;
+
+export type StatementKind = (typeof STATEMENT_KINDS)[number];
+
+/** One statement of an admin. Keys and hashes are raw bytes. */
+export interface Statement {
+  readonly kind: StatementKind;
+  /** 16 bytes; zeros in the founding statement, whose hash it is. */
+  readonly network: Uint8Array;
+  /** The signing key that it is signed by; 32 bytes. */
+  readonly admin: Uint8Array;
+  /** 1, 2, 3 … for each admin. */
+  readonly counter: number;
+  /** The hash of the admin's statement before this one; zeros at the first; 32 bytes. */
+  readonly previous: Uint8Array;
+  /** More than that of any statement that the admin knew (Lamport's clock). */
+  readonly lamport: number;
+  /** Unix ms, by the admin's clock: to be shown, and for nothing else. */
+  readonly time: number;
+  /** The WireGuard key of the member, or the signing key of the admin, that it is about; 32 bytes. */
+  readonly subject: Uint8Array;
+  readonly fields: Fields;
+}
+
+/** What is said of the subject. */
+export interface Fields {
+  /** Of the member; of the network in a founding statement. */
+  readonly name?: string | undefined;
+  /** The member's IPv4 address in the overlay, 4 bytes. */
+  readonly address?: AddressBytes | undefined;
+  /** Of the network, in a founding statement: members get IPv4 addresses of it. */
+  readonly prefix?: Prefix | undefined;
+  /** The key that the member signs by, once it is an admin; 32 bytes. */
+  readonly signer?: Uint8Array | undefined;
+  /** The last statement of a removed admin that counts. */
+  readonly last?: number | undefined;
+}
+
+/** The longest statement: it fits a datagram with all that is around it. */
+export const MAX_STATEMENT_BYTES = 900;
+export const NETWORK_ID_BYTES = 16;
+export const HASH_BYTES = 32;
+
+/** Statements of one admin; what it would write beyond is refused. */
+export const MAX_COUNTER = 4096;
+export const MAX_LAMPORT: number = Number.MAX_SAFE_INTEGER;
+
+/**
+ * ```text
+ * 0    version, 1
+ * 1    kind, 1: place in STATEMENT_KINDS
+ * 2    network, 16
+ * 18   admin, 32
+ * 50   counter, 4              all numbers big-endian
+ * 54   hash of the one before, 32
+ * 86   Lamport time, 8
+ * 94   time, 8
+ * 102  subject, 32
+ * 134  records: type 1, length 1, value; in the order of their types, each once
+ *      signature, 64, of "sidewire-mesh roster 1" and all before
+ * ```
+ * Records of unknown types are skipped, and kept: later versions say more in them.
+ */
+const VERSION = 1;
+const HEAD_BYTES = 134;
+const CONTEXT: Buffer = Buffer.from("sidewire-mesh roster 1");
+
+const RecordType = { Name: 1, Address: 2, Prefix: 3, Signer: 4, Last: 5 } as const;
+
+/** Writes and signs. */
+export function writeStatement(statement: Statement, key: SigningKey): Uint8Array {
+  const head = Buffer.alloc(HEAD_BYTES);
+  head[0] = VERSION;
+  head[1] = STATEMENT_KINDS.indexOf(statement.kind);
+  head.set(statement.network, 2);
+  head.set(statement.admin, 18);
+  head.writeUInt32BE(statement.counter, 50);
+  head.set(statement.previous, 54);
+  head.writeBigUInt64BE(BigInt(statement.lamport), 86);
+  head.writeBigUInt64BE(BigInt(statement.time), 94);
+  head.set(statement.subject, 102);
+  const body = Buffer.concat([head, ...records(statement.fields)]);
+  return new Uint8Array(Buffer.concat([body, key.sign(Buffer.concat([CONTEXT, body]))]));
+}
+
+/**
+ * Reads a statement; its signature is not looked at, see {@link isGenuine}.
+ * @returns undefined for what is none, or none that can hold
+ */
+export function readStatement(bytes: Uint8Array): Statement | undefined {
+  const end = bytes.length - SIGNATURE_BYTES;
+  if (end < HEAD_BYTES || bytes.length > MAX_STATEMENT_BYTES || bytes[0] !== VERSION) return undefined;
+  const view = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  const kind = STATEMENT_KINDS[view[1] ?? 0xff];
+  const fields = fieldsOf(view.subarray(HEAD_BYTES, end));
+  const [lamport, time] = [view.readBigUInt64BE(86), view.readBigUInt64BE(94)];
+  if (kind === undefined || fields === undefined) return undefined;
+  if (lamport > MAX_LAMPORT || time > Number.MAX_SAFE_INTEGER) return undefined;
+  const statement: Statement = {
+    kind,
+    network: new Uint8Array(view.subarray(2, 18)),
+    admin: new Uint8Array(view.subarray(18, 50)),
+    counter: view.readUInt32BE(50),
+    previous: new Uint8Array(view.subarray(54, 86)),
+    lamport: Number(lamport),
+    time: Number(time),
+    subject: new Uint8Array(view.subarray(102, HEAD_BYTES)),
+    fields,
+  };
+  return holds(statement) ? statement : undefined;
+}
+
+/** Whether it is signed by the admin that it names. */
+export function isGenuine(bytes: Uint8Array): boolean {
+  const end = bytes.length - SIGNATURE_BYTES;
+  const admin = bytes.subarray(18, 18 + SIGNING_KEY_BYTES);
+  return isSignedBy(admin, Buffer.concat([CONTEXT, bytes.subarray(0, end)]), bytes.subarray(end));
+}
+
+/** The SHA-256 of a whole statement. */
+export function hashOf(bytes: Uint8Array): Uint8Array {
+  return new Uint8Array(createHash("sha256").update(bytes).digest());
+}
+
+/** The id of the network that a statement founds. */
+export function networkIdOf(founding: Uint8Array): Uint8Array {
+  return hashOf(founding).subarray(0, NETWORK_ID_BYTES);
+}
+
+/** What a statement of its kind has to have, whoever knows what else. */
+function holds({ kind, counter, previous, network, lamport, fields }: Statement): boolean {
+  const isFirst = counter === 1;
+  const isZero = (bytes: Uint8Array): boolean => bytes.every((byte) => byte === 0);
+  if (counter < 1 || counter > MAX_COUNTER || lamport < 1 || isZero(previous) !== isFirst) return false;
+  if ((kind === "found") !== isZero(network)) return false;
+  if (kind === "found") return isFirst && fields.name !== undefined;
+  if (kind === "member") return fields.name !== undefined && fields.signer !== undefined;
+  return kind !== "remove-admin" || fields.last !== undefined;
+}
+
+function records({ name, address, prefix, signer, last }: Fields): Buffer[] {
+  const record = (type: number, value: Uint8Array): Buffer =>
+    Buffer.concat([Uint8Array.of(type, value.length), value]);
+  return [
+    ...(name === undefined ? [] : [record(RecordType.Name, Buffer.from(name))]),
+    ...(address === undefined ? [] : [record(RecordType.Address, address)]),
+    ...(prefix === undefined
+      ? []
+      : [record(RecordType.Prefix, Uint8Array.of(prefix.bits, ...prefix.address))]),
+    ...(signer === undefined ? [] : [record(RecordType.Signer, signer)]),
+    ...(last === undefined ? [] : [record(RecordType.Last, Uint8Array.of(last >> 8, last))]),
+  ];
+}
+
+function fieldsOf(view: Buffer): Fields | undefined {
+  let fields: Fields = {};
+  let at = 0;
+  let before = 0;
+  while (at < view.length) {
+    const [type = 0, length = 0] = [view[at], view[at + 1]];
+    const value = new Uint8Array(view.subarray(at + 2, at + 2 + length));
+    // In order and each once: there is one spelling alone.
+    if (type <= before || at + 2 > view.length || value.length !== length) return undefined;
+    const field = fieldOf(type, value);
+    if (field === undefined) return undefined;
+    fields = { ...fields, ...field };
+    before = type;
+    at += 2 + length;
+  }
+  return fields;
+}
+
+function fieldOf(type: number, value: Uint8Array): Fields | undefined {
+  switch (type) {
+    case RecordType.Name: {
+      const name = Buffer.from(value).toString("latin1");
+      return isName(name) ? { name } : undefined;
+    }
+    case RecordType.Address:
+      return value.length === 4 ? { address: value } : undefined;
+    case RecordType.Prefix: {
+      const [bits = 0] = value;
+      const address = value.subarray(1);
+      const isMasked = address.every((byte, i) => (byte & (0xff >> Math.max(0, bits - 8 * i))) === 0);
+      return address.length === 4 && bits >= 8 && bits <= 30 && isMasked
+        ? { prefix: { address, bits } }
+        : undefined;
+    }
+    case RecordType.Signer:
+      return value.length === KEY_BYTES ? { signer: value } : undefined;
+    case RecordType.Last: {
+      const [high = 0, low = 0] = value;
+      return value.length === 2 ? { last: high * 256 + low } : undefined;
+    }
+    default:
+      return {};
+  }
+}
