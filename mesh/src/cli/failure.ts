@@ -25,7 +25,7 @@ export class InputFileError extends Error {
 /** What the caller can only mend in what he asked for. */
 const WRONG_USE: ReadonlySet<string> = new Set<MeshErrorCode>([
   ...(["INVALID_KEY", "LOW_ORDER_KEY", "OWN_KEY", "INVALID_OPTION", "CONFLICT"] as const),
-  ...(["NO_INTERFACE", "NO_PEER", "UNSUPPORTED"] as const),
+  ...(["NO_INTERFACE", "NO_PEER", "NO_MEMBER", "UNSUPPORTED"] as const),
 ]);
 
 /** Reasons of the system in words. */

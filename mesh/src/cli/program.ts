@@ -266,16 +266,8 @@ function describeMembership(program: Command, choose: (action: Action) => void):
       choose(async (context) => (await import("./members.js")).members(context, name));
     });
 
-  const changes = [
-    ["approve", "let somebody in who waits"],
-    ["remove", "remove a member for good: its key never comes back"],
-    ["promote", "make a member an admin"],
-    ["demote", "make an admin a member as others"],
-  ] as const;
-  for (const [verb, description] of changes)
-    program
-      .command(verb)
-      .description(description)
+  const changing = (command: Command, verb: "approve" | "remove" | "promote" | "demote"): Command =>
+    command
       .argument("<name>", "the member's name, its key or the beginning of it", notEmpty)
       .option("-i, --interface <name>", "not needed where there is one daemon", notEmpty)
       .addHelpText("after", example(`sudo sidewire-mesh ${verb} web`))
@@ -284,6 +276,10 @@ function describeMembership(program: Command, choose: (action: Action) => void):
           (await import("./members.js")).change(context, options, { do: verb, name }),
         );
       });
+  changing(program.command("approve"), "approve").description("let somebody in who waits");
+  changing(program.command("remove"), "remove").description("remove a member for good, by its key");
+  changing(program.command("promote"), "promote").description("make a member an admin");
+  changing(program.command("demote"), "demote").description("make an admin a member as others");
 
   program
     .command("rename")
