@@ -386,8 +386,8 @@ export class Mesh extends EventEmitter<MeshEvents> implements AsyncDisposable {
     this.#addresses.close();
     this.#sleepWatch.stop();
     this.#telling.close();
-    this.#relaying.close();
     this.#membership.close();
+    await this.#relaying.close();
     for (const peer of this.#peers.values()) peer.close();
     this.#prober.close();
     await this.#looks.close();

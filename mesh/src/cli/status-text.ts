@@ -1,8 +1,8 @@
 import type pc from "picocolors";
-import type { MeshInfo, PeerInfo, PortMappingInfo } from "../info.js";
+import type { MeshInfo, PeerInfo, PortMappingInfo, RelaySession } from "../info.js";
 import { bytes, milliseconds, peerName, printable, span, wrapped } from "./printable.js";
 import { table } from "./table.js";
-import { brokersInWords, NATS, PATHS, PROTOCOLS } from "./words.js";
+import { brokersInWords, NATS, nameOf, PROTOCOLS, pathInWords } from "./words.js";
 
 export interface Look {
   /** Unix ms. */
@@ -12,14 +12,14 @@ export interface Look {
   readonly paint: ReturnType<typeof pc.createColors>;
 }
 
-type Column = readonly [title: string, cell: (peer: PeerInfo, now: number) => string];
+type Column = readonly [title: string, cell: (peer: PeerInfo, now: number, all: MeshInfo["peers"]) => string];
 
 const NONE = "-";
 
 const FIRST: readonly Column[] = [
   ["peer", (peer) => peerName(peer)],
   ["state", ({ state }) => state],
-  ["path", ({ path }) => (path === undefined ? "none" : PATHS[path.kind])],
+  ["path", ({ path }, _now, all) => (path === undefined ? "none" : pathInWords(path, all))],
   ["endpoint", ({ path }) => (path === undefined ? NONE : printable(path.endpoint))],
   [">round trip", ({ path }) => (path?.roundTripMs === undefined ? NONE : milliseconds(path.roundTripMs))],
 ];
@@ -47,7 +47,7 @@ function head({ interface: name, publicKey, listenPort, since }: MeshInfo, { now
 function peers(all: MeshInfo["peers"], { now, columns = Number.POSITIVE_INFINITY, paint }: Look): string {
   if (all.length === 0) return "No peers: add one with wg set, or to the configuration.";
   const rows = (of: readonly Column[]): string[][] =>
-    all.map((peer) => of.map(([, cell]) => cell(peer, now)));
+    all.map((peer) => of.map(([, cell]) => cell(peer, now, all)));
   const made = (of: readonly Column[]): string[] =>
     table(
       of.map(([title]) => title),
@@ -90,7 +90,10 @@ function coloured(line: string, { state }: PeerInfo, paint: Look["paint"]): stri
   return line.replace(/(?<=\s)(?:direct|relayed|probing|unmet|lost)(?=\s)/, (word) => colour[state](word));
 }
 
-function foot({ nat, candidates, portMappings, brokers }: MeshInfo, { now, columns, paint }: Look): string {
+function foot(
+  { nat, candidates, portMappings, brokers, peers, relaying }: MeshInfo,
+  { now, columns, paint }: Look,
+): string {
   const item = (title: string, text: string): string => {
     const lines = wrapped(`${title}  ${text}`, columns, " ".repeat(title.length + 2));
     return paint.dim(title) + lines.slice(title.length);
@@ -109,7 +112,20 @@ function foot({ nat, candidates, portMappings, brokers }: MeshInfo, { now, colum
     item("candidates", own || "none yet"),
     item("brokers   ", brokersInWords(brokers)),
     ...failed,
+    ...(relaying === undefined ? [] : [item("relaying  ", relayingInWords(relaying, peers, now))]),
   ].join("\n");
+}
+
+/** What passes between others by way of this host. */
+function relayingInWords(sessions: readonly RelaySession[], all: MeshInfo["peers"], now: number): string {
+  const open = sessions.filter(({ isOpen }) => isOpen);
+  if (open.length === 0) return "for nobody now";
+  return open
+    .map(({ peers: [one, other], bytes: passed, dropped, since }) => {
+      const lost = dropped === 0 ? "" : `, ${dropped} packets too many`;
+      return `${nameOf(one, all)} and ${nameOf(other, all)}: ${bytes(passed)} in ${span(now - since)}${lost}`;
+    })
+    .join("; ");
 }
 
 /** What a router gave. What it said itself may be anything. */

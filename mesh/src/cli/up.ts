@@ -11,7 +11,7 @@ import { aborted } from "./interrupt.js";
 import { Notifier } from "./notify.js";
 import { clockTime, count, milliseconds, peerName, printable } from "./printable.js";
 import { settingsOf, type UpOptions } from "./up-settings.js";
-import { PATHS } from "./words.js";
+import { pathInWords } from "./words.js";
 
 /** What is used of a mesh. */
 export interface UsedMesh extends Pick<Mesh, "info" | "ping" | "membership" | "close" | "putBack"> {
@@ -184,7 +184,7 @@ class Report {
       path === undefined
         ? [printable(reason)]
         : [
-            PATHS[path.kind],
+            pathInWords(path, this.#mesh.info().peers),
             printable(path.endpoint),
             ...(path.roundTripMs === undefined ? [] : [milliseconds(path.roundTripMs)]),
           ];

@@ -1,5 +1,6 @@
-import type { MeshInfo, NatVerdict, PathKind } from "../info.js";
+import type { MeshInfo, NatVerdict, PathInfo, PathKind, PeerInfo } from "../info.js";
 import type { MappingProtocol } from "../port-mapping/mapper.js";
+import { peerName } from "./printable.js";
 
 /** A path in words, as people know it. */
 export const PATHS: Readonly<Record<PathKind, string>> = {
@@ -15,6 +16,24 @@ export const PROTOCOLS: Readonly<Record<MappingProtocol, string>> = {
   "nat-pmp": "NAT-PMP",
   "upnp-igd": "UPnP",
 };
+
+/** The longest name of a relay that is shown in a row of others. */
+const MAX_RELAY_NAME = 12;
+
+/** A path in words, with the relay that it goes through. */
+export function pathInWords(
+  { kind, relay }: Pick<PathInfo, "kind" | "relay">,
+  all: readonly PeerInfo[],
+): string {
+  if (relay === undefined) return PATHS[kind];
+  const name = nameOf(relay, all);
+  return `${PATHS[kind]} by ${name.length > MAX_RELAY_NAME ? `${name.slice(0, MAX_RELAY_NAME - 1)}…` : name}`;
+}
+
+/** What a peer is called, by its public key. */
+export function nameOf(publicKey: string, all: readonly PeerInfo[]): string {
+  return peerName(all.find((peer) => peer.publicKey === publicKey) ?? { publicKey });
+}
 
 /** What the NAT is like, in a sentence. */
 export const NATS: Readonly<Record<NatVerdict, string>> = {

@@ -20,6 +20,9 @@ export const REQUESTS = { perSecond: 1, burst: 16 } as const;
 /** A request that came before the relay had a direct path to both is remembered so long, ms. */
 export const REMEMBERED_MS = 5_000;
 
+/** So long the end waits for those who are told of it, ms: a word that was lost is said again after 250 ms. */
+export const FAREWELL_MS = 500;
+
 /** A relay that was asked for the same pair is not asked again before, ms. */
 export const ASK_GAP_MS = 1_500;
 /** A relay that refused is not asked again for the same pair before, ms … */

@@ -48,6 +48,8 @@ export class RelayClient {
   /** Of each peer, the last one last. */
   readonly #places = new Map<string, Place[]>();
 
+  #isClosed = false;
+
   constructor(means: RelayClientMeans) {
     this.#means = means;
   }
@@ -61,6 +63,7 @@ export class RelayClient {
 
   /** A way to a peer is wanted: none works, or the one in use is in doubt. */
   want(peer: string): void {
+    if (this.#isClosed) return;
     this.#wanting.add(peer);
     this.#ask(peer, performance.now());
   }
@@ -100,7 +103,7 @@ export class RelayClient {
     { peer, id, endpoint }: Extract<RelayMessage, { type: "allocated" }>,
   ): Promise<void> {
     const { peers, tell } = this.#means;
-    if (!peers.has(peer) || peer === relay || !this.#isOf(relay, endpoint)) return;
+    if (this.#isClosed || !peers.has(peer) || peer === relay || !this.#isOf(relay, endpoint)) return;
     const places = (this.#places.get(peer) ?? []).filter((place) => place.relay !== relay);
     const path = formatEndpoint(endpoint);
     const before = this.#places.get(peer)?.find((place) => place.relay === relay);
@@ -124,16 +127,19 @@ export class RelayClient {
     this.#withdraw((place, of) => of === peer && place.relay === relay && place.id === id);
   }
 
-  /** Gives up all places, and tells the relays. */
-  close(): void {
+  /** Gives up all places, and tells the relays. Resolves when they know, or cannot be told. */
+  async close(): Promise<void> {
     const { peers, tell } = this.#means;
-    for (const [peer, places] of this.#places)
-      for (const { relay, id } of places) {
-        const path = directPathOf(peers.get(relay));
-        if (path !== undefined) void tell(relay, path, encodeRelayMessage({ type: "released", peer, id }));
-      }
+    this.#isClosed = true;
+    const all = [...this.#places].flatMap(([peer, places]) => places.map((place) => ({ peer, ...place })));
     this.#places.clear();
     this.#wanting.clear();
+    await Promise.all(
+      all.map(async ({ relay, peer, id }) => {
+        const path = directPathOf(peers.get(relay));
+        if (path !== undefined) await tell(relay, path, encodeRelayMessage({ type: "released", peer, id }));
+      }),
+    );
   }
 
   #askForAll(): void {

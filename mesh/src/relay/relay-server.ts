@@ -14,7 +14,7 @@ import {
   REQUESTS,
   SWEEP_MS,
 } from "./limits.js";
-import { encodeRelayMessage, type Refusal } from "./message.js";
+import { encodeRelayMessage, type Refusal, type RelayMessage } from "./message.js";
 import { directPathOf, type RelayPeer, type Tell } from "./relay-peer.js";
 
 /** What a relay works with. */
@@ -83,7 +83,7 @@ export class RelayServer {
     const address = this.#addressFor(from, to);
     if (typeof address !== "string") {
       if (address.refusal === "no-path") this.#remember(from, to);
-      this.#tell(from, { type: "refused", peer: to, reason: address.refusal });
+      void this.#tell(from, { type: "refused", peer: to, reason: address.refusal });
       return;
     }
     const pair = pairOf(from, to);
@@ -91,12 +91,12 @@ export class RelayServer {
     this.#early.delete(name);
     const session = this.#sessions.get(name) ?? (await this.#open(name, pair, address));
     if (session === undefined) {
-      this.#tell(from, { type: "refused", peer: to, reason: "failed" });
+      void this.#tell(from, { type: "refused", peer: to, reason: "failed" });
       return;
     }
     const { id, endpoint } = session.forwarder;
-    this.#tell(from, { type: "allocated", peer: to, id, endpoint });
-    this.#tell(to, { type: "allocated", peer: from, id, endpoint });
+    void this.#tell(from, { type: "allocated", peer: to, id, endpoint });
+    void this.#tell(to, { type: "allocated", peer: from, id, endpoint });
   }
 
   /**
@@ -118,7 +118,7 @@ export class RelayServer {
   release(from: string, to: string, id: bigint): void {
     for (const [name, session] of this.#sessions) {
       if (session.forwarder.id === id && session.pair.includes(from) && session.pair.includes(to))
-        this.#end(name, session, from);
+        void this.#end(name, session, from);
     }
   }
 
@@ -130,7 +130,7 @@ export class RelayServer {
       return;
     }
     const ofPeer = [...this.#sessions].filter(([, { pair }]) => pair.includes(peer));
-    for (const [name, session] of ofPeer) this.#end(name, session);
+    for (const [name, session] of ofPeer) void this.#end(name, session);
   }
 
   /** Sends an answer by the place that it belongs to. @returns undefined when it belongs to none */
@@ -141,10 +141,10 @@ export class RelayServer {
     return session !== undefined;
   }
 
-  /** Gives up all places, and tells everybody. */
-  close(): void {
+  /** Gives up all places, and tells everybody. Resolves when they know, or cannot be told. */
+  async close(): Promise<void> {
     this.#isClosed = true;
-    for (const [name, session] of this.#sessions) this.#end(name, session);
+    await Promise.all([...this.#sessions].map(([name, session]) => this.#end(name, session)));
   }
 
   #remember(from: string, to: string): void {
@@ -215,12 +215,12 @@ export class RelayServer {
     for (const [name, session] of this.#sessions) {
       const { forwarder, openedAt } = session;
       const isUnbound = !forwarder.isOpen && now - openedAt >= BIND_MS;
-      if (isUnbound || now - forwarder.activeAt >= IDLE_MS) this.#end(name, session);
+      if (isUnbound || now - forwarder.activeAt >= IDLE_MS) void this.#end(name, session);
     }
   }
 
   /** @param except - who knows already */
-  #end(name: string, { pair, forwarder }: Session, except?: string): void {
+  async #end(name: string, { pair, forwarder }: Session, except?: string): Promise<void> {
     this.#sessions.delete(name);
     if (this.#sessions.size === 0) {
       clearInterval(this.#sweeping);
@@ -228,17 +228,19 @@ export class RelayServer {
     }
     forwarder.close();
     const [one, other] = pair;
-    for (const [to, peer] of [
-      [one, other],
-      [other, one],
-    ] as const)
-      if (to !== except) this.#tell(to, { type: "released", peer, id: forwarder.id });
+    const told = [
+      { to: one, peer: other },
+      { to: other, peer: one },
+    ].filter(({ to }) => to !== except);
+    await Promise.all(
+      told.map(({ to, peer }) => this.#tell(to, { type: "released", peer, id: forwarder.id })),
+    );
   }
 
-  #tell(to: string, message: Parameters<typeof encodeRelayMessage>[0]): void {
+  async #tell(to: string, message: RelayMessage): Promise<void> {
     const { machine } = this.#means.peers.get(to) ?? {};
     const path = machine?.snapshot(performance.now()).path?.name;
-    if (path !== undefined) void this.#means.tell(to, path, encodeRelayMessage(message));
+    if (path !== undefined) await this.#means.tell(to, path, encodeRelayMessage(message));
   }
 }
 

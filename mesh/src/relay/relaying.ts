@@ -1,4 +1,6 @@
+import { setTimeout as delay } from "node:timers/promises";
 import type { Endpoint } from "../ip/endpoint.js";
+import { FAREWELL_MS } from "./limits.js";
 import { decodeRelayMessage } from "./message.js";
 import { RelayClient, type RelayClientMeans } from "./relay-client.js";
 import { RelayServer, type RelayServerMeans } from "./relay-server.js";
@@ -46,8 +48,12 @@ export class Relaying {
     this.server.peerChanged(peer);
   }
 
-  close(): void {
-    this.client.close();
-    this.server.close();
+  /** Gives everything up. Resolves when everybody knows, or after a short while. */
+  async close(): Promise<void> {
+    const all = Promise.all([this.client.close(), this.server.close()]);
+    const over = new AbortController();
+    const patience = delay(FAREWELL_MS, undefined, { signal: over.signal }).catch(() => {});
+    await Promise.race([all, patience]);
+    over.abort();
   }
 }

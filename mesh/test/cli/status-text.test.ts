@@ -1,7 +1,7 @@
 import pc from "picocolors";
 import { describe, expect, it } from "vitest";
 import { statusText } from "../../src/cli/status-text.js";
-import { directPeer, NOW, someInfo, unmetPeer } from "../support/fake-mesh.js";
+import { directPeer, KEY_A, KEY_B, KEY_C, NOW, someInfo, unmetPeer } from "../support/fake-mesh.js";
 
 const plain = pc.createColors(false);
 
@@ -45,6 +45,34 @@ brokers     1 of 2 connected
       "100.64.0.7:4444 by UPnP; there is another NAT behind it, so peers are not told\n",
     );
     expect(text.match(/^router/gm)).toHaveLength(2);
+  });
+
+  it("names the relay of a path, and what this host relays", () => {
+    const [KEY_R, KEY_S] = [KEY_C, KEY_B];
+    const info = someInfo({
+      peers: [
+        directPeer({
+          state: "relayed",
+          path: { kind: "relay", endpoint: "10.9.0.4:40000", relay: KEY_R, roundTripMs: 30, since: NOW },
+        }),
+        unmetPeer({ publicKey: KEY_R, name: "relay-in-oslo" }),
+      ],
+      relaying: [
+        {
+          peers: [KEY_A, KEY_S],
+          endpoint: "10.9.0.1:50000",
+          since: NOW - 60_000,
+          isOpen: true,
+          packets: 9,
+          bytes: 2_000_000,
+          dropped: 3,
+        },
+      ],
+    });
+    expect(shown(info)).toMatch(/^xTIBA5rb… +relayed {2}relayed by relay-in-os… {2}10\.9\.0\.4:40000/m);
+    expect(shown(info)).toContain("relaying    xTIBA5rb… and TrMvSoP4…: 2.0 MB in 1 min, 3 packets too many");
+    for (const line of shown(info, 80).split("\n")) expect(line.length).toBeLessThanOrEqual(80);
+    expect(shown(someInfo({ relaying: [] }))).toContain("relaying    for nobody now");
   });
 
   it("fits 80 columns: what does not fit into a row stands below it", () => {
