@@ -1,4 +1,5 @@
 import type { OwnAddresses } from "./candidates/own-addresses.js";
+import { withSource } from "./lan/lan-candidate.js";
 import type { Peer } from "./peer.js";
 import type { Announcer } from "./signal/announcer.js";
 import type { StateFile } from "./state-file.js";
@@ -31,15 +32,19 @@ export class Hearing {
     this.#means = means;
   }
 
-  /** Anything that a peer, or somebody in its name, has sent. */
-  hear(name: string, bytes: Uint8Array): void {
+  /**
+   * Anything that a peer, or somebody in its name, has sent.
+   * @param from - the address on a LAN that it came from
+   * @returns whether the peer does not know what we announce now
+   */
+  hear(name: string, bytes: Uint8Array, from?: string): boolean {
     const { announcer, addresses, state, peers, getTime, onHeard, onError } = this.#means;
     const peer = peers.get(name);
     const accepted = peer && announcer.accept(name, bytes, getTime(), performance.now());
-    if (accepted === undefined) return;
+    if (accepted === undefined) return false;
     if (accepted === "older") {
       this.#means.onOlder(name);
-      return;
+      return false;
     }
     onHeard(name);
     const { announce, wantsAnswer, knowsAnother } = accepted;
@@ -49,8 +54,10 @@ export class Hearing {
     void (isPassed ? state.passBoot(announce.seenBoot) : state.save()).catch(onError);
     peer?.take({ type: "nat", own: addresses.nat, peer: announce.nat });
     this.#means.onRelay(name, announce.isRelay);
-    const candidates = addresses.reachable(announce.candidates);
+    const all = from === undefined ? announce.candidates : withSource(announce.candidates, from);
+    const candidates = addresses.reachable(all);
     peer?.take({ type: "candidates", candidates, isNews: true, wantsAnswer });
+    return wantsAnswer;
   }
 
   /** Two hosts of one key throw each other out. The later one is let be: else both would start again and again. */

@@ -15,6 +15,8 @@ export interface MeshOptions {
   readonly stun?: readonly string[] | undefined;
   /** Relays between peers that find no direct path to each other. Default: no. */
   readonly relay?: boolean | undefined;
+  /** Whether peers are told and heard on the own LANs, by broadcast and multicast. Default: yes. */
+  readonly lanDiscovery?: boolean | undefined;
   /** Whether gateways are asked to lead WireGuard's port outside (PCP, NAT-PMP, UPnP). Default: yes. */
   readonly portMapping?: boolean | undefined;
   /** Where things are remembered over a restart. Default: `/var/lib/sidewire-mesh`. */

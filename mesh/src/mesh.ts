@@ -12,6 +12,7 @@ import { Hearing } from "./hearing.js";
 import type { CandidateInfo, MeshInfo, PeerInfo, PingAnswer } from "./info.js";
 import { type Endpoint, formatEndpoint, parseEndpoint } from "./ip/endpoint.js";
 import { parsePrefix } from "./ip/prefix.js";
+import { LanDiscovery } from "./lan/lan-discovery.js";
 import { Membership } from "./membership/membership.js";
 import type { MembershipReply, MembershipRequest } from "./membership/requests.js";
 import { RosterFile } from "./membership/roster-file.js";
@@ -55,6 +56,7 @@ interface Parts {
   readonly rosterFile: RosterFile;
   readonly brokers: MeshOptions["brokers"];
   readonly isRosterFresh: boolean;
+  readonly hasLan: boolean;
   /** The interface was made by us. */
   readonly isMade: boolean;
   readonly isRelay: boolean;
@@ -105,6 +107,7 @@ export class Mesh extends EventEmitter<MeshEvents> implements AsyncDisposable {
   readonly #membership: Membership;
   /** What leads to each peer over the brokers, also to one that is no peer yet. */
   readonly #channels = new Map<string, Channel>();
+  readonly #lan: LanDiscovery | undefined;
   #closing: Promise<void> | undefined;
 
   /**
@@ -154,6 +157,7 @@ export class Mesh extends EventEmitter<MeshEvents> implements AsyncDisposable {
         stun,
         getTime,
         portMapping,
+        hasLan: options.lanDiscovery !== false,
         isMade: create !== undefined,
         isRelay,
         rosterFile,
@@ -174,6 +178,16 @@ export class Mesh extends EventEmitter<MeshEvents> implements AsyncDisposable {
     super();
     const { device, state, sockets, signaling, stun, getTime, isMade, isRelay } = parts;
     this.#portMapping = parts.portMapping;
+    this.#lan = parts.hasLan
+      ? new LanDiscovery({
+          announceFor: (name) =>
+            this.#announcer.write(name, this.#addresses.nat, this.#addresses.candidates()),
+          onAnnounce: (name, bytes, from) => this.#hearing.hear(name, bytes, from),
+          isReached: (name) =>
+            this.#peers.get(name)?.machine.snapshot(performance.now()).path?.isProven === true,
+          getTime,
+        })
+      : undefined;
     this.#isMade = isMade;
     this.#device = device;
     this.#state = state;
@@ -396,7 +410,7 @@ export class Mesh extends EventEmitter<MeshEvents> implements AsyncDisposable {
       // With it, the peers' channels, which are over its connections.
       await this.#signaling.close();
       await this.#sockets.close();
-      await unmapped;
+      await Promise.all([unmapped, this.#lan?.close()]);
       await this.#save();
     } finally {
       // Whatever fails, the interface is put back.
@@ -451,6 +465,7 @@ export class Mesh extends EventEmitter<MeshEvents> implements AsyncDisposable {
     });
     this.#peers.set(name, peer);
     this.#prober.addPeer(key, pair, this.#state.peers.get(name)?.boot);
+    this.#lan?.addPeer(name, pair, this.#publicKey, key);
     const known = this.#state.candidatesOf(name, this.#getTime());
     // Where the configuration says that it is.
     if (shown.endpoint !== undefined) known.push({ kind: "configured", endpoint: shown.endpoint, ageS: 0 });
@@ -472,6 +487,7 @@ export class Mesh extends EventEmitter<MeshEvents> implements AsyncDisposable {
     const peer = this.#peers.get(name);
     this.#peers.delete(name);
     this.#prober.removePeer(name);
+    this.#lan?.removePeer(name);
     this.#relaying.client.forget(name);
     if (this.#overheads.delete(name)) void this.#device.narrow(name, 0).catch(this.#warn);
     this.#relaying.peerChanged(name);
@@ -601,6 +617,7 @@ export class Mesh extends EventEmitter<MeshEvents> implements AsyncDisposable {
     this.#overlay = usable.map(({ address }) => address);
     const change = this.#addresses.look(links, routes, this.#device.state.listenPort);
     await this.#sockets.setLocalAddresses(this.#addresses.local);
+    await this.#lan?.look(links, this.#addresses.local);
     this.#portMapping?.look(links, routes, this.#device.state.listenPort);
     if (change === "moved") this.#moved();
     else if (change === "changed") this.#telling.changed();
@@ -613,6 +630,7 @@ export class Mesh extends EventEmitter<MeshEvents> implements AsyncDisposable {
     for (const peer of this.#peers.values()) peer.take({ type: "network-changed" });
     void this.#addresses.ask();
     this.#portMapping?.again();
+    this.#lan?.changed();
     this.#telling.changed();
   }
 

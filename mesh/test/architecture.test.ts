@@ -46,6 +46,11 @@ const TIMELESS: readonly string[] = [
   "device/changes",
   "device/undo",
   "device/nft-table",
+  "lan/lan-keys",
+  "lan/lan-message",
+  "lan/lan-tags",
+  "lan/lan-places",
+  "lan/lan-candidate",
   "port-mapping/pcp",
   "port-mapping/nat-pmp",
   "port-mapping/xml",
@@ -122,8 +127,9 @@ describe("few files", () => {
     ]);
   });
 
-  it("open UDP sockets: those of probes, of gateways, and of a relay", () => {
+  it("open UDP sockets: those of probes, of gateways, of a LAN, and of a relay", () => {
     expect(importersOf(sources, "node:dgram").toSorted()).toEqual([
+      "lan/lan-sockets",
       "port-mapping/gateway-socket",
       "probe/probe-sockets",
       "relay/forwarder",

@@ -116,6 +116,7 @@ function describe(json: boolean, choose: (action: Action) => void): Command {
       "--relay",
       "pass packets on between peers that find no direct path; they stay sealed for this host",
     )
+    .option("--no-lan-discovery", "say nothing to peers on the own LANs, and hear none there")
     .option("--no-port-mapping", "ask no router for a port (PCP, NAT-PMP, UPnP)")
     .option("--state <folder>", "what is remembered (default: /var/lib/sidewire-mesh)", notEmpty)
     .option("--config <file>", "all of this as JSON; options go before it", notEmpty)

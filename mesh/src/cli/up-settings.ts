@@ -22,6 +22,8 @@ export interface UpOptions {
   readonly stun?: string;
   readonly relay?: boolean;
   readonly state?: string;
+  /** `--no-lan-discovery` makes it false. */
+  readonly lanDiscovery?: boolean;
   /** `--no-port-mapping` makes it false. */
   readonly portMapping?: boolean;
   readonly config?: string;
@@ -53,7 +55,8 @@ export async function settingsOf(
     stun: options.stun?.split(",").map((one) => checkHostPort(one, "--stun")) ?? file.stun,
     relay: options.relay ?? file.relay,
     stateFolder,
-    // The command line can only switch it off: it is on unless the file says otherwise.
+    // The command line can only switch these off: they are on unless the file says otherwise.
+    lanDiscovery: options.lanDiscovery === false ? false : file.lanDiscovery,
     portMapping: options.portMapping === false ? false : file.portMapping,
     names: file.names,
   };

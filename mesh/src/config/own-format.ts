@@ -31,6 +31,7 @@ const schema = z.strictObject({
   brokers: z.optional(z.union([path, z.record(z.string(), z.unknown())])),
   stun: z.optional(lines),
   relay: z.optional(z.boolean()),
+  lanDiscovery: z.optional(z.boolean()),
   portMapping: z.optional(z.boolean()),
   stateFolder: z.optional(path),
 });
@@ -98,6 +99,7 @@ export async function parseOwnFormat(text: string, folder: string, files: FileRe
         }),
     ...(stun === undefined ? {} : { stun: stun.map((one) => checkHostPort(one, "stun")) }),
     ...(data.relay === undefined ? {} : { relay: data.relay }),
+    ...(data.lanDiscovery === undefined ? {} : { lanDiscovery: data.lanDiscovery }),
     ...(data.portMapping === undefined ? {} : { portMapping: data.portMapping }),
     ...(stateFolder === undefined ? {} : { stateFolder: at(stateFolder) }),
     names: new Map(peers.flatMap(({ publicKey, name }) => (name === undefined ? [] : [[publicKey, name]]))),

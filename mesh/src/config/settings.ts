@@ -14,6 +14,8 @@ export interface Settings {
   readonly stun?: readonly string[] | undefined;
   /** Relays between peers. */
   readonly relay?: boolean | undefined;
+  /** Whether peers are looked for on the own LANs. Default: yes. */
+  readonly lanDiscovery?: boolean | undefined;
   /** Whether gateways are asked for ports. Default: yes. */
   readonly portMapping?: boolean | undefined;
   readonly stateFolder?: string | undefined;
