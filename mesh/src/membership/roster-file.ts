@@ -62,6 +62,11 @@ export interface Invite {
   readonly joined: readonly string[];
 }
 
+/** Whether somebody can still join by it. @param now - Unix ms */
+export function isOpen({ expires }: Invite, now: number): boolean {
+  return expires > now;
+}
+
 /** What a host knows of its network, in one file that its owner alone can read. */
 export class RosterFile {
   /** The key that this host signs by; others know it, so it stays. */

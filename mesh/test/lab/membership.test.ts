@@ -1,90 +1,141 @@
+import { readFileSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, it } from "vitest";
-import { type Host, type Lab, type LongRunning, makeKeys } from "../../lab/index.js";
-import type { Finished } from "../../lab/run.js";
-import type { NetworkInfo } from "../../src/membership/requests.js";
+import type { Lab } from "../../lab/index.js";
+import { snapshot } from "../support/device.js";
+import { LabMember, until } from "../support/lab-member.js";
 import { withLab } from "../support/needs.js";
 
-const BIN = join(import.meta.dirname, "../../bin/sidewire-mesh.js");
+/** What each done-line of membership allows, ms. */
+const JOIN_MS = 3000;
+const REMOVAL_MS = 2000;
 
 withLab("membership in the lab", (startLab) => {
-  it("invites, joins, and the two reach each other", { timeout: 60_000 }, async () => {
-    await using lab = await startLab({
-      nats: { na: { kind: "port-restricted" }, nb: { kind: "port-restricted" } },
-      hosts: { ha: { behind: "na" }, hb: { behind: "nb" } },
+  const labOf = async (...names: readonly string[]): Promise<Lab> =>
+    await startLab({
+      nats: Object.fromEntries(names.map((name) => [`n${name}`, { kind: "port-restricted" }])),
+      hosts: Object.fromEntries(names.map((name) => [name, { behind: `n${name}` }])),
       brokers: 1,
       stun: true,
     });
-    const a = new Side(lab, lab.host("ha"));
-    const b = new Side(lab, lab.host("hb"));
-    await a.found();
-    const token = await a.invite();
+
+  it("invites, joins, reaches, and goes on without the token", { timeout: 60_000 }, async () => {
+    await using lab = await labOf("ha", "hb", "hc");
+    const [a, b, c] = ["ha", "hb", "hc"].map((name) => new LabMember(lab, name)) as [
+      LabMember,
+      LabMember,
+      LabMember,
+    ];
+    const token = await a.found("--uses", "2");
+    b.join(token);
+    const tookMs = await until(() => b.host.canPing("10.9.0.1"));
+    expect(tookMs).toBeLessThan(JOIN_MS);
+    c.join(token);
+    await until(() => c.host.canPing("10.9.0.2"));
+    expect(await b.names()).toEqual(["ha", "hb", "hc"]);
+    for (const file of ["key", "roster"])
+      expect(statSync(join(b.stateFolder, `${b.host.interface}.${file}`)).mode & 0o777).toBe(0o600);
+    // The token is used up, and says so.
+    const again = await c.run([
+      ...["join", token, "--interface", "new0", "--name", "hd", "--state", join(lab.folder, "new")],
+    ]);
+    expect([again.code, again.stderr]).toEqual([1, expect.stringMatching(/this token has been used up/)]);
+    // IPv6 addresses follow from the keys.
+    const { members } = await a.network();
+    const six = members.find(({ name }) => name === "hb")?.addresses[1] ?? "";
+    expect(six).toMatch(/^fd/);
+    await until(() => c.host.canPing(six));
+
+    await b.stop();
+    await b.up();
+    await until(() => b.host.canPing("10.9.0.3"));
+    expect(await b.names()).toEqual(["ha", "hb", "hc"]);
+
+    // What was there before the network is there after it.
+    await a.ask("rename", "hb", "web");
+    await until(async () => (await c.names()).includes("web"), REMOVAL_MS);
+    a.kill();
+    await a.up();
+    await a.stop();
+    expect(await a.peers()).toEqual([]);
+    expect(await snapshot(a.host)).not.toContain(" fd");
+  });
+
+  it("removes a member everywhere, also where nobody was at home", { timeout: 60_000 }, async () => {
+    await using lab = await labOf("ha", "hb", "hc", "hd");
+    const [a, b, c, d] = ["ha", "hb", "hc", "hd"].map((name) => new LabMember(lab, name)) as [
+      LabMember,
+      LabMember,
+      LabMember,
+      LabMember,
+    ];
+    const token = await a.found("--uses", "3");
+    for (const one of [b, c, d]) {
+      one.join(token);
+      await one.ready();
+    }
+    await until(() => c.host.canPing("10.9.0.4"));
+    await until(async () => (await b.peers()).length === 3);
+    const removed = (await a.network()).members.find(({ name }) => name === "hd")?.publicKey ?? "";
+    await b.stop();
     const startedAt = performance.now();
-    b.start(["join", token, "--interface", b.name, "--name", "hb", "--stun", lab.stun.join(",")]);
-    while (!(await a.host.canPing("10.9.0.2")) && performance.now() - startedAt < 15_000);
-    const tookMs = performance.now() - startedAt;
-    expect(tookMs).toBeLessThan(3000);
+    await a.ask("remove", "hd");
+    await until(async () => !(await c.peers()).includes(removed), REMOVAL_MS);
+    expect(performance.now() - startedAt).toBeLessThan(REMOVAL_MS + 1000);
+    expect(await a.peers()).not.toContain(removed);
+    // It was away. It never has the removed one as a peer again, whatever that one still does.
+    b.start([
+      ...["up", b.host.interface, "--brokers", lab.brokersFile, "--state", b.stateFolder],
+      ...["--stun", lab.stun.join(",")],
+    ]);
+    const seen = new Set<string>();
+    await until(async () => {
+      for (const peer of await b.peers()) seen.add(peer);
+      return seen.size >= 2 && (await b.names()).length === 3;
+    });
+    expect([...seen]).not.toContain(removed);
+    expect(await c.names()).toEqual(["ha", "hb", "hc"]);
+  });
+
+  it("says what is wrong", { timeout: 60_000 }, async () => {
+    await using lab = await labOf("ha", "hb");
+    const [a, b] = ["ha", "hb"].map((name) => new LabMember(lab, name)) as [LabMember, LabMember];
+    const token = await a.found("--approve");
+    b.join(token);
+    await b.host.namespace.run(["true"]);
+    await until(async () => (await a.network()).waiting.length === 1);
+    expect(await a.names()).toEqual(["ha"]);
+    await a.ask("approve", "hb");
+    await until(() => b.host.canPing("10.9.0.1"));
+    const cases: readonly (readonly [LabMember, readonly string[], number, RegExp])[] = [
+      [b, ["remove", "ha"], 1, /no admin of office: do it on ha/],
+      [a, ["remove", "nobody"], 2, /no member of office has the name or key nobody/],
+      [a, ["remove", "ha"], 2, /ha is this host/],
+      [a, ["demote", "ha"], 2, /last admin/],
+      [a, ["rename", "hb", "ha"], 2, /is called ha already/],
+      [a, ["rename", "hb", "No Name"], 2, /1 to 63 of a-z/],
+      [a, ["invite", "--expires", "soon"], 2, /--expires soon/],
+      [a, ["invite", "--network", "other"], 2, /in the network office already/],
+      [b, ["join", token.slice(0, -1), "--interface", "new0"], 2, /a letter of it is wrong or missing/],
+      [
+        b,
+        ["join", token, "--interface", b.host.interface, "--state", b.stateFolder],
+        2,
+        /in a network already/,
+      ],
+    ];
+    const failures: string[] = [];
+    for (const [side, args, code, message] of cases) {
+      const ended = await side.run(args);
+      if (ended.code !== code || !message.test(ended.stderr) || ended.stdout !== "")
+        failures.push(`${args.join(" ")}: ${ended.code} ${ended.stdout}${ended.stderr}`);
+    }
+    expect(failures).toEqual([]);
+    // A roster that is damaged is set aside, and the daemon comes up.
+    await b.stop();
+    const file = join(b.stateFolder, `${b.host.interface}.roster`);
+    writeFileSync(file, readFileSync(file, "utf8").slice(0, -20));
+    await b.up();
+    expect(b.log).toMatch(/is damaged .* moved to/);
   });
 });
-
-/** A host, and the command on it. */
-class Side {
-  readonly host: Host;
-  readonly #lab: Lab;
-  #daemon: LongRunning | undefined;
-
-  constructor(lab: Lab, host: Host) {
-    this.host = host;
-    this.#lab = lab;
-  }
-
-  get name(): string {
-    return this.host.interface;
-  }
-
-  get log(): string {
-    return this.#daemon?.log ?? "";
-  }
-
-  /** An interface that the user has made himself, and a daemon that looks after it. */
-  async found(): Promise<void> {
-    const { privateKey } = await makeKeys(this.host.namespace);
-    await this.host.wireguard({ privateKey, address: "10.9.0.1/24" });
-    this.start(["up", this.name, "--brokers", this.#lab.brokersFile, "--stun", this.#lab.stun.join(",")]);
-    await this.#daemon?.wrote(/is looked after/);
-  }
-
-  async invite(...options: readonly string[]): Promise<string> {
-    const { code, stdout, stderr } = await this.run([
-      "invite",
-      "--network",
-      "office",
-      "--name",
-      this.host.name,
-      ...options,
-    ]);
-    if (code !== 0) throw new Error(stderr);
-    return stdout.trim();
-  }
-
-  async members(): Promise<NetworkInfo> {
-    return JSON.parse((await this.run(["members", "--json"])).stdout);
-  }
-
-  start(args: readonly string[]): LongRunning {
-    this.#daemon = this.host.node(
-      BIN,
-      [...args, "--state", join(this.#lab.folder, `state-${this.host.name}`)],
-      this.#env,
-    );
-    return this.#daemon;
-  }
-
-  async run(args: readonly string[]): Promise<Finished> {
-    return await this.host.tryRun([process.execPath, BIN, ...args], { env: this.#env });
-  }
-
-  get #env(): NodeJS.ProcessEnv {
-    return { ...process.env, RUNTIME_DIRECTORY: join(this.#lab.folder, `run-${this.host.name}`) };
-  }
-}

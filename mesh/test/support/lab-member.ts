@@ -1,0 +1,110 @@
+import { join } from "node:path";
+import { type Host, type Lab, type LongRunning, makeKeys } from "../../lab/index.js";
+import type { Finished } from "../../lab/run.js";
+import type { NetworkInfo } from "../../src/membership/requests.js";
+
+const BIN: string = join(import.meta.dirname, "../../bin/sidewire-mesh.js");
+
+/** A host of a lab that is a member of a network, or is to be one, and the command on it. */
+export class LabMember {
+  readonly host: Host;
+  readonly stateFolder: string;
+  readonly #lab: Lab;
+  #daemon: LongRunning | undefined;
+
+  constructor(lab: Lab, name: string) {
+    this.host = lab.host(name);
+    this.stateFolder = join(lab.folder, `state-${name}`);
+    this.#lab = lab;
+  }
+
+  /** All that the daemon of now has written. */
+  get log(): string {
+    return this.#daemon?.log ?? "";
+  }
+
+  /** Makes an interface as a user does, looks after it, and founds a network of it with the first token. */
+  async found(...options: readonly string[]): Promise<string> {
+    const { privateKey } = await makeKeys(this.host.namespace);
+    await this.host.wireguard({ privateKey, address: "10.9.0.1/24" });
+    await this.up();
+    return await this.invite("--network", "office", "--name", this.host.name, ...options);
+  }
+
+  async invite(...options: readonly string[]): Promise<string> {
+    return (await this.ask("invite", ...options)).trim();
+  }
+
+  /** Starts to join, under the host's own name, and looks after the interface from then on. */
+  join(token: string, ...options: readonly string[]): LongRunning {
+    return this.start([
+      ...["join", token, "--interface", this.host.interface, "--name", this.host.name],
+      ...["--state", this.stateFolder, "--stun", this.#lab.stun.join(","), ...options],
+    ]);
+  }
+
+  async up(): Promise<void> {
+    this.start([
+      ...["up", this.host.interface, "--brokers", this.#lab.brokersFile],
+      ...["--state", this.stateFolder, "--stun", this.#lab.stun.join(",")],
+    ]);
+    await this.ready();
+  }
+
+  /** Resolves once the daemon looks after the interface. */
+  async ready(): Promise<void> {
+    await this.#daemon?.wrote(/is looked after/);
+  }
+
+  start(args: readonly string[]): LongRunning {
+    this.#daemon = this.host.node(BIN, args, this.#env);
+    return this.#daemon;
+  }
+
+  /** Ends the daemon as Ctrl-C does. */
+  async stop(): Promise<void> {
+    this.#daemon?.signal("SIGINT");
+    await this.#daemon?.wrote(/\(ended with/);
+  }
+
+  kill(): void {
+    this.#daemon?.signal("SIGKILL");
+  }
+
+  /** Runs the command to its end. @returns what it wrote; throws when it fails */
+  async ask(...args: readonly string[]): Promise<string> {
+    const { code, stdout, stderr } = await this.run(args);
+    if (code !== 0) throw new Error(`${args.join(" ")}: ${stderr}`);
+    return stdout;
+  }
+
+  async run(args: readonly string[]): Promise<Finished> {
+    return await this.host.tryRun([process.execPath, BIN, ...args], { env: this.#env });
+  }
+
+  async network(): Promise<NetworkInfo> {
+    return JSON.parse(await this.ask("members", "--json"));
+  }
+
+  /** Names of the members, as this host knows them. */
+  async names(): Promise<string[]> {
+    return (await this.network()).members.map(({ name }) => name).toSorted();
+  }
+
+  /** Public keys of the peers that WireGuard has here. */
+  async peers(): Promise<string[]> {
+    return (await this.host.run(["wg", "show", this.host.interface, "peers"])).split("\n").filter(Boolean);
+  }
+
+  get #env(): NodeJS.ProcessEnv {
+    return { ...process.env, RUNTIME_DIRECTORY: join(this.#lab.folder, `run-${this.host.name}`) };
+  }
+}
+
+/** Waits until something holds. @returns how long it took, ms */
+export async function until(holds: () => Promise<boolean>, timeoutMs: number = 15_000): Promise<number> {
+  const startedAt = performance.now();
+  while (!(await holds().catch(() => false)))
+    if (performance.now() - startedAt > timeoutMs) throw new Error(`not so after ${timeoutMs} ms`);
+  return performance.now() - startedAt;
+}
