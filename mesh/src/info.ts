@@ -143,6 +143,8 @@ export interface MeshInfo {
   readonly portMappings: readonly PortMappingInfo[];
   readonly peers: readonly PeerInfo[];
   readonly brokers: readonly BrokerInfo[];
+  /** What is wrong with the network's rosters that were seen, a sentence each. */
+  readonly troubles?: readonly string[] | undefined;
   /** What it relays for others; undefined when it is no relay. */
   readonly relaying?: readonly RelaySession[] | undefined;
 }

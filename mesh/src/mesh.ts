@@ -294,6 +294,7 @@ export class Mesh extends EventEmitter<MeshEvents> implements AsyncDisposable {
       candidates: this.candidates(),
       portMappings: this.#portMapping?.info() ?? [],
       peers: this.peers(),
+      troubles: this.#membership.troubles,
       brokers: this.#signaling.brokers(),
       relaying: this.#relaying.server.sessions(),
     };

@@ -37,7 +37,11 @@ const REST: readonly Column[] = [
 
 /** What the daemon knows, for people. */
 export function statusText(info: MeshInfo, look: Look): string {
-  return [head(info, look), peers(info.peers, look), foot(info, look)].join("\n\n");
+  const troubles = (info.troubles ?? []).map((one) =>
+    look.paint.yellow(wrapped(`! ${printable(one)}`, look.columns)),
+  );
+  const parts = [head(info, look), ...troubles, peers(info.peers, look), foot(info, look)];
+  return parts.join("\n\n");
 }
 
 function head({ interface: name, publicKey, listenPort, since }: MeshInfo, { now, paint }: Look): string {
@@ -45,7 +49,7 @@ function head({ interface: name, publicKey, listenPort, since }: MeshInfo, { now
 }
 
 function peers(all: MeshInfo["peers"], { now, columns = Number.POSITIVE_INFINITY, paint }: Look): string {
-  if (all.length === 0) return "No peers: add one with wg set, or to the configuration.";
+  if (all.length === 0) return "No peers: add one with wg set, or to the configuration, or invite one.";
   const rows = (of: readonly Column[]): string[][] =>
     all.map((peer) => of.map(([, cell]) => cell(peer, now, all)));
   const made = (of: readonly Column[]): string[] =>

@@ -126,7 +126,7 @@ class Report {
 
   async start(): Promise<void> {
     const { output } = this.#context;
-    const { interface: name, publicKey, listenPort, peers } = this.#mesh.info();
+    const { interface: name, publicKey, listenPort, peers, troubles = [] } = this.#mesh.info();
     this.#mesh.on("peer", this.#onPeer);
     this.#mesh.on("candidates", this.#onCandidates);
     this.#mesh.on("warning", this.#onWarning);
@@ -136,6 +136,7 @@ class Report {
       `${printable(name)} is looked after: ${count(peers.length, "peer")}, port ${listenPort}, key ${publicKey}. Ctrl-C ends it.`,
     );
     this.#notifier.ready(summary(peers));
+    for (const trouble of troubles) this.#onWarning(trouble);
     for (const peer of peers) this.#onPeer(peer);
     this.#onCandidates();
   }

@@ -73,6 +73,7 @@ const infoSchema: z.ZodMiniType<MeshInfo> = z.object({
     [],
   ),
   brokers: list(z.object({ host: text, port: count, state: text, error: maybe(text) })),
+  troubles: maybe(list(text)),
   relaying: maybe(
     list(
       z.object({

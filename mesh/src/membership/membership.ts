@@ -43,6 +43,8 @@ export class Membership {
   readonly #administration: Administration;
   /** One change of the file after the other. */
   #turn: Promise<unknown> = Promise.resolve();
+  /** What others said last is written down and looked at when this resolves. */
+  #changing: Promise<void> = Promise.resolve();
   #applying: Promise<void> | undefined;
   #isStale = false;
   /** Members whose rosters have been seen to say nothing new. */
@@ -66,11 +68,8 @@ export class Membership {
       tellOverBrokers: means.tellOverBrokers,
       take: (name, statements) => this.#take(name, statements),
       onSummary: (name, marks) => this.#troubles.look(name, marks),
-      onLevel: (name) => {
-        if (this.#level.has(name)) return;
-        this.#level.add(name);
-        if (this.#isHeld) this.#apply();
-      },
+      // What it knew counts only once it has been written down and looked at.
+      onLevel: (name) => void this.#changing.then(() => this.#levelled(name)),
       onForeign: (name) => this.#troubles.foreign(name),
     });
     this.#invites = new Invites({
@@ -84,8 +83,7 @@ export class Membership {
 
   /** Makes the members peers, after those who may know more have been asked. */
   async start(): Promise<void> {
-    const { file, isFresh, onWarning } = this.#means;
-    if (file.trouble !== undefined) onWarning(file.trouble);
+    const { file, isFresh } = this.#means;
     this.#sync.start();
     if (file.roster === undefined) return;
     const view = viewOf(file.roster);
@@ -120,6 +118,11 @@ export class Membership {
     return this.#place.view?.members.get(publicKey)?.name;
   }
 
+  /** What is wrong with rosters that were seen, or with the own one, a sentence each. */
+  get troubles(): readonly string[] {
+    return [this.#means.file.trouble ?? [], this.#troubles.sentences].flat();
+  }
+
   /** @throws {@link MeshError} `NO_NETWORK` */
   info(): NetworkInfo {
     const { file } = this.#means;
@@ -135,7 +138,7 @@ export class Membership {
         isSelf: publicKey === ownKey,
       })),
       waiting: file.waiting.map(({ name, publicKey }) => ({ name, publicKey })),
-      troubles: this.#troubles.sentences,
+      troubles: this.troubles,
     };
   }
 
@@ -171,7 +174,7 @@ export class Membership {
       if (verdict === "fork") this.#troubles.forks(name);
     }
     if (!isChanged) return;
-    this.#changed([]).then(() => this.#sync.passOn(), this.#means.onError);
+    this.#changing = this.#changed([]).then(() => this.#sync.passOn(), this.#means.onError);
   }
 
   /** What is in the roster now is written down, then done, then told. */
@@ -240,6 +243,12 @@ export class Membership {
   #isLetIn({ publicKey, isAdmin }: Member): boolean {
     if (!this.#isHeld || (isAdmin && this.#level.has(publicKey))) return true;
     return [...this.#level].some((name) => name !== publicKey && this.#place.view?.members.has(name));
+  }
+
+  #levelled(name: string): void {
+    if (this.#level.has(name)) return;
+    this.#level.add(name);
+    if (this.#isHeld) this.#apply();
   }
 
   #askFirst(): void {

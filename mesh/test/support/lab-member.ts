@@ -56,6 +56,11 @@ export class LabMember {
     await this.#daemon?.wrote(/is looked after/);
   }
 
+  /** Resolves once the daemon has written something. */
+  async wrote(what: RegExp): Promise<void> {
+    await this.#daemon?.wrote(what);
+  }
+
   start(args: readonly string[]): LongRunning {
     this.#daemon = this.host.node(BIN, args, this.#env);
     return this.#daemon;
@@ -94,6 +99,12 @@ export class LabMember {
   /** Public keys of the peers that WireGuard has here. */
   async peers(): Promise<string[]> {
     return (await this.host.run(["wg", "show", this.host.interface, "peers"])).split("\n").filter(Boolean);
+  }
+
+  /** Whether an address answers by the tunnel; a packet that is sent before there is one would be seen outside. */
+  async canReach(address: string): Promise<boolean> {
+    const argv = ["ping", "-n", "-c1", "-W1", "-I", this.host.interface, address];
+    return (await this.host.tryRun(argv)).code === 0;
   }
 
   get #env(): NodeJS.ProcessEnv {
