@@ -9,6 +9,17 @@ export const nextTask: (act: () => void) => void =
       ? pageTask
       : (act) => void setTimeout(act); // what stands in for a page in tests, as jsdom, has neither
 
+/**
+ * Does what takes long in a turn of its own: everything else that is due has its turn before it, and before what
+ * follows from it.
+ */
+export async function inOwnTurn<T>(work: () => T | Promise<T>): Promise<T> {
+  await new Promise<void>(nextTask);
+  const done = await work();
+  await new Promise<void>(nextTask);
+  return done;
+}
+
 function pageTask(act: () => void): void {
   const { port1, port2 } = new MessageChannel();
   port1.onmessage = () => {

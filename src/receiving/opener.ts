@@ -1,6 +1,8 @@
 import { BoundedMap } from "../base/bounded-map.js";
+import { inOwnTurn } from "../base/next-task.js";
 import { Patience } from "../base/patience.js";
 import { Tally } from "../base/tally.js";
+import { LONG_BYTES } from "../brokers/line-speed.js";
 import { Outbox } from "../sending/outbox.js";
 import type { Identity } from "../wire/identity.js";
 import type { AppPacket } from "../wire/packet.js";
@@ -63,7 +65,9 @@ export class Opener {
 
   async #open(packet: AppPacket, key: string): Promise<Opened> {
     const { address, identity, onFailed } = this.#options;
-    const opened = tryToOpen(packet.message, { ...packet, destination: address }, identity);
+    const open = (): ReturnType<typeof tryToOpen> =>
+      tryToOpen(packet.message, { ...packet, destination: address }, identity);
+    const opened = packet.message.length < LONG_BYTES ? open() : inOwnTurn(open);
     const result = await this.#patience.wait(opened);
     if (result === undefined) {
       onFailed(this.#patience.error());

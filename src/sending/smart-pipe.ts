@@ -1,8 +1,10 @@
 import { abortable, throwIfAborted } from "../base/abort.js";
 import { monotonicNow, NEVER, timer } from "../base/alarm.js";
 import { type BrokerAddress, NoAckError, SidewireError } from "../base/errors.js";
+import { inOwnTurn } from "../base/next-task.js";
 import { Pending } from "../base/pending.js";
 import { check } from "../base/schema.js";
+import { LONG_BYTES } from "../brokers/line-speed.js";
 import { Reserve } from "../brokers/token-bucket.js";
 import type { InboundMessage, Receipt, SendOptions } from "../message.js";
 import { parseSendOptions, type Wait } from "../options.js";
@@ -155,7 +157,7 @@ export class SmartPipe implements AsyncDisposable {
     try {
       const place = this.#place();
       const type = MessageType.Message;
-      const make = (): Uint8Array => this.#sealed(message, place);
+      const make = (): Uint8Array | Promise<Uint8Array> => this.#sealed(message, place);
       const sent = await this.#transmitter.transmit({ type, place, make, timeoutMs, signal });
       this.#context.outbox.take(this.#keyOf(place));
       return receiptOf(message.length, sent);
@@ -299,9 +301,11 @@ export class SmartPipe implements AsyncDisposable {
     return routes.peers.isOriginal(this.to) ? this.#numbering.apart() : this.#numbering.next(wakes());
   }
 
-  #sealed(message: Uint8Array, { queueId, sequence }: Place): Uint8Array {
-    const source = this.#context.address;
-    return this.encrypted ? seal(message, { source, destination: this.to, queueId, sequence }) : message;
+  #sealed(message: Uint8Array, { queueId, sequence }: Place): Uint8Array | Promise<Uint8Array> {
+    if (!this.encrypted) return message;
+    const context = { source: this.#context.address, destination: this.to, queueId, sequence };
+    const make = (): Uint8Array => seal(message, context);
+    return message.length < LONG_BYTES ? make() : inOwnTurn(make);
   }
 
   #keyOf({ queueId, sequence }: Place): string {

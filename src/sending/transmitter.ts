@@ -1,6 +1,7 @@
 import { onAbort, throwIfAborted } from "../base/abort.js";
 import { monotonicNow } from "../base/alarm.js";
 import { NoAckError } from "../base/errors.js";
+import { isPromise } from "../base/guarded.js";
 import type { Wait } from "../options.js";
 import type { Broker } from "../wire/broker-pool.js";
 import { MessageType } from "../wire/packet.js";
@@ -28,8 +29,8 @@ export interface TransmitterOptions {
 export interface Outgoing extends Wait {
   readonly type: MessageType;
   readonly place: Place;
-  /** Makes what it says; may throw. */
-  readonly make: () => Uint8Array;
+  /** Makes what it says; may fail. */
+  readonly make: () => Uint8Array | Promise<Uint8Array>;
 }
 
 /** What came of a message that was acknowledged. */
@@ -70,13 +71,9 @@ export class Transmitter {
     try {
       const startedAt = monotonicNow();
       const signer = withPatience(context.identity, { timeoutMs, signal }, context.lifecycle);
-      const packing = new Packing({
-        place,
-        type,
-        message: outgoing.make(),
-        signer,
-        wallNow: context.wallNow,
-      });
+      const made = outgoing.make();
+      const message = isPromise(made) ? await made : made;
+      const packing = new Packing({ place, type, message, signer, wallNow: context.wallNow });
       const payload = await packing.pack();
       if (inOrder) await this.#order.reached(inOrder, signal);
       // Signing took its time, and the signal may have fired before anybody listened to it.
