@@ -10,7 +10,7 @@ import type { InboundMessage, Receipt, SendOptions } from "../message.js";
 import { parseSendOptions, type Wait } from "../options.js";
 import { addressOf, type Broker } from "../wire/broker-pool.js";
 import { MessageType } from "../wire/packet.js";
-import { isSealed, seal } from "../wire/seal.js";
+import { isSealed, makeEphemeralKey, type SealContext, seal } from "../wire/seal.js";
 import { bytesOrZero, messageOf } from "./message-bytes.js";
 import { Numbering } from "./numbering.js";
 import { Outbox, type Place } from "./outbox.js";
@@ -304,8 +304,7 @@ export class SmartPipe implements AsyncDisposable {
   #sealed(message: Uint8Array, { queueId, sequence }: Place): Uint8Array | Promise<Uint8Array> {
     if (!this.encrypted) return message;
     const context = { source: this.#context.address, destination: this.to, queueId, sequence };
-    const make = (): Uint8Array => seal(message, context);
-    return message.length < LONG_BYTES ? make() : inOwnTurn(make);
+    return message.length < LONG_BYTES ? seal(message, context) : sealInTurns(message, context);
   }
 
   #keyOf({ queueId, sequence }: Place): string {
@@ -329,4 +328,10 @@ function receiptOf(bytes: number, { delivery, ack, remoteClockOffsetMs }: Sent):
 async function pause(ms: number, signal: AbortSignal | undefined): Promise<void> {
   const { over, stop } = timer(ms);
   await abortable(over, signal).finally(stop);
+}
+
+/** A long message takes its time to hash and to encrypt, and the first one of a process twice that. */
+async function sealInTurns(message: Uint8Array, context: SealContext): Promise<Uint8Array> {
+  const key = await inOwnTurn(() => makeEphemeralKey(message, context));
+  return await inOwnTurn(() => seal(message, context, key));
 }

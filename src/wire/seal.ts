@@ -129,7 +129,7 @@ function associatedOf(destination: Uint8Array, { source, queueId, sequence }: Se
  * A key that no other message gets, also where random bytes come twice, as after a virtual machine was set back to
  * an earlier state: the message and its place are mixed in.
  */
-function makeEphemeralKey(message: Uint8Array, context: SealContext): Uint8Array {
+export function makeEphemeralKey(message: Uint8Array, context: SealContext): Uint8Array {
   const secret = concatBytes(randomBytes(KEY_BYTES), message);
   const place = associatedOf(hexToBytes(context.destination), context);
   return utils.randomSecretKey(platform.hkdf(secret, place, EPHEMERAL_INFO, EPHEMERAL_SEED_BYTES));
