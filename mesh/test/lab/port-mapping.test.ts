@@ -2,9 +2,11 @@ import { mkdtempSync, readdirSync, readFileSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { expect, it } from "vitest";
 import type { Lab, Nat } from "../../lab/index.js";
+import type { PeerInfo } from "../../src/info.js";
 import { Daemon } from "../support/daemon.js";
 import { type Member, makeMembers } from "../support/mesh-lab.js";
 import { withPortMapping } from "../support/needs.js";
+import { PingStream } from "../support/ping-stream.js";
 
 const COMMAND = join(import.meta.dirname, "../../bin/sidewire-mesh.js");
 
@@ -95,5 +97,34 @@ withPortMapping("port mapping by miniupnpd", (startLab) => {
     expect(kept(folder)).toHaveLength(1);
     await again.stop();
     expect(await nat.mappedPorts()).toEqual([]);
+  }, 60_000);
+
+  it("gives two hosts behind symmetric NATs a direct path, in which only one router maps a port; after a change of the network, too", async () => {
+    await using lab = await startLab({
+      nats: {
+        a: { kind: "symmetric", portMapping: true },
+        b: { kind: "symmetric" },
+        c: { kind: "symmetric", portMapping: true },
+      },
+      hosts: { ha: { behind: ["a", "c"], down: ["eth1"] }, hb: { behind: "b" } },
+      brokers: 1,
+      stun: true,
+    });
+    const { ha, hb } = await makeMembers(lab, ["ha", "hb"]);
+    if (ha === undefined || hb === undefined) throw new Error("no members");
+    const da = Daemon.start(lab, ha.host, ha.wireguard);
+    const db = Daemon.start(lab, hb.host, hb.wireguard);
+    const isDirect = ({ state }: PeerInfo): boolean => state === "direct";
+    await Promise.all([da.until(hb.publicKey, isDirect), db.until(ha.publicKey, isDirect)]);
+    const ping = PingStream.start(ha.host, hb.address);
+    await ping.answerAfter(0, 5000);
+    expect(await inside(lab.nat("a"))).toEqual([`${ha.host.address()}:51820`]);
+    await ha.host.up("eth1");
+    await ha.host.down("eth0");
+    const movedAt = Date.now();
+    await expect
+      .poll(async () => await inside(lab.nat("c")), { timeout: 10_000 })
+      .toEqual([`${ha.host.address("eth1")}:51820`]);
+    await ping.answerAfter(movedAt, 15_000);
   }, 60_000);
 });
