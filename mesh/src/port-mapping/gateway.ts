@@ -10,8 +10,6 @@ export interface Gateway {
   readonly device: string;
   /** The own address there: the one that a port is mapped to. */
   readonly own: string;
-  /** The own link-local address there, for IPv6. */
-  readonly ownLinkLocal: string | undefined;
 }
 
 /**
@@ -46,7 +44,6 @@ export function gatewayOf(
     address: route.gateway,
     device: link.name,
     own: own.address,
-    ownLinkLocal: usable.find(({ address }) => address.startsWith("fe80:"))?.address,
   };
 }
 

@@ -145,8 +145,15 @@ export class Mapping {
   async #ask(place: MappingPlace, socket: GatewaySocket, signal: AbortSignal): Promise<void> {
     const held = this.#held;
     if (held !== undefined && this.#clock.isValid(performance.now())) {
-      await this.#grantedBy(place, held.mapper, held.wish, signal);
-      return;
+      try {
+        await this.#grantedBy(place, held.mapper, held.wish, signal);
+        return;
+      } catch (error) {
+        // Without an answer there may still be a mapping. After a no there is none: it is sought anew.
+        if (!(error instanceof Refused)) throw error;
+        await held.mapper.unmap(held.wish, signal).catch(() => {});
+        await this.#giveUp(place, held.mapper, held.wish, error, signal);
+      }
     }
     this.#hold(undefined);
     const { lifetimeS = LEASE_S, ports } = this.#means;

@@ -35,6 +35,7 @@ withPortMapping("port mapping by miniupnpd", (startLab) => {
     await using lab = await startLab({
       nats: { a: { kind: "symmetric", portMapping: true } },
       hosts: { ha: { behind: "a" }, hb: { behind: "a" } },
+      stun: true,
     });
     const nat = lab.nat("a");
     // A lease of 24 s: it is renewed while the test looks.
@@ -82,6 +83,7 @@ withPortMapping("port mapping by miniupnpd", (startLab) => {
     await using lab = await startLab({
       nats: { a: { kind: "symmetric", portMapping: true } },
       hosts: { ha: { behind: "a" } },
+      stun: true,
     });
     const nat = lab.nat("a");
     await nat.restartPortMapping({ hasPcp: false });

@@ -13,7 +13,6 @@ const GATEWAY: Gateway = {
   address: "127.0.0.1",
   device: "lo",
   own: "127.0.0.1",
-  ownLinkLocal: undefined,
 };
 const INTERNAL = 51_820;
 
@@ -132,6 +131,16 @@ describe("a gateway of UPnP that says", () => {
     expect(endpoint(world)).toBe(`198.51.100.7:${ports[2]}`);
     // Of the refused ones nothing stays.
     expect(world.kept()).toMatchObject([{ externalPort: ports[2] }]);
+  });
+
+  it("718 when it is to be renewed: there is another one at once, and the old one is gone", async () => {
+    await using world = await at({ upnp: { errors: [0, 718] } });
+    const before = endpoint(world);
+    world.mapping.again();
+    await expect.poll(() => world.gateway.asked.filter(({ action }) => action === "map").length).toBe(3);
+    await expect.poll(() => endpoint(world) ?? before).not.toBe(before);
+    expect(world.gateway.entries.size).toBe(1);
+    expect(world.kept()).toHaveLength(1);
   });
 
   it("718 for ever: it is asked six times", async () => {
