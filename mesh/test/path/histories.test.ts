@@ -111,6 +111,24 @@ describe("random histories of two machines", () => {
     });
   });
 
+  it("hear of new addresses that were announced while the brokers were down", () => {
+    check({
+      seed: 0,
+      hosts: [
+        { lan: "open", ipv6: "restricted", ipv4: "open" },
+        { lan: "open", ipv6: "open", ipv4: "blocked" },
+      ],
+      events: [
+        { afterMs: 0, event: { type: "filter", host: 1, network: "lan", filters: true } },
+        { afterMs: 0, event: { type: "brokers", areUp: false } },
+        { afterMs: 0, event: { type: "renumber", host: 1, network: "ipv6", isNoticed: false } },
+        { afterMs: 7990, event: { type: "filter", host: 0, network: "lan", filters: false } },
+        { afterMs: 17262, event: { type: "traffic", host: 0, isOn: false } },
+        { afterMs: 3851, event: { type: "filter", host: 0, network: "lan", filters: false } },
+      ],
+    });
+  });
+
   it("meet when they can, stay, and do not storm", () => {
     fc.assert(fc.property(histories, check), { numRuns: RUNS, ...(IS_FIXED ? { seed: 1 } : {}) });
   });

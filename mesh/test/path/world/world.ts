@@ -25,6 +25,12 @@ type Packet =
   | { readonly type: "answer"; readonly id: number; readonly view: View }
   | { readonly type: "wireguard"; readonly message: Message };
 
+/** What a host says of itself, and what it heard last of the other one. */
+interface Announce {
+  readonly own: { readonly candidates: readonly Candidate[]; readonly boot: number };
+  readonly seen: string;
+}
+
 /** A decision, for the histories of tests. */
 export interface Done {
   readonly at: number;
@@ -66,7 +72,9 @@ export class Host {
   /** When STUN servers see another address than before. */
   #seenAt = Number.POSITIVE_INFINITY;
   readonly #asked = new Map<number, { path: string; at: number }>();
-  #known = "";
+  /** What was last heard of the peer, and what was last said to it. */
+  #heard = "";
+  #said = "";
   #boots = 0;
 
   constructor(world: World, index: 0 | 1, nats: Partial<Record<Network, Nat>>) {
@@ -102,7 +110,7 @@ export class Host {
   /** The daemon begins anew; WireGuard goes on, or begins anew too. */
   restart(withWireGuard: boolean): void {
     this.machine = this.#boot();
-    this.#known = "";
+    this.#heard = this.#said = "";
     this.#asked.clear();
     if (withWireGuard) this.wireGuard = this.#startWireGuard();
     this.isDown = false;
@@ -154,11 +162,11 @@ export class Host {
       });
   }
 
-  hear(announce: { candidates: readonly Candidate[]; boot: number }): void {
-    const text = JSON.stringify(announce);
-    const wantsAnswer = text !== this.#known;
-    this.#known = text;
-    this.tell({ type: "candidates", candidates: announce.candidates, isNews: true, wantsAnswer });
+  hear({ own, seen }: Announce): void {
+    this.#heard = JSON.stringify(own);
+    // It does not know what we said last.
+    const wantsAnswer = seen !== this.#said;
+    this.tell({ type: "candidates", candidates: own.candidates, isNews: true, wantsAnswer });
   }
 
   receive(packet: Packet, from: string): void {
@@ -198,7 +206,9 @@ export class Host {
     const { now } = this.world;
     if (decision.type === "use") this.wireGuard.use(decision.path, decision.isFresh, now);
     else if (decision.type === "announce") {
-      this.world.announce(this, { candidates: this.candidates(), boot: this.#boots });
+      const own = { candidates: this.candidates(), boot: this.#boots };
+      this.#said = JSON.stringify(own);
+      this.world.announce(this, { own, seen: this.#heard });
     } else if (decision.type === "probe") {
       for (const { path, view } of decision.probes) {
         const id = this.world.id();
@@ -267,7 +277,7 @@ export class World {
     this.#droppedUntil = this.now;
   }
 
-  announce(host: Host, announce: { candidates: readonly Candidate[]; boot: number }): void {
+  announce(host: Host, announce: Announce): void {
     if (!this.hasBrokers) return;
     this.#queue.push(this.now + this.#signalingMs, () => host.peer.hear(announce));
   }
