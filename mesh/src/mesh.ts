@@ -5,7 +5,7 @@ import { StunClient } from "./candidates/stun-client.js";
 import { parseStunServers } from "./candidates/stun-servers.js";
 import type { InterfaceAddress } from "./device/create.js";
 import { Device } from "./device/device.js";
-import type { Link, Route } from "./device/network.js";
+import type { Link, Network } from "./device/network.js";
 import type { DevicePeer, DeviceState } from "./device/state.js";
 import { MeshError } from "./errors.js";
 import { Hearing } from "./hearing.js";
@@ -39,7 +39,7 @@ import { SleepWatch } from "./sleep-watch.js";
 import { StateFile } from "./state-file.js";
 import { Telling } from "./telling.js";
 import { formatKey, parseKey } from "./wireguard-key.js";
-import { WireGuardLooks } from "./wireguard-looks.js";
+import { paceOf, WireGuardLooks } from "./wireguard-looks.js";
 
 /** What a tunnel adds to each packet, bytes: its own headers, UDP's, and IP's, by the family it is in. */
 const OVERHEAD = { 4: 60, 6: 80 } as const;
@@ -140,11 +140,10 @@ export class Mesh extends EventEmitter<MeshEvents> implements AsyncDisposable {
         onChanged: () => mesh?.mapped(),
         onWarning: (message: string) => mesh?.emit("warning", message),
       };
-      const [rosterFile, state, links, routes, portMapping] = await Promise.all([
+      const [rosterFile, state, network, portMapping] = await Promise.all([
         RosterFile.open(stateFolder, options.interface),
         StateFile.open(stateFolder, options.interface, getTime()),
-        device.links(signal),
-        device.routes(signal),
+        device.network(signal),
         options.portMapping === false ? undefined : PortMapping.open(mapped),
         device.installTable(sockets.port, signal),
       ]);
@@ -164,7 +163,7 @@ export class Mesh extends EventEmitter<MeshEvents> implements AsyncDisposable {
         brokers,
         isRosterFresh,
       });
-      await mesh.#start(links, routes);
+      await mesh.#start(network);
       return mesh;
     } catch (error) {
       await mesh?.close();
@@ -234,7 +233,7 @@ export class Mesh extends EventEmitter<MeshEvents> implements AsyncDisposable {
     });
     this.#looks = new WireGuardLooks({
       device,
-      isWatching: () => [...this.#peers.values()].some((peer) => peer.machine.isWatching),
+      pace: () => paceOf([...this.#peers.values()].map(({ machine }) => machine.wants)),
       onState: (state) => this.#takeState(state),
       onError: (error) => this.#warn(error),
     });
@@ -339,6 +338,13 @@ export class Mesh extends EventEmitter<MeshEvents> implements AsyncDisposable {
     return await this.#membership.ask(request);
   }
 
+  /**
+   * Looks at WireGuard now. What {@link info} says of handshakes and bytes is else up to 15 s old while nothing flows.
+   */
+  async look(): Promise<void> {
+    await this.#looks.now();
+  }
+
   /** Ends, and puts the interface back as it was. */
   close(): Promise<void> {
     this.#closing ??= this.#close();
@@ -381,10 +387,14 @@ export class Mesh extends EventEmitter<MeshEvents> implements AsyncDisposable {
     return this.#device.state.publicKey ?? new Uint8Array();
   }
 
-  async #start(links: readonly Link[], routes: readonly Route[]): Promise<void> {
+  async #start(network: Network): Promise<void> {
     this.#device.on("warning", (message) => this.emit("warning", message));
-    this.#device.on("wake", () => void this.#lookAtNetwork().catch(this.#warn));
-    await this.#takeNetwork(links, routes);
+    this.#device.on("wake", (network) => {
+      if (this.#closing !== undefined) return;
+      if (network !== undefined) void this.#takeNetwork(network).catch(this.#warn);
+      void this.look();
+    });
+    await this.#takeNetwork(network);
     this.#addresses.on("changed", () => {
       const own = this.#addresses.nat;
       for (const peer of this.#peers.values()) peer.take({ type: "nat", own, peer: undefined });
@@ -607,12 +617,7 @@ export class Mesh extends EventEmitter<MeshEvents> implements AsyncDisposable {
     } else this.emit("warning", error instanceof Error ? error.message : String(error));
   };
 
-  async #lookAtNetwork(): Promise<void> {
-    const [links, routes] = await Promise.all([this.#device.links(), this.#device.routes()]);
-    if (this.#closing === undefined) await this.#takeNetwork(links, routes);
-  }
-
-  async #takeNetwork(links: readonly Link[], routes: readonly Route[]): Promise<void> {
+  async #takeNetwork({ links, routes }: Network): Promise<void> {
     const { addresses = [] } = links.find(({ name }) => name === this.#device.name) ?? {};
     const usable = addresses.filter(({ isUsable, scope }) => isUsable && scope === "global");
     this.#overlay = usable.map(({ address }) => address);

@@ -1,23 +1,35 @@
 import type { Device } from "./device/device.js";
 import type { DeviceState } from "./device/state.js";
+import type { LooksWanted } from "./path/facts.js";
 
-/** How often WireGuard is looked at while a handshake is awaited, and else, ms. */
-const SOON_MS = 100;
-const USUAL_MS = 5000;
+/** How long after one look the next one is due, ms: as soon as the peer that wants it the most wants it. */
+const PACES_MS: Readonly<Record<LooksWanted, number>> = { soon: 100, usual: 5_000, rare: 15_000 };
+
+/** How often it is asked whether a look has become due sooner, ms. That costs nothing; a look is a process. */
+const ASK_MS = 1_000;
+
+/** What was looked at so little ago is not looked at again for somebody who asks, ms. */
+const FRESH_MS = 200;
 
 /** What looks work with. */
 export interface LooksMeans {
   readonly device: Pick<Device, "read">;
-  /** Something is to be seen soon. */
-  readonly isWatching: () => boolean;
+  /** How long after one look the next is due, ms. */
+  readonly pace: () => number;
   readonly onState: (state: DeviceState) => void;
   readonly onError: (error: unknown) => void;
+}
+
+/** The pace that is enough for every peer, ms. */
+export function paceOf(wanted: readonly LooksWanted[]): number {
+  return Math.min(PACES_MS.rare, ...wanted.map((one) => PACES_MS[one]));
 }
 
 /** Looks at WireGuard, which tells nobody what happens to it: soon while something is to be seen, else now and then. */
 export class WireGuardLooks {
   readonly #means: LooksMeans;
   #timer: NodeJS.Timeout | undefined;
+  #lookedAt: number = performance.now();
   #looking: Promise<void> | undefined;
   #isClosed = false;
 
@@ -25,11 +37,19 @@ export class WireGuardLooks {
     this.#means = means;
   }
 
-  /** Looks again when it is time. To be called when that may have become sooner. */
+  /** Looks again when it is time. */
   later(): void {
     clearTimeout(this.#timer);
     if (this.#isClosed) return;
-    this.#timer = setTimeout(() => this.#look(), this.#means.isWatching() ? SOON_MS : USUAL_MS);
+    const pace = this.#means.pace();
+    const wait = this.#lookedAt + pace - performance.now();
+    if (wait > 0) this.#timer = setTimeout(() => this.later(), Math.min(wait, ASK_MS));
+    else void this.#look();
+  }
+
+  /** Looks at once. Resolves when what is there was taken in. */
+  async now(): Promise<void> {
+    if (!this.#isClosed && performance.now() - this.#lookedAt > FRESH_MS) await this.#look();
   }
 
   async close(): Promise<void> {
@@ -38,8 +58,9 @@ export class WireGuardLooks {
     await this.#looking;
   }
 
-  #look(): void {
+  #look(): Promise<void> {
     const { device, onState, onError } = this.#means;
+    clearTimeout(this.#timer);
     this.#looking ??= device
       .read()
       .then((state) => {
@@ -48,7 +69,9 @@ export class WireGuardLooks {
       .catch(onError)
       .then(() => {
         this.#looking = undefined;
+        this.#lookedAt = performance.now();
         this.later();
       });
+    return this.#looking;
   }
 }

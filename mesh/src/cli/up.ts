@@ -14,7 +14,7 @@ import { settingsOf, type UpOptions } from "./up-settings.js";
 import { pathInWords } from "./words.js";
 
 /** What is used of a mesh. */
-export interface UsedMesh extends Pick<Mesh, "info" | "ping" | "membership" | "close" | "putBack"> {
+export interface UsedMesh extends Pick<Mesh, "info" | "look" | "ping" | "membership" | "close" | "putBack"> {
   on<E extends keyof MeshEvents>(event: E, listener: (...args: MeshEvents[E]) => void): unknown;
   off<E extends keyof MeshEvents>(event: E, listener: (...args: MeshEvents[E]) => void): unknown;
 }

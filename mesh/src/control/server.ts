@@ -19,6 +19,8 @@ const WATCH_AT_LEAST_EVERY_MS = 2000;
 /** What is asked of a mesh; {@link Mesh} is one. */
 export interface Controlled {
   info(): MeshInfo;
+  /** Makes {@link info} say what is so now. */
+  look(): Promise<void>;
   ping(publicKey: string, options?: { signal?: AbortSignal }): Promise<readonly PingAnswer[]>;
   membership(request: MembershipRequest): Promise<MembershipReply>;
   on(event: "peer" | "candidates", listener: () => void): unknown;
@@ -105,6 +107,7 @@ export class ControlServer {
     const { mesh } = this.#options;
     switch (request.ask) {
       case "status":
+        await mesh.look();
         return end(socket, { is: "info", info: mesh.info() });
       case "watch":
         this.#waiting.add(socket);
@@ -141,7 +144,7 @@ export class ControlServer {
       }
       isStale = false;
       sentAt = performance.now();
-      timer = setTimeout(send, WATCH_AT_LEAST_EVERY_MS);
+      timer = setTimeout(() => void mesh.look().then(send), WATCH_AT_LEAST_EVERY_MS);
       const isTaken = (() => {
         try {
           return socket.write(lineOf({ is: "info", info: mesh.info() }));

@@ -21,7 +21,7 @@ import { MemberPeers } from "./member-peers.js";
 import type { Members } from "./members.js";
 import { Monitor } from "./monitor.js";
 import { NarrowRoutes } from "./narrow-routes.js";
-import type { Link, Route, Way } from "./network.js";
+import type { Link, Network, Way } from "./network.js";
 import type { DeviceEvents, DeviceOptions, UseOptions } from "./options.js";
 import { keepaliveFor, renewPeer, useEndpoint } from "./plan.js";
 import { Programs } from "./programs.js";
@@ -122,11 +122,8 @@ export class Device extends EventEmitter<DeviceEvents> implements AsyncDisposabl
       await this.#make(this.#create, left, signal);
       if (this.#recorder !== undefined) return;
     }
-    const [link, links, state] = await Promise.all([
-      this.#reader.link(signal),
-      this.#reader.links(signal),
-      this.#reader.state(signal),
-    ]);
+    const [links, state] = await Promise.all([this.#reader.links(signal), this.#reader.state(signal)]);
+    const link = this.#reader.own(links);
     if (!link.isUp)
       throw new MeshError("NOT_CONFIGURED", `${this.name} is down: \`ip link set dev ${this.name} up\``);
     this.#state = checkConfigured(state);
@@ -222,9 +219,9 @@ export class Device extends EventEmitter<DeviceEvents> implements AsyncDisposabl
     return await this.#reader.links(signal);
   }
 
-  /** The routes of the host, of all tables. */
-  async routes(signal?: AbortSignal): Promise<Route[]> {
-    return await this.#reader.routes(signal);
+  /** The same, and the routes of all tables. */
+  async network(signal?: AbortSignal): Promise<Network> {
+    return await this.#reader.network(signal);
   }
 
   /**
@@ -299,7 +296,8 @@ export class Device extends EventEmitter<DeviceEvents> implements AsyncDisposabl
     left: Changes | undefined,
     signal: AbortSignal | undefined,
   ): Promise<void> {
-    const links = await this.links(signal);
+    const network = await this.network(signal);
+    const { links } = network;
     const link = links.find((one) => one.name === this.name);
     const isOurs = link !== undefined && left?.isCreated === true && (await isOf(left, link));
     if (link !== undefined && !isOurs)
@@ -311,7 +309,7 @@ export class Device extends EventEmitter<DeviceEvents> implements AsyncDisposabl
     checkPeers(wanted.privateKey, peers);
     const overlay = wanted.addresses.map(({ prefix }) => prefix);
     checkOverlay(this.name, overlay, links);
-    if (isOurs) await this.#configure(wanted, link, signal);
+    if (isOurs) await this.#configure(wanted, network, signal);
     else await this.#makeAnew(wanted, { hasTable: left?.hasTable ?? false, by: "write" }, signal);
   }
 
@@ -331,22 +329,24 @@ export class Device extends EventEmitter<DeviceEvents> implements AsyncDisposabl
 
   async #configure(
     wanted: NewInterface,
-    link: Link | undefined,
+    network: Network | undefined,
     signal: AbortSignal | undefined,
   ): Promise<void> {
     for (const command of configureCommands(this.name, wanted)) await this.#changer.run(command, signal);
-    await this.#configureNetwork(wanted, link, signal);
+    await this.#configureNetwork(wanted, network, signal);
   }
 
+  /** @param network - what is there; undefined: nothing yet. @returns whether something was missing */
   async #configureNetwork(
     wanted: NewInterface,
-    link: Link | undefined,
+    { links, routes }: Network = { links: [], routes: [] },
     signal: AbortSignal | undefined,
-  ): Promise<void> {
-    const routes = link === undefined ? [] : await this.routes(signal);
+  ): Promise<boolean> {
+    const link = links.find(({ name }) => name === this.name);
     const routed = routes.filter(({ devices }) => devices.includes(this.name)).map((one) => one.destination);
-    for (const command of networkCommands(this.name, wanted, link, routed))
-      await this.#changer.run(command, signal);
+    const commands = networkCommands(this.name, wanted, link, routed);
+    for (const command of commands) await this.#changer.run(command, signal);
+    return commands.length > 0;
   }
 
   /** Goes on with what an earlier run left, where it is still so. */
@@ -380,38 +380,46 @@ export class Device extends EventEmitter<DeviceEvents> implements AsyncDisposabl
   async #maintainWhileWoken(): Promise<void> {
     while (this.#isWoken && !this.#turns.isClosed) {
       this.#isWoken = false;
-      const trouble = await this.#maintain().then(
-        () => undefined,
-        (error: unknown) => (error instanceof Error ? error.message : String(error)),
-      );
+      let network: Network | undefined;
+      let trouble: string | undefined;
+      try {
+        network = await this.#maintain();
+      } catch (error) {
+        trouble = error instanceof Error ? error.message : String(error);
+        network = await this.#reader.network().catch(() => undefined);
+      }
       if (this.#turns.isClosed) return;
       // Once, not every 30 s.
       if (trouble !== undefined && trouble !== this.#trouble) this.emit("warning", trouble);
       this.#trouble = trouble;
-      this.emit("wake");
+      this.emit("wake", network);
     }
   }
 
-  /** Restores what is ours and has gone. */
-  async #maintain(): Promise<void> {
-    await this.#turns.take(undefined, async (signal) => {
+  /** Restores what is ours and has gone. @returns the network after that */
+  async #maintain(): Promise<Network> {
+    return await this.#turns.take(undefined, async (signal) => {
       const isMade = this.#create !== undefined && this.#journal.changes.isCreated;
-      if (isMade && (await this.#reader.findLink(signal)) === undefined) {
+      let network = await this.#reader.network(signal);
+      if (isMade && !network.links.some(({ name }) => name === this.name)) {
         this.emit("warning", `${this.name} was gone, and is made anew`);
         const { hasTable } = this.#journal.changes;
         await this.#makeAnew(this.#create, { hasTable, by: "keep" }, signal);
+        network = await this.#reader.network(signal);
       }
-      const link = await this.#reader.link(signal);
+      const link = this.#reader.own(network.links);
       const incarnation = await incarnationOf(link.index);
       // Made anew under our feet: nothing of ours is left on it.
       if (incarnation !== this.#journal.changes.incarnation)
         await this.#journal.keep({ ...noChanges(incarnation), hasTable: this.#journal.changes.hasTable });
       this.#state = await this.#reader.state(signal);
       await this.#journal.noteFound(this.#state, "keep");
-      if (this.#create !== undefined && this.#journal.changes.isCreated)
-        await this.#configureNetwork(this.#create, link, signal);
+      const isOurs = this.#create !== undefined && this.#journal.changes.isCreated;
+      if (isOurs && (await this.#configureNetwork(this.#create, network, signal)))
+        network = await this.#reader.network(signal);
       this.#state = await this.#members.maintain(link, this.#state, signal);
       await this.#table.maintain(this.#state, signal);
+      return network;
     });
   }
 }

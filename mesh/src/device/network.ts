@@ -43,6 +43,12 @@ export interface Route {
   readonly metric: number;
 }
 
+/** What a host has of network, read at once. */
+export interface Network {
+  readonly links: readonly Link[];
+  readonly routes: readonly Route[];
+}
+
 /** Which way the kernel would send something. */
 export interface Way {
   readonly device: string;
@@ -53,6 +59,12 @@ export interface Way {
 
 export const SHOW_LINKS: Command = { program: "ip", args: ["-j", "-d", "addr", "show"] };
 export const SHOW_ROUTES: Command = { program: "ip", args: ["-j", "route", "show", "table", "all"] };
+/** Both of them, by one process. */
+export const SHOW_NETWORK: Command = {
+  program: "ip",
+  args: ["-j", "-d", "-batch", "-"],
+  input: { text: "addr show\nroute show table all\n", isSecret: false },
+};
 /** @param fwmark - of WireGuard's own packets; 0 when they have none */
 export function routeGet(address: string, fwmark: number): Command {
   const mark = fwmark === 0 ? [] : ["mark", String(fwmark)];
@@ -160,6 +172,16 @@ export function leavesBy(name: string, routes: readonly Route[], address: Addres
     if (isBetter) best = route;
   }
   return best?.devices.includes(name) ?? false;
+}
+
+/**
+ * What {@link SHOW_NETWORK} shows: a list on a line of its own for each question. There is always a link, and a host
+ * without routes may have no second line.
+ * @throws {@link MeshError} `COMMAND_FAILED`
+ */
+export function parseNetwork(text: string): Network {
+  const [links = "", routes = ""] = text.split("\n");
+  return { links: parseLinks(links), routes: parseRoutes(routes) };
 }
 
 /**

@@ -1,4 +1,5 @@
 import type { NewInterface } from "./create.js";
+import type { Network } from "./network.js";
 import type { Programs } from "./programs.js";
 
 /** What a device is opened with. */
@@ -19,8 +20,11 @@ export interface DeviceOptions {
 
 /** What a device tells. */
 export interface DeviceEvents {
-  /** The network may have changed: look at it again. What we installed is as it should be by then. */
-  wake: [];
+  /**
+   * The network may have changed, and is as told now; undefined when it could not be read. What we installed is as it
+   * should be by then.
+   */
+  wake: [network: Network | undefined];
   /** Something that a person should know of, in one sentence. */
   warning: [message: string];
 }

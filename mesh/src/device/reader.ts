@@ -2,12 +2,15 @@ import { MeshError } from "../errors.js";
 import type { Runner } from "./command.js";
 import {
   type Link,
+  type Network,
   parseLinks,
+  parseNetwork,
   parseRoutes,
   parseWay,
   type Route,
   routeGet,
   SHOW_LINKS,
+  SHOW_NETWORK,
   SHOW_ROUTES,
   type Way,
 } from "./network.js";
@@ -47,6 +50,10 @@ export class Reader {
     return parseRoutes(await this.#runner.run(SHOW_ROUTES, signal));
   }
 
+  async network(signal?: AbortSignal): Promise<Network> {
+    return parseNetwork(await this.#runner.run(SHOW_NETWORK, signal));
+  }
+
   /** @returns undefined when none leads there */
   async way(address: string, fwmark: number, signal?: AbortSignal): Promise<Way | undefined> {
     try {
@@ -65,7 +72,12 @@ export class Reader {
 
   /** @throws {@link MeshError} `NO_INTERFACE` */
   async link(signal?: AbortSignal): Promise<Link> {
-    const link = await this.findLink(signal);
+    return this.own(await this.links(signal));
+  }
+
+  /** The interface itself, among all of them. @throws {@link MeshError} `NO_INTERFACE` */
+  own(links: readonly Link[]): Link {
+    const link = links.find(({ name }) => name === this.#name);
     if (link === undefined) throw this.#missing();
     return link;
   }

@@ -74,3 +74,9 @@ export interface Step {
   /** When the machine wants to be told the time, at the latest; always later than the step. */
   readonly nextAt: number;
 }
+
+/**
+ * How often WireGuard should be looked at: `soon` while a handshake is awaited, each 100 to 250 ms; `rare` while nothing
+ * flows and nothing is in doubt.
+ */
+export type LooksWanted = "soon" | "usual" | "rare";

@@ -3,7 +3,7 @@ import { Agenda } from "./agenda.js";
 import { ProbeBudget } from "./budget.js";
 import { Chooser, deadAtOf, type Fault, faultOf, type InUse, isGood, toldOf } from "./choice.js";
 import * as C from "./constants.js";
-import type { Decision, Fact, PathName, Probe, Step, View } from "./facts.js";
+import type { Decision, Fact, LooksWanted, PathName, Probe, Step, View } from "./facts.js";
 import type { PathMachineOptions } from "./machine-options.js";
 import { dueOf, intervalOf } from "./pace.js";
 import {
@@ -112,9 +112,18 @@ export class PathMachine {
     };
   }
 
-  /** WireGuard should be looked at often, each 100 to 250 ms, since something is to be seen there soon. */
-  get isWatching(): boolean {
-    return this.#session.isHurried(this.#steppedAt);
+  /** How often WireGuard should be looked at. */
+  get wants(): LooksWanted {
+    const now = this.#steppedAt;
+    if (this.#session.isHurried(now)) return "soon";
+    if (this.#inUse === undefined) return this.#agenda.rounds > C.ROUNDS_MS.length ? "rare" : "usual";
+    const { path, since } = this.#inUse;
+    // Looks in quick succession do not show whether data flows.
+    const isYoung = now - since < C.ACTIVE_FOR_MS;
+    const isInDoubt =
+      this.#session.isWaiting || unansweredAt(path, 1) <= now || this.#roaming.to !== undefined;
+    // Else the own probes tell that the path works, and nothing else happens on it.
+    return isYoung || isInDoubt || this.#isAdopted || this.#watch.isActive(now) ? "usual" : "rare";
   }
 
   /** Paths that are known: bounded. */

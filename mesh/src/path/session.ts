@@ -73,12 +73,12 @@ export class Session {
 
   /** Something is to be seen of WireGuard soon. */
   isHurried(now: number): boolean {
-    return this.#isWaiting && now - Math.max(this.#freshAt, this.#startedAt) < EVIDENCE_MS;
+    return this.isWaiting && now - Math.max(this.#freshAt, this.#startedAt) < EVIDENCE_MS;
   }
 
   /** WireGuard was looked at. @returns whether it was now seen that its packets pass */
   look(now: number): boolean {
-    if (!this.#isWaiting) {
+    if (!this.isWaiting) {
       if (this.#watch.hasLostSession(now)) this.begin(now);
       else if (now >= this.#quietAt(now)) this.#await(now);
       return false;
@@ -120,7 +120,7 @@ export class Session {
   /** The peer asks. @returns how WireGuard is to be made to send, if it is */
   takeRequest(now: number): { readonly isFresh: boolean } | undefined {
     // It may be that it sends, and that nothing arrives here either: only we can tell.
-    if (!this.#isWaiting && now > this.#watch.dataAt + QUIET_ACTIVE_MS) this.#await(now);
+    if (!this.isWaiting && now > this.#watch.dataAt + QUIET_ACTIVE_MS) this.#await(now);
     if (now < this.#startedAt + HANDSHAKE_GAP_MS || now < this.#helpedAt + this.#helpGap) return undefined;
     const isRepeated = now - this.#askedAt < ASKED_AGAIN_MS;
     // A first request may be for a keepalive that was lost; a second one says that the session is no more.
@@ -140,7 +140,8 @@ export class Session {
     return this.#since !== Number.POSITIVE_INFINITY;
   }
 
-  get #isWaiting(): boolean {
+  /** It was not seen yet that WireGuard's packets pass. */
+  get isWaiting(): boolean {
     return this.#isUnseen || (this.#begunAt !== Number.POSITIVE_INFINITY && this.#startedAt === NEVER);
   }
 

@@ -73,6 +73,10 @@ export class FakeMesh extends EventEmitter<MeshEvents> {
   putBack: readonly string[] = [];
   closed = 0;
 
+  look(): Promise<void> {
+    return Promise.resolve();
+  }
+
   info(): MeshInfo {
     if (this.closed > 0) throw new MeshError("CLOSED", "the mesh is closed");
     return this.now;

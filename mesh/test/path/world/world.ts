@@ -53,6 +53,7 @@ const DELAYS: Readonly<Record<Network, number>> = { lan: 1, ipv6: 5, ipv4: 10 };
 const STUN_MS = 25_000;
 const WATCH_MS = 5_000;
 const WATCH_SOON_MS = 250;
+const WATCH_RARE_MS = 15_000;
 
 /** One host: its machine, its WireGuard, its NATs, and what carries the machine's decisions out. */
 export class Host {
@@ -68,6 +69,7 @@ export class Host {
   hasTraffic = false;
   nextAt = 0;
   #watchAt = 0;
+  #watchedAt = 0;
   #pingAt = 0;
   /** When STUN servers see another address than before. */
   #seenAt = Number.POSITIVE_INFINITY;
@@ -104,7 +106,11 @@ export class Host {
       this.done.push({ at: now, decision });
       this.#carryOut(decision);
     }
-    if (this.machine.isWatching) this.#watchAt = Math.min(this.#watchAt, now + WATCH_SOON_MS);
+    const { wants } = this.machine;
+    if (wants === "soon") this.#watchAt = Math.min(this.#watchAt, now + WATCH_SOON_MS);
+    // It is asked for once a second.
+    if (wants === "usual")
+      this.#watchAt = Math.min(this.#watchAt, Math.max(this.#watchedAt + WATCH_MS, now + 1_000));
   }
 
   /** The daemon begins anew; WireGuard goes on, or begins anew too. */
@@ -128,7 +134,8 @@ export class Host {
   watch(): void {
     const { now } = this.world;
     const { endpoint, receivedBytes, sentBytes, handshakeAt } = this.wireGuard;
-    this.#watchAt = now + WATCH_MS;
+    this.#watchedAt = now;
+    this.#watchAt = now + WATCH_RARE_MS;
     this.tell({ type: "wireguard", endpoint, receivedBytes, sentBytes, handshakeAt });
   }
 
