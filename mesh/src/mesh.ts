@@ -3,10 +3,10 @@ import { DEFAULT_STUN } from "./candidates/default-stun.js";
 import { OwnAddresses } from "./candidates/own-addresses.js";
 import { StunClient } from "./candidates/stun-client.js";
 import { parseStunServers } from "./candidates/stun-servers.js";
+import { Channels } from "./channels.js";
 import type { InterfaceAddress } from "./device/create.js";
 import { Device } from "./device/device.js";
 import type { Link, Network } from "./device/network.js";
-import type { DevicePeer, DeviceState } from "./device/state.js";
 import { MeshError } from "./errors.js";
 import { Hearing } from "./hearing.js";
 import type { CandidateInfo, MeshInfo, PeerInfo, PingAnswer } from "./info.js";
@@ -19,30 +19,21 @@ import { RosterFile } from "./membership/roster-file.js";
 import type { Way } from "./membership/sync.js";
 import { isSyncMessage } from "./membership/sync-message.js";
 import { DEFAULT_STATE_FOLDER, type MeshEvents, type MeshOptions } from "./mesh-options.js";
-import { type Pair, pairOf } from "./pair.js";
-import { DestinationBudget } from "./path/budget.js";
-import { PathMachine } from "./path/machine.js";
-import { Tier, tiersOf } from "./path/tiers.js";
-import { Peer } from "./peer.js";
+import type { Peer } from "./peer.js";
+import { PeerSet } from "./peer-set.js";
 import { Pings } from "./ping.js";
 import { PortMapping } from "./port-mapping/port-mapping.js";
 import { ProbeSockets } from "./probe/probe-sockets.js";
-import { type Answered, Prober } from "./probe/prober.js";
-import type { View } from "./probe/view.js";
+import { Prober } from "./probe/prober.js";
 import { isRelayMessage } from "./relay/message.js";
 import { Relaying } from "./relay/relaying.js";
-import { roundedMs } from "./rounded.js";
 import { Announcer } from "./signal/announcer.js";
-import type { Channel } from "./signal/channel.js";
 import { Signaling } from "./signal/signaling.js";
 import { SleepWatch } from "./sleep-watch.js";
 import { StateFile } from "./state-file.js";
 import { Telling } from "./telling.js";
-import { formatKey, parseKey } from "./wireguard-key.js";
+import { formatKey } from "./wireguard-key.js";
 import { paceOf, WireGuardLooks } from "./wireguard-looks.js";
-
-/** What a tunnel adds to each packet, bytes: its own headers, UDP's, and IP's, by the family it is in. */
-const OVERHEAD = { 4: 60, 6: 80 } as const;
 
 /** What a mesh is made of. */
 interface Parts {
@@ -85,28 +76,19 @@ export class Mesh extends EventEmitter<MeshEvents> implements AsyncDisposable {
   readonly #getTime: () => number;
   readonly #since: number;
   readonly #peers = new Map<string, Peer>();
-  /** Peers that a path leads to. */
-  readonly #met = new Set<string>();
-  /** Keys of peers with which nothing can be shared. */
-  readonly #refused = new Set<string>();
-  readonly #destinations = new DestinationBudget();
   readonly #pings = new Pings();
-  /** The own key that the peers were added with, base64. */
-  #addedWith: string | undefined;
   /** It is made again when it is gone. */
   readonly #isMade: boolean;
   readonly #telling: Telling;
   readonly #hearing: Hearing;
   readonly #looks: WireGuardLooks;
   readonly #relaying: Relaying;
-  /** By how much packets to a peer are smaller, bytes. */
-  readonly #overheads = new Map<string, number>();
   /** The own addresses in the tunnel. */
   #overlay: readonly string[] = [];
   readonly #portMapping: PortMapping | undefined;
   readonly #membership: Membership;
-  /** What leads to each peer over the brokers, also to one that is no peer yet. */
-  readonly #channels = new Map<string, Channel>();
+  readonly #channels: Channels;
+  readonly #peerSet: PeerSet;
   readonly #lan: LanDiscovery | undefined;
   #closing: Promise<void> | undefined;
 
@@ -194,7 +176,7 @@ export class Mesh extends EventEmitter<MeshEvents> implements AsyncDisposable {
     this.#getTime = getTime;
     this.#since = getTime();
     this.#stun = new StunClient(stun, sockets);
-    this.#addresses = new OwnAddresses(device.name, this.#stun, () => this.#hasPaths);
+    this.#addresses = new OwnAddresses(device.name, this.#stun, () => this.#peerSet.hasPaths);
     this.#announcer = new Announcer(state, { isRelay });
     this.#signaling = signaling;
     this.#sleepWatch = new SleepWatch(getTime, () => this.#moved());
@@ -206,12 +188,11 @@ export class Mesh extends EventEmitter<MeshEvents> implements AsyncDisposable {
           this.#relaying.server.send(bytes, remote, local) ?? sockets.send(bytes, remote, local),
       },
       events: {
-        viewOf: (name, endpoint) => this.#viewOf(name, endpoint),
-        onAnswered: (answered) => this.#onAnswered(answered),
-        onProbed: ({ peer, endpoint, view }) => {
-          if (this.#isOutside(peer, endpoint))
-            this.#peers.get(peer)?.take({ type: "probed", path: formatEndpoint(endpoint), view });
+        viewOf: (name, endpoint) => this.#peerSet.viewOf(name, endpoint),
+        onAnswered: (answered) => {
+          if (this.#peerSet.answered(answered)) this.#pings.answered(answered);
         },
+        onProbed: ({ peer, endpoint, view }) => this.#peerSet.probed(peer, endpoint, view),
         onTold: (name, bytes, endpoint, local) => {
           if (isRelayMessage(bytes)) this.#relaying.hear(name, bytes, endpoint, local);
           else this.#hear(name, bytes, "path");
@@ -234,7 +215,7 @@ export class Mesh extends EventEmitter<MeshEvents> implements AsyncDisposable {
     this.#looks = new WireGuardLooks({
       device,
       pace: () => paceOf([...this.#peers.values()].map(({ machine }) => machine.wants)),
-      onState: (state) => this.#takeState(state),
+      onState: (state) => this.#peerSet.takeState(state),
       onError: (error) => this.#warn(error),
     });
     this.#hearing = new Hearing({
@@ -258,6 +239,29 @@ export class Mesh extends EventEmitter<MeshEvents> implements AsyncDisposable {
       onChanged: () => this.emit("candidates", this.candidates()),
       onLeaving: (publicKey, by) => this.emit("step", { step: "announced", publicKey, by }),
     });
+    this.#channels = new Channels({
+      privateKey: () => device.state.privateKey,
+      open: (pair, onHeard) => signaling.channel(pair, onHeard),
+      onHeard: (name, bytes) => this.#hear(name, bytes, "brokers"),
+      onError: (error) => this.#warn(error),
+    });
+    this.#peerSet = new PeerSet({
+      peers: this.#peers,
+      device,
+      state,
+      addresses: this.#addresses,
+      channels: this.#channels,
+      prober: this.#prober,
+      lan: this.#lan,
+      relaying: this.#relaying,
+      telling: this.#telling,
+      looks: this.#looks,
+      getTime,
+      onChanged: (peer) => this.emit("peer", this.#named(peer)),
+      onMet: (publicKey) => this.#membership.met(publicKey),
+      onStep: (step) => this.emit("step", step),
+      onError: (error) => this.#warn(error),
+    });
     this.#membership = new Membership({
       interface: device.name,
       file: parts.rosterFile,
@@ -270,11 +274,11 @@ export class Mesh extends EventEmitter<MeshEvents> implements AsyncDisposable {
       },
       openAddress: signaling.openAddress,
       tellOnPath: (name, bytes) => {
-        const endpoint = this.#endpointOf(name);
+        const endpoint = this.#peerSet.endpointOf(name);
         return endpoint && this.#prober.tell(name, endpoint, bytes);
       },
-      tellOverBrokers: async (name, bytes) => (await this.#channelOf(name)?.post(bytes)) ?? false,
-      apply: async (members) => this.#takeState(await device.setMembers(members)),
+      tellOverBrokers: async (name, bytes) => (await this.#channels.to(name)?.post(bytes)) ?? false,
+      apply: async (members) => this.#peerSet.takeState(await device.setMembers(members)),
       addresses: async () =>
         (await device.links()).filter(({ name }) => name === device.name).flatMap(addressesOf),
       onWarning: (message) => this.emit("warning", message),
@@ -302,10 +306,7 @@ export class Mesh extends EventEmitter<MeshEvents> implements AsyncDisposable {
   /** The peers that the interface has. */
   peers(): readonly PeerInfo[] {
     const now = this.#getTime();
-    return [...this.#peers.values()].map((peer) => ({
-      ...peer.info(now),
-      name: this.#membership.nameOf(peer.publicKey),
-    }));
+    return [...this.#peers.values()].map((peer) => this.#named(peer.info(now)));
   }
 
   /** Where this host may be reached, as its peers are told. */
@@ -326,7 +327,7 @@ export class Mesh extends EventEmitter<MeshEvents> implements AsyncDisposable {
     if (this.#closing !== undefined) throw closed(this.#device.name);
     if (peer === undefined) throw new MeshError("NO_PEER", `${this.#device.name} has no peer ${publicKey}`);
     const snapshot = peer.machine.snapshot(performance.now());
-    return await this.#pings.ask(publicKey, snapshot, (path) => this.#probe(publicKey, path), signal);
+    return await this.#pings.ask(publicKey, snapshot, (path) => this.#peerSet.probe(publicKey, path), signal);
   }
 
   /**
@@ -378,11 +379,6 @@ export class Mesh extends EventEmitter<MeshEvents> implements AsyncDisposable {
     }
   }
 
-  /** Some peer may be reached somewhere. */
-  get #hasPaths(): boolean {
-    return [...this.#peers.values()].some((peer) => peer.machine.size > 0);
-  }
-
   get #publicKey(): Uint8Array {
     return this.#device.state.publicKey ?? new Uint8Array();
   }
@@ -401,7 +397,7 @@ export class Mesh extends EventEmitter<MeshEvents> implements AsyncDisposable {
       this.#telling.changed();
     });
     this.#addresses.on("seen", (seen) => this.emit("step", { step: "seen", ...seen }));
-    this.#takeState(this.#device.state);
+    this.#peerSet.takeState(this.#device.state);
     this.#telling.start(this.#addresses.ask());
     await this.#membership.start();
     this.#looks.later();
@@ -413,7 +409,8 @@ export class Mesh extends EventEmitter<MeshEvents> implements AsyncDisposable {
     this.#telling.close();
     this.#membership.close();
     await this.#relaying.close();
-    for (const peer of this.#peers.values()) peer.close();
+    this.#peerSet.close();
+    this.#channels.close();
     this.#prober.close();
     await this.#looks.close();
     const unmapped = this.#portMapping?.close();
@@ -429,184 +426,14 @@ export class Mesh extends EventEmitter<MeshEvents> implements AsyncDisposable {
     }
   }
 
-  /** Takes in what WireGuard shows of all peers. */
-  #takeState(state: DeviceState): void {
-    const wallNow = this.#getTime();
-    if (this.#closing !== undefined) return;
-    const own = formatKey(this.#publicKey);
-    // With another key, what is shared with each peer is something else.
-    const there = new Set(own === this.#addedWith ? state.peers.map(({ publicKey }) => publicKey) : []);
-    this.#addedWith = own;
-    for (const name of this.#peers.keys()) if (!there.has(name)) this.#remove(name);
-    for (const shown of state.peers) {
-      if (!this.#peers.has(shown.publicKey) && !this.#refused.has(shown.publicKey)) this.#add(shown);
-      this.#peers.get(shown.publicKey)?.look(shown, wallNow);
-    }
-  }
-
-  #add(shown: DevicePeer): void {
-    const { privateKey } = this.#device.state;
-    if (privateKey === undefined) return;
-    const name = shown.publicKey;
-    const key = parseKey(name);
-    const pair = this.#pairWith(privateKey, key);
-    if (pair === undefined) return;
-    const machine = new PathMachine({
-      isDecider: Buffer.compare(this.#publicKey, key) < 0,
-      // What is reached through the tunnel is reached through another host.
-      tierOf: (endpoint, kind) =>
-        this.#addresses.isBehindTunnel(endpoint)
-          ? Tier.Relayed
-          : tiersOf(this.#addresses.networks)(endpoint, kind),
-      destinations: this.#destinations,
-      random: Math.random,
-    });
-    const channel = this.#openChannel(name, pair);
-    const peer: Peer = new Peer(shown, machine, channel, {
-      probe: (path) => this.#probe(name, path),
-      use: (path, isFresh) => void this.#use(name, path, isFresh),
-      announce: () => void this.#telling.tell(name),
-      relay: () => this.#relaying.client.want(name),
-      relayOf: (path) => this.#relaying.client.relayOf(name, path),
-      changed: () => {
-        this.#relaying.peerChanged(name);
-        void this.#narrow(peer);
-        this.#changed(peer);
-      },
-    });
-    this.#peers.set(name, peer);
-    this.#prober.addPeer(key, pair, this.#state.peers.get(name)?.boot);
-    this.#lan?.addPeer(name, pair, this.#publicKey, key);
-    const known = this.#state.candidatesOf(name, this.#getTime());
-    // Where the configuration says that it is.
-    if (shown.endpoint !== undefined) known.push({ kind: "configured", endpoint: shown.endpoint, ageS: 0 });
-    const candidates = this.#addresses.reachable(known);
-    peer.take({ type: "candidates", candidates, isNews: false, wantsAnswer: false });
-  }
-
-  #pairWith(privateKey: Uint8Array, key: Uint8Array): Pair | undefined {
-    try {
-      return pairOf(privateKey, key);
-    } catch (error) {
-      this.#refused.add(formatKey(key));
-      this.#warn(error);
-      return undefined;
-    }
-  }
-
-  #remove(name: string): void {
-    const peer = this.#peers.get(name);
-    this.#peers.delete(name);
-    this.#prober.removePeer(name);
-    this.#lan?.removePeer(name);
-    this.#relaying.client.forget(name);
-    if (this.#overheads.delete(name)) void this.#device.narrow(name, 0).catch(this.#warn);
-    this.#relaying.peerChanged(name);
-    peer?.close();
-    void this.#channels.get(name)?.close();
-    this.#channels.delete(name);
-    this.#met.delete(name);
-  }
-
-  #changed(peer: Peer): void {
-    const info = peer.info(this.#getTime());
-    const { publicKey } = peer;
-    if (info.path === undefined) this.#met.delete(publicKey);
-    else if (!this.#met.has(publicKey)) {
-      this.#met.add(publicKey);
-      this.#membership.met(publicKey);
-    }
-    this.emit("peer", { ...info, name: this.#membership.nameOf(publicKey) });
+  #named(peer: PeerInfo): PeerInfo {
+    return { ...peer, name: this.#membership.nameOf(peer.publicKey) };
   }
 
   /** Anything that a peer, or somebody in its name, has sent. */
   #hear(name: string, bytes: Uint8Array, by: Way): void {
     if (isSyncMessage(bytes)) this.#membership.hear(name, bytes, by);
     else this.#hearing.hear(name, bytes);
-  }
-
-  /** What leads to somebody over the brokers, whether or not it is a peer; undefined when nothing can be shared. */
-  #channelOf(name: string): Channel | undefined {
-    const open = this.#channels.get(name);
-    const { privateKey } = this.#device.state;
-    if (open !== undefined || privateKey === undefined || this.#closing !== undefined) return open;
-    const pair = this.#pairWith(privateKey, parseKey(name));
-    return pair && this.#openChannel(name, pair);
-  }
-
-  #openChannel(name: string, pair: Pair): Channel {
-    const open = this.#channels.get(name);
-    const channel = open ?? this.#signaling.channel(pair, (bytes) => this.#hear(name, bytes, "brokers"));
-    this.#channels.set(name, channel);
-    return channel;
-  }
-
-  /** Where a peer is on a path that works. */
-  #endpointOf(name: string): Endpoint | undefined {
-    const path = this.#peers.get(name)?.machine.snapshot(performance.now()).path;
-    return path?.isProven ? parseEndpoint(path.name) : undefined;
-  }
-
-  /** A way to a peer that is not through the tunnel, but for one that a relay gave us. */
-  #isOutside(name: string, endpoint: Endpoint): boolean {
-    const isRelayed = this.#relaying.client.relayOf(name, formatEndpoint(endpoint)) !== undefined;
-    return isRelayed || !this.#addresses.isBehindTunnel(endpoint);
-  }
-
-  #viewOf(name: string, endpoint: Endpoint): View {
-    const view = this.#peers.get(name)?.machine.view(formatEndpoint(endpoint), performance.now());
-    return view ?? { isProven: false, isChosen: false, asksForHandshake: false };
-  }
-
-  #probe(name: string, path: string): void {
-    const endpoint = parseEndpoint(path);
-    if (endpoint !== undefined) this.#prober.send(name, endpoint, this.#viewOf(name, endpoint));
-  }
-
-  #onAnswered(answered: Answered): void {
-    const { peer, endpoint, roundTripMs, view } = answered;
-    const path = formatEndpoint(endpoint);
-    // A relay's place answers in the tunnel: that is no way to the relay itself.
-    if (!this.#isOutside(peer, endpoint)) return;
-    if (!this.#viewOf(peer, endpoint).isProven)
-      this.emit("step", {
-        step: "answered",
-        publicKey: peer,
-        endpoint: path,
-        roundTripMs: roundedMs(roundTripMs),
-      });
-    this.#peers.get(peer)?.take({ type: "answered", path, roundTripMs, view });
-    this.#pings.answered(answered);
-  }
-
-  async #use(name: string, path: string, isFresh: boolean): Promise<void> {
-    const endpoint = parseEndpoint(path);
-    if (endpoint === undefined) return;
-    try {
-      if (isFresh && (await this.#hasNewSession(name))) return;
-      await this.#device.use(name, endpoint, { isFresh });
-    } catch (error) {
-      this.#warn(error);
-    }
-    this.#looks.later();
-  }
-
-  /** Packets to a peer that is relayed have the relay's tunnel around them, too. */
-  async #narrow(peer: Peer): Promise<void> {
-    const { path } = peer.machine.snapshot(performance.now());
-    const endpoint = path && parseEndpoint(path.name);
-    if (endpoint === undefined || this.#closing !== undefined) return;
-    const overhead = path?.kind === "relay" ? OVERHEAD[endpoint.family] : 0;
-    if (overhead === (this.#overheads.get(peer.publicKey) ?? 0)) return;
-    this.#overheads.set(peer.publicKey, overhead);
-    await this.#device.narrow(peer.publicKey, overhead).catch(this.#warn);
-  }
-
-  /** Whether there was a handshake since WireGuard was last looked at: a session that must not be thrown away. */
-  async #hasNewSession(name: string): Promise<boolean> {
-    const before = this.#peers.get(name)?.lastHandshake;
-    this.#takeState(await this.#device.read());
-    return this.#peers.get(name)?.lastHandshake !== before;
   }
 
   readonly #warn = (error: unknown): void => {

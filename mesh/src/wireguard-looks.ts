@@ -20,8 +20,9 @@ export interface LooksMeans {
   readonly onError: (error: unknown) => void;
 }
 
-/** The pace that is enough for every peer, ms. */
+/** The pace that is enough for every peer, ms. Where there is none yet, somebody is about to add one. */
 export function paceOf(wanted: readonly LooksWanted[]): number {
+  if (wanted.length === 0) return PACES_MS.usual;
   return Math.min(PACES_MS.rare, ...wanted.map((one) => PACES_MS[one]));
 }
 

@@ -6,7 +6,7 @@ import { type Member, makeMembers } from "../support/mesh-lab.js";
 import { type StartLab, withLab } from "../support/needs.js";
 
 /** How long it may take until a change that nothing tells of is noticed, and what follows from it is done, ms. */
-const NOTICED_MS = 20_000;
+const NOTICED_MS = 30_000;
 
 const isDirect = ({ state }: { readonly state: string }): boolean => state === "direct";
 

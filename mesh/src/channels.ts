@@ -1,0 +1,60 @@
+import { type Pair, pairOf } from "./pair.js";
+import type { Channel } from "./signal/channel.js";
+import { parseKey } from "./wireguard-key.js";
+
+/** What channels are opened with. */
+export interface ChannelsMeans {
+  /** The own private key. */
+  readonly privateKey: () => Uint8Array | undefined;
+  readonly open: (pair: Pair, onHeard: (bytes: Uint8Array) => void) => Channel;
+  readonly onHeard: (publicKey: string, bytes: Uint8Array) => void;
+  readonly onError: (error: unknown) => void;
+}
+
+/** What leads to each host over the brokers, by its public key, base64: to peers, and to hosts that are none yet. */
+export class Channels {
+  readonly #means: ChannelsMeans;
+  readonly #channels = new Map<string, Channel>();
+  /** Keys with which nothing can be shared. */
+  readonly #refused = new Set<string>();
+  #isClosed = false;
+
+  constructor(means: ChannelsMeans) {
+    this.#means = means;
+  }
+
+  /** What is shared with a host; undefined when nothing can be, which is told once. */
+  pairWith(publicKey: string): Pair | undefined {
+    const privateKey = this.#means.privateKey();
+    if (privateKey === undefined || this.#refused.has(publicKey)) return undefined;
+    try {
+      return pairOf(privateKey, parseKey(publicKey));
+    } catch (error) {
+      this.#refused.add(publicKey);
+      this.#means.onError(error);
+      return undefined;
+    }
+  }
+
+  /** The channel to a host, opened when there is none; undefined when nothing can be shared with it. */
+  to(publicKey: string): Channel | undefined {
+    const there = this.#channels.get(publicKey);
+    if (there !== undefined || this.#isClosed) return there;
+    const pair = this.pairWith(publicKey);
+    if (pair === undefined) return undefined;
+    const channel = this.#means.open(pair, (bytes) => this.#means.onHeard(publicKey, bytes));
+    this.#channels.set(publicKey, channel);
+    return channel;
+  }
+
+  /** Ends one. */
+  end(publicKey: string): void {
+    void this.#channels.get(publicKey)?.close();
+    this.#channels.delete(publicKey);
+  }
+
+  /** No more are opened. Those that are open end with the connections that they are over. */
+  close(): void {
+    this.#isClosed = true;
+  }
+}

@@ -1,0 +1,227 @@
+import type { OwnAddresses } from "./candidates/own-addresses.js";
+import type { Channels } from "./channels.js";
+import type { Device } from "./device/device.js";
+import type { DevicePeer, DeviceState } from "./device/state.js";
+import type { MeshStep, PeerInfo } from "./info.js";
+import { type Endpoint, formatEndpoint, parseEndpoint } from "./ip/endpoint.js";
+import type { LanDiscovery } from "./lan/lan-discovery.js";
+import { DestinationBudget } from "./path/budget.js";
+import { PathMachine } from "./path/machine.js";
+import { Tier, tiersOf } from "./path/tiers.js";
+import { Peer } from "./peer.js";
+import type { Answered, Prober } from "./probe/prober.js";
+import type { View } from "./probe/view.js";
+import type { Relaying } from "./relay/relaying.js";
+import { roundedMs } from "./rounded.js";
+import type { StateFile } from "./state-file.js";
+import type { Telling } from "./telling.js";
+import { formatKey, parseKey } from "./wireguard-key.js";
+import type { WireGuardLooks } from "./wireguard-looks.js";
+
+/** What a tunnel adds to each packet, bytes: its own headers, UDP's, and IP's, by the family it is in. */
+const OVERHEAD = { 4: 60, 6: 80 } as const;
+
+/** What the peers are looked after with. */
+export interface PeerSetMeans {
+  /** Shared with those who look for peers in it. */
+  readonly peers: Map<string, Peer>;
+  readonly device: Device;
+  readonly state: StateFile;
+  readonly addresses: OwnAddresses;
+  readonly channels: Channels;
+  readonly prober: Prober;
+  readonly lan: LanDiscovery | undefined;
+  readonly relaying: Relaying;
+  readonly telling: Telling;
+  readonly looks: WireGuardLooks;
+  readonly getTime: () => number;
+  readonly onChanged: (peer: PeerInfo) => void;
+  /** A path leads to a peer that none led to before. */
+  readonly onMet: (publicKey: string) => void;
+  readonly onStep: (step: MeshStep) => void;
+  readonly onError: (error: unknown) => void;
+}
+
+/** The peers that the interface has: they come and go with WireGuard's, and each has a path machine. */
+export class PeerSet {
+  readonly #means: PeerSetMeans;
+  /** Peers that a path leads to. */
+  readonly #met = new Set<string>();
+  readonly #destinations = new DestinationBudget();
+  /** By how much packets to a peer are smaller, bytes. */
+  readonly #overheads = new Map<string, number>();
+  /** The own key that the peers were added with, base64. */
+  #addedWith: string | undefined;
+  #isClosed = false;
+
+  constructor(means: PeerSetMeans) {
+    this.#means = means;
+  }
+
+  /** Some peer may be reached somewhere. */
+  get hasPaths(): boolean {
+    return [...this.#means.peers.values()].some((peer) => peer.machine.size > 0);
+  }
+
+  /** Takes in what WireGuard shows of all peers. */
+  takeState(state: DeviceState): void {
+    if (this.#isClosed) return;
+    const { peers, getTime } = this.#means;
+    const own = formatKey(this.#ownKey);
+    // With another key, what is shared with each peer is something else.
+    const there = new Set(own === this.#addedWith ? state.peers.map(({ publicKey }) => publicKey) : []);
+    this.#addedWith = own;
+    for (const name of peers.keys()) if (!there.has(name)) this.#remove(name);
+    const wallNow = getTime();
+    for (const shown of state.peers) {
+      if (!peers.has(shown.publicKey)) this.#add(shown);
+      peers.get(shown.publicKey)?.look(shown, wallNow);
+    }
+  }
+
+  /** Where a peer is on a path that works. */
+  endpointOf(name: string): Endpoint | undefined {
+    const path = this.#means.peers.get(name)?.machine.snapshot(performance.now()).path;
+    return path?.isProven ? parseEndpoint(path.name) : undefined;
+  }
+
+  viewOf(name: string, endpoint: Endpoint): View {
+    const view = this.#means.peers.get(name)?.machine.view(formatEndpoint(endpoint), performance.now());
+    return view ?? { isProven: false, isChosen: false, asksForHandshake: false };
+  }
+
+  probe(name: string, path: string): void {
+    const endpoint = parseEndpoint(path);
+    if (endpoint !== undefined) this.#means.prober.send(name, endpoint, this.viewOf(name, endpoint));
+  }
+
+  /** A probe of a peer came in. */
+  probed(name: string, endpoint: Endpoint, view: View): void {
+    if (this.#isOutside(name, endpoint))
+      this.#means.peers.get(name)?.take({ type: "probed", path: formatEndpoint(endpoint), view });
+  }
+
+  /** @returns whether it is an answer on a path to the peer */
+  answered({ peer, endpoint, roundTripMs, view }: Answered): boolean {
+    // A relay's place answers in the tunnel: that is no way to the relay itself.
+    if (!this.#isOutside(peer, endpoint)) return false;
+    const path = formatEndpoint(endpoint);
+    if (!this.viewOf(peer, endpoint).isProven) {
+      const step = { step: "answered", publicKey: peer, endpoint: path } as const;
+      this.#means.onStep({ ...step, roundTripMs: roundedMs(roundTripMs) });
+    }
+    this.#means.peers.get(peer)?.take({ type: "answered", path, roundTripMs, view });
+    return true;
+  }
+
+  close(): void {
+    this.#isClosed = true;
+    for (const peer of this.#means.peers.values()) peer.close();
+  }
+
+  get #ownKey(): Uint8Array {
+    return this.#means.device.state.publicKey ?? new Uint8Array();
+  }
+
+  #add(shown: DevicePeer): void {
+    const { peers, state, addresses, channels, prober, lan, relaying, telling, getTime } = this.#means;
+    const name = shown.publicKey;
+    const pair = channels.pairWith(name);
+    const channel = channels.to(name);
+    if (pair === undefined || channel === undefined) return;
+    const key = parseKey(name);
+    const machine = new PathMachine({
+      isDecider: Buffer.compare(this.#ownKey, key) < 0,
+      // What is reached through the tunnel is reached through another host.
+      tierOf: (endpoint, kind) =>
+        addresses.isBehindTunnel(endpoint) ? Tier.Relayed : tiersOf(addresses.networks)(endpoint, kind),
+      destinations: this.#destinations,
+      random: Math.random,
+    });
+    const peer: Peer = new Peer(shown, machine, channel, {
+      probe: (path) => this.probe(name, path),
+      use: (path, isFresh) => void this.#use(name, path, isFresh),
+      announce: () => void telling.tell(name),
+      relay: () => relaying.client.want(name),
+      relayOf: (path) => relaying.client.relayOf(name, path),
+      changed: () => {
+        relaying.peerChanged(name);
+        void this.#narrow(peer);
+        this.#changed(peer);
+      },
+    });
+    peers.set(name, peer);
+    prober.addPeer(key, pair, state.peers.get(name)?.boot);
+    lan?.addPeer(name, pair, this.#ownKey, key);
+    const known = state.candidatesOf(name, getTime());
+    // Where the configuration says that it is.
+    if (shown.endpoint !== undefined) known.push({ kind: "configured", endpoint: shown.endpoint, ageS: 0 });
+    const candidates = addresses.reachable(known);
+    peer.take({ type: "candidates", candidates, isNews: false, wantsAnswer: false });
+  }
+
+  #remove(name: string): void {
+    const { peers, device, channels, prober, lan, relaying, onError } = this.#means;
+    const peer = peers.get(name);
+    peers.delete(name);
+    prober.removePeer(name);
+    lan?.removePeer(name);
+    relaying.client.forget(name);
+    if (this.#overheads.delete(name)) void device.narrow(name, 0).catch(onError);
+    relaying.peerChanged(name);
+    peer?.close();
+    channels.end(name);
+    this.#met.delete(name);
+  }
+
+  #changed(peer: Peer): void {
+    const { getTime, onChanged, onMet } = this.#means;
+    const info = peer.info(getTime());
+    const { publicKey, path } = info;
+    if (path === undefined) this.#met.delete(publicKey);
+    else if (!this.#met.has(publicKey)) {
+      this.#met.add(publicKey);
+      onMet(publicKey);
+    }
+    onChanged(info);
+  }
+
+  /** A way to a peer that is not through the tunnel, but for one that a relay gave us. */
+  #isOutside(name: string, endpoint: Endpoint): boolean {
+    const { relaying, addresses } = this.#means;
+    const isRelayed = relaying.client.relayOf(name, formatEndpoint(endpoint)) !== undefined;
+    return isRelayed || !addresses.isBehindTunnel(endpoint);
+  }
+
+  async #use(name: string, path: string, isFresh: boolean): Promise<void> {
+    const { device, looks, onError } = this.#means;
+    const endpoint = parseEndpoint(path);
+    if (endpoint === undefined) return;
+    try {
+      if (isFresh && (await this.#hasNewSession(name))) return;
+      await device.use(name, endpoint, { isFresh });
+    } catch (error) {
+      onError(error);
+    }
+    looks.later();
+  }
+
+  /** Whether there was a handshake since WireGuard was last looked at: a session that must not be thrown away. */
+  async #hasNewSession(name: string): Promise<boolean> {
+    const { peers, device } = this.#means;
+    const before = peers.get(name)?.lastHandshake;
+    this.takeState(await device.read());
+    return peers.get(name)?.lastHandshake !== before;
+  }
+
+  /** Packets to a peer that is relayed have the relay's tunnel around them, too. */
+  async #narrow({ publicKey, machine }: Peer): Promise<void> {
+    const { path } = machine.snapshot(performance.now());
+    const endpoint = path && parseEndpoint(path.name);
+    if (endpoint === undefined || this.#isClosed) return;
+    const overhead = path?.kind === "relay" ? OVERHEAD[endpoint.family] : 0;
+    if (overhead === (this.#overheads.get(publicKey) ?? 0)) return;
+    this.#overheads.set(publicKey, overhead);
+    await this.#means.device.narrow(publicKey, overhead).catch(this.#means.onError);
+  }
+}
