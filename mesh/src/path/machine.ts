@@ -11,6 +11,7 @@ import {
   hold,
   isPenalised,
   isProven,
+  isSilent,
   isUsable,
   onAnswered,
   onSent,
@@ -53,6 +54,8 @@ export class PathMachine {
   #hasStarted = false;
   #steppedAt = 0;
   #hasMet = false;
+  /** The peer has announced itself. */
+  #hasNews = false;
   /** When WireGuard was last told where to send. */
   #toldAt = Number.NEGATIVE_INFINITY;
   /** The path in use was there before us, and was not proven yet. */
@@ -170,6 +173,7 @@ export class PathMachine {
   #onCandidates(fact: Extract<Fact, { type: "candidates" }>, now: number): void {
     const fresh = this.#paths.list(fact.candidates, now);
     for (const path of fresh) startBurst(path, now, C.BURST_PROBES);
+    if (fact.isNews) this.#hasNews = true;
     if (fact.wantsAnswer) this.#agenda.wantAnnounce();
     if (this.#inUse !== undefined) {
       if (fact.isNews) this.#askAgain(this.#inUse.path, now);
@@ -277,7 +281,7 @@ export class PathMachine {
 
   #change(path: Path, now: number): void {
     const old = this.#inUse;
-    const fault = old && faultOf(old, now);
+    const fault = old && (faultOf(old, now) ?? (isSilent(old.path, now) ? "silent" : undefined));
     this.#enter(path, now);
     if (old !== undefined) this.#leave(old, path, fault, now);
     this.#session.begin(now, path.penalties > 0 ? C.EVIDENCE_AGAIN_MS : C.EVIDENCE_MS);
@@ -311,8 +315,8 @@ export class PathMachine {
     this.#roaming.to = undefined;
     const isRelayed = path.tier === Tier.Relayed;
     this.#agenda.rest(now, isRelayed);
-    // The way on which the peer is told of ours is there, whatever the brokers do.
-    if (isRelayed) this.#agenda.wantAnnounce();
+    // There is a way to tell the peer where we are, whatever the brokers do.
+    if (isRelayed || !this.#hasNews) this.#agenda.wantAnnounce();
   }
 
   #judgeRoaming(now: number): void {

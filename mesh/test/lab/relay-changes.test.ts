@@ -1,11 +1,14 @@
 import { setTimeout as delay } from "node:timers/promises";
 import { expect, it } from "vitest";
 import type { Lab, NatOptions } from "../../lab/index.js";
-import type { PeerInfo } from "../../src/info.js";
+import type { MeshInfo, PeerInfo } from "../../src/info.js";
 import { Daemon } from "../support/daemon.js";
 import { type Member, makeMembers } from "../support/mesh-lab.js";
 import { type StartLab, withLab } from "../support/needs.js";
 import { PingStream } from "../support/ping-stream.js";
+
+/** How long a relayed path is looked at, s; 300 with `LONG=1`. */
+const STAY_S = process.env.LONG === "1" ? 300 : 10;
 
 const isRelayed = ({ state }: PeerInfo): boolean => state === "relayed";
 const isDirect = ({ state }: PeerInfo): boolean => state === "direct";
@@ -20,20 +23,20 @@ interface Meeting extends AsyncDisposable {
   readonly dr: Daemon;
 }
 
-/** What the network between the two loses, as rules of nft for packets from one outside address to another. */
-type Loss = (from: string, to: string) => string;
+/** Which packets between the two NATs are lost: those that `a` sends to `b`, the others, all, or none. */
+type Lost = "to b" | "to a" | "all" | "none";
 
 const RESTRICTED: NatOptions = { kind: "port-restricted" };
 
 /** Two hosts between which a direct path is possible, and a third that relays. */
-async function meet(startLab: StartLab, loss?: Loss): Promise<Meeting> {
+async function meet(startLab: StartLab, lost: Lost = "none"): Promise<Meeting> {
   const lab = await startLab({
     nats: { a: RESTRICTED, b: RESTRICTED },
     hosts: { ha: { behind: "a" }, hb: { behind: "b" }, hr: {} },
     brokers: 2,
     stun: true,
   });
-  if (loss !== undefined) await lose(lab, loss);
+  await lose(lab, lost);
   const { ha, hb, hr } = await makeMembers(lab, ["ha", "hb", "hr"]);
   if (ha === undefined || hb === undefined || hr === undefined) throw new Error("the lab has no such hosts");
   const dr = Daemon.start(lab, hr.host, hr.wireguard, { more: ["--relay"] });
@@ -41,20 +44,29 @@ async function meet(startLab: StartLab, loss?: Loss): Promise<Meeting> {
   return { lab, ha, hb, hr, da, db, dr, [Symbol.asyncDispose]: () => lab[Symbol.asyncDispose]() };
 }
 
-/** From now on, packets between the two NATs are lost so; without rules, none is. */
-async function lose(lab: Lab, loss?: Loss): Promise<void> {
+/** From now on, these packets are lost. */
+async function lose(lab: Lab, lost: Lost): Promise<void> {
   const [a = ""] = lab.nat("a").outside;
   const [b = ""] = lab.nat("b").outside;
-  const rules = loss === undefined ? "" : `${loss(a, b)}\n${loss(b, a)}`;
-  const chain = "chain between { type filter hook prerouting priority -300;";
-  // In the box itself: what is outside is a bridge.
-  for (const nat of ["a", "b"])
+  const rule = (from: string): string => `ip saddr ${from} udp dport != 0 drop`;
+  const chain = "chain between {\ntype filter hook prerouting priority -300;";
+  const rules = {
+    a: lost === "all" || lost === "to a" ? rule(b) : "",
+    b: lost === "all" || lost === "to b" ? rule(a) : "",
+  };
+  // In the box that they come to: what is outside is a bridge.
+  for (const nat of ["a", "b"] as const)
     await lab.nat(nat).namespace.set({
-      nft: `table ip lossy\ndelete table ip lossy\ntable ip lossy {\n${chain}\n${rules}\n}\n}`,
+      nft: `table ip lossy\ndelete table ip lossy\ntable ip lossy {\n${chain}\n${rules[nat]}\n}\n}`,
     });
 }
 
-const ALL: Loss = (from, to) => `ip saddr ${from} ip daddr ${to} udp dport != 0 drop`;
+const answersOf = (ping: PingStream): number => ping.answers().length;
+
+/** Bytes that a relay has passed on. */
+function passed({ relaying = [] }: MeshInfo): number {
+  return relaying.reduce((sum, { bytes }) => sum + bytes, 0);
+}
 
 async function both(
   { da, db, ha, hb }: Meeting,
@@ -67,19 +79,19 @@ async function both(
 
 withLab("a path that is relayed, and one that is not", { concurrent: true }, (startLab) => {
   it("29: changes to a direct one without a gap, and back within 5 s while data flows", async () => {
-    await using met = await meet(startLab, ALL);
+    await using met = await meet(startLab, "all");
     await both(met, isRelayed);
     const ping = PingStream.start(met.ha.host, met.hb.address);
     await ping.answerAfter(Date.now());
     const opened = Date.now();
-    await lose(met.lab);
+    await lose(met.lab, "none");
     const directAt = await both(met, isDirect);
     await ping.answerAfter(directAt + 500);
     const up = ping.longestGap(opened);
     // Data flows for long enough that it is known to flow.
     await delay(6000);
     const shut = Date.now();
-    await lose(met.lab, ALL);
+    await lose(met.lab, "all");
     await both(met, isRelayed);
     await ping.answerAfter(Date.now() + 500);
     const down = ping.longestGap(shut);
@@ -95,10 +107,98 @@ withLab("a path that is relayed, and one that is not", { concurrent: true }, (st
     await delay(3000);
     expect(met.da.last(met.hb.publicKey)?.state).toBe("direct");
     const shut = Date.now();
-    await lose(met.lab, ALL);
+    await lose(met.lab, "all");
     const relayedAt = await both(met, isRelayed);
     console.log(`idle downgrade ${relayedAt - shut} ms`);
     expect(relayedAt - shut).toBeLessThanOrEqual(15_000);
     expect(await met.ha.host.canPing(met.hb.address)).toBe(true);
+  });
+
+  it("1: is not given up for a try: a relayed one without another stays, and loses nothing", async () => {
+    await using met = await meet(startLab, "all");
+    const { ha, hb, hr } = met;
+    await both(met, isRelayed);
+    const ping = PingStream.start(ha.host, hb.address);
+    await ping.answerAfter(Date.now());
+    const since = Date.now();
+    const endpoints = new Set<string>();
+    while (Date.now() < since + STAY_S * 1000) {
+      const shown = await ha.wireguard.show("endpoints");
+      const line = shown.split("\n").find((one) => one.startsWith(hb.publicKey)) ?? "";
+      endpoints.add(line.split("\t")[1] ?? "");
+      await delay(100);
+    }
+    const answers = ping.answers().filter((at) => at > since).length;
+    const seconds = (Date.now() - since) / 1000;
+    await ping.stop();
+    expect([...endpoints]).toEqual([expect.stringMatching(`^${hr.address}:`)]);
+    // 20 a second, or a little less: ping waits after each.
+    expect(ping.longestGap(since)).toBeLessThan(1000);
+    expect(answers / seconds).toBeGreaterThan(18);
+  });
+
+  it.each(["to a", "to b"] as const)(
+    "6, 10: is relayed on both sides where packets %s alone are lost, and passes the relay once",
+    async (lost) => {
+      await using met = await meet(startLab, lost);
+      const { da, db, dr, ha, hb } = met;
+      await both(met, isRelayed);
+      const ping = PingStream.start(ha.host, hb.address);
+      await ping.answerAfter(Date.now());
+      const since = Date.now();
+      const [before, first] = [passed(await dr.status()), answersOf(ping)];
+      await delay(5000);
+      const [after, last] = [passed(await dr.status()), answersOf(ping)];
+      expect(ping.longestGap(since)).toBeLessThan(1000);
+      await ping.stop();
+      expect([da.last(hb.publicKey)?.state, db.last(ha.publicKey)?.state]).toEqual(["relayed", "relayed"]);
+      // A ping and its answer, of 128 bytes each in the tunnel, and now and then a probe.
+      const expected = (last - first) * 2 * 128;
+      expect((after - before) / expected).toBeGreaterThan(0.9);
+      expect((after - before) / expected).toBeLessThan(1.1);
+    },
+  );
+
+  it.each(["to a", "to b"] as const)(
+    "7: gives way on both sides when packets %s alone are lost from now on",
+    async (lost) => {
+      await using met = await meet(startLab);
+      await both(met, isDirect);
+      const ping = PingStream.start(met.ha.host, met.hb.address);
+      await ping.answerAfter(Date.now());
+      const shut = Date.now();
+      await lose(met.lab, lost);
+      expect((await both(met, isRelayed)) - shut).toBeLessThanOrEqual(15_000);
+      await ping.answerAfter(Date.now() + 500);
+      console.log(`one way lost, ${lost}: ${ping.longestGap(shut)} ms`);
+      expect(ping.longestGap(shut)).toBeLessThanOrEqual(15_000);
+      await ping.stop();
+    },
+  );
+
+  it("13: becomes direct by what is told on the relayed one, when no broker is there", async () => {
+    await using lab = await startLab({
+      nats: { a: RESTRICTED, b: RESTRICTED },
+      hosts: { ha: { behind: "a" }, hb: { behind: "b" }, hr: {} },
+      brokers: 1,
+      stun: true,
+    });
+    await lab.brokers[0]?.kill();
+    const { ha, hb, hr } = await makeMembers(lab, ["ha", "hb", "hr"]);
+    if (ha === undefined || hb === undefined || hr === undefined)
+      throw new Error("the lab has no such hosts");
+    for (const { wireguard } of [ha, hb])
+      await wireguard.set("peer", hr.publicKey, "endpoint", `${hr.host.address()}:51820`);
+    Daemon.start(lab, hr.host, hr.wireguard, { more: ["--relay"] });
+    const [da, db] = [ha, hb].map(({ host, wireguard }) => Daemon.start(lab, host, wireguard));
+    if (da === undefined || db === undefined) throw new Error("two hosts are needed");
+    const relayed = await da.until(hb.publicKey, ({ path }) => path !== undefined);
+    const [a, b] = await Promise.all([
+      da.until(hb.publicKey, isDirect, 10_000),
+      db.until(ha.publicKey, isDirect, 10_000),
+    ]);
+    console.log(`direct ${Math.max(a.time, b.time) - relayed.time} ms after ${relayed.state}`);
+    expect(relayed.state).toBe("relayed");
+    expect(Math.max(a.time, b.time) - relayed.time).toBeLessThan(5000);
   });
 });
