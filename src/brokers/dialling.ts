@@ -42,7 +42,7 @@ export async function dialBroker(
   const { nic, ca, transports, allowInsecure, openLink } = options;
   const ways = waysTo(broker, options);
   const failures = new Map<Transport, BrokerError>();
-  let failure = known.lastError ?? noWay(broker, transports);
+  let failure = known.lastError;
   let mayBeInsecure = true;
   for (const way of new Set([...ways.filter(({ transport }) => transport === known.transport), ...ways])) {
     if (!mayBeInsecure && !isSecure(way)) continue;
@@ -89,7 +89,7 @@ export async function dialBroker(
       known.lastError = failure;
     }
   }
-  throw failure;
+  throw failure ?? noWay(broker, transports);
 }
 
 /** When a broker has not asked to be left alone at one of its transports any more. */
