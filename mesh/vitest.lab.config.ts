@@ -8,6 +8,8 @@ const config: ViteUserConfig = defineConfig({
     fileParallelism: false,
     // Of those that may run beside others: most of their time is waiting.
     maxConcurrency: 5,
+    // Under CI, what fails is tried twice more, and that it was is in the output: look at it, it may be a real fault.
+    retry: process.env.CI === "true" ? 2 : 0,
     testTimeout: 60_000,
     hookTimeout: 60_000,
     reporters: ["default", ["./test/support/reporter.ts", { limit: "MAX_LEFT_OUT_OF_LAB" }]],
