@@ -54,6 +54,7 @@ function begin(options: Partial<LinkOptions>): Omit<Opening, "connection"> {
       broker: { host: "broker.example", family: "IPv4", weight: 1 },
       target: TARGET,
       subscribers: () => [listener],
+      isPipelined: false,
       connectTimeoutMs: 4000,
       speed: new LineSpeed(),
       scheduler: new ReadScheduler(),
@@ -109,6 +110,25 @@ describe("a session", () => {
     );
     connection.say(SUBACK);
     await opening.link;
+  });
+
+  it("asks for its topic together with its hello where it need not wait, and is open in the same order", async () => {
+    const { connection, link } = open({ isPipelined: true });
+    connection.events.onOpen();
+    expect(connection.written).toHaveLength(1);
+    const [both = Buffer.alloc(0)] = connection.written;
+    const subscribe = packet(0x82, Buffer.of(0, 1, 0, 66), topic, Buffer.of(1));
+    expect(both.subarray(-subscribe.length).toString("hex")).toBe(subscribe.toString("hex"));
+    connection.say(Buffer.concat([CONNACK, SUBACK]));
+    await link;
+    expect(connection.written).toHaveLength(1);
+  });
+
+  it("takes no answer to its SUBSCRIBE before that to its CONNECT", async () => {
+    const { connection, link } = open({ isPipelined: true });
+    connection.events.onOpen();
+    connection.say(SUBACK);
+    await expect(link).rejects.toMatchObject({ reason: "not-mqtt" });
   });
 
   it("has an empty user name for a password alone, as MQTT wants one", () => {

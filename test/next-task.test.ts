@@ -35,6 +35,23 @@ describe.each(Object.entries(PLACES))("in %s", (place, missing) => {
     expect(order).toEqual(["now", "promise", "task"]);
   });
 
+  it("what takes long has a turn of its own: others have theirs before it and behind it", async () => {
+    const { inOwnTurn, nextTask } = await load<typeof import("../src/base/next-task.js")>(
+      "../src/base/next-task.js",
+    );
+    const order: string[] = [];
+    nextTask(() => order.push("before"));
+    const done = inOwnTurn(async () => {
+      order.push("work");
+      nextTask(() => order.push("behind"));
+      return 7;
+    });
+    order.push("now");
+    expect(await done).toBe(7);
+    order.push("done");
+    expect(order).toEqual(["now", "before", "work", "behind", "done"]);
+  });
+
   it("a timer that was held up fires all the same", async () => {
     const { startTimer } = await load<typeof import("../src/base/timer.js")>("../src/base/timer.js");
     const fired = new Promise<void>((resolve) => startTimer(1, resolve));

@@ -130,16 +130,21 @@ class Session implements BrokerLink, Reader {
 
   /** Asks for what is wanted and leaves what is not, unless an answer is waited for. */
   #change(): void {
+    const packet = this.#nextChange();
+    if (packet) this.#send(packet);
+  }
+
+  #nextChange(): Uint8Array | undefined {
     const change = this.#subscriptions.next();
-    if (change === undefined) return;
+    if (change === undefined) return undefined;
     const { type, topics } = change;
     this.#changeId = (this.#changeId % MAX_PACKET_ID) + 1;
     if (type === "subscribe") this.#guard.expectSuback(this.#changeId, topics.length);
     else this.#guard.expectUnsuback(this.#changeId);
-    this.#send((type === "subscribe" ? subscribePacket : unsubscribePacket)(this.#changeId, topics));
     // It is there until the session is open anyway.
     this.#changedBy = this.#liveness.leftBy(monotonicNow()) + this.#options.connectTimeoutMs;
     this.#alarm.set(this.#changedBy);
+    return (type === "subscribe" ? subscribePacket : unsubscribePacket)(this.#changeId, topics);
   }
 
   publish(topic: string, payload: Uint8Array, onLeft: () => void = () => {}): boolean {
@@ -235,12 +240,13 @@ class Session implements BrokerLink, Reader {
   }
 
   #greet(): void {
-    const { username, password } = this.#options.broker;
+    const { broker, isPipelined } = this.#options;
+    const { username, password } = broker;
     this.#state = "connack";
     this.#options.onReach?.(true);
-    this.#send(
-      connectPacket({ clientId: randomClientId(), keepAliveS: platform.keepAliveS, username, password }),
-    );
+    const clientId = randomClientId();
+    const connect = connectPacket({ clientId, keepAliveS: platform.keepAliveS, username, password });
+    this.#send(isPipelined ? concatBytes(connect, this.#firstSubscribe()) : connect);
   }
 
   #take(bytes: Uint8Array): void {
@@ -302,8 +308,12 @@ class Session implements BrokerLink, Reader {
       return;
     }
     this.#state = "suback";
+    if (!this.#options.isPipelined) this.#send(this.#firstSubscribe());
+  }
+
+  #firstSubscribe(): Uint8Array {
     for (const subscriber of this.#options.subscribers()) this.#subscriptions.add(subscriber);
-    this.#change();
+    return this.#nextChange() ?? NOTHING;
   }
 
   /** @param refusal - why no topic was granted, where that is so */
@@ -387,6 +397,8 @@ class Session implements BrokerLink, Reader {
     this.#options.scheduler.forget(this);
   }
 }
+
+const NOTHING = new Uint8Array();
 
 /** Random each time, and within the 23 characters that every broker must take (MQTT 3.1.1, 3.1.3.1). */
 function randomClientId(): string {

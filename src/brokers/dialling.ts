@@ -5,7 +5,7 @@ import type { Transport } from "../platform/transports.js";
 import { type Broker, portOf } from "../wire/broker-pool.js";
 import type { KnownBroker } from "./known-broker.js";
 import type { BrokerLink, LinkOptions, OpenLink } from "./link.js";
-import { isSecure, type TransportPolicy, waysTo } from "./transport-choice.js";
+import { isSecure, type TransportPolicy, type Way, waysTo } from "./transport-choice.js";
 
 /** How brokers are dialled. */
 export interface DialOptions extends TransportPolicy {
@@ -38,39 +38,17 @@ export async function dialBroker(
   signal: AbortSignal,
 ): Promise<BrokerLink> {
   const { broker } = known;
-  const { family, host } = broker;
-  const { nic, ca, transports, allowInsecure, openLink } = options;
+  const { transports, allowInsecure } = options;
   const ways = waysTo(broker, options);
   const failures = new Map<Transport, BrokerError>();
   let failure = known.lastError;
   let mayBeInsecure = true;
   for (const way of new Set([...ways.filter(({ transport }) => transport === known.transport), ...ways])) {
     if (!mayBeInsecure && !isSecure(way)) continue;
-    const { transport, port } = way;
+    const { transport } = way;
     if (pausedUntil(known, transport) > monotonicNow()) continue;
-    const target = {
-      transport,
-      family,
-      host,
-      port,
-      path: broker.path ?? "/mqtt",
-      localAddress: nic[family],
-      publicOnly: broker.publicOnly === true,
-      turn: known.failures,
-      ca,
-    };
-    let ended: BrokerError | undefined;
-    const onClose = (error: BrokerError): void => {
-      ended = error;
-      uses.onClose(error);
-    };
     try {
-      const link = await openLink(
-        { ...uses, broker, target, connectTimeoutMs: CONNECT_TIMEOUT_MS, onClose },
-        signal,
-      );
-      // It may be over before anybody knew of it.
-      if (ended !== undefined && !signal.aborted) throw ended;
+      const link = await dialWay(known, way, options, uses, signal);
       known.transport = transport;
       return link;
     } catch (error) {
@@ -90,6 +68,56 @@ export async function dialBroker(
     }
   }
   throw failure ?? noWay(broker, transports);
+}
+
+/** Tries one way: in as few round trips as it goes, and then step by step where a broker does not take that. */
+async function dialWay(
+  known: Known,
+  { transport, port }: Way,
+  { nic, ca, openLink }: DialOptions,
+  uses: Uses,
+  signal: AbortSignal,
+): Promise<BrokerLink> {
+  const { broker } = known;
+  const { family, host } = broker;
+  const target = {
+    transport,
+    family,
+    host,
+    port,
+    path: broker.path ?? "/mqtt",
+    localAddress: nic[family],
+    publicOnly: broker.publicOnly === true,
+    turn: known.failures,
+    ca,
+  };
+  let hasAsked = false;
+  const subscribers = (): ReturnType<Uses["subscribers"]> => {
+    hasAsked = true;
+    return uses.subscribers();
+  };
+  const dial = async (isPipelined: boolean): Promise<BrokerLink> => {
+    let ended: BrokerError | undefined;
+    const onClose = (error: BrokerError): void => {
+      ended = error;
+      uses.onClose(error);
+    };
+    const link = await openLink(
+      { ...uses, subscribers, broker, target, isPipelined, connectTimeoutMs: CONNECT_TIMEOUT_MS, onClose },
+      signal,
+    );
+    // It may be over before anybody knew of it.
+    if (ended !== undefined && !signal.aborted) throw ended;
+    return link;
+  };
+  if (known.failures > 0) return await dial(false);
+  try {
+    return await dial(true);
+  } catch (error) {
+    const hungUp = hasAsked && error instanceof BrokerError && error.reason === "unreachable";
+    if (!hungUp || signal.aborted) throw error;
+    return await dial(false);
+  }
 }
 
 /** When a broker has not asked to be left alone at one of its transports any more. */

@@ -9,8 +9,13 @@ import type { Subscriber } from "./subscriptions.js";
 export interface LinkOptions {
   readonly broker: Broker;
   readonly target: SocketTarget;
-  /** Who listens on it from the beginning: asked for when the broker has taken the connection. */
+  /** Who listens on it from the beginning: asked for when SUBSCRIBE is sent. */
   readonly subscribers: () => readonly Subscriber[];
+  /**
+   * Whether SUBSCRIBE follows CONNECT at once, which saves a round trip, or waits for CONNACK. MQTT 3.1.1 (3.1.4) has
+   * brokers take the first; not all of them do.
+   */
+  readonly isPipelined: boolean;
   /** How long the broker may take to be connected, and to answer a subscription later. */
   readonly connectTimeoutMs: number;
   /** Of the line that all links share. */

@@ -54,6 +54,7 @@ async function endure(
       {
         broker: { host: HOST, family: "IPv4", weight: 1 },
         target,
+        isPipelined: true,
         connectTimeoutMs: 10_000,
         scheduler: new ReadScheduler(),
         speed: new LineSpeed(),

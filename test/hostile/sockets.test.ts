@@ -89,6 +89,7 @@ describe.each(["mqtt", "ws"] as const)(`${STREAMS} streams over %s (seed ${SEED}
           {
             broker: { host: "127.0.0.1", family: "IPv4", weight: 1 },
             target,
+            isPipelined: true,
             connectTimeoutMs: 100,
             scheduler,
             speed: new LineSpeed(),

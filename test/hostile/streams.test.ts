@@ -51,6 +51,7 @@ class Trial {
           publicOnly: false,
           ca: undefined,
         },
+        isPipelined: true,
         connectTimeoutMs: 100_000,
         scheduler: new ReadScheduler(),
         speed: new LineSpeed(),
@@ -73,8 +74,8 @@ class Trial {
   /** What differs from what should have come of it. */
   fault(): string | undefined {
     const { expected, pieces } = this.stream;
-    // Behind CONNECT and SUBSCRIBE come acknowledgements alone, several at a time.
-    const said = Buffer.concat(this.connection.written.slice(2));
+    // Behind CONNECT and SUBSCRIBE, which leave together, come acknowledgements alone, several at a time.
+    const said = Buffer.concat(this.connection.written.slice(1));
     const acknowledged: number[] = [];
     for (let at = 0; at < said.length; at += 4) {
       acknowledged.push(said.readUInt16BE(at) === 0x4002 ? said.readUInt16BE(at + 2) : Number.NaN);

@@ -1,5 +1,6 @@
 import { createServer as createHttpServer } from "node:http";
 import type { AddressInfo, Socket } from "node:net";
+import { parser } from "mqtt-packet";
 import { describe, expect, it } from "vitest";
 import { openLink } from "../../src/brokers/broker-link.js";
 import { LineSpeed } from "../../src/brokers/line-speed.js";
@@ -8,7 +9,7 @@ import { type BrokerEntry, BrokerError, type RouterOptions, type Transport } fro
 import { TRANSPORTS } from "../../src/platform/transports.js";
 import { freePort } from "../support/free-port.js";
 import { makeSubscriber } from "../support/links.js";
-import { pem, startLittleServer } from "../support/little-server.js";
+import { type LittleServer, pem, startLittleServer } from "../support/little-server.js";
 import { makePeer, use } from "../support/peers.js";
 
 const HOST = "127.0.0.1";
@@ -85,15 +86,67 @@ describe("what never was connected", () => {
 
   it("is a subscription that ends the connection", async () => {
     const { port } = await startLittleServer((socket) => {
-      socket.once("data", () => {
-        socket.write(CONNACK);
-        socket.once("data", () => socket.end());
-      });
+      socket.once("data", () => socket.end(CONNACK));
     });
     expect(await failureAt({ port })).toMatchObject({
       reason: "subscription",
       message: "closed when the subscription was asked for",
     });
+  });
+});
+
+describe("SUBSCRIBE right behind CONNECT", () => {
+  const subackOf = (id: number): Buffer => Buffer.of(0x90, 3, id >> 8, id & 255, 1);
+
+  /** A broker that answers CONNECT a turn later, and does with a SUBSCRIBE before that what a test says. */
+  const startSlow = (early: (socket: Socket, id: number) => void): Promise<LittleServer> =>
+    startLittleServer((socket) => {
+      let isConnected = false;
+      const reader = parser();
+      reader.on("packet", ({ cmd, messageId = 0 }) => {
+        if (cmd === "connect")
+          setImmediate(() => {
+            isConnected = true;
+            if (socket.writable) socket.write(CONNACK);
+          });
+        if (cmd === "subscribe" && isConnected) socket.write(subackOf(messageId));
+        else if (cmd === "subscribe") early(socket, messageId);
+      });
+      socket.on("data", (bytes) => reader.parse(bytes));
+    });
+
+  it("costs no round trip: it does not wait for CONNACK", async () => {
+    const server = await startSlow((socket, id) =>
+      setImmediate(() => setImmediate(() => socket.write(subackOf(id)))),
+    );
+    const router = makePeer({ IPv4: { [HOST]: { port: server.port } } });
+    await router.start();
+    expect(server.connections).toBe(1);
+  });
+
+  it("is tried without at once where a broker hangs up on it", async () => {
+    const server = await startSlow((socket) => socket.destroy());
+    const router = makePeer({ IPv4: { [HOST]: { port: server.port } } });
+    await router.start();
+    expect(server.connections).toBe(2);
+    expect(router.stats().brokers).toMatchObject([{ state: "open", lastError: undefined }]);
+  });
+
+  it("is tried without after the timeout where a broker ignores it", { timeout: 20_000 }, async () => {
+    const server = await startSlow(() => {});
+    const router = makePeer({ IPv4: { [HOST]: { port: server.port } } });
+    await expect(router.start()).rejects.toMatchObject({
+      brokers: [{ error: "no answer to SUBSCRIBE within 4000 ms" }],
+    });
+    await router.start();
+    expect(server.connections).toBe(2);
+  });
+
+  it("is not tried without where the broker is gone", async () => {
+    const server = await startLittleServer((socket) => socket.destroy());
+    const router = makePeer({ IPv4: { [HOST]: { port: server.port } } });
+    await expect(router.start()).rejects.toMatchObject({ code: "NO_BROKER" });
+    expect(server.connections).toBeLessThanOrEqual(2);
   });
 });
 
@@ -329,6 +382,7 @@ describe("no answer in time", () => {
           publicOnly: false,
           ca: undefined,
         },
+        isPipelined: false,
         connectTimeoutMs: 100,
         speed: new LineSpeed(),
         scheduler: new ReadScheduler(),

@@ -1,5 +1,6 @@
 import { once } from "node:events";
 import { createServer } from "node:net";
+import { parser } from "mqtt-packet";
 import { describe, expect, it, onTestFinished } from "vitest";
 import { AppPacket, type DroppedEvent, Keypair, MessageType, type Router } from "../../src/index.js";
 import { startEmbeddedBroker } from "../support/embedded-broker.js";
@@ -159,10 +160,13 @@ describe("a broker that is no use", () => {
     const good = use(await startEmbeddedBroker("127.0.0.1"));
     const server = createServer((socket) => {
       socket.on("error", () => {});
-      socket.on("data", (chunk) => {
-        if (chunk[0] === 0x10) socket.write(Uint8Array.of(0x20, 2, 0, 0));
-        if (chunk[0] === 0x82) socket.write(Uint8Array.of(0x90, 3, chunk[2] ?? 0, chunk[3] ?? 0, granted));
+      const reader = parser();
+      reader.on("packet", ({ cmd, messageId = 0 }) => {
+        if (cmd === "connect") socket.write(Uint8Array.of(0x20, 2, 0, 0));
+        if (cmd === "subscribe")
+          socket.write(Uint8Array.of(0x90, 3, messageId >> 8, messageId & 255, granted));
       });
+      socket.on("data", (bytes) => reader.parse(bytes));
     });
     server.listen(0, "127.0.0.2");
     await once(server, "listening");
