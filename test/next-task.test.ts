@@ -36,9 +36,8 @@ describe.each(Object.entries(PLACES))("in %s", (place, missing) => {
   });
 
   it("what takes long has a turn of its own: others have theirs before it and behind it", async () => {
-    const { inOwnTurn, nextTask } = await load<typeof import("../src/base/next-task.js")>(
-      "../src/base/next-task.js",
-    );
+    const { inOwnTurn, nextTask } =
+      await load<typeof import("../src/base/next-task.js")>("../src/base/next-task.js");
     const order: string[] = [];
     nextTask(() => order.push("before"));
     const done = inOwnTurn(async () => {
