@@ -31,12 +31,13 @@ export class Lock implements AsyncDisposable {
 
   /**
    * Takes the lock of an interface of this network namespace. What a process left that is dead is taken over.
+   * @param space - where the name is one thing alone; for what is no interface
    * @throws {@link MeshError} `IN_USE`, `NOT_PERMITTED`, `FILE`
    */
-  static async take(name: string, folder: string = LOCK_FOLDER): Promise<Lock> {
+  static async take(name: string, folder: string = LOCK_FOLDER, space?: string): Promise<Lock> {
     try {
       await mkdir(folder, { recursive: true, mode: 0o700 });
-      const path = join(folder, `${name}@${await networkNamespace()}.lock`);
+      const path = join(folder, `${name}@${space ?? (await networkNamespace())}.lock`);
       const own: Owner = { pid: process.pid, startedAt: (await startOf(process.pid)) ?? "0" };
       const text = JSON.stringify(own);
       for (let i = 0; i < MAX_TRIES; i++) {
