@@ -19,6 +19,8 @@ export interface MeshOptions {
   readonly lanDiscovery?: boolean | undefined;
   /** Whether gateways are asked to lead WireGuard's port outside (PCP, NAT-PMP, UPnP). Default: yes. */
   readonly portMapping?: boolean | undefined;
+  /** Whether members of the interface's network get names in `/etc/hosts` while it is looked after. Default: yes. */
+  readonly hosts?: boolean | undefined;
   /** Where things are remembered over a restart. Default: `/var/lib/sidewire-mesh`. */
   readonly stateFolder?: string | undefined;
   /** The roster in the state folder has just been got from an admin: nobody has to be asked before it is used. */

@@ -19,6 +19,7 @@ import { RosterFile } from "./membership/roster-file.js";
 import type { Way } from "./membership/sync.js";
 import { isSyncMessage } from "./membership/sync-message.js";
 import { DEFAULT_STATE_FOLDER, type MeshEvents, type MeshOptions } from "./mesh-options.js";
+import { Names } from "./names/names.js";
 import type { Peer } from "./peer.js";
 import { PeerSet } from "./peer-set.js";
 import { Pings } from "./ping.js";
@@ -51,6 +52,7 @@ interface Parts {
   /** The interface was made by us. */
   readonly isMade: boolean;
   readonly isRelay: boolean;
+  readonly hasNames: boolean;
 }
 
 /**
@@ -87,6 +89,7 @@ export class Mesh extends EventEmitter<MeshEvents> implements AsyncDisposable {
   #overlay: readonly string[] = [];
   readonly #portMapping: PortMapping | undefined;
   readonly #membership: Membership;
+  readonly #names: Names;
   readonly #channels: Channels;
   readonly #peerSet: PeerSet;
   readonly #lan: LanDiscovery | undefined;
@@ -141,6 +144,7 @@ export class Mesh extends EventEmitter<MeshEvents> implements AsyncDisposable {
         hasLan: options.lanDiscovery !== false,
         isMade: create !== undefined,
         isRelay,
+        hasNames: options.hosts !== false,
         rosterFile,
         brokers,
         isRosterFresh,
@@ -262,6 +266,11 @@ export class Mesh extends EventEmitter<MeshEvents> implements AsyncDisposable {
       onStep: (step) => this.emit("step", step),
       onError: (error) => this.#warn(error),
     });
+    this.#names = new Names({
+      interface: device.name,
+      isOn: parts.hasNames,
+      onWarning: (message) => this.emit("warning", message),
+    });
     this.#membership = new Membership({
       interface: device.name,
       file: parts.rosterFile,
@@ -279,6 +288,7 @@ export class Mesh extends EventEmitter<MeshEvents> implements AsyncDisposable {
       },
       tellOverBrokers: async (name, bytes) => (await this.#channels.to(name)?.post(bytes)) ?? false,
       apply: async (members) => this.#peerSet.takeState(await device.setMembers(members)),
+      name: (network) => this.#names.set(network),
       addresses: async () =>
         (await device.links()).filter(({ name }) => name === device.name).flatMap(addressesOf),
       onWarning: (message) => this.emit("warning", message),
@@ -297,7 +307,7 @@ export class Mesh extends EventEmitter<MeshEvents> implements AsyncDisposable {
       candidates: this.candidates(),
       portMappings: this.#portMapping?.info() ?? [],
       peers: this.peers(),
-      troubles: this.#membership.troubles,
+      troubles: [this.#membership.troubles, this.#names.trouble ?? []].flat(),
       brokers: this.#signaling.brokers(),
       relaying: this.#relaying.server.sessions(),
     };
@@ -354,7 +364,7 @@ export class Mesh extends EventEmitter<MeshEvents> implements AsyncDisposable {
 
   /** What {@link close} has put back, a few words each. */
   get putBack(): readonly string[] {
-    return this.#device.undone;
+    return [...this.#names.undone, ...this.#device.undone];
   }
 
   /** {@link close}, for `await using`. */
@@ -408,6 +418,7 @@ export class Mesh extends EventEmitter<MeshEvents> implements AsyncDisposable {
     this.#sleepWatch.stop();
     this.#telling.close();
     this.#membership.close();
+    const unnamed = this.#names.close();
     await this.#relaying.close();
     this.#peerSet.close();
     this.#channels.close();
@@ -421,7 +432,8 @@ export class Mesh extends EventEmitter<MeshEvents> implements AsyncDisposable {
       await Promise.all([unmapped, this.#lan?.close()]);
       await this.#save();
     } finally {
-      // Whatever fails, the interface is put back.
+      // Whatever fails, the interface and the names are put back.
+      await unnamed;
       await this.#device.close();
     }
   }

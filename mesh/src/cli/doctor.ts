@@ -1,5 +1,6 @@
 import { ntpClock } from "sidewire/node";
 import { checkInterfaceName } from "../device/checks.js";
+import { HOSTS_FILE } from "../names/names.js";
 import type { Context } from "./context.js";
 import { type ExitCode, UsageError } from "./failure.js";
 import { bad, type Finding, ok, tell, warning } from "./finding.js";
@@ -43,6 +44,7 @@ async function* look(
   yield await lookAtNft(machine);
   yield await lookAtCapability(machine);
   yield await lookAtWireguard(machine);
+  yield await lookAtHosts(machine);
   yield clock;
   if (name !== undefined) yield* lookAtInterface(machine, name);
 }
@@ -115,6 +117,17 @@ async function lookAtWireguard(machine: Machine): Promise<Finding> {
       "modprobe tun; in a container: --device /dev/net/tun",
     );
   return bad(check, `wireguard-go needs /dev/net/tun, which cannot be opened (${problem})`, AS_ROOT);
+}
+
+/** Members of a network get their names there. */
+async function lookAtHosts(machine: Machine): Promise<Finding> {
+  const problem = await machine.tryOpen(HOSTS_FILE);
+  if (problem === undefined) return ok("names", `${HOSTS_FILE} can be written, for the names of members`);
+  return warning(
+    "names",
+    `${HOSTS_FILE} cannot be written (${problem}): members of a network get no names`,
+    `run it with sudo; in a unit of systemd, ReadWritePaths=${HOSTS_FILE}; or do without, by up --no-hosts`,
+  );
 }
 
 async function lookAtClock(signal: AbortSignal, ntp: readonly string[] | undefined): Promise<Finding> {

@@ -22,6 +22,7 @@ export interface JoinOptions {
   readonly listenPort?: number;
   readonly brokers?: string;
   readonly stun?: string;
+  readonly hosts?: boolean;
   readonly state?: string;
 }
 

@@ -26,6 +26,8 @@ export interface UpOptions {
   readonly lanDiscovery?: boolean;
   /** `--no-port-mapping` makes it false. */
   readonly portMapping?: boolean;
+  /** `--no-hosts` makes it false. */
+  readonly hosts?: boolean;
   readonly config?: string;
   readonly dryRun?: true;
   /** Set by `join`: the roster is new, and these are the token's brokers. */
@@ -58,6 +60,7 @@ export async function settingsOf(
     // The command line can only switch these off: they are on unless the file says otherwise.
     lanDiscovery: options.lanDiscovery === false ? false : file.lanDiscovery,
     portMapping: options.portMapping === false ? false : file.portMapping,
+    hosts: options.hosts === false ? false : file.hosts,
     names: file.names,
   };
 }

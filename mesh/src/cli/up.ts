@@ -141,10 +141,10 @@ class Report {
     this.#onCandidates();
   }
 
+  /** What cannot be put back at the end is told still. */
   stop(): void {
     this.#mesh.off("peer", this.#onPeer);
     this.#mesh.off("candidates", this.#onCandidates);
-    this.#mesh.off("warning", this.#onWarning);
     this.#mesh.off("step", this.#onStep);
     for (const timer of this.#reasons.values()) clearTimeout(timer);
   }

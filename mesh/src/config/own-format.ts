@@ -33,6 +33,7 @@ const schema = z.strictObject({
   relay: z.optional(z.boolean()),
   lanDiscovery: z.optional(z.boolean()),
   portMapping: z.optional(z.boolean()),
+  hosts: z.optional(z.boolean()),
   stateFolder: z.optional(path),
 });
 
@@ -101,6 +102,7 @@ export async function parseOwnFormat(text: string, folder: string, files: FileRe
     ...(data.relay === undefined ? {} : { relay: data.relay }),
     ...(data.lanDiscovery === undefined ? {} : { lanDiscovery: data.lanDiscovery }),
     ...(data.portMapping === undefined ? {} : { portMapping: data.portMapping }),
+    ...(data.hosts === undefined ? {} : { hosts: data.hosts }),
     ...(stateFolder === undefined ? {} : { stateFolder: at(stateFolder) }),
     names: new Map(peers.flatMap(({ publicKey, name }) => (name === undefined ? [] : [[publicKey, name]]))),
   };

@@ -18,6 +18,8 @@ export interface Settings {
   readonly lanDiscovery?: boolean | undefined;
   /** Whether gateways are asked for ports. Default: yes. */
   readonly portMapping?: boolean | undefined;
+  /** Whether members of a network get names in the hosts file. Default: yes. */
+  readonly hosts?: boolean | undefined;
   readonly stateFolder?: string | undefined;
   /** What peers are called, by their public key in base64. */
   readonly names: ReadonlyMap<string, string>;

@@ -2,6 +2,7 @@ import type { InterfaceAddress } from "../device/create.js";
 import type { Members } from "../device/members.js";
 import { formatAddress } from "../ip/address.js";
 import { parsePrefix } from "../ip/prefix.js";
+import type { NamedNetwork } from "../names/host-names.js";
 import { ulaPrefix } from "../roster/addresses.js";
 import type { Entry } from "../roster/roster.js";
 import { type Member, viewOf } from "../roster/view.js";
@@ -27,6 +28,8 @@ export interface MembershipMeans extends PlaceMeans, Pick<SyncMeans, "tellOnPath
   readonly openAddress: OpenAddress;
   /** Gives the interface its members. */
   readonly apply: (members: Members) => Promise<void>;
+  /** Makes the members known by their names; undefined: there are none. */
+  readonly name: (network: NamedNetwork | undefined) => void;
   readonly onError: (error: unknown) => void;
 }
 
@@ -85,7 +88,8 @@ export class Membership {
   async start(): Promise<void> {
     const { file, isFresh } = this.#means;
     this.#sync.start();
-    if (file.roster === undefined) return;
+    // What an earlier run has named is a member of nothing now.
+    if (file.roster === undefined) return this.#means.name(undefined);
     const view = viewOf(file.roster);
     this.#place.view = view;
     const isOnlyAdmin = view.admins.size === 1 && view.admins.has(this.#place.signer);
@@ -210,6 +214,7 @@ export class Membership {
   async #applyWhileStale(): Promise<void> {
     while (this.#isStale && !this.#isClosed) {
       this.#isStale = false;
+      this.#means.name(this.#namesNow());
       try {
         await this.#means.apply(this.#membersNow());
       } catch (error) {
@@ -236,6 +241,16 @@ export class Membership {
         publicKey,
         allowedIps: all.flatMap((one) => parsePrefix(formatAddress(one)) ?? []),
       })),
+    };
+  }
+
+  #namesNow(): NamedNetwork | undefined {
+    const { view, ownKey = "" } = this.#place;
+    if (view?.members.has(ownKey) !== true) return undefined;
+    const named = [...view.members.values()].filter((one) => this.#place.isSelf(one) || this.#isLetIn(one));
+    return {
+      network: view.name,
+      members: named.map(({ name, addresses }) => ({ name, addresses: addresses.map(formatAddress) })),
     };
   }
 

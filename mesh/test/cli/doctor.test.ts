@@ -57,7 +57,16 @@ describe("doctor", () => {
   it("finds nothing bad on a machine that has all", async () => {
     const { code, findings } = await look({});
     expect(code).toBe(0);
-    expect(Object.keys(findings)).toEqual(["wg", "ip", "nft", "rights", "wireguard", "clock", "wg0"]);
+    expect(Object.keys(findings)).toEqual([
+      "wg",
+      "ip",
+      "nft",
+      "rights",
+      "wireguard",
+      "names",
+      "clock",
+      "wg0",
+    ]);
     for (const { check, level } of Object.values(findings))
       expect([check, level]).toEqual([check, check === "clock" ? "warning" : "ok"]);
     expect(findings.wg0?.message).toBe("port 51820, 1 peer");

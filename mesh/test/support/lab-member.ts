@@ -1,20 +1,34 @@
+import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { setTimeout as delay } from "node:timers/promises";
 import { type Host, type Lab, type LongRunning, makeKeys } from "../../lab/index.js";
 import type { Finished } from "../../lab/run.js";
 import type { NetworkInfo } from "../../src/membership/requests.js";
 
 const BIN: string = join(import.meta.dirname, "../../bin/sidewire-mesh.js");
 
+/** Runs a command that sees another file as /etc/hosts: a host of a lab has none of its own. */
+const WITH_HOSTS = 'mount --bind "$0" /etc/hosts && exec "$@"';
+const WITH_HOSTS_TO_READ = `mount --bind "$0" /etc/hosts && mount -o remount,bind,ro /etc/hosts && exec "$@"`;
+
+/** What is in a host's file before anything is done to it. */
+export const HOSTS = "127.0.0.1\tlocalhost\n# no end";
+
 /** A host of a lab that is a member of a network, or is to be one, and the command on it. */
 export class LabMember {
   readonly host: Host;
   readonly stateFolder: string;
+  /** What is /etc/hosts there. */
+  readonly hostsFile: string;
+  areHostsReadOnly = false;
   readonly #lab: Lab;
   #daemon: LongRunning | undefined;
 
   constructor(lab: Lab, name: string) {
     this.host = lab.host(name);
     this.stateFolder = join(lab.folder, `state-${name}`);
+    this.hostsFile = join(lab.folder, `hosts-${name}`);
+    writeFileSync(this.hostsFile, HOSTS);
     this.#lab = lab;
   }
 
@@ -43,10 +57,10 @@ export class LabMember {
     ]);
   }
 
-  async up(): Promise<void> {
+  async up(...options: readonly string[]): Promise<void> {
     this.start([
       ...["up", this.host.interface, "--brokers", this.#lab.brokersFile],
-      ...["--state", this.stateFolder, "--stun", this.#lab.stun.join(",")],
+      ...["--state", this.stateFolder, "--stun", this.#lab.stun.join(","), ...options],
     ]);
     await this.ready();
   }
@@ -62,7 +76,7 @@ export class LabMember {
   }
 
   start(args: readonly string[]): LongRunning {
-    this.#daemon = this.host.node(BIN, args, this.#env);
+    this.#daemon = this.host.spawn(this.#withHosts([process.execPath, BIN, ...args]), this.#env);
     return this.#daemon;
   }
 
@@ -101,10 +115,26 @@ export class LabMember {
     return (await this.host.run(["wg", "show", this.host.interface, "peers"])).split("\n").filter(Boolean);
   }
 
+  /** The host's hosts file. */
+  hosts(): string {
+    return readFileSync(this.hostsFile, "utf8");
+  }
+
+  /** Whether a name leads to a host that answers by the tunnel. */
+  async canReachByName(name: string): Promise<boolean> {
+    const argv = ["ping", "-n", "-4", "-c1", "-W1", "-I", this.host.interface, name];
+    return (await this.host.tryRun(this.#withHosts(argv))).code === 0;
+  }
+
   /** Whether an address answers by the tunnel; a packet that is sent before there is one would be seen outside. */
   async canReach(address: string): Promise<boolean> {
     const argv = ["ping", "-n", "-c1", "-W1", "-I", this.host.interface, address];
     return (await this.host.tryRun(argv)).code === 0;
+  }
+
+  #withHosts(argv: readonly string[]): string[] {
+    const script = this.areHostsReadOnly ? WITH_HOSTS_TO_READ : WITH_HOSTS;
+    return ["unshare", "-m", "sh", "-c", script, this.hostsFile, ...argv];
   }
 
   get #env(): NodeJS.ProcessEnv {
@@ -115,7 +145,7 @@ export class LabMember {
 /** Waits until something holds. @returns how long it took, ms */
 export async function until(holds: () => Promise<boolean>, timeoutMs: number = 15_000): Promise<number> {
   const startedAt = performance.now();
-  while (!(await holds().catch(() => false)))
+  for (; !(await holds().catch(() => false)); await delay(5))
     if (performance.now() - startedAt > timeoutMs) throw new Error(`not so after ${timeoutMs} ms`);
   return performance.now() - startedAt;
 }

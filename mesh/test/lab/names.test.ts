@@ -1,0 +1,88 @@
+import { readFileSync } from "node:fs";
+import { expect, it } from "vitest";
+import type { Lab } from "../../lab/index.js";
+import { HOSTS, LabMember, until } from "../support/lab-member.js";
+import { withLab } from "../support/needs.js";
+
+/** From `join` to the first answer of a host that is called by its name, ms. */
+const JOIN_MS = 3000;
+
+withLab("names of members in the lab", (startLab) => {
+  const labOf = async (...names: readonly string[]): Promise<Lab> =>
+    await startLab({
+      nats: Object.fromEntries(names.map((name) => [`n${name}`, { kind: "port-restricted" }])),
+      hosts: Object.fromEntries(names.map((name) => [name, { behind: `n${name}` }])),
+      brokers: 1,
+      stun: true,
+    });
+
+  /** A name that is not there yet would be asked of DNS, which nobody answers here. */
+  const reaches = async (one: LabMember, name: string): Promise<boolean> =>
+    one.hosts().includes(` ${name}`) && (await one.canReachByName(name));
+
+  const membersOf = (lab: Lab): [LabMember, LabMember] => [
+    new LabMember(lab, "ha"),
+    new LabMember(lab, "hb"),
+  ];
+
+  it("lead to them after invite and join, and are gone after the end", { timeout: 60_000 }, async () => {
+    const real = readFileSync("/etc/hosts");
+    await using lab = await labOf("ha", "hb");
+    const [a, b] = membersOf(lab);
+    const token = await a.found();
+    await until(async () => /ha\.office\.internal/.test(a.hosts()));
+    b.join(token);
+    expect(await until(() => reaches(b, "ha.office.internal"))).toBeLessThan(JOIN_MS);
+    await until(() => reaches(a, "hb.office"));
+    const { members } = await a.network();
+    const lines = members.flatMap(({ name, addresses }) =>
+      addresses.map((address) => `${address} ${name}.office.internal ${name}.office`),
+    );
+    for (const one of [a, b]) {
+      expect(one.hosts()).toContain(`# BEGIN sidewire-mesh ${one.host.interface}\n`);
+      expect(one.hosts().split("\n")).toEqual(expect.arrayContaining(lines));
+      expect(one.hosts().endsWith(HOSTS)).toBe(true);
+    }
+
+    // What changes in the roster changes here.
+    await a.ask("rename", "hb", "web");
+    await until(() => reaches(b, "web.office.internal"));
+    await until(async () => !/hb\.office/.test(b.hosts()));
+
+    // A run that is killed leaves its block, and the next one takes it up, or out.
+    b.kill();
+    await b.wrote(/\(ended with/);
+    expect(b.hosts()).toMatch(/ha\.office/);
+    await b.up();
+    await until(() => reaches(b, "ha.office.internal"));
+    b.kill();
+    await b.wrote(/\(ended with/);
+    await b.up("--no-hosts");
+    await until(async () => b.hosts() === HOSTS);
+    await until(() => b.canReach("10.9.0.1"));
+    expect(b.hosts()).toBe(HOSTS);
+    await b.stop();
+
+    expect(await a.ask("down", a.host.interface)).toMatch(
+      /the names of members are removed from \/etc\/hosts/,
+    );
+    expect([a.hosts(), b.hosts()]).toEqual([HOSTS, HOSTS]);
+    expect(readFileSync("/etc/hosts").equals(real)).toBe(true);
+  });
+
+  it("are missing where the file cannot be written, and all else works", { timeout: 60_000 }, async () => {
+    await using lab = await labOf("ha", "hb");
+    const [a, b] = membersOf(lab);
+    const token = await a.found();
+    b.areHostsReadOnly = true;
+    b.join(token);
+    await b.wrote(
+      /members have no names here, only addresses, since \/etc\/hosts cannot be changed \(.*EROFS/,
+    );
+    await until(() => b.canReach("10.9.0.1"));
+    expect(b.hosts()).toBe(HOSTS);
+    expect((await b.run(["status"])).stdout).toMatch(/! members have no names here/);
+    expect((await b.run(["status", "--json"])).stdout).toMatch(/"troubles":\["members have no names here/);
+    await b.stop();
+  });
+});
