@@ -237,11 +237,12 @@ export class PathMachine {
       return;
     }
     const { path } = this.#inUse;
-    if (this.#session.look(now)) {
+    const isHere = endpoint === undefined || endpoint === path.name;
+    if (this.#session.look(now, isHere)) {
       absolve(path);
       this.#situation.isFiltered = false;
     }
-    if (endpoint === undefined || endpoint === path.name) this.#roaming.settle(now);
+    if (isHere) this.#roaming.settle(now);
     else if (this.#paths.see(endpoint, now, path.name) !== undefined) this.#suspect(endpoint, now);
   }
 

@@ -76,14 +76,18 @@ export class Session {
     return this.isWaiting && now - Math.max(this.#freshAt, this.#startedAt) < EVIDENCE_MS;
   }
 
-  /** WireGuard was looked at. @returns whether it was now seen that its packets pass */
-  look(now: number): boolean {
+  /**
+   * WireGuard was looked at.
+   * @param isHere - whether it sends on the path in use: what comes while it is elsewhere proves nothing about that
+   * @returns whether it was now seen that its packets pass
+   */
+  look(now: number, isHere: boolean): boolean {
     if (!this.isWaiting) {
       if (this.#watch.hasLostSession(now)) this.begin(now);
       else if (now >= this.#quietAt(now)) this.#await(now);
       return false;
     }
-    if (now < this.#settledAt) {
+    if (now < this.#settledAt || !isHere) {
       this.#received = this.#watch.received;
       return false;
     }
