@@ -223,7 +223,10 @@ export class PathMachine {
     if (path !== current) return;
     // Both have to probe at the same time, so that their holes are open for each other.
     if (!view.isProven || view.asksForHandshake) this.#doubt(now);
-    if (!view.asksForHandshake) return;
+    if (!view.asksForHandshake) {
+      this.#session.endRequest();
+      return;
+    }
     const help = this.#session.takeRequest(now);
     if (help !== undefined) this.#use(path, help.isFresh, now);
   }

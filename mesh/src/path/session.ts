@@ -83,7 +83,9 @@ export class Session {
    */
   look(now: number, isHere: boolean): boolean {
     if (!this.isWaiting) {
-      if (this.#watch.hasLostSession(now)) this.begin(now);
+      // The one that was just started has its time first.
+      const isStarting = now < this.#startedAt + HANDSHAKE_GAP_MS;
+      if (this.#watch.hasLostSession(now) && !isStarting) this.begin(now);
       else if (now >= this.#quietAt(now)) this.#await(now);
       return false;
     }
@@ -134,6 +136,11 @@ export class Session {
     this.#helpedAt = now;
     this.#start(now, isFresh);
     return { isFresh };
+  }
+
+  /** The peer asks no more: it got what it wanted, and its next request is a first one again. */
+  endRequest(): void {
+    this.#askedAt = NEVER;
   }
 
   nextAt(now: number): number {

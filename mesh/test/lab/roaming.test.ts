@@ -54,8 +54,9 @@ withLab("a host that moves", { concurrent: true }, (startLab) => {
   it("is back within 5 s when it changes its uplink", async () => {
     await using met = await meet(startLab);
     expect(await interruption(met, () => met.ha.host.down("eth0"))).toBeLessThan(5000);
-    const { path } = await met.db.until(met.ha.publicKey, ({ path }) => path !== undefined);
-    expect(path?.endpoint).toBe(`${met.lab.nat("a2").outside[0]}:51820`);
+    // WireGuard follows the first packet from there; what is said of the path follows with the next probe.
+    const moved = `${met.lab.nat("a2").outside[0]}:51820`;
+    await met.db.until(met.ha.publicKey, ({ path }) => path?.endpoint === moved);
   });
 
   it("is back within 5 s when the other side changes its uplink, and behind a NAT that is harder", async () => {

@@ -130,6 +130,22 @@ describe("random histories of two machines", () => {
     });
   });
 
+  it("do not make sessions anew for ever, each for the other's sake", () => {
+    check({
+      seed: 0,
+      hosts: [
+        { lan: "open", ipv6: "open", ipv4: "open" },
+        { lan: "open", ipv6: "open", ipv4: "open" },
+      ],
+      events: [
+        { afterMs: 10848, event: { type: "brokers", areUp: true } },
+        { afterMs: 7280, event: { type: "cut", host: 0, network: "lan", isCut: true } },
+        { afterMs: 2158, event: { type: "renumber", host: 0, network: "lan", isNoticed: false } },
+        { afterMs: 10051, event: { type: "restart", host: 1, withWireGuard: true } },
+      ],
+    });
+  });
+
   it("take nothing for evidence that came while WireGuard was elsewhere", () => {
     check({
       seed: 326641329,
