@@ -53,6 +53,14 @@ export class Channels {
     this.#channels.delete(publicKey);
   }
 
+  /** Ends all that there are. Resolves when nothing listens any more; new ones can be opened. */
+  async endAll(): Promise<void> {
+    const all = [...this.#channels.values()];
+    this.#channels.clear();
+    this.#refused.clear();
+    await Promise.all(all.map((channel) => channel.close()));
+  }
+
   /** No more are opened. Those that are open end with the connections that they are over. */
   close(): void {
     this.#isClosed = true;

@@ -13,9 +13,11 @@ import type { CandidateInfo, MeshInfo, PeerInfo, PingAnswer } from "./info.js";
 import { type Endpoint, formatEndpoint, parseEndpoint } from "./ip/endpoint.js";
 import { parsePrefix } from "./ip/prefix.js";
 import { LanDiscovery } from "./lan/lan-discovery.js";
+import { KeyFile } from "./membership/key-file.js";
 import { Membership } from "./membership/membership.js";
 import type { MembershipReply, MembershipRequest } from "./membership/requests.js";
 import { RosterFile } from "./membership/roster-file.js";
+import { isRotateMessage } from "./membership/rotate-message.js";
 import type { Way } from "./membership/sync.js";
 import { isSyncMessage } from "./membership/sync-message.js";
 import { DEFAULT_STATE_FOLDER, type MeshEvents, type MeshOptions } from "./mesh-options.js";
@@ -46,6 +48,7 @@ interface Parts {
   readonly getTime: () => number;
   readonly portMapping: PortMapping | undefined;
   readonly rosterFile: RosterFile;
+  readonly keyFile: KeyFile;
   readonly brokers: MeshOptions["brokers"];
   readonly isRosterFresh: boolean;
   readonly hasLan: boolean;
@@ -146,6 +149,7 @@ export class Mesh extends EventEmitter<MeshEvents> implements AsyncDisposable {
         isRelay,
         hasNames: options.hosts !== false,
         rosterFile,
+        keyFile: new KeyFile(stateFolder, options.interface),
         brokers,
         isRosterFresh,
       });
@@ -274,6 +278,7 @@ export class Mesh extends EventEmitter<MeshEvents> implements AsyncDisposable {
     this.#membership = new Membership({
       interface: device.name,
       file: parts.rosterFile,
+      keyFile: parts.keyFile,
       isFresh: parts.isRosterFresh,
       brokers: parts.brokers,
       getTime,
@@ -287,6 +292,19 @@ export class Mesh extends EventEmitter<MeshEvents> implements AsyncDisposable {
         return endpoint && this.#prober.tell(name, endpoint, bytes);
       },
       tellOverBrokers: async (name, bytes) => (await this.#channels.to(name)?.post(bytes)) ?? false,
+      openNext: (privateKey, onHeard) => {
+        const next = new Channels({
+          privateKey: () => privateKey,
+          open: (pair, onBytes) => signaling.channel(pair, onBytes),
+          onHeard,
+          onError: (error) => this.#warn(error),
+        });
+        return {
+          post: (name, bytes) => void next.to(name)?.post(bytes),
+          close: () => next.endAll(),
+        };
+      },
+      setKey: async (privateKey) => this.#peerSet.takeState(await device.setPrivateKey(privateKey)),
       apply: async (members) => this.#peerSet.takeState(await device.setMembers(members)),
       name: (network) => this.#names.set(network),
       addresses: async () =>
@@ -444,7 +462,7 @@ export class Mesh extends EventEmitter<MeshEvents> implements AsyncDisposable {
 
   /** Anything that a peer, or somebody in its name, has sent. */
   #hear(name: string, bytes: Uint8Array, by: Way): void {
-    if (isSyncMessage(bytes)) this.#membership.hear(name, bytes, by);
+    if (isSyncMessage(bytes) || isRotateMessage(bytes)) this.#membership.hear(name, bytes, by);
     else this.#hearing.hear(name, bytes);
   }
 

@@ -69,8 +69,10 @@ export class PeerSet {
     const { peers, getTime } = this.#means;
     const own = formatKey(this.#ownKey);
     // With another key, what is shared with each peer is something else.
-    const there = new Set(own === this.#addedWith ? state.peers.map(({ publicKey }) => publicKey) : []);
+    const isSameKey = own === this.#addedWith;
+    const there = new Set(isSameKey ? state.peers.map(({ publicKey }) => publicKey) : []);
     this.#addedWith = own;
+    if (!isSameKey) void this.#means.channels.endAll();
     for (const name of peers.keys()) if (!there.has(name)) this.#remove(name);
     const wallNow = getTime();
     for (const shown of state.peers) {

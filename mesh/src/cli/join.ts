@@ -1,20 +1,17 @@
-import { randomBytes } from "node:crypto";
 import { hostname } from "node:os";
 import { checkInterfaceName } from "../device/checks.js";
-import { readBounded, writeDurably } from "../durable-file.js";
 import { MeshError } from "../errors.js";
 import { join as joinNetwork } from "../membership/joining.js";
+import { KeyFile } from "../membership/key-file.js";
 import { RosterFile } from "../membership/roster-file.js";
 import { parseToken } from "../membership/token.js";
 import { DEFAULT_STATE_FOLDER } from "../mesh-options.js";
 import { isName, nameFrom } from "../roster/member-name.js";
-import { formatKey, KEY_BYTES, parseKey } from "../wireguard-key.js";
 import type { Context } from "./context.js";
 import { type ExitCode, UsageError } from "./failure.js";
 import { readPool } from "./input-files.js";
 import { printable } from "./printable.js";
 import { up } from "./up.js";
-import { joinedKeyPath } from "./up-settings.js";
 
 export interface JoinOptions {
   readonly interface: string;
@@ -43,7 +40,7 @@ export async function join(context: Context, text: string, options: JoinOptions)
       `${interfaceName} is in a network already: sidewire-mesh up ${interfaceName} goes on with it; for another network ` +
         "name another interface with --interface",
     );
-  const privateKey = await keyOf(joinedKeyPath(folder, interfaceName));
+  const privateKey = await new KeyFile(folder, interfaceName).readOrMake();
   // The key that this host signs by stays what it is told to be.
   await file.save();
   output.note(`Joining ${printable(token.network)} as ${printable(name)}…`);
@@ -55,13 +52,4 @@ export async function join(context: Context, text: string, options: JoinOptions)
   await file.save();
   const { interface: _, name: __, ...rest } = options;
   return await up(context, interfaceName, { ...rest, joined: { brokers } });
-}
-
-/** The key of a join that was begun before, or a new one. */
-async function keyOf(path: string): Promise<Uint8Array> {
-  const there = await readBounded(path, 1024);
-  if (there !== undefined) return parseKey(there.trim(), path);
-  const key = new Uint8Array(randomBytes(KEY_BYTES));
-  await writeDurably(path, `${formatKey(key)}\n`);
-  return key;
 }

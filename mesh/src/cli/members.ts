@@ -7,7 +7,7 @@ import { count, printable, shortKey, span } from "./printable.js";
 import { table } from "./table.js";
 
 export interface MembersOptions {
-  readonly interface?: string;
+  readonly interface?: string | undefined;
 }
 
 /** Shows who is in the network. */

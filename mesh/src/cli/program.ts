@@ -285,6 +285,17 @@ function describeMembership(program: Command, choose: (action: Action) => void):
   changing(program.command("demote"), "demote").description("make an admin a member as others");
 
   program
+    .command("rotate-key")
+    .description("give this host a new WireGuard key; it keeps its name, its addresses and what it may do")
+    .argument("[interface]", "its name; not needed where there is one daemon")
+    .addHelpText("after", example("sudo sidewire-mesh rotate-key wg0"))
+    .action((name: string | undefined) => {
+      choose(async (context) =>
+        (await import("./members.js")).change(context, { interface: name }, { do: "rotate-key" }),
+      );
+    });
+
+  program
     .command("rename")
     .description("call a member something else")
     .argument("<name>", "the member's name, its key or the beginning of it", notEmpty)

@@ -1,12 +1,12 @@
-import { dirname, join, resolve } from "node:path";
+import { dirname, resolve } from "node:path";
 import type { BrokerPool } from "sidewire";
 import { parseOwnFormat } from "../config/own-format.js";
-import { addressFrom, checkHostPort, keyFrom, withLinkLocal } from "../config/parts.js";
+import { addressFrom, checkHostPort, withLinkLocal } from "../config/parts.js";
 import { parsePeerOption } from "../config/peer-option.js";
 import type { Settings } from "../config/settings.js";
 import { checkInterfaceName } from "../device/checks.js";
 import type { NewInterface } from "../device/create.js";
-import { readBounded } from "../durable-file.js";
+import { KeyFile } from "../membership/key-file.js";
 import { DEFAULT_STATE_FOLDER } from "../mesh-options.js";
 import { UsageError } from "./failure.js";
 import { naming, readKey, readPool, readText } from "./input-files.js";
@@ -75,19 +75,8 @@ async function createJoined(
   listenPort: number | undefined,
 ): Promise<NewInterface | undefined> {
   checkInterfaceName(name);
-  const text = await readBounded(joinedKeyPath(folder, name), 1024);
-  if (text === undefined) return undefined;
-  return {
-    privateKey: keyFrom(text.trim(), joinedKeyPath(folder, name)),
-    listenPort,
-    addresses: [],
-    peers: [],
-  };
-}
-
-/** Where the private key of an interface is that a join has made. */
-export function joinedKeyPath(folder: string, interfaceName: string): string {
-  return join(folder, `${interfaceName}.key`);
+  const privateKey = await new KeyFile(folder, name).read();
+  return privateKey && { privateKey, listenPort, addresses: [], peers: [] };
 }
 
 async function createFrom(options: UpOptions): Promise<NewInterface | undefined> {

@@ -73,7 +73,7 @@ export class ControlClient {
 
   /**
    * Asks about the network, or for a change of it.
-   * @throws {@link MeshError} as {@link status}, and `NO_NETWORK`, `NO_MEMBER`, `NOT_ADMIN`, `CONFLICT`
+   * @throws {@link MeshError} as {@link status}, and `NO_NETWORK`, `NO_MEMBER`, `NOT_ADMIN`, `CONFLICT`, `REFUSED`
    */
   async membership(request: MembershipRequest, signal?: AbortSignal): Promise<MembershipReply> {
     for await (const reply of this.#ask({ ask: "membership", request }, signal))
@@ -153,7 +153,7 @@ function abortError(signal: AbortSignal | undefined): Error {
 }
 
 const CODES: ReadonlySet<string> = new Set<MeshErrorCode>([
-  ...(["NO_NETWORK", "NO_MEMBER", "NOT_ADMIN", "CONFLICT"] as const),
+  ...(["NO_NETWORK", "NO_MEMBER", "NOT_ADMIN", "CONFLICT", "REFUSED"] as const),
   ...(["INVALID_OPTION", "NO_PEER", "CLOSED", "TIMEOUT", "ABORTED"] as const),
   ...(["NOT_PERMITTED", "MISSING_PROGRAM", "FILE"] as const),
 ]);

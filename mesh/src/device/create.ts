@@ -3,6 +3,7 @@ import { setTimeout as delay } from "node:timers/promises";
 import { MeshError } from "../errors.js";
 import { type Endpoint, formatEndpoint } from "../ip/endpoint.js";
 import { contains, formatPrefix, type Prefix } from "../ip/prefix.js";
+import { linkLocalAddress } from "../overlay/link-local.js";
 import { formatKey, publicKeyOf } from "../wireguard-key.js";
 import type { Command, Runner } from "./command.js";
 import type { Link } from "./network.js";
@@ -104,6 +105,31 @@ export function networkCommands(
     if (!there.has(to)) ip("route", "replace", to, "dev", name);
   }
   return commands;
+}
+
+/** The same interface with another key, and the link-local address that follows from it. */
+export function withPrivateKey(wanted: NewInterface, privateKey: Uint8Array): NewInterface {
+  const before = linkLocalAddress(publicKeyOf(wanted.privateKey));
+  const after = linkLocalAddress(publicKeyOf(privateKey));
+  const addresses = wanted.addresses.map((one) =>
+    one.address === before ? { ...one, address: after } : one,
+  );
+  return { ...wanted, privateKey, addresses };
+}
+
+/** Takes addresses away that an interface is to have no more, and gives it those that are new. */
+export function addressCommands(name: string, before: NewInterface, after: NewInterface): Command[] {
+  const textsOf = ({ addresses }: NewInterface): string[] =>
+    addresses.map(({ address, prefix }) => `${address}/${prefix.bits}`);
+  const [old, now] = [textsOf(before), textsOf(after)];
+  const command = (verb: "del" | "replace", one: string): Command => ({
+    program: "ip",
+    args: ["addr", verb, one, "dev", name],
+  });
+  return [
+    ...old.filter((one) => !now.includes(one)).map((one) => command("del", one)),
+    ...now.filter((one) => !old.includes(one)).map((one) => command("replace", one)),
+  ];
 }
 
 /** The prefixes of peers that no address of our own leads to already. */

@@ -6,12 +6,14 @@ import { type Changes, noChanges } from "./changes.js";
 import { checkConfigured, checkInterfaceName, checkOverlay, checkPeers, networksOf } from "./checks.js";
 import { formatCommand, Recorder, type Runner } from "./command.js";
 import {
+  addressCommands,
   configureCommands,
   createInterface,
   deleteInterface,
   type NewInterface,
   networkCommands,
   plannedState,
+  withPrivateKey,
 } from "./create.js";
 import { incarnationOf, isOf, UNMADE } from "./incarnation.js";
 import { Journal } from "./journal.js";
@@ -23,7 +25,7 @@ import { Monitor } from "./monitor.js";
 import { NarrowRoutes } from "./narrow-routes.js";
 import type { Link, Network, Way } from "./network.js";
 import type { DeviceEvents, DeviceOptions, UseOptions } from "./options.js";
-import { keepaliveFor, renewPeer, useEndpoint } from "./plan.js";
+import { keepaliveFor, renewPeer, setPrivateKey, useEndpoint } from "./plan.js";
 import { Programs } from "./programs.js";
 import { Reader } from "./reader.js";
 import { StandingTable } from "./standing-table.js";
@@ -45,7 +47,7 @@ export class Device extends EventEmitter<DeviceEvents> implements AsyncDisposabl
   readonly #ledger: Ledger;
   readonly #journal: Journal;
   readonly #table: StandingTable;
-  readonly #create: NewInterface | undefined;
+  #create: NewInterface | undefined;
   /** So that nobody reads what another is about to change. */
   readonly #turns: Turns;
   #lock: Lock | undefined;
@@ -210,6 +212,22 @@ export class Device extends EventEmitter<DeviceEvents> implements AsyncDisposabl
       this.#members.set(members);
       const [link, state] = await Promise.all([this.#reader.link(either), this.#reader.state(either)]);
       this.#state = await this.#members.maintain(link, state, either);
+      return this.#state;
+    });
+  }
+
+  /** Gives the interface another private key, also when it is made anew. Its sessions end with the old one. */
+  async setPrivateKey(privateKey: Uint8Array): Promise<DeviceState> {
+    return await this.#turns.take(undefined, async (signal) => {
+      await this.#changer.run(setPrivateKey(this.name, privateKey, undefined), signal);
+      const before = this.#create;
+      if (before !== undefined) {
+        const after = withPrivateKey(before, privateKey);
+        this.#create = after;
+        for (const command of addressCommands(this.name, before, after))
+          await this.#changer.run(command, signal);
+      }
+      this.#state = await this.#reader.state(signal);
       return this.#state;
     });
   }
@@ -399,12 +417,13 @@ export class Device extends EventEmitter<DeviceEvents> implements AsyncDisposabl
   /** Restores what is ours and has gone. @returns the network after that */
   async #maintain(): Promise<Network> {
     return await this.#turns.take(undefined, async (signal) => {
-      const isMade = this.#create !== undefined && this.#journal.changes.isCreated;
+      const create = this.#create;
+      const isMade = create !== undefined && this.#journal.changes.isCreated;
       let network = await this.#reader.network(signal);
       if (isMade && !network.links.some(({ name }) => name === this.name)) {
         this.emit("warning", `${this.name} was gone, and is made anew`);
         const { hasTable } = this.#journal.changes;
-        await this.#makeAnew(this.#create, { hasTable, by: "keep" }, signal);
+        await this.#makeAnew(create, { hasTable, by: "keep" }, signal);
         network = await this.#reader.network(signal);
       }
       const link = this.#reader.own(network.links);
@@ -414,8 +433,8 @@ export class Device extends EventEmitter<DeviceEvents> implements AsyncDisposabl
         await this.#journal.keep({ ...noChanges(incarnation), hasTable: this.#journal.changes.hasTable });
       this.#state = await this.#reader.state(signal);
       await this.#journal.noteFound(this.#state, "keep");
-      const isOurs = this.#create !== undefined && this.#journal.changes.isCreated;
-      if (isOurs && (await this.#configureNetwork(this.#create, network, signal)))
+      const isOurs = create !== undefined && this.#journal.changes.isCreated;
+      if (isOurs && (await this.#configureNetwork(create, network, signal)))
         network = await this.#reader.network(signal);
       this.#state = await this.#members.maintain(link, this.#state, signal);
       await this.#table.maintain(this.#state, signal);

@@ -32,7 +32,9 @@ export class Administration {
   }
 
   /** @throws {@link MeshError} `NO_NETWORK`, `NO_MEMBER`, `NOT_ADMIN`, `CONFLICT`, `INVALID_OPTION`, `FILE` */
-  async ask(request: Exclude<MembershipRequest, { readonly do: "members" }>): Promise<MembershipReply> {
+  async ask(
+    request: Exclude<MembershipRequest, { readonly do: "members" | "rotate-key" }>,
+  ): Promise<MembershipReply> {
     switch (request.do) {
       case "invite":
         return await this.#invite(request);

@@ -3,16 +3,21 @@ import type { Members } from "../device/members.js";
 import { formatAddress } from "../ip/address.js";
 import { parsePrefix } from "../ip/prefix.js";
 import type { NamedNetwork } from "../names/host-names.js";
+import { Budgets } from "../probe/budgets.js";
 import { ulaPrefix } from "../roster/addresses.js";
 import type { Entry } from "../roster/roster.js";
 import { type Member, viewOf } from "../roster/view.js";
 import type { OpenAddress } from "../signal/channel.js";
 import { Administration } from "./administration.js";
 import { Invites } from "./invites.js";
+import { KeyExchange } from "./key-exchange.js";
+import type { KeyFile } from "./key-file.js";
 import { Newcomers } from "./newcomers.js";
 import { Place, type PlaceMeans } from "./place.js";
 import type { MembershipReply, MembershipRequest, NetworkInfo } from "./requests.js";
 import { isOpen } from "./roster-file.js";
+import { isRotateMessage, readRotateMessage, writeRotateAnswer } from "./rotate-message.js";
+import { Rotation, type RotationMeans } from "./rotation.js";
 import { Sync, type SyncMeans, type Way } from "./sync.js";
 import { Troubles } from "./troubles.js";
 
@@ -20,9 +25,15 @@ import { Troubles } from "./troubles.js";
 const HOLD_MS = 5000;
 /** Whom a start asks besides the admins. */
 const ASKED_AT_START = 8;
+/** Requests for a new key, and answers to them, that are looked at of one peer: one costs two operations on curves. */
+const ROTATIONS = { perSecond: 0.5, burst: 8 } as const;
 
 /** What membership works with. */
-export interface MembershipMeans extends PlaceMeans, Pick<SyncMeans, "tellOnPath" | "tellOverBrokers"> {
+export interface MembershipMeans
+  extends PlaceMeans,
+    Pick<SyncMeans, "tellOnPath" | "tellOverBrokers">,
+    Pick<RotationMeans, "openNext" | "setKey"> {
+  readonly keyFile: KeyFile;
   /** The roster has just been got from an admin. */
   readonly isFresh: boolean;
   readonly openAddress: OpenAddress;
@@ -44,6 +55,9 @@ export class Membership {
   readonly #place: Place;
   readonly #troubles: Troubles;
   readonly #administration: Administration;
+  readonly #exchange: KeyExchange;
+  readonly #rotation: Rotation;
+  readonly #rotations = new Budgets(ROTATIONS.perSecond, ROTATIONS.burst, Number.POSITIVE_INFINITY);
   /** One change of the file after the other. */
   #turn: Promise<unknown> = Promise.resolve();
   /** What others said last is written down and looked at when this resolves. */
@@ -64,6 +78,17 @@ export class Membership {
     this.#place = place;
     this.#troubles = new Troubles(place);
     this.#administration = new Administration(place, newcomers, changed, () => this.#openInvites());
+    this.#exchange = new KeyExchange(place, changed);
+    this.#rotation = new Rotation({
+      ...{ place, exchange: this.#exchange, keyFile: means.keyFile },
+      inTurn: (work) => this.#inTurn(work),
+      tell: (name, bytes) => this.#tell(name, bytes),
+      openNext: means.openNext,
+      hear: (name, bytes) => this.hear(name, bytes, "brokers"),
+      setKey: means.setKey,
+      onChanged: () => this.#keyChanged(),
+      onError: means.onError,
+    });
     this.#sync = new Sync({
       roster: () => means.file.roster,
       others: () => place.others().map(({ publicKey }) => publicKey),
@@ -95,6 +120,7 @@ export class Membership {
     const isOnlyAdmin = view.admins.size === 1 && view.admins.has(this.#place.signer);
     this.#isHeld = !isFresh && !isOnlyAdmin && this.#place.others().length > 0;
     this.#openInvites();
+    await this.#rotation.start().catch(this.#means.onError);
     if (this.#isHeld) this.#askFirst();
     this.#apply();
     await this.#applying;
@@ -105,11 +131,14 @@ export class Membership {
     clearTimeout(this.#timer);
     this.#sync.close();
     this.#invites.close();
+    this.#rotation.close();
   }
 
   /** Something of the roster that came from a peer. */
   hear(name: string, bytes: Uint8Array, by: Way): void {
-    if (!this.#isClosed) this.#sync.hear(name, bytes, by);
+    if (this.#isClosed) return;
+    if (isRotateMessage(bytes)) void this.#hearRotation(name, bytes).catch(this.#means.onError);
+    else this.#sync.hear(name, bytes, by);
   }
 
   /** A path to a peer works that did not before. */
@@ -148,10 +177,13 @@ export class Membership {
 
   /**
    * Does what a person asks for. It is on the disk, and told to the others, when this resolves.
-   * @throws {@link MeshError} `NO_NETWORK`, `NO_MEMBER`, `NOT_ADMIN`, `CONFLICT`, `INVALID_OPTION`, `FILE`
+   * @throws {@link MeshError} `NO_NETWORK`, `NO_MEMBER`, `NOT_ADMIN`, `CONFLICT`, `INVALID_OPTION`, `FILE`, `REFUSED`,
+   * `TIMEOUT`
    */
   async ask(request: MembershipRequest): Promise<MembershipReply> {
     if (request.do === "members") return { did: "members", network: this.info() };
+    // It waits for others, who may need their turn here.
+    if (request.do === "rotate-key") return await this.#rotation.rotate();
     return await this.#inTurn(() => this.#administration.ask(request));
   }
 
@@ -160,6 +192,36 @@ export class Membership {
     const turn = this.#turn.then(work, work);
     this.#turn = turn.catch(() => {});
     return await turn;
+  }
+
+  /** A member asks for a new key, or an admin answers. */
+  async #hearRotation(name: string, bytes: Uint8Array): Promise<void> {
+    const { roster } = this.#means.file;
+    const message = readRotateMessage(bytes);
+    if (message === undefined || roster === undefined) return;
+    if (Buffer.compare(message.network, roster.network) !== 0) return;
+    if (!this.#rotations.take(name, performance.now())) return;
+    if (message.type === "answer") return this.#rotation.hearAnswer(name, message);
+    const answer = await this.#inTurn(() => this.#exchange.decide(name, message.next, bytes));
+    if (answer !== undefined) this.#tell(name, writeRotateAnswer(message, answer));
+  }
+
+  /** By the path, where there is one, and by the brokers. */
+  #tell(name: string, bytes: Uint8Array): void {
+    void this.#means.tellOnPath(name, bytes);
+    void this.#means.tellOverBrokers(name, bytes);
+  }
+
+  /** The interface has a new key: what was sealed to the old one cannot be read any more. */
+  #keyChanged(): void {
+    const { file } = this.#means;
+    const now = this.#means.getTime();
+    if (file.invites.some((invite) => isOpen(invite, now)))
+      this.#means.onWarning("the tokens of this host's open invitations end with its old key: invite anew");
+    file.invites = [];
+    this.#openInvites();
+    void file.save().catch(this.#means.onError);
+    this.#look();
   }
 
   #openInvites(): void {
@@ -191,6 +253,8 @@ export class Membership {
       this.#look();
       throw error;
     }
+    // Before the members are looked at: under the old key this host is none any more.
+    await this.#rotation.settle().catch(this.#means.onError);
     this.#look();
     if (!this.#isClosed) this.#sync.push(said);
   }

@@ -39,10 +39,12 @@ export class Place {
     return formatKey(this.means.file.key.publicKey);
   }
 
-  /** The own WireGuard key, base64. */
+  /** The own WireGuard key as the roster has it, base64: while it is being changed, that may be the new one already. */
   get ownKey(): string | undefined {
     const keys = this.means.keys();
-    return keys && formatKey(keys.publicKey);
+    if (keys === undefined) return undefined;
+    const own = formatKey(keys.publicKey);
+    return this.view?.replaced.get(own) ?? own;
   }
 
   /** Members besides this host. */

@@ -21,7 +21,9 @@ export type MembershipRequest =
   | { readonly do: "remove"; readonly name: string }
   | { readonly do: "rename"; readonly name: string; readonly to: string }
   | { readonly do: "promote"; readonly name: string }
-  | { readonly do: "demote"; readonly name: string };
+  | { readonly do: "demote"; readonly name: string }
+  /** A new WireGuard key for this host. */
+  | { readonly do: "rotate-key" };
 
 /** A member, as people are told of it. */
 export interface MemberInfo {
@@ -85,6 +87,7 @@ export const membershipRequestSchema: z.ZodMiniType<MembershipRequest> = z.discr
   z.strictObject({ do: z.literal("rename"), name: who, to: name }),
   z.strictObject({ do: z.literal("promote"), name: who }),
   z.strictObject({ do: z.literal("demote"), name: who }),
+  z.strictObject({ do: z.literal("rotate-key") }),
 ]);
 
 const networkSchema: z.ZodMiniType<NetworkInfo> = z.object({

@@ -45,6 +45,8 @@ export interface Fields {
   readonly signer?: Uint8Array | undefined;
   /** The last statement of a removed admin that counts. */
   readonly last?: number | undefined;
+  /** The WireGuard key that the member had until now, and has no more: it keeps all else; 32 bytes. */
+  readonly replaces?: Uint8Array | undefined;
 }
 
 /** The longest statement: it fits a datagram with all that is around it. */
@@ -76,7 +78,7 @@ const VERSION = 1;
 const HEAD_BYTES = 134;
 const CONTEXT: Buffer = Buffer.from("sidewire-mesh roster 1");
 
-const RecordType = { Name: 1, Address: 2, Prefix: 3, Signer: 4, Last: 5 } as const;
+const RecordType = { Name: 1, Address: 2, Prefix: 3, Signer: 4, Last: 5, Replaces: 6 } as const;
 
 /** Writes and signs. */
 export function writeStatement(statement: Statement, key: SigningKey): Uint8Array {
@@ -149,7 +151,7 @@ function holds({ kind, counter, previous, network, lamport, fields }: Statement)
   return kind !== "remove-admin" || fields.last !== undefined;
 }
 
-function records({ name, address, prefix, signer, last }: Fields): Buffer[] {
+function records({ name, address, prefix, signer, last, replaces }: Fields): Buffer[] {
   const record = (type: number, value: Uint8Array): Buffer =>
     Buffer.concat([Uint8Array.of(type, value.length), value]);
   return [
@@ -160,6 +162,7 @@ function records({ name, address, prefix, signer, last }: Fields): Buffer[] {
       : [record(RecordType.Prefix, Uint8Array.of(prefix.bits, ...prefix.address))]),
     ...(signer === undefined ? [] : [record(RecordType.Signer, signer)]),
     ...(last === undefined ? [] : [record(RecordType.Last, Uint8Array.of(last >> 8, last))]),
+    ...(replaces === undefined ? [] : [record(RecordType.Replaces, replaces)]),
   ];
 }
 
@@ -203,6 +206,8 @@ function fieldOf(type: number, value: Uint8Array): Fields | undefined {
       const [high = 0, low = 0] = value;
       return value.length === 2 ? { last: high * 256 + low } : undefined;
     }
+    case RecordType.Replaces:
+      return value.length === KEY_BYTES ? { replaces: value } : undefined;
     default:
       return {};
   }

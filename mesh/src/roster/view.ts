@@ -4,6 +4,7 @@ import type { Prefix } from "../ip/prefix.js";
 import { formatKey } from "../wireguard-key.js";
 import { isAssignable, nextFree, numberOf, ulaOf } from "./addresses.js";
 import { authorityOf } from "./admins.js";
+import { type Claim, claimsOf } from "./claims.js";
 import { MAX_NAME_LENGTH } from "./member-name.js";
 import type { Entry, Roster } from "./roster.js";
 
@@ -32,24 +33,19 @@ export interface View {
   readonly prefix: Prefix | undefined;
   /** By WireGuard key, base64; in the order in which they were admitted. */
   readonly members: ReadonlyMap<string, Member>;
-  /** WireGuard keys that are members no more, and never will be again, with their last names. */
+  /** WireGuard keys that are members no more, and never will be again, with the last names of whose they were. */
   readonly removed: ReadonlyMap<string, string>;
+  /** Those of them whose members have a new key, with that one. */
+  readonly replaced: ReadonlyMap<string, string>;
   /** Signing keys of admins, base64. */
   readonly admins: ReadonlySet<string>;
-}
-
-/** Somebody that was admitted, whether or not it is a member still. */
-interface Claim {
-  readonly key: string;
-  readonly first: Entry;
-  readonly last: Entry;
-  readonly removal: Entry | undefined;
 }
 
 /**
  * What the statements of a roster come to. It depends on the set of them alone, not on the order in which they came.
  *
- * The removal of a WireGuard key is final. Of several statements about one member the last in the order of the roster
+ * The removal of a WireGuard key is final, and so is its replacement by another one, with which the member keeps its name,
+ * its addresses and what it may do. Of several statements about one member the last in the order of the roster
  * counts. When two have one name or one address, the one that was admitted first keeps it, and the other gets one that
  * follows from its key.
  */
@@ -57,12 +53,13 @@ export function viewOf(roster: Roster): View {
   const entries = roster.entries();
   const limits = authorityOf(roster.founding.admin, entries);
   const valid = entries.filter(({ admin, statement }) => statement.counter <= (limits.get(admin) ?? 0));
-  const claims = claimsOf(valid);
+  const { claims, refused } = claimsOf(valid);
   const admins = new Set(
     [...limits].flatMap(([admin, most]) => (most === Number.POSITIVE_INFINITY ? [admin] : [])),
   );
   const { name = "", prefix } = roster.founding.statement.fields;
   const members = new Map<string, Member>();
+  const replaced = new Map<string, string>();
   const names = new Table<string>();
   const addresses = new Table<number>();
   for (const claim of claims) {
@@ -80,9 +77,11 @@ export function viewOf(roster: Roster): View {
         : addresses.claim(wanted, claim, (isTaken) => otherAddress(prefix, claim, isTaken));
     if (claim.removal !== undefined || members.size >= MAX_MEMBERS) continue;
     const signer = formatKey(fields.signer ?? new Uint8Array());
-    members.set(claim.key, {
-      publicKey: claim.key,
-      name: ownName ?? claim.key,
+    const key = claim.keys.at(-1) ?? claim.first.subject;
+    for (const former of claim.keys.slice(0, -1)) replaced.set(former, key);
+    members.set(key, {
+      publicKey: key,
+      name: ownName ?? key,
       addresses: [
         ...(address === undefined
           ? []
@@ -94,25 +93,14 @@ export function viewOf(roster: Roster): View {
       since: claim.first.statement.time,
     });
   }
-  const removed = claims.flatMap(({ key, removal, last }) =>
-    removal === undefined ? [] : [[key, last.statement.fields.name ?? ""] as const],
+  const gone = claims.flatMap(({ keys, removal, last }) =>
+    (removal === undefined ? keys.slice(0, -1) : keys).map(
+      (key) => [key, last.statement.fields.name ?? ""] as const,
+    ),
   );
-  return { name, prefix, members, removed: new Map([...removalsOf(valid), ...removed]), admins };
-}
-
-/** Everybody that was admitted, in the order of it. */
-function claimsOf(valid: readonly Entry[]): Claim[] {
-  const removals = new Map<string, Entry>();
-  for (const entry of valid)
-    if (entry.statement.kind === "remove" && !removals.has(entry.subject)) removals.set(entry.subject, entry);
-  const claims = new Map<string, Claim>();
-  for (const entry of valid) {
-    if (entry.statement.kind !== "member") continue;
-    const { subject: key } = entry;
-    const first = claims.get(key)?.first ?? entry;
-    claims.set(key, { key, first, last: entry, removal: removals.get(key) });
-  }
-  return [...claims.values()];
+  const nobodys = [...refused].map((key) => [key, ""] as const);
+  const removed = new Map([...nobodys, ...removalsOf(valid), ...gone]);
+  return { name, prefix, members, removed, replaced, admins };
 }
 
 /** A key may be removed that was never admitted, or not by somebody who counts. */
@@ -141,9 +129,9 @@ function meets({ removal }: Claim, later: Claim): boolean {
   return removal === undefined || removal.statement.lamport >= later.last.statement.lamport;
 }
 
-/** The name, and some of the key's hash. */
-function otherName(name: string, { key }: Claim, isTaken: (name: string) => boolean): string | undefined {
-  const hash = createHash("sha256").update(key).digest("hex");
+/** The name, and some of the first key's hash. */
+function otherName(name: string, { first }: Claim, isTaken: (name: string) => boolean): string | undefined {
+  const hash = createHash("sha256").update(first.subject).digest("hex");
   for (let length = 4; length <= 32; length += 4) {
     const other = `${name.slice(0, MAX_NAME_LENGTH - 1 - length)}-${hash.slice(0, length)}`;
     if (!isTaken(other)) return other;
@@ -151,13 +139,13 @@ function otherName(name: string, { key }: Claim, isTaken: (name: string) => bool
   return undefined;
 }
 
-/** The first that is free from the place on that the key's hash says. */
+/** The first that is free from the place on that the first key's hash says. */
 function otherAddress(
   prefix: Prefix,
-  { key }: Claim,
+  { first }: Claim,
   isTaken: (address: number) => boolean,
 ): number | undefined {
-  const start = createHash("sha256").update(key).digest().readUInt32BE(0);
+  const start = createHash("sha256").update(first.subject).digest().readUInt32BE(0);
   const free = nextFree(prefix, isTaken, start);
   return free && numberOf(free);
 }

@@ -2,7 +2,7 @@ import { createHash } from "node:crypto";
 import { Roster } from "../../src/roster/roster.js";
 import { SigningKey } from "../../src/roster/signing-key.js";
 import { type View, viewOf } from "../../src/roster/view.js";
-import { formatKey } from "../../src/wireguard-key.js";
+import { formatKey, parseKey } from "../../src/wireguard-key.js";
 
 /** 32 bytes that follow from a text: a WireGuard key, or a seed. */
 export function bytesOf(text: string): Uint8Array {
@@ -93,4 +93,17 @@ export function namesIn(roster: Roster): string[] {
 export function adminsIn(roster: Roster, names: readonly string[]): string[] {
   const { admins } = viewOf(roster);
   return names.filter((name) => admins.has(formatKey(signerOf(name).publicKey)));
+}
+
+/** One admin gives a member another key. @param to - what {@link bytesOf} makes the new key of */
+export function replace(roster: Roster, admin: string, name: string, to: string): void {
+  const member = viewOf(roster).members.get(keyOf(name));
+  const fields = {
+    name: member?.name ?? name,
+    address: member?.addresses.find((one) => one.length === 4),
+    signer: member === undefined ? signerOf(name).publicKey : parseKey(member.signer),
+    replaces: bytesOf(name),
+  };
+  if (roster.write(signerOf(admin), "member", bytesOf(to), fields, 1) === undefined)
+    throw new Error(`${admin} cannot replace ${name}`);
 }

@@ -1,0 +1,62 @@
+import { formatKey } from "../wireguard-key.js";
+import type { Entry } from "./roster.js";
+
+/** Somebody that was admitted, whether or not it is a member still. */
+export interface Claim {
+  /** Its WireGuard keys, base64: the first that it had, and so on up to the one of now. */
+  readonly keys: readonly string[];
+  readonly first: Entry;
+  readonly last: Entry;
+  readonly removal: Entry | undefined;
+}
+
+/** Who was admitted, and which keys were to take the place of another and cannot. */
+export interface Claims {
+  /** In the order in which they were admitted. */
+  readonly claims: readonly Claim[];
+  /** base64. */
+  readonly refused: ReadonlySet<string>;
+}
+
+/**
+ * Everybody that was admitted, in the order of it.
+ *
+ * A key is replaced once. When two keys are to take the place of one, that of the first statement does, and the other
+ * one is nobody's for good. A removal of any of its keys removes a member: an admin that removes it need not know yet
+ * that it has a new one.
+ * @param valid - the statements that count, in the order of the roster
+ */
+export function claimsOf(valid: readonly Entry[]): Claims {
+  const all: { keys: string[]; first: Entry; last: Entry }[] = [];
+  const byKey = new Map<string, (typeof all)[number]>();
+  const refused = new Set<string>();
+  for (const entry of valid) {
+    if (entry.statement.kind !== "member") continue;
+    const { subject } = entry;
+    const { replaces } = entry.statement.fields;
+    const there = byKey.get(subject);
+    const replaced = replaces && formatKey(replaces);
+    const before = replaced === undefined ? undefined : byKey.get(replaced);
+    if (there !== undefined) {
+      if (replaced === undefined || before === there) there.last = entry;
+    } else if (before !== undefined && before.keys.at(-1) === replaced) {
+      before.keys.push(subject);
+      before.last = entry;
+      byKey.set(subject, before);
+      refused.delete(subject);
+    } else if (replaced !== undefined) refused.add(subject);
+    else if (!refused.has(subject)) {
+      const claim = { keys: [subject], first: entry, last: entry };
+      all.push(claim);
+      byKey.set(subject, claim);
+    }
+  }
+  const removals = new Map<string, number>();
+  for (const [at, { statement, subject }] of valid.entries())
+    if (statement.kind === "remove" && !removals.has(subject)) removals.set(subject, at);
+  const claims = all.map((claim): Claim => {
+    const at = Math.min(...claim.keys.map((key) => removals.get(key) ?? Number.POSITIVE_INFINITY));
+    return { ...claim, removal: valid[at] };
+  });
+  return { claims, refused };
+}
