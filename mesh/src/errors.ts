@@ -26,7 +26,7 @@ export type MeshErrorCode =
   | "NO_MEMBER"
   /** This host is no admin of the network. */
   | "NOT_ADMIN"
-  /** The host that invited says no. */
+  /** The host that invited, or an admin, says no. */
   | "REFUSED"
   /** A program that is needed is not installed. */
   | "MISSING_PROGRAM"
