@@ -1,11 +1,9 @@
 import type { NatVerdict } from "../info.js";
 import { Agenda } from "./agenda.js";
-import { ProbeBudget } from "./budget.js";
 import { Chooser, deadAtOf, type Fault, faultOf, type InUse, isGood, toldOf } from "./choice.js";
 import * as C from "./constants.js";
-import type { Decision, Fact, LooksWanted, PathName, Probe, Step, View } from "./facts.js";
+import type { Decision, Fact, LooksWanted, PathName, Step, View } from "./facts.js";
 import type { PathMachineOptions } from "./machine-options.js";
-import { dueOf, intervalOf } from "./pace.js";
 import {
   absolve,
   hold,
@@ -14,7 +12,6 @@ import {
   isSilent,
   isUsable,
   onAnswered,
-  onSent,
   onView,
   type Path,
   penalise,
@@ -26,6 +23,7 @@ import {
   voidProof,
 } from "./path.js";
 import { PathTable } from "./path-table.js";
+import { type Probed, Probing } from "./probing.js";
 import { RelayWish } from "./relay-wish.js";
 import { Roaming } from "./roaming.js";
 import { Session } from "./session.js";
@@ -43,7 +41,7 @@ import { WireGuardWatch } from "./wireguard-watch.js";
 export class PathMachine {
   readonly #isDecider: boolean;
   readonly #paths: PathTable;
-  readonly #budget: ProbeBudget;
+  readonly #probing: Probing;
   readonly #agenda: Agenda;
   readonly #chooser: Chooser;
   readonly #watch = new WireGuardWatch();
@@ -60,8 +58,6 @@ export class PathMachine {
   #toldAt = Number.NEGATIVE_INFINITY;
   /** The path in use was there before us, and was not proven yet. */
   #isAdopted = false;
-  /** When the others were last probed because the path in use is in doubt. */
-  #doubtedAt = Number.NEGATIVE_INFINITY;
   /** The own network has changed, and the path in use was not answered since. */
   #hasMoved = false;
   #wasAsking = false;
@@ -77,7 +73,7 @@ export class PathMachine {
   constructor({ isDecider, tierOf, destinations, random }: PathMachineOptions) {
     this.#isDecider = isDecider;
     this.#paths = new PathTable(tierOf);
-    this.#budget = new ProbeBudget(destinations);
+    this.#probing = new Probing(this.#paths, destinations);
     this.#agenda = new Agenda(random);
     this.#chooser = new Chooser(isDecider);
     this.#session = new Session(this.#watch, isDecider);
@@ -186,7 +182,7 @@ export class PathMachine {
   #askAgain(path: Path, now: number): void {
     path.voidedAt = now;
     startBurst(path, now, C.SEEK_PROBES);
-    this.#probeOthers(now, C.BURST_PROBES);
+    this.#probing.probeOthers(path, C.BURST_PROBES, now);
   }
 
   #onAnswered(fact: Extract<Fact, { type: "answered" }>, now: number): void {
@@ -385,50 +381,28 @@ export class PathMachine {
       return;
     }
     if (unansweredAt(inUse.path, 1) <= now) this.#doubt(now);
-    if (this.#agenda.takeSeek(now) && !isGood(inUse.path)) this.#probeOthers(now, C.SEEK_PROBES);
+    if (this.#agenda.takeSeek(now) && !isGood(inUse.path))
+      this.#probing.probeOthers(inUse.path, C.SEEK_PROBES, now);
   }
 
-  /** The path in use may not work: what else does? */
   #doubt(now: number): void {
-    if (now - this.#doubtedAt < C.DOUBT_GAP_MS) return;
-    this.#doubtedAt = now;
-    this.#probeOthers(now, C.SEEK_PROBES);
-  }
-
-  #probeOthers(now: number, probes: number): void {
-    for (const path of this.#paths.values()) if (path !== this.#inUse?.path) startBurst(path, now, probes);
+    this.#probing.doubt(this.#inUse?.path, now);
   }
 
   #sendProbes(now: number): void {
-    const probes: Probe[] = [];
-    const current = this.#inUse?.path;
-    if (current !== undefined && this.#dueAt(current, now) <= now) {
-      // A path in use costs little, and nobody who names its address elsewhere may silence it.
-      onSent(current, now);
-      probes.push({ path: current.name, view: this.view(current.name, now) });
-    }
-    for (const path of dueOf(this.#paths.values(), current, now)) {
-      if (!this.#budget.take(path.endpoint.address, now)) continue;
-      onSent(path, now);
-      probes.push({ path: path.name, view: this.view(path.name, now) });
-    }
+    const probes = this.#probing.take(this.#probed(now), ({ name }) => this.view(name, now), now);
     if (probes.length > 0) this.#decisions.push({ type: "probe", probes });
   }
 
-  #dueAt(path: Path, now: number): number {
-    if (path !== this.#inUse?.path) return path.dueAt;
+  #probed(now: number): Probed {
     const pace = { isActive: this.#watch.isActive(now), isAsking: this.#session.asks(now) };
-    return Math.min(path.dueAt, path.sentAt + intervalOf(path, pace, now));
+    return { path: this.#inUse?.path, pace };
   }
 
   #nextAt(now: number): number {
     const relayAt = this.#relayWish.nextAt(this.#inUse?.path);
-    const times: number[] = [this.#agenda.nextAt(now), this.#chooser.nextAt, relayAt];
-    for (const path of this.#paths.values()) {
-      const dueAt = this.#dueAt(path, now);
-      const isFree = path === this.#inUse?.path || dueAt > now;
-      times.push(isFree ? dueAt : this.#budget.readyAt(path.endpoint.address, now));
-    }
+    const times = [this.#agenda.nextAt(now), this.#chooser.nextAt, relayAt];
+    times.push(...this.#probing.nextAt(this.#probed(now), now));
     if (this.#inUse !== undefined) {
       const { path, since } = this.#inUse;
       times.push(
