@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { parseLinks, parseRoutes, parseWay } from "../../src/device/network.js";
+import { parseLinks, parseNetwork, parseRoutes, parseWay } from "../../src/device/network.js";
 import { MeshError } from "../../src/errors.js";
 import { formatPrefix } from "../../src/ip/prefix.js";
 
@@ -97,6 +97,7 @@ describe("what `ip -j` says", () => {
 
   it.each([
     ["links", parseLinks],
+    ["both, on two lines", parseNetwork],
     ["routes", parseRoutes],
     ["a way", parseWay],
   ])(
@@ -125,8 +126,9 @@ describe("what `ip -j` says", () => {
         { requiredKeys: [] },
       );
       const list = fc.array(entry).map((one) => JSON.stringify(one));
+      const lines = fc.array(fc.oneof(hostile, list), { maxLength: 3 }).map((some) => some.join("\n"));
       fc.assert(
-        fc.property(fc.oneof(hostile, list, fc.string()), (text) => {
+        fc.property(fc.oneof(hostile, list, lines, fc.string()), (text) => {
           try {
             parse(text);
           } catch (error) {
