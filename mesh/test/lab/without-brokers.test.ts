@@ -58,7 +58,9 @@ withLab("a mesh of five whose brokers are dead for good", { concurrent: true }, 
       const since = Date.now();
       // Answers to what was on its way do not count.
       const back = await Promise.all(pings.map((ping) => ping.answerAfter(since + 200, BACK_MS)));
-      console.log(`${name} moved: ${back.map((at) => Math.round(at - since)).join(", ")} ms until each of the others`);
+      console.log(
+        `${name} moved: ${back.map((at) => Math.round(at - since)).join(", ")} ms until each of the others`,
+      );
       for (const at of back) expect(at - since).toBeLessThan(BACK_MS);
       await Promise.all(pings.map((ping) => ping.stop()));
     }
