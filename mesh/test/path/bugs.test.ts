@@ -156,6 +156,16 @@ describe("reports of the field", () => {
     expect(world.runTill(() => isOver(world, "lan"), 5_000)).toBeDefined();
   });
 
+  it.each([0, 1] as const)(
+    "23: host %i starts again with a clock that is behind, its initiations are refused: back within 15 s",
+    (host) => {
+      const world = met([{ ipv4: "restricted" }, { ipv4: "restricted" }]);
+      world.hosts[host === 0 ? 1 : 0].wireGuard.refusesInitiations = true;
+      world.hosts[host].restart(true);
+      expect(world.runTill(() => world.isConnected, world.now + 15_000)).toBeDefined();
+    },
+  );
+
   it("29: with a session, the endpoint is switched without a new peer; without, with one", () => {
     const world = met([
       { lan: "open", ipv4: "open" },

@@ -25,6 +25,8 @@ const UNANSWERED_MS = 15_000;
  */
 export class WireGuard {
   endpoint: string | undefined;
+  /** It saw a later time in an initiation than those have that come now, and refuses them until the peer is made anew. */
+  refusesInitiations = false;
   receivedBytes = 0;
   sentBytes = 0;
   handshakeAt: number | undefined;
@@ -58,6 +60,7 @@ export class WireGuard {
         this.#unansweredSince =
           undefined;
       this.receivedBytes = this.sentBytes = 0;
+      this.refusesInitiations = false;
     }
     this.endpoint = endpoint;
     this.#hasKeepalive = true;
@@ -84,6 +87,7 @@ export class WireGuard {
 
   #receive(message: Message, from: string, now: number): boolean {
     if (message.type === "initiation") {
+      if (this.refusesInitiations) return false;
       if (this.#pending !== undefined) this.#pending.isLost = true;
       this.#accept(148, from);
       this.#next = { session: ++this.#ids, at: now, isInitiator: false };
