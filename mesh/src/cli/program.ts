@@ -148,6 +148,15 @@ function describe(json: boolean, choose: (action: Action) => void): Command {
     });
 
   program
+    .command("metrics")
+    .description("what status knows as numbers, in the text format of Prometheus")
+    .argument("[interface]", "its name; not needed where there is one daemon")
+    .addHelpText("after", example("sudo sidewire-mesh metrics"))
+    .action((name: string | undefined) => {
+      choose(async (context) => (await import("./metrics.js")).metrics(context, name));
+    });
+
+  program
     .command("ping")
     .description("round trips to a peer by each path, not only the one in use")
     .argument("<peer>", "its public key, the beginning of it, or its name", notEmpty)

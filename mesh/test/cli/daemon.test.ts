@@ -29,6 +29,18 @@ async function daemon(): Promise<{
   return { mesh, control, env: { RUNTIME_DIRECTORY: folder }, down };
 }
 
+describe("metrics", () => {
+  it("are printed as text, and as status in JSON", async () => {
+    const { env } = await daemon();
+    const text = await run(["metrics"], { env });
+    expect(text.code).toBe(0);
+    expect(text.out).toContain('\nsidewire_mesh_peers{interface="lo",state="direct"} 1\n');
+    expect(text.out).toMatch(/[^\n]\n$/);
+    const json = await run(["metrics", "lo", "--json"], { env });
+    expect(JSON.parse(json.out)).toMatchObject({ interface: "lo" });
+  });
+});
+
 describe("status", () => {
   it("shows a table, or an object", async () => {
     const { env, mesh } = await daemon();

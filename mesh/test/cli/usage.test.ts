@@ -12,6 +12,7 @@ import { temporaryFolder } from "../support/temporary-folder.js";
 const COMMANDS: readonly string[] = [
   "up",
   "status",
+  "metrics",
   "ping",
   "down",
   "netcheck",
