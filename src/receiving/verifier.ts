@@ -48,6 +48,9 @@ const CONTESTED_MS = 1000;
 /** How long they rest then, as a multiple of the time that they took: a quarter of one core is theirs. */
 const REST = 3;
 
+/** … of which so much counts, ms: on a machine that is busy with something else a check takes long, and costs no more. */
+const LONGEST_CHECK_MS = 20;
+
 /** For so long checks follow each other before everything else has its turn, ms: a result that is known waits for nothing. */
 const BURST_MS = 4;
 
@@ -173,7 +176,7 @@ export class Verifier {
     this.#others -= others;
     if (rank !== 0) {
       const now = monotonicNow();
-      this.#restUntil = now + REST * (now - startedAt);
+      this.#restUntil = now + REST * Math.min(now - startedAt, LONGEST_CHECK_MS);
     }
     this.#next();
   }
