@@ -52,8 +52,6 @@ export class PathMachine {
   #hasStarted = false;
   #steppedAt = 0;
   #hasMet = false;
-  /** The peer has announced itself. */
-  #hasNews = false;
   /** When WireGuard was last told where to send. */
   #toldAt = Number.NEGATIVE_INFINITY;
   /** The path in use was there before us, and was not proven yet. */
@@ -169,7 +167,6 @@ export class PathMachine {
   #onCandidates(fact: Extract<Fact, { type: "candidates" }>, now: number): void {
     const fresh = this.#paths.list(fact.candidates, now);
     for (const path of fresh) startBurst(path, now, C.BURST_PROBES);
-    if (fact.isNews) this.#hasNews = true;
     if (fact.wantsAnswer) this.#agenda.wantAnnounce();
     if (this.#inUse !== undefined) {
       if (fact.isNews) this.#askAgain(this.#inUse.path, now);
@@ -309,14 +306,15 @@ export class PathMachine {
   }
 
   #enter(path: Path, now: number): void {
+    const isFirst = this.#inUse === undefined;
     this.#inUse = { path, since: now };
     this.#hasMet = true;
     this.#isAdopted = this.#situation.isFiltered = this.#hasMoved = false;
     this.#roaming.to = undefined;
     const isRelayed = path.tier === Tier.Relayed;
     this.#agenda.rest(now, isRelayed);
-    // There is a way to tell the peer where we are, whatever the brokers do.
-    if (isRelayed || !this.#hasNews) this.#agenda.wantAnnounce();
+    // There is a way to tell the peer where we are, and what we relay. What went over the brokers may never arrive.
+    if (isRelayed || isFirst) this.#agenda.wantAnnounce();
   }
 
   #judgeRoaming(now: number): void {
