@@ -3,8 +3,9 @@ import { parseEndpoint } from "../../src/ip/endpoint.js";
 import { DestinationBudget } from "../../src/path/budget.js";
 import type { Fact, Step, View } from "../../src/path/facts.js";
 import { PathMachine } from "../../src/path/machine.js";
+import { Session } from "../../src/path/session.js";
 import { Tier, tiersOf } from "../../src/path/tiers.js";
-import { isData } from "../../src/path/wireguard-watch.js";
+import { isData, WireGuardWatch } from "../../src/path/wireguard-watch.js";
 import { decided, most } from "./world/history.js";
 import { type Network, networkOf } from "./world/network.js";
 import { World } from "./world/world.js";
@@ -214,6 +215,19 @@ describe("reports of the field", () => {
     // The initiation has just left; nothing of WireGuard's that is on the way arrives.
     world.dropWireGuardOnWay();
     expect(world.runTill(() => world.isConnected, world.now + 1_500)).toBeDefined();
+  });
+});
+
+describe("a peer that asks for a handshake", () => {
+  it.each([true, false])("gets a keepalive first, and a new session when it goes on asking: %s", (goesOn) => {
+    const watch = new WireGuardWatch();
+    watch.look({ type: "wireguard", endpoint: "a", receivedBytes: 0, sentBytes: 0, handshakeAt: 0 }, 0);
+    const session = new Session(watch, false);
+    session.adopt(0);
+    expect(session.takeRequest(6_000)).toEqual({ isFresh: false });
+    // Between them, it got what it wanted.
+    if (!goesOn) session.endRequest();
+    expect(session.takeRequest(12_000)).toEqual({ isFresh: goesOn });
   });
 });
 
