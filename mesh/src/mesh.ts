@@ -128,10 +128,9 @@ export class Mesh extends EventEmitter<MeshEvents> implements AsyncDisposable {
         onChanged: () => mesh?.mapped(),
         onWarning: (message: string) => mesh?.emit("warning", message),
       };
-      const [rosterFile, state, network, portMapping] = await Promise.all([
+      const [rosterFile, state, portMapping] = await Promise.all([
         RosterFile.open(stateFolder, options.interface),
         StateFile.open(stateFolder, options.interface, getTime()),
-        device.network(signal),
         options.portMapping === false ? undefined : PortMapping.open(mapped),
         device.installTable(sockets.port, signal),
       ]);
@@ -153,7 +152,7 @@ export class Mesh extends EventEmitter<MeshEvents> implements AsyncDisposable {
         brokers,
         isRosterFresh,
       });
-      await mesh.#start(network);
+      await mesh.#start(device.found);
       return mesh;
     } catch (error) {
       await mesh?.close();

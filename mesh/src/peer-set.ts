@@ -200,8 +200,8 @@ export class PeerSet {
     const endpoint = parseEndpoint(path);
     if (endpoint === undefined) return;
     try {
-      if (isFresh && (await this.#hasNewSession(name))) return;
-      await device.use(name, endpoint, { isFresh });
+      const isWanted = (state: DeviceState): boolean => !isFresh || !this.#hasNewSession(name, state);
+      await device.use(name, endpoint, { isFresh, isWanted });
     } catch (error) {
       onError(error);
     }
@@ -209,10 +209,10 @@ export class PeerSet {
   }
 
   /** Whether there was a handshake since WireGuard was last looked at: a session that must not be thrown away. */
-  async #hasNewSession(name: string): Promise<boolean> {
-    const { peers, device } = this.#means;
+  #hasNewSession(name: string, state: DeviceState): boolean {
+    const { peers } = this.#means;
     const before = peers.get(name)?.lastHandshake;
-    this.takeState(await device.read());
+    this.takeState(state);
     return peers.get(name)?.lastHandshake !== before;
   }
 

@@ -48,6 +48,7 @@ export class Device extends EventEmitter<DeviceEvents> implements AsyncDisposabl
   readonly #journal: Journal;
   readonly #table: StandingTable;
   #create: NewInterface | undefined;
+  #found: Network = { links: [], routes: [] };
   /** So that nobody reads what another is about to change. */
   readonly #turns: Turns;
   #lock: Lock | undefined;
@@ -124,8 +125,10 @@ export class Device extends EventEmitter<DeviceEvents> implements AsyncDisposabl
       await this.#make(this.#create, left, signal);
       if (this.#recorder !== undefined) return;
     }
-    const [links, state] = await Promise.all([this.#reader.links(signal), this.#reader.state(signal)]);
+    const [network, state] = await Promise.all([this.#reader.network(signal), this.#reader.state(signal)]);
+    const { links } = network;
     const link = this.#reader.own(links);
+    this.#found = network;
     if (!link.isUp)
       throw new MeshError("NOT_CONFIGURED", `${this.name} is down: \`ip link set dev ${this.name} up\``);
     this.#state = checkConfigured(state);
@@ -165,11 +168,13 @@ export class Device extends EventEmitter<DeviceEvents> implements AsyncDisposabl
    * @param publicKey - base64
    * @throws {@link MeshError} `NO_PEER` when the interface has no such peer (any more), and as {@link read}
    */
-  async use(publicKey: string, endpoint: Endpoint, { isFresh, signal }: UseOptions): Promise<void> {
+  async use(publicKey: string, endpoint: Endpoint, options: UseOptions): Promise<void> {
+    const { isFresh, isWanted, signal } = options;
     await this.#turns.take(signal, async (either) => {
       this.#state = await this.#reader.state(either);
       // A disk may take long: what is changed has to be what is there now.
       if (await this.#journal.noteFound(this.#state, "keep")) this.#state = await this.#reader.state(either);
+      if (isWanted?.(this.#state) === false) return;
       // `wg set` makes a peer that is not there, with the allowed IPs that it is told: one that the user has removed or
       // changed meanwhile must not come back as it was.
       const peer = this.#peer(publicKey);
@@ -237,9 +242,9 @@ export class Device extends EventEmitter<DeviceEvents> implements AsyncDisposabl
     return await this.#reader.links(signal);
   }
 
-  /** The same, and the routes of all tables. */
-  async network(signal?: AbortSignal): Promise<Network> {
-    return await this.#reader.network(signal);
+  /** Links and routes of the host, as they were when it was opened. */
+  get found(): Network {
+    return this.#found;
   }
 
   /**
@@ -314,7 +319,7 @@ export class Device extends EventEmitter<DeviceEvents> implements AsyncDisposabl
     left: Changes | undefined,
     signal: AbortSignal | undefined,
   ): Promise<void> {
-    const network = await this.network(signal);
+    const network = await this.#reader.network(signal);
     const { links } = network;
     const link = links.find((one) => one.name === this.name);
     const isOurs = link !== undefined && left?.isCreated === true && (await isOf(left, link));

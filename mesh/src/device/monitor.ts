@@ -8,6 +8,9 @@ export const DEBOUNCE_MS = 500;
 /** How often it is looked at without a sign: some changes give none. */
 export const INTERVAL_MS = 30_000;
 
+/** How long after the start the programs begin: the first ping does not wait for them. */
+const START_MS = 300;
+
 /** How long a program that ended is left alone before it is started again, ms; doubled up to the second. */
 const BACK_OFF_MS: readonly [number, number] = [1_000, 60_000];
 
@@ -25,7 +28,7 @@ export class Monitor {
   readonly #programs: Programs;
   readonly #wake: () => void;
   readonly #children: Set<ChildProcess> = new Set();
-  readonly #restarts: Set<NodeJS.Timeout> = new Set();
+  readonly #starts: Set<NodeJS.Timeout> = new Set();
   readonly #interval: NodeJS.Timeout;
   #debounce: NodeJS.Timeout | undefined;
   #isClosed = false;
@@ -34,7 +37,7 @@ export class Monitor {
     this.#programs = programs;
     this.#wake = wake;
     this.#interval = setInterval(wake, INTERVAL_MS);
-    for (const command of COMMANDS) this.#start(command, BACK_OFF_MS[0]);
+    for (const command of COMMANDS) this.#startIn(START_MS, command, BACK_OFF_MS[0]);
   }
 
   /** Resolves when the programs have ended. */
@@ -42,13 +45,23 @@ export class Monitor {
     this.#isClosed = true;
     clearInterval(this.#interval);
     clearTimeout(this.#debounce);
-    for (const timer of this.#restarts) clearTimeout(timer);
+    for (const timer of this.#starts) clearTimeout(timer);
     const ends = [...this.#children].map((child) => new Promise((resolve) => child.once("close", resolve)));
     for (const child of this.#children) {
       child.kill();
       child.stdout?.destroy();
     }
     await Promise.all(ends);
+  }
+
+  #startIn(waitMs: number, command: Command, backOffMs: number): void {
+    const timer = setTimeout(() => {
+      this.#starts.delete(timer);
+      this.#start(command, backOffMs);
+      // What happened meanwhile was not heard of.
+      this.#sign();
+    }, waitMs);
+    this.#starts.add(timer);
   }
 
   #start(command: Command, backOffMs: number): void {
@@ -65,13 +78,7 @@ export class Monitor {
       this.#children.delete(child);
       if (this.#isClosed || isOver) return;
       isOver = true;
-      const timer = setTimeout(() => {
-        this.#restarts.delete(timer);
-        this.#start(command, Math.min(2 * delayMs, BACK_OFF_MS[1]));
-        // What happened meanwhile was not heard of.
-        this.#sign();
-      }, delayMs);
-      this.#restarts.add(timer);
+      this.#startIn(delayMs, command, Math.min(2 * delayMs, BACK_OFF_MS[1]));
     };
     child.once("close", again);
     // One that could not be started at all.

@@ -1,6 +1,7 @@
 import type { NewInterface } from "./create.js";
 import type { Network } from "./network.js";
 import type { Programs } from "./programs.js";
+import type { DeviceState } from "./state.js";
 
 /** What a device is opened with. */
 export interface DeviceOptions {
@@ -36,5 +37,7 @@ export interface UseOptions {
    * was started in vain just before.
    */
   readonly isFresh: boolean;
+  /** Whether it is still to be done, as the interface is just before. Default: it is. */
+  readonly isWanted?: ((state: DeviceState) => boolean) | undefined;
   readonly signal?: AbortSignal | undefined;
 }

@@ -28,7 +28,9 @@ class ScriptedPrograms extends Programs {
     this.commands.push(command);
     const { program, args } = command;
     if (program === "wg") return args.includes("dump") ? this.#dump() : "";
-    return program === "ip" && args.includes("addr") ? LINKS : "";
+    if (program !== "ip") return "";
+    // Addresses alone, or with a line of routes below.
+    return args.includes("-batch") ? `${LINKS}\n[]\n` : LINKS;
   }
 
   /** What goes on running says nothing. */
