@@ -1,10 +1,13 @@
 import type { Endpoint } from "../ip/endpoint.js";
 
+/** All kinds, in the order of their numbers in messages. */
+export const CANDIDATE_KINDS = ["host", "reflexive", "mapped", "configured"] as const;
+
 /**
  * How a host knows that it may be reached somewhere: an address of its own; what a STUN server or a peer saw; a port
  * mapping of the router; its configuration.
  */
-export type CandidateKind = "host" | "reflexive" | "mapped" | "configured";
+export type CandidateKind = (typeof CANDIDATE_KINDS)[number];
 
 /** Where a host may be reached. */
 export interface Candidate {

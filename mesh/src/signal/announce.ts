@@ -1,4 +1,4 @@
-import type { Candidate, CandidateKind } from "../candidates/candidate.js";
+import { CANDIDATE_KINDS, type Candidate } from "../candidates/candidate.js";
 import type { NatVerdict } from "../info.js";
 import { parseAddress, unmapped } from "../ip/address.js";
 import { endpointOf } from "../ip/endpoint.js";
@@ -50,7 +50,6 @@ const MAX_AGE_S = 0xffff;
 
 const RecordType = { End: 0, Nat: 1, Candidate: 2, Relay: 3 } as const;
 
-const KINDS: readonly CandidateKind[] = ["host", "reflexive", "mapped", "configured"];
 const VERDICTS: readonly NatVerdict[] = ["unknown", "open", "stable", "symmetric", "blocked"];
 
 /** An announce as bytes: 512, or 1200. The first 16 candidates are written. */
@@ -118,7 +117,7 @@ function candidateRecord({ kind, endpoint, ageS }: Candidate): Uint8Array[] {
   const address = parseAddress(endpoint.address);
   if (address === undefined) return [];
   const head = Buffer.alloc(CANDIDATE_HEAD_BYTES);
-  head[0] = KINDS.indexOf(kind);
+  head[0] = CANDIDATE_KINDS.indexOf(kind);
   head.writeUInt16BE(Math.min(MAX_AGE_S, Math.max(0, Math.trunc(ageS))), 1);
   head.writeUInt16BE(endpoint.port, 3);
   return [record(RecordType.Candidate, Buffer.concat([head, address]))];
@@ -127,7 +126,7 @@ function candidateRecord({ kind, endpoint, ageS }: Candidate): Uint8Array[] {
 function candidateOf(value: Buffer): Candidate[] {
   const length = value.length - CANDIDATE_HEAD_BYTES;
   if (length !== 4 && length !== 16) return [];
-  const kind = KINDS[value[0] ?? 0xff];
+  const kind = CANDIDATE_KINDS[value[0] ?? 0xff];
   const address = unmapped(new Uint8Array(value.subarray(CANDIDATE_HEAD_BYTES)));
   const endpoint = endpointOf(address, value.readUInt16BE(3));
   if (kind === undefined || endpoint === undefined || !isReachable(address)) return [];

@@ -1,0 +1,31 @@
+/**
+ * Every figure of facts, with its unit. Those of wirelink are its own defaults; where there is no source, it is our own
+ * choice.
+ */
+
+/** How long a fact is good that nobody says again, s (wirelink). */
+export const FACT_TTL_S = 255;
+/** The longest that a sender may name, s: 16 bits (wirelink). */
+export const MAX_TTL_S = 0xffff;
+/** What the other side forgets within this time is said again, ms: half of {@link FACT_TTL_S}, and 5 s (wirelink). */
+export const RENEW_MS: number = (FACT_TTL_S / 2 + 5) * 1000;
+/** What was passed on is said again only when the other side will know it for so much longer, ms. */
+export const GAIN_MS = 30_000;
+/** How often is looked whether there is something to say, ms (wirelink). */
+export const LOOK_MS = 5_000;
+/** The oldest that a candidate is passed on, s: what its age has room for. */
+export const MAX_AGE_S = 0xffff;
+
+/** A datagram of facts, bytes at most (wirelink): in IPv6 and UDP it fits an MTU of 1280. */
+export const CHUNK_BYTES = 1212;
+
+/** What is kept of one sender: candidates of one subject, and facts in all. */
+export const CANDIDATES_PER_SUBJECT = 32;
+/** As {@link CANDIDATES_PER_SUBJECT}: facts in all, the sender's own included. */
+export const FACTS_PER_SENDER = 256;
+/** Of them, those that are left for what a sender says of itself. */
+export const OWN_FACTS = 32;
+/** Datagrams of one sender that are looked at: so many at once, and in a minute. */
+export const MESSAGES_PER_MINUTE = 20;
+/** Datagrams that one peer is sent, at once and in a minute: fewer than it takes, whatever happens to their times. */
+export const SENT_PER_MINUTE = 16;
