@@ -38,6 +38,7 @@ const ORDER: readonly string[] = [
   "platform/private-address",
   "platform/thread-pool",
   "platform/failure-words",
+  "platform/look-up",
   "platform/dial",
   "platform/noble",
   "platform/xchacha",

@@ -5,25 +5,21 @@ import fc from "fast-check";
 import { afterEach, beforeEach, describe, expect, it, onTestFinished, vi } from "vitest";
 import { AbortError, SidewireError } from "../src/base/errors.js";
 import { type NtpClock, type NtpClockOptions, ntpClock } from "../src/node/ntp-clock.js";
+import type * as LookUpModule from "../src/platform/look-up.js";
 import { startEmbeddedBroker } from "./support/embedded-broker.js";
 import { poolOf, record, startPeer, use } from "./support/peers.js";
 
 /** Names with several addresses, which the system's resolver has no reason to know. */
 const TWO_FAMILIES = "two-families.test";
 const THREE_ADDRESSES = "three-addresses.test";
-vi.mock("node:dns/promises", async (importOriginal) => {
-  const dns = await importOriginal<typeof import("node:dns/promises")>();
-  const addresses = [
-    { address: "::1", family: 6 },
-    { address: "127.0.0.1", family: 4 },
-    { address: "127.0.0.2", family: 4 },
-  ];
-  const ofOneFamily = ["127.0.0.1", "127.0.0.2", "127.0.0.3"].map((address) => ({ address, family: 4 }));
-  const lookup = async (host: string, options: { all: true }): Promise<unknown> => {
-    if (host === TWO_FAMILIES) return addresses;
-    return host === THREE_ADDRESSES ? ofOneFamily : dns.lookup(host, options);
+vi.mock("../src/platform/look-up.js", async (importOriginal) => {
+  const { lookUp } = await importOriginal<typeof LookUpModule>();
+  const known: typeof lookUp = async (host, ...rest) => {
+    if (host === TWO_FAMILIES) return ["::1", "127.0.0.1", "127.0.0.2"];
+    if (host === THREE_ADDRESSES) return ["127.0.0.1", "127.0.0.2", "127.0.0.3"];
+    return await lookUp(host, ...rest);
   };
-  return { ...dns, lookup };
+  return { lookUp: known };
 });
 
 const HOUR = 3_600_000;

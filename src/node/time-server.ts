@@ -1,14 +1,13 @@
 import { randomBytes } from "node:crypto";
 import { createSocket } from "node:dgram";
-import type { LookupAddress } from "node:dns";
-import { lookup } from "node:dns/promises";
-import { isIPv6 } from "node:net";
-import { abortable, onAbort, throwIfAborted } from "../base/abort.js";
+import { isIP, isIPv6 } from "node:net";
+import { onAbort, throwIfAborted } from "../base/abort.js";
 import { monotonicNow } from "../base/alarm.js";
 import { check, got } from "../base/schema.js";
 import { type Attempt, staggered } from "../base/staggered.js";
 import { startTimer } from "../base/timer.js";
 import { ATTEMPT_DELAY_MS, MAX_ADDRESSES } from "../platform/dial.js";
+import { lookUp } from "../platform/look-up.js";
 
 export const MIN_POLL_MS = 16_000; // RFC 5905, MINPOLL; RFC 4330, section 10, forbids less than 15 s
 const MAX_PAUSE_MS = 86_400_000;
@@ -95,13 +94,13 @@ export class TimeServer {
 
   /** The most exact of its answers (RFC 5905, section 10), or the fresh one if they exclude each other. */
   async read(manner: Manner, signal: AbortSignal): Promise<Reading> {
-    const found = await abortable(lookup(this.host, { all: true }), signal);
+    const found = await lookUp(this.host, [4, 6], signal);
     const ask =
-      ({ address }: LookupAddress): Attempt<Reading> =>
+      (address: string): Attempt<Reading> =>
       (given) =>
         this.#ask(address, manner, given);
     // The quicker family is the more exact one. The further addresses of each are for when the first is down.
-    const families = [4, 6].map((version) => found.filter(({ family }) => family === version));
+    const families = [4, 6].map((version) => found.filter((address) => isIP(address) === version));
     const delayMs = Math.min(ATTEMPT_DELAY_MS, manner.repeatMs);
     const isReferenced = manner.ref;
     const fresh = await staggered(

@@ -1,9 +1,9 @@
-import { lookup } from "node:dns/promises";
 import { connect, isIP, type Socket } from "node:net";
-import { abortable, onAbort, throwIfAborted } from "../base/abort.js";
+import { onAbort, throwIfAborted } from "../base/abort.js";
 import { BrokerError } from "../base/errors.js";
 import { type Attempt, staggered } from "../base/staggered.js";
 import { inWords } from "./failure-words.js";
+import { type IpVersion, lookUp } from "./look-up.js";
 import type { SocketTarget } from "./platform.js";
 import { isPrivateHost } from "./private-address.js";
 
@@ -12,9 +12,6 @@ export type DialTarget = Pick<
   SocketTarget,
   "family" | "host" | "port" | "localAddress" | "publicOnly" | "turn"
 >;
-
-/** The addresses of a name in one family, best first. */
-export type Resolve = (host: string, version: 4 | 6) => Promise<readonly string[]>;
 
 /** How long the next address waits for the one before (RFC 8305, section 8: Connection Attempt Delay). */
 export const ATTEMPT_DELAY_MS = 250;
@@ -30,11 +27,11 @@ export const MAX_ADDRESSES = 8;
 export async function addressesOf(
   { host, family, publicOnly, turn = 0 }: DialTarget,
   signal: AbortSignal,
-  resolve: Resolve = systemResolve,
+  resolve: typeof lookUp = lookUp,
 ): Promise<readonly string[]> {
   throwIfAborted(signal);
   const version = family === "IPv6" ? 6 : 4;
-  const all = isIP(host) === 0 ? await lookUp(host, version, signal, resolve) : [host];
+  const all = isIP(host) === 0 ? await resolved(host, version, signal, resolve) : [host];
   const addresses = all.filter((address) => isIP(address) === version);
   if (addresses.length === 0) throw new BrokerError("dns", `it has no ${family} address`);
   if (publicOnly && addresses.some(isPrivateHost)) {
@@ -78,22 +75,18 @@ export async function dial(
   }
 }
 
-async function lookUp(
+async function resolved(
   host: string,
-  version: 4 | 6,
+  version: IpVersion,
   signal: AbortSignal,
-  resolve: Resolve,
+  resolve: typeof lookUp,
 ): Promise<readonly string[]> {
   try {
-    return await abortable(resolve(host, version), signal);
+    return await resolve(host, [version], signal);
   } catch (cause) {
     throwIfAborted(signal);
     throw new BrokerError("dns", inWords(cause), { cause });
   }
-}
-
-async function systemResolve(host: string, version: 4 | 6): Promise<readonly string[]> {
-  return (await lookup(host, { family: version, all: true })).map(({ address }) => address);
 }
 
 function connectTo(

@@ -4,6 +4,7 @@ import { isRecord } from "../base/schema.js";
 /** What the system's codes mean for somebody who wants to connect. */
 const SYSTEM: Readonly<Record<string, string>> = {
   ENOTFOUND: "the name does not resolve",
+  ETIMEOUT: "the name does not resolve: no name server answers",
   EAI_AGAIN: "the name does not resolve: no name server answers",
   EAI_FAIL: "the name does not resolve: its name server failed",
   ECONNREFUSED: "connection refused",

@@ -2,6 +2,7 @@ import { once } from "node:events";
 import { createServer, type Socket } from "node:net";
 import { describe, expect, it, vi } from "vitest";
 import { Keypair } from "../../src/index.js";
+import type * as LookUpModule from "../../src/platform/look-up.js";
 import type { Transport } from "../../src/platform/transports.js";
 import { openBlackHoles } from "../faults/black-holes.js";
 import { startEmbeddedBroker } from "../support/embedded-broker.js";
@@ -12,14 +13,10 @@ import { makePeer, startPeer, untilBrokers, use } from "../support/peers.js";
 /** What the names of these tests lead to. */
 const addresses = vi.hoisted(() => new Map<string, readonly string[]>());
 
-vi.mock("node:dns/promises", async (importOriginal) => {
-  const dns = await importOriginal<typeof import("node:dns/promises")>();
-  const lookup = async (host: string, options: { all: true }): Promise<unknown> => {
-    const known = addresses.get(host);
-    if (known === undefined) return await dns.lookup(host, options);
-    return known.map((address) => ({ address, family: 4 }));
-  };
-  return { ...dns, lookup };
+vi.mock("../../src/platform/look-up.js", async (importOriginal) => {
+  const { lookUp } = await importOriginal<typeof LookUpModule>();
+  const known: typeof lookUp = async (host, ...rest) => addresses.get(host) ?? (await lookUp(host, ...rest));
+  return { lookUp: known };
 });
 
 const FIELD = { mqtt: "port", mqtts: "tls", ws: "ws", wss: "wss" } as const;

@@ -38,7 +38,7 @@ export class OwnAddresses extends EventEmitter<OwnAddressesEvents> {
   readonly #isActive: () => boolean;
   #askedAt = Number.NEGATIVE_INFINITY;
   #timer: NodeJS.Timeout | undefined;
-  #isClosed = false;
+  readonly #ending = new AbortController();
   #asking: Promise<void> | undefined;
 
   /**
@@ -115,7 +115,7 @@ export class OwnAddresses extends EventEmitter<OwnAddressesEvents> {
     this.#asking ??= this.#ask().finally(() => {
       this.#asking = undefined;
       clearTimeout(this.#timer);
-      if (this.#isClosed) return;
+      if (this.#ending.signal.aborted) return;
       this.#timer = setTimeout(() => void this.ask(), this.#isActive() ? ACTIVE_MS : QUIET_MS);
     });
     return this.#asking;
@@ -123,7 +123,7 @@ export class OwnAddresses extends EventEmitter<OwnAddressesEvents> {
 
   /** Asks no more. */
   close(): void {
-    this.#isClosed = true;
+    this.#ending.abort();
     clearTimeout(this.#timer);
   }
 
@@ -146,6 +146,7 @@ export class OwnAddresses extends EventEmitter<OwnAddressesEvents> {
   async #ask(): Promise<void> {
     this.#askedAt = performance.now();
     const { verdict } = await this.#stun.ask(this.local, {
+      signal: this.#ending.signal,
       // One server that is down does not delay what the others see.
       onSeen: ({ server, seen, roundTripMs }) => {
         const name = formatEndpoint(server);
@@ -158,7 +159,7 @@ export class OwnAddresses extends EventEmitter<OwnAddressesEvents> {
         this.emit("changed");
       },
     });
-    if (this.#nat === verdict || this.#isClosed) return;
+    if (this.#nat === verdict || this.#ending.signal.aborted) return;
     this.#nat = verdict;
     this.emit("changed");
   }

@@ -1,5 +1,5 @@
-import { lookup } from "node:dns/promises";
 import { isIPv6 } from "node:net";
+import { lookUp } from "sidewire/node";
 import { MeshError } from "../errors.js";
 import { parseAddress } from "../ip/address.js";
 import { type Endpoint, endpointOf } from "../ip/endpoint.js";
@@ -36,16 +36,12 @@ export function parseStunServers(texts: readonly string[]): StunServer[] {
   });
 }
 
-/** Looks a name up: all its addresses, as texts. */
-export type LookUp = (host: string) => Promise<readonly string[]>;
-
-const systemLookUp: LookUp = async (host) =>
-  (await lookup(host, { all: true, verbatim: true })).map(({ address }) => address);
+/** Looks a name up: all its addresses, as texts. Rejects as soon as the signal fires. */
+export type LookUp = (host: string, signal: AbortSignal) => Promise<readonly string[]>;
 
 interface Known {
-  addresses: readonly Uint8Array[];
-  at: number;
-  looking: Promise<void> | undefined;
+  readonly addresses: readonly Uint8Array[];
+  readonly at: number;
 }
 
 /**
@@ -57,38 +53,30 @@ export class StunServerNames {
   readonly #now: () => number;
   readonly #known = new Map<string, Known>();
 
-  constructor(lookUp: LookUp = systemLookUp, now: () => number = () => performance.now()) {
-    this.#lookUp = lookUp;
+  constructor(
+    look: LookUp = (host, signal) => lookUp(host, [4, 6], signal),
+    now: () => number = () => performance.now(),
+  ) {
+    this.#lookUp = look;
     this.#now = now;
   }
 
   /** Where a server is asked, within 1.5 s; empty when its name is not known by then, or the signal fires. */
-  async endpointsOf({ host, port }: StunServer, signal?: AbortSignal): Promise<Endpoint[]> {
+  async endpointsOf({ host, port }: StunServer, signal: AbortSignal): Promise<Endpoint[]> {
     const literal = parseAddress(host);
     if (literal !== undefined) return usable([literal], port);
-    const known = this.#known.get(host) ?? {
-      addresses: [],
-      at: Number.NEGATIVE_INFINITY,
-      looking: undefined,
-    };
-    this.#known.set(host, known);
-    if (this.#now() - known.at > FRESH_MS) {
-      // A call of the system's resolver cannot be ended: it goes on, once, and what it finds serves the next.
-      known.looking ??= this.#look(host, known);
-      await within(known.looking, PATIENCE_MS, signal);
-    }
-    return usable(known.addresses, port);
+    const known = this.#known.get(host);
+    if (known === undefined || this.#now() - known.at > FRESH_MS) await this.#look(host, signal);
+    return usable(this.#known.get(host)?.addresses ?? [], port);
   }
 
-  async #look(host: string, known: Known): Promise<void> {
+  async #look(host: string, signal: AbortSignal): Promise<void> {
     try {
-      const found = await this.#lookUp(host);
+      const found = await this.#lookUp(host, AbortSignal.any([signal, AbortSignal.timeout(PATIENCE_MS)]));
       const addresses = found.slice(0, 256).flatMap((text) => parseAddress(text) ?? []);
-      if (addresses.length > 0) Object.assign(known, { addresses, at: this.#now() });
+      if (addresses.length > 0) this.#known.set(host, { addresses, at: this.#now() });
     } catch {
       // What was known stays.
-    } finally {
-      known.looking = undefined;
     }
   }
 }
@@ -101,18 +89,4 @@ function usable(addresses: readonly Uint8Array[], port: number): Endpoint[] {
       .slice(0, MAX_OF_FAMILY)
       .flatMap((address) => endpointOf(address, port) ?? []),
   );
-}
-
-/** Resolves when the work is done, the time is over or the signal fires, whichever is first. */
-async function within(work: Promise<void>, ms: number, signal?: AbortSignal): Promise<void> {
-  const over = AbortSignal.any([AbortSignal.timeout(ms), ...(signal === undefined ? [] : [signal])]);
-  if (over.aborted) return;
-  await new Promise<void>((resolve) => {
-    const done = (): void => {
-      over.removeEventListener("abort", done);
-      resolve();
-    };
-    over.addEventListener("abort", done);
-    work.then(done, done);
-  });
 }

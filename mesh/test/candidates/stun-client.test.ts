@@ -3,13 +3,13 @@ import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { verdictOf } from "../../src/candidates/nat.js";
 import { StunClient } from "../../src/candidates/stun-client.js";
-import { parseStunServers, StunServerNames } from "../../src/candidates/stun-servers.js";
+import { type LookUp, parseStunServers, StunServerNames } from "../../src/candidates/stun-servers.js";
 import type { Endpoint } from "../../src/ip/endpoint.js";
 import { ProbeSockets } from "../../src/probe/probe-sockets.js";
 import { StunServer } from "../support/stun-server.js";
 
 /** A client over real sockets. */
-async function start(servers: readonly string[], lookUp?: (host: string) => Promise<readonly string[]>) {
+async function start(servers: readonly string[], lookUp?: LookUp) {
   let client: StunClient | undefined;
   const sockets = await ProbeSockets.open((bytes, remote) => client?.receive(bytes, remote));
   client = new StunClient(servers, sockets, lookUp === undefined ? {} : { lookUp });
@@ -97,11 +97,15 @@ describe("a STUN client", () => {
     await using one = await StunServer.start("127.0.0.2");
     const { port } = one.endpoint;
     let isBroken = false;
-    const { client, sockets } = await start([`good.test:${port}`, `hangs.test:${port}`], async (host) => {
-      if (host === "hangs.test") return await new Promise(() => {});
-      if (isBroken) throw new Error("ENOTFOUND");
-      return ["nonsense", "224.0.0.1", "127.0.0.2"];
-    });
+    const { client, sockets } = await start(
+      [`good.test:${port}`, `hangs.test:${port}`],
+      async (host, signal) => {
+        if (host === "hangs.test")
+          return await new Promise((_, reject) => signal.addEventListener("abort", reject, { once: true }));
+        if (isBroken) throw new Error("ENOTFOUND");
+        return ["nonsense", "224.0.0.1", "127.0.0.2"];
+      },
+    );
     await using _ = sockets;
     let first: Endpoint | undefined;
     const ending = new AbortController();
@@ -132,7 +136,7 @@ describe("a STUN client", () => {
     );
     const server = { host: "stun.test", port: 3478 };
     const addresses = async (): Promise<string[]> =>
-      (await names.endpointsOf(server)).map(({ address }) => address);
+      (await names.endpointsOf(server, new AbortController().signal)).map(({ address }) => address);
     expect(await addresses()).toEqual(["192.0.2.1", "192.0.2.2", "2001:db8::1"]);
     now = 299_000;
     await addresses();

@@ -1,4 +1,4 @@
-import { mkdtempSync } from "node:fs";
+import { mkdtempSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { Host, Lab, LongRunning, Wireguard } from "../../lab/index.js";
 import type { MeshInfo, PeerInfo } from "../../src/info.js";
@@ -21,6 +21,8 @@ export class Daemon {
 
   /**
    * @param options.stateFolder - default: a new one
+   * @param options.brokers - a file of brokers. Default: that of the lab
+   * @param options.nameServer - the address of the only name server that there is. Default: those of the machine
    * @param options.more - further options of `up`
    */
   static start(
@@ -30,16 +32,21 @@ export class Daemon {
     options: {
       readonly stateFolder?: string;
       readonly stun?: readonly string[];
+      readonly brokers?: string;
+      readonly nameServer?: string;
       readonly more?: readonly string[];
     } = {},
   ): Daemon {
     const { stateFolder = mkdtempSync(join(lab.folder, "state-")), stun = lab.stun, more = [] } = options;
-    const process = host.node(COMMAND, [
+    const { brokers = lab.brokersFile, nameServer } = options;
+    const argv = [
+      ...(nameServer === undefined ? [] : withNameServer(lab, nameServer)),
+      ...[process.execPath, COMMAND],
       ...["up", wireguard.interface, "--json", "--state", stateFolder],
       ...more,
-      ...["--brokers", lab.brokersFile, ...(stun.length > 0 ? ["--stun", stun.join(",")] : [])],
-    ]);
-    return new Daemon(host, wireguard.interface, process, stateFolder);
+      ...["--brokers", brokers, ...(stun.length > 0 ? ["--stun", stun.join(",")] : [])],
+    ];
+    return new Daemon(host, wireguard.interface, host.spawn(argv), stateFolder);
   }
 
   /** Resolves once it looks after the interface. */
@@ -87,4 +94,12 @@ export class Daemon {
     this.process.signal("SIGINT");
     await this.process.wrote(/\(ended with/);
   }
+}
+
+/** What runs a program for which the system has one name server alone: mounts are of a process here. */
+function withNameServer(lab: Lab, address: string): string[] {
+  const file = join(mkdtempSync(join(lab.folder, "names-")), "resolv.conf");
+  writeFileSync(file, `nameserver ${address}\n`);
+  const script = 'mount --bind "$0" /etc/resolv.conf && exec "$@"';
+  return ["unshare", "--mount", "sh", "-c", script, file];
 }
