@@ -1,4 +1,5 @@
 import type { Router } from "sidewire";
+import { Budgets } from "../probe/budgets.js";
 import type { OpenAddress } from "../signal/channel.js";
 import { formatKey } from "../wireguard-key.js";
 import { joinKeysOf, meetingPlaceOf } from "./invite-keys.js";
@@ -10,6 +11,11 @@ import {
   writeJoinAnswer,
 } from "./join-message.js";
 import type { Invite } from "./roster-file.js";
+
+/** Requests of one newcomer that are answered: it asks every 2 s at most, and a member is sent the whole roster. */
+const PER_NEWCOMER = { perSecond: 0.5, burst: 4 } as const;
+/** Newcomers at once; a token is not made for more. */
+const MAX_NEWCOMERS = 1024;
 
 /** What invitations work with. */
 export interface InvitesMeans {
@@ -27,6 +33,7 @@ export interface InvitesMeans {
 export class Invites {
   readonly #means: InvitesMeans;
   readonly #open = new Map<string, Router>();
+  readonly #ofNewcomer = new Budgets(PER_NEWCOMER.perSecond, PER_NEWCOMER.burst, MAX_NEWCOMERS);
 
   constructor(means: InvitesMeans) {
     this.#means = means;
@@ -76,7 +83,10 @@ export class Invites {
       return;
     }
     const request = readJoinRequest(keys, bytes);
-    if (request === undefined || formatKey(newcomer) === formatKey(publicKey)) return;
+    const name = formatKey(newcomer);
+    if (request === undefined || name === formatKey(publicKey)) return;
+    // Counted by keys that are proven: nobody uses up what is another one's.
+    if (!this.#ofNewcomer.take(name, performance.now())) return;
     const answer = await this.#means.admit(secret, newcomer, request);
     const statements = answer === "member" ? this.#means.statements() : [];
     for (const part of writeJoinAnswer(keys, bytes, answer, statements)) await reply(part);

@@ -1,4 +1,5 @@
 import { isName, MAX_NAME_LENGTH } from "../roster/member-name.js";
+import { isSignedBy, SIGNATURE_BYTES, type SigningKey } from "../roster/signing-key.js";
 import { MAX_STATEMENT_BYTES } from "../roster/statement.js";
 import { KEY_BYTES } from "../wireguard-key.js";
 import { type JoinKeys, NONCE_BYTES, newNonce, openWith, sealWith } from "./invite-keys.js";
@@ -41,40 +42,52 @@ export interface JoinPart {
 const VERSION = 1;
 const HEAD_BYTES: number = 1 + KEY_BYTES;
 const SEAL_BYTES = 16;
+/** Of what is sealed, before the name. */
+const FIXED_BYTES: number = SIGNATURE_BYTES + KEY_BYTES + 1;
+const CONTEXT: Buffer = Buffer.from("sidewire-mesh join 1");
 
 /** What is sent at once: what brokers commonly take is 64 KB. */
 const PART_BYTES = 32_768;
 /** Parts of all statements that a network can have. */
 const MAX_PARTS = 1024;
 
-/** `version 1, WireGuard key 32, nonce 24`, sealed: `signer 32, is the name fixed 1, name`. */
-export function writeJoinRequest(keys: JoinKeys, newcomer: Uint8Array, request: JoinRequest): Uint8Array {
+/**
+ * `version 1, WireGuard key 32, nonce 24`, sealed: `signature 64, signer 32, is the name fixed 1, name`. The signature is
+ * by the signer, of the newcomer's WireGuard key and what comes after the signature. Everybody knows the signing keys of
+ * admins: without it a newcomer could name one as its own, and be taken for that admin.
+ */
+export function writeJoinRequest(
+  keys: JoinKeys,
+  newcomer: Uint8Array,
+  { name, isNameFixed }: Omit<JoinRequest, "signer">,
+  signer: Pick<SigningKey, "publicKey" | "sign">,
+): Uint8Array {
   const head = Buffer.concat([Uint8Array.of(VERSION), newcomer]);
   const nonce = newNonce();
-  const body = Buffer.concat([
-    request.signer,
-    Uint8Array.of(Number(request.isNameFixed)),
-    Buffer.from(request.name),
-  ]);
+  const said = Buffer.concat([signer.publicKey, Uint8Array.of(Number(isNameFixed)), Buffer.from(name)]);
+  const body = Buffer.concat([signer.sign(Buffer.concat([CONTEXT, newcomer, said])), said]);
   return new Uint8Array(Buffer.concat([head, nonce, sealWith(keys.request, nonce, body, head)]));
 }
 
 /** The WireGuard key that a request says it is of, 32 bytes; undefined for what is no request. */
 export function newcomerOf(bytes: Uint8Array): Uint8Array | undefined {
-  const longest = HEAD_BYTES + NONCE_BYTES + SEAL_BYTES + KEY_BYTES + 1 + MAX_NAME_LENGTH;
+  const longest = HEAD_BYTES + NONCE_BYTES + SEAL_BYTES + FIXED_BYTES + MAX_NAME_LENGTH;
   if (bytes[0] !== VERSION || bytes.length < HEAD_BYTES + NONCE_BYTES + SEAL_BYTES) return undefined;
   return bytes.length > longest ? undefined : bytes.slice(1, HEAD_BYTES);
 }
 
-/** Opens a request; undefined when it was sealed by somebody who has not both secrets. */
+/** Opens a request; undefined when it was sealed by somebody who has not both secrets, or not signed by the signer. */
 export function readJoinRequest(keys: JoinKeys, bytes: Uint8Array): JoinRequest | undefined {
   const nonce = bytes.subarray(HEAD_BYTES, HEAD_BYTES + NONCE_BYTES);
   const sealed = bytes.subarray(HEAD_BYTES + NONCE_BYTES);
   const body = openWith(keys.request, nonce, sealed, bytes.subarray(0, HEAD_BYTES));
-  if (body === undefined || body.length <= KEY_BYTES + 1) return undefined;
-  const name = Buffer.from(body.subarray(KEY_BYTES + 1)).toString("latin1");
-  if (!isName(name)) return undefined;
-  return { signer: body.slice(0, KEY_BYTES), isNameFixed: body[KEY_BYTES] === 1, name };
+  if (body === undefined || body.length <= FIXED_BYTES) return undefined;
+  const said = body.subarray(SIGNATURE_BYTES);
+  const signer = said.slice(0, KEY_BYTES);
+  const name = Buffer.from(body.subarray(FIXED_BYTES)).toString("latin1");
+  const signed = Buffer.concat([CONTEXT, bytes.subarray(1, HEAD_BYTES), said]);
+  if (!isName(name) || !isSignedBy(signer, signed, body.subarray(0, SIGNATURE_BYTES))) return undefined;
+  return { signer, isNameFixed: said[KEY_BYTES] === 1, name };
 }
 
 /**

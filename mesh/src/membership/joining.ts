@@ -43,7 +43,7 @@ export async function join(joining: Joining): Promise<Roster> {
     throw new MeshError("INVALID_OPTION", "this token was made on this very host: use it on another one");
   const keys = joinKeysOf(token.secret, privateKey, token.admin, own, token.admin);
   const to = Buffer.from(meetingPlaceOf(token.secret).publicKey).toString("hex");
-  const request = writeJoinRequest(keys, own, { name, isNameFixed, signer: key.publicKey });
+  const request = writeJoinRequest(keys, own, { name, isNameFixed }, key);
   const answers = new Answers();
   await using router = new Router(Keypair.generate(), {
     ...{ getTime, brokers, encrypt: true, requireEncryption: true, gapTimeoutMs: 0 },

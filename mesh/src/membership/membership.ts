@@ -233,13 +233,9 @@ export class Membership {
   #take(name: string, statements: readonly Uint8Array[]): void {
     const { roster } = this.#means.file;
     if (roster === undefined) return;
-    let isChanged = false;
-    for (const bytes of statements) {
-      const verdict = roster.add(bytes);
-      if (verdict === "new") isChanged = true;
-      if (verdict === "fork") this.#troubles.forks(name);
-    }
-    if (!isChanged) return;
+    const verdicts = roster.addAll(statements);
+    if (verdicts.has("fork")) this.#troubles.forks(name);
+    if (!verdicts.has("new")) return;
     this.#changing = this.#changed([]).then(() => this.#sync.passOn(), this.#means.onError);
   }
 

@@ -29,7 +29,9 @@ export class Newcomers {
     if (!view.admins.has(this.#place.signer)) return "no-admin";
     if (file.waiting.some((one) => one.publicKey === key)) return "waiting";
     if (invite.expires <= getTime()) return "expired";
-    if (invite.joined.length >= invite.uses) return "used";
+    // Who was removed has the token still, and makes keys as it likes.
+    const isSpoilt = invite.joined.some((one) => view.removed.has(one) && !view.replaced.has(one));
+    if (isSpoilt || invite.joined.length >= invite.uses) return "used";
     if (view.members.size >= MAX_MEMBERS) return "full";
     if (request.isNameFixed && hasMember(view, request.name)) return "name-taken";
     file.invites = file.invites.map((one) =>

@@ -11,6 +11,11 @@ import {
 
 /** Messages of one peer that are looked at: a whole roster comes in fewer at once. */
 const PER_PEER = { perSecond: 2, burst: 64 } as const;
+/**
+ * Messages with statements that one peer is sent because it says that it lacks them: 4 MiB at once, as much as all
+ * statements of a network commonly have, and then 16 KiB a second. The rest it gets when it asks later.
+ */
+const ANSWERS = { perSecond: 0.5, burst: 128 } as const;
 /** How often rosters are compared where nothing has changed, ms, and with how many peers. */
 const EVERY_MS = 60_000;
 const PEERS_A_ROUND = 2;
@@ -44,6 +49,7 @@ export interface SyncMeans {
 export class Sync {
   readonly #means: SyncMeans;
   readonly #ofPeer = new Budgets(PER_PEER.perSecond, PER_PEER.burst, Number.POSITIVE_INFINITY);
+  readonly #answers = new Budgets(ANSWERS.perSecond, ANSWERS.burst, Number.POSITIVE_INFINITY);
   /** What peers said last that this host did not know all of. */
   readonly #ahead = new Map<string, readonly Mark[]>();
   #timer: NodeJS.Timeout | undefined;
@@ -117,7 +123,8 @@ export class Sync {
 
   #answer(name: string, message: SyncMessage & { type: "summary" }, own: Roster, by: Way): void {
     const lacking = own.missing(message.marks);
-    if (lacking.length > 0) this.#sendEntries(name, own, lacking, by);
+    if (lacking.length > 0)
+      this.#sendEntries(name, own, lacking, by, () => this.#answers.take(name, performance.now()));
     if (message.wantsAnswer || own.isBehind(message.marks))
       void this.#send(name, [writeSummary(own.network, own.marks(), false)], by);
   }
@@ -130,11 +137,19 @@ export class Sync {
     }
   }
 
-  #sendEntries(name: string, own: Roster, entries: readonly Entry[], by: Way): void {
+  /** @param maySend - asked for each message. What comes first is needed by what comes later. */
+  #sendEntries(
+    name: string,
+    own: Roster,
+    entries: readonly Entry[],
+    by: Way,
+    maySend: () => boolean = () => true,
+  ): void {
     const statements = entries.map(({ bytes }) => bytes);
     const datagrams = writeStatements(own.network, statements, PATH_BYTES);
-    if (by === "path" && datagrams.length <= MAX_DATAGRAMS) void this.#send(name, datagrams, "path");
-    else void this.#send(name, writeStatements(own.network, statements, BROKER_BYTES), "brokers");
+    const isShort = by === "path" && datagrams.length <= MAX_DATAGRAMS;
+    const messages = isShort ? datagrams : writeStatements(own.network, statements, BROKER_BYTES);
+    void this.#send(name, messages.filter(maySend), isShort ? "path" : "brokers");
   }
 
   /** @param by - default: the path in use where there is one, else the brokers */

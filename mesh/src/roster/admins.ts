@@ -18,22 +18,18 @@ export function authorityOf(founder: string, entries: readonly Entry[]): Map<str
   const isMade = (admin: string): boolean =>
     admin === founder ||
     entries.some((entry) => entry.statement.kind === "admin" && entry.subject === admin && counts(entry));
-  const limit = (admin: string, by: (removal: Entry) => boolean): void => {
-    for (const removal of removals) {
-      if (removal.subject !== admin || !by(removal) || !counts(removal)) continue;
-      limits.set(admin, Math.min(limits.get(admin) ?? 0, removal.statement.fields.last ?? 0));
-    }
+  const limit = (removal: Entry): void => {
+    const { subject, statement } = removal;
+    if (counts(removal)) limits.set(subject, Math.min(limits.get(subject) ?? 0, statement.fields.last ?? 0));
   };
   const rank = (admin: string): number => rankOf.get(admin) ?? Number.POSITIVE_INFINITY;
   for (const admin of ranks) {
     limits.set(admin, isMade(admin) ? Number.POSITIVE_INFINITY : 0);
-    limit(admin, (removal) => rank(removal.admin) < rank(admin));
+    for (const removal of removals)
+      if (removal.subject === admin && rank(removal.admin) < rank(admin)) limit(removal);
   }
   const byRank = removals.toSorted((one, other) => rank(one.admin) - rank(other.admin));
-  for (const removal of byRank) {
-    if (rank(removal.admin) < rank(removal.subject)) continue;
-    limit(removal.subject, (one) => one === removal);
-  }
+  for (const removal of byRank) if (rank(removal.admin) >= rank(removal.subject)) limit(removal);
   for (const admin of ranks) if (!isMade(admin)) limits.set(admin, 0);
   if (![...limits.values()].includes(Number.POSITIVE_INFINITY)) {
     const last = removals.findLast(({ subject }) => (limits.get(subject) ?? 0) > 0);

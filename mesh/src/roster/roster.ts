@@ -43,9 +43,9 @@ export interface Mark {
 
 /**
  * What became of a statement: taken; there already; one before it is missing; there is another one in its place; it is
- * of another network, of nobody who may speak, or forged.
+ * of another network, or of nobody who may speak; its signature is not the admin's.
  */
-export type Verdict = "new" | "known" | "gap" | "fork" | "refused";
+export type Verdict = "new" | "known" | "gap" | "fork" | "refused" | "forged";
 
 /**
  * Everything that the admins of a network have said: a set that only grows. Each admin has a chain of its own, so two
@@ -117,7 +117,7 @@ export class Roster {
     if (!this.#speakers.has(entry.admin) || statement.kind === "found") return "refused";
     if (!isSame(statement.network, this.network)) return "refused";
     if (statement.counter > chain.length + 1) return "gap";
-    if (!isTrusted && !isGenuine(bytes)) return "refused";
+    if (!isTrusted && !isGenuine(bytes)) return "forged";
     const before = chain.at(-1);
     if (there !== undefined || !isSame(before?.hash ?? NO_HASH, statement.previous)) {
       const at = there === undefined ? chain.length : statement.counter;
@@ -130,6 +130,20 @@ export class Roster {
     if (statement.kind === "admin" && !this.#canSpeak(entry.subject)) return "refused";
     this.#take(entry);
     return "new";
+  }
+
+  /**
+   * Takes statements in, up to the first that is forged: who passes on others' statements has looked at them, and to look
+   * at the hundreds that a message holds takes long.
+   * @returns what became of them
+   */
+  addAll(statements: readonly Uint8Array[]): ReadonlySet<Verdict> {
+    const verdicts = new Set<Verdict>();
+    for (const bytes of statements) {
+      verdicts.add(this.add(bytes));
+      if (verdicts.has("forged")) break;
+    }
+    return verdicts;
   }
 
   /**

@@ -27,7 +27,8 @@ const admin = publicKeyOf(ADMIN);
 const newcomer = publicKeyOf(NEWCOMER);
 const keysThere = joinKeysOf(SECRET, NEWCOMER, admin, newcomer, admin);
 const keysHere = joinKeysOf(SECRET, ADMIN, newcomer, newcomer, admin);
-const request = { name: "web", isNameFixed: true, signer: signerOf("web").publicKey };
+const request = { name: "web", isNameFixed: true };
+const signer = signerOf("web");
 
 describe("a token", () => {
   const brokers = { IPv4: { "192.0.2.1": { port: 1883, weight: 1 } }, IPv6: {} };
@@ -76,21 +77,26 @@ describe("a join", () => {
   });
 
   it("is understood by the admin, who is answered for this request alone", () => {
-    const bytes = writeJoinRequest(keysThere, newcomer, request);
+    const bytes = writeJoinRequest(keysThere, newcomer, request, signer);
     expect(newcomerOf(bytes)).toEqual(newcomer);
-    expect(readJoinRequest(keysHere, bytes)).toEqual(request);
+    expect(readJoinRequest(keysHere, bytes)).toEqual({ ...request, signer: signer.publicKey });
     const statements = Array.from({ length: 300 }, (_, i) => new Uint8Array(250).fill(i));
     const parts = writeJoinAnswer(keysHere, bytes, "member", statements).map((part) =>
       readJoinAnswer(keysThere, bytes, part),
     );
     expect(parts.length).toBeGreaterThan(1);
     expect(parts.flatMap((part) => part?.statements ?? [])).toEqual(statements);
-    const [other] = writeJoinAnswer(keysHere, writeJoinRequest(keysThere, newcomer, request), "used", []);
+    const [other] = writeJoinAnswer(
+      keysHere,
+      writeJoinRequest(keysThere, newcomer, request, signer),
+      "used",
+      [],
+    );
     expect(readJoinAnswer(keysThere, bytes, other ?? new Uint8Array())).toBeUndefined();
   });
 
   it("is nothing to whoever has found the token but has not the admin's key", () => {
-    const bytes = writeJoinRequest(keysThere, newcomer, request);
+    const bytes = writeJoinRequest(keysThere, newcomer, request, signer);
     const finder = bytesOf("finder");
     const keys = joinKeysOf(SECRET, finder, newcomer, newcomer, publicKeyOf(finder));
     expect(readJoinRequest(keys, bytes)).toBeUndefined();
@@ -101,8 +107,29 @@ describe("a join", () => {
     expect(readJoinRequest(without, bytes)).toBeUndefined();
   });
 
+  it("is by the owner of the signing key that it names: an admin's is known to everybody", () => {
+    const claimed = { publicKey: signerOf("ann").publicKey, sign: (bytes: Uint8Array) => signer.sign(bytes) };
+    const bytes = writeJoinRequest(keysThere, newcomer, request, claimed);
+    expect(readJoinRequest(keysHere, bytes)).toBeUndefined();
+    // Nor does what the owner has signed for another key serve a second one.
+    const thief = bytesOf("thief");
+    const stolen = publicKeyOf(thief);
+    const theirs = joinKeysOf(SECRET, thief, admin, stolen, admin);
+    const here = joinKeysOf(SECRET, ADMIN, stolen, stolen, admin);
+    const own = writeJoinRequest(theirs, stolen, request, signer);
+    expect(readJoinRequest(here, own)).toBeDefined();
+    let signature = new Uint8Array();
+    const recorded = (said: Uint8Array): Uint8Array => {
+      signature = new Uint8Array(signer.sign(said));
+      return signature;
+    };
+    writeJoinRequest(keysThere, newcomer, request, { publicKey: signer.publicKey, sign: recorded });
+    const repeated = { publicKey: signer.publicKey, sign: () => signature };
+    expect(readJoinRequest(here, writeJoinRequest(theirs, stolen, request, repeated))).toBeUndefined();
+  });
+
   it("is read from no bytes that were changed", () => {
-    const bytes = writeJoinRequest(keysThere, newcomer, request);
+    const bytes = writeJoinRequest(keysThere, newcomer, request, signer);
     const [answer = new Uint8Array()] = writeJoinAnswer(keysHere, bytes, "member", [new Uint8Array(9)]);
     fc.assert(
       fc.property(fc.nat(), fc.integer({ min: 1, max: 255 }), fc.nat(200), (at, change, length) => {

@@ -54,10 +54,25 @@ describe("a roster", () => {
     for (let i = 0; i < bytes.length; i += 7) {
       const forged = Uint8Array.from(bytes);
       forged[i] = (forged[i] ?? 0) ^ 1;
-      expect(["refused", "gap"]).toContain(stranger.add(forged));
+      expect(["refused", "gap", "forged"]).toContain(stranger.add(forged));
     }
     expect(stranger.add(bytes)).toBe("new");
     expect(stranger.add(bytes)).toBe("known");
+  });
+
+  it("looks at one forged statement of a message, whatever stands behind it", () => {
+    const roster = foundedBy("ann");
+    const stranger = copyOf(roster);
+    admit(roster, "ann", "web", 2);
+    const genuine = roster.taken.at(-1)?.bytes ?? new Uint8Array();
+    const forged = Uint8Array.from(genuine);
+    forged[forged.length - 1] = (forged.at(-1) ?? 0) ^ 1;
+    expect([...stranger.addAll([forged, genuine])]).toEqual(["forged"]);
+    expect([...stranger.addAll([genuine, genuine])]).toEqual(["new", "known"]);
+    // What cannot be read costs no look: a later version may say more.
+    admit(roster, "ann", "db", 3);
+    const next = roster.taken.at(-1)?.bytes ?? new Uint8Array();
+    expect([...stranger.addAll([Uint8Array.of(9), next])]).toEqual(["refused", "new"]);
   });
 
   it("keeps a removal for good, whatever is said of the key later", () => {

@@ -1,0 +1,67 @@
+import { expect, it } from "vitest";
+import { Sync, type SyncMeans, type Way } from "../../src/membership/sync.js";
+import { readSyncMessage, writeSummary } from "../../src/membership/sync-message.js";
+import type { Roster } from "../../src/roster/roster.js";
+import { admit, copyOf, foundedBy, keyOf } from "../support/roster.js";
+
+/** What a host with a roster tells the members web and db. */
+function hostWith(roster: Roster) {
+  const told: { readonly name: string; readonly way: Way; readonly bytes: Uint8Array }[] = [];
+  const taken: Uint8Array[] = [];
+  const means: SyncMeans = {
+    roster: () => roster,
+    others: () => [keyOf("web"), keyOf("db")],
+    tellOnPath: async (name, bytes) => told.push({ name, way: "path", bytes }) > 0,
+    tellOverBrokers: async (name, bytes) => told.push({ name, way: "brokers", bytes }) > 0,
+    take: (_, statements) => void taken.push(...statements),
+    onSummary: () => {},
+    onLevel: () => {},
+    onForeign: () => {},
+  };
+  return { sync: new Sync(means), told, taken };
+}
+
+function large(members: number): Roster {
+  const roster = foundedBy("ann");
+  for (let i = 0; i < members; i++) admit(roster, "ann", `member-${i}`, 2);
+  return roster;
+}
+
+it("sends the whole roster to who lacks it, and not again and again to who says so for ever", async () => {
+  const roster = large(300);
+  const { sync, told } = hostWith(roster);
+  const nothing = writeSummary(roster.network, [], false);
+  sync.hear(keyOf("web"), nothing, "path");
+  await new Promise(setImmediate);
+  const copy = copyOf(foundedBy("ann"));
+  for (const { bytes } of told.splice(0)) {
+    const message = readSyncMessage(bytes);
+    if (message?.type === "statements") copy.addAll(message.statements);
+  }
+  expect(copy.size).toBe(roster.size);
+  const before = performance.now();
+  for (let i = 0; i < 1000; i++) sync.hear(keyOf("web"), nothing, "path");
+  await new Promise(setImmediate);
+  const passed = (performance.now() - before) / 1000;
+  expect(told.length).toBeGreaterThan(100);
+  expect(told.length).toBeLessThan(130 + passed);
+  // Another one gets what it needs all the same.
+  told.length = 0;
+  sync.hear(keyOf("db"), nothing, "brokers");
+  await new Promise(setImmediate);
+  expect(told.map(({ name }) => name)).toContain(keyOf("db"));
+});
+
+it("sends nothing to who is no member, nor for numbers that nobody has said", async () => {
+  const roster = large(20);
+  const { sync, told } = hostWith(roster);
+  sync.hear(keyOf("eve"), writeSummary(roster.network, [], true), "path");
+  await new Promise(setImmediate);
+  expect(told).toEqual([]);
+  const [mark] = roster.marks();
+  if (mark === undefined) throw new Error("there is no admin");
+  // Far ahead of everything: it is asked for what it knows, once for each time.
+  sync.hear(keyOf("web"), writeSummary(roster.network, [{ ...mark, counter: 0xffff_ffff }], false), "path");
+  await new Promise(setImmediate);
+  expect(told.map(({ bytes }) => readSyncMessage(bytes)?.type)).toEqual(["summary"]);
+});
