@@ -2,6 +2,8 @@
 
 /** Pairs that are relayed for at once. */
 export const MAX_SESSIONS = 64;
+/** … and those of one peer that asks for more: one alone does not take the places of all others. */
+export const MAX_SESSIONS_OF_PEER = 32;
 /** A place is given up when no packet of WireGuard has passed for so long, ms: five of its keepalives. */
 export const IDLE_MS = 120_000;
 /** … and when one of the two did not bind to it for so long, ms (Tailscale). */

@@ -10,6 +10,7 @@ import {
   BIND_MS,
   IDLE_MS,
   MAX_SESSIONS,
+  MAX_SESSIONS_OF_PEER,
   REMEMBERED_MS,
   REQUESTS,
   SWEEP_MS,
@@ -180,7 +181,9 @@ export class RelayServer {
     });
     if (address === undefined) return { refusal: "no-address" };
     const isKnown = this.#sessions.has(pairOf(from, to).join(" "));
-    const isFull = this.#sessions.size + this.#opening.size >= MAX_SESSIONS;
+    const all = [...this.#sessions.keys(), ...this.#opening.keys()];
+    const ofAsker = all.filter((name) => name.split(" ").includes(from));
+    const isFull = all.length >= MAX_SESSIONS || ofAsker.length >= MAX_SESSIONS_OF_PEER;
     return isFull && !isKnown ? { refusal: "full" } : address;
   }
 

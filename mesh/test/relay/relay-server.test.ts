@@ -2,7 +2,7 @@ import { createSocket, type Socket } from "node:dgram";
 import { once } from "node:events";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { type Endpoint, parseEndpoint } from "../../src/ip/endpoint.js";
-import { MAX_SESSIONS } from "../../src/relay/limits.js";
+import { MAX_SESSIONS, MAX_SESSIONS_OF_PEER } from "../../src/relay/limits.js";
 import type { Refusal } from "../../src/relay/message.js";
 import { RelayServer } from "../../src/relay/relay-server.js";
 import { FakeRelayPeer, keyOf, Told } from "../support/relay-peers.js";
@@ -228,6 +228,20 @@ describe("a relay", () => {
     expect(told.take()).toHaveLength(2);
     for (let i = 0; i < 100; i++) await server.request(A, B);
     expect(told.take().length).toBeLessThan(20);
+  });
+
+  it("gives no peer all its places, however many it asks for", async () => {
+    for (let i = 0; i <= MAX_SESSIONS_OF_PEER; i++)
+      peers.set(keyOf(`y${i}`), new FakeRelayPeer("direct", `127.1.0.${i}/32`));
+    for (let i = 0; i < MAX_SESSIONS_OF_PEER; i++) await server.request(keyOf(`y${i}`), A);
+    told.take();
+    const one = keyOf(`y${MAX_SESSIONS_OF_PEER}`);
+    await server.request(A, one);
+    expect(told.take()).toMatchObject([{ type: "refused", to: A, reason: "full" }]);
+    // Who has few gets one, also with A; and A gets again what it has.
+    await server.request(one, A);
+    await server.request(A, keyOf("y0"));
+    expect(told.take()).toHaveLength(4);
   });
 
   it("gives up a place when one of the two does, and all at the end", async () => {
