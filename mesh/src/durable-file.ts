@@ -1,4 +1,5 @@
 import { randomUUID } from "node:crypto";
+import { constants } from "node:fs";
 import { mkdir, open, rename, rm } from "node:fs/promises";
 import { dirname } from "node:path";
 import { MeshError } from "./errors.js";
@@ -43,15 +44,19 @@ export async function removeDurably(path: string): Promise<void> {
   });
 }
 
+/** A pipe in the place of a file is opened at once, and not when somebody writes to it. */
+const READ: number = constants.O_RDONLY | constants.O_NONBLOCK;
+
 /**
- * Reads a file.
+ * Reads a file that {@link writeDurably} has written. One of another user than root is refused: who could put it there
+ * would choose our keys and peers.
  * @param most - how long it may be, bytes
  * @returns undefined when there is none
  * @throws {@link MeshError} `FILE`
  */
 export async function readBounded(path: string, most: number): Promise<string | undefined> {
   return await named(path, async () => {
-    const file = await open(path, "r").catch((error: unknown) => {
+    const file = await open(path, READ).catch((error: unknown) => {
       if (isMissing(error)) return undefined;
       throw error;
     });
@@ -59,6 +64,8 @@ export async function readBounded(path: string, most: number): Promise<string | 
     try {
       const stat = await file.stat();
       if (!stat.isFile() || stat.size > most) throw new Error(`no file of at most ${most} bytes`);
+      if (stat.uid !== 0 && stat.uid !== process.geteuid?.())
+        throw new Error("it belongs to another user: look who put it there, and move it away");
       return await file.readFile("utf8");
     } finally {
       await file.close();
