@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { type Host, type Lab, type LongRunning, makeKeys } from "../../lab/index.js";
 import type { Finished } from "../../lab/run.js";
+import type { MeshInfo } from "../../src/info.js";
 import type { NetworkInfo } from "../../src/membership/requests.js";
 
 const BIN: string = join(import.meta.dirname, "../../bin/sidewire-mesh.js");
@@ -21,6 +22,8 @@ export class LabMember {
   /** What is /etc/hosts there. */
   readonly hostsFile: string;
   areHostsReadOnly = false;
+  /** How long a daemon may take to be ready, ms; undefined: as long as any program of a lab. */
+  patienceMs: number | undefined;
   readonly #lab: Lab;
   #daemon: LongRunning | undefined;
 
@@ -35,6 +38,11 @@ export class LabMember {
   /** All that the daemon of now has written. */
   get log(): string {
     return this.#daemon?.log ?? "";
+  }
+
+  /** Of the daemon of now. */
+  get pid(): number {
+    return this.#daemon?.pid ?? 0;
   }
 
   /** Makes an interface as a user does, looks after it, and founds a network of it with the first token. */
@@ -67,7 +75,7 @@ export class LabMember {
 
   /** Resolves once the daemon looks after the interface. */
   async ready(): Promise<void> {
-    await this.#daemon?.wrote(/is looked after/);
+    await this.#daemon?.wrote(/is looked after/, this.patienceMs);
   }
 
   /** Resolves once the daemon has written something. */
@@ -108,6 +116,12 @@ export class LabMember {
   /** Names of the members, as this host knows them. */
   async names(): Promise<string[]> {
     return (await this.network()).members.map(({ name }) => name).toSorted();
+  }
+
+  /** Public keys of the peers that a path leads to. */
+  async reached(): Promise<string[]> {
+    const { peers }: MeshInfo = JSON.parse(await this.ask("status", "--json"));
+    return peers.filter(({ path }) => path !== undefined).map(({ publicKey }) => publicKey);
   }
 
   /** Public keys of the peers that WireGuard has here. */
