@@ -165,17 +165,17 @@ export class PathMachine {
   }
 
   #onCandidates(fact: Extract<Fact, { type: "candidates" }>, now: number): void {
-    const fresh = this.#paths.list(fact.candidates, now);
+    const { fresh, areOthers } = this.#paths.list(fact.candidates, now);
     for (const path of fresh) startBurst(path, now, C.BURST_PROBES);
     if (fact.wantsAnswer) this.#agenda.wantAnnounce();
     if (this.#inUse !== undefined) {
-      if (fact.isNews) this.#askAgain(this.#inUse.path, now);
+      if (fact.isNews && areOthers) this.#askAgain(this.#inUse.path, now);
     } else if (fresh.length > 0 || fact.wantsAnswer) this.#agenda.restart(now);
     // Its probes are on the way: ours have to open the way for them.
     else if (fact.isNews) this.#agenda.hurry();
   }
 
-  /** The peer says something new: it may have moved. What is proven again at once stays, another way is ready else. */
+  /** The peer lists other places: it may have moved. What is proven again at once stays, another way is ready else. */
   #askAgain(path: Path, now: number): void {
     path.voidedAt = now;
     startBurst(path, now, C.SEEK_PROBES);

@@ -28,13 +28,13 @@ export class PathTable {
 
   /**
    * The peer's candidates are these now. Those that were and are no more stay for a while, after those that are.
-   * @returns those that were not known
+   * @returns those that were not known, and whether the peer listed others until now
    */
-  list(candidates: readonly Candidate[], now: number): Path[] {
+  list(candidates: readonly Candidate[], now: number): { fresh: Path[]; areOthers: boolean } {
     const fresh: Path[] = [];
-    for (const path of this.#paths.values()) {
-      if (path.listedUntil === Number.POSITIVE_INFINITY) path.listedUntil = now + VANISHED_MS;
-    }
+    const before = [...this.#paths.values()].filter((path) => path.listedUntil === Number.POSITIVE_INFINITY);
+    const after = new Set<Path>();
+    for (const path of before) path.listedUntil = now + VANISHED_MS;
     for (const { endpoint, kind } of this.#best(candidates)) {
       const name = formatEndpoint(endpoint);
       const known = this.#paths.get(name);
@@ -43,9 +43,10 @@ export class PathTable {
       path.kind = kind;
       path.tier = this.#tierOf(endpoint, kind);
       path.listedUntil = Number.POSITIVE_INFINITY;
+      after.add(path);
       this.#paths.set(name, path);
     }
-    return fresh;
+    return { fresh, areOthers: after.size !== before.length || before.some((path) => !after.has(path)) };
   }
 
   /**

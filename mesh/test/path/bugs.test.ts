@@ -231,6 +231,21 @@ describe("a peer that asks for a handshake", () => {
   });
 });
 
+describe("an announce while a path works", () => {
+  it.each([
+    ["lists the same places", [1, 2], true],
+    ["lists one more", [1, 2, 3], false],
+    ["lists one less", [1], false],
+    ["lists another one", [1, 3], false],
+  ])("that %s leaves the path proven: %s %s", (_, ports, isLeft) => {
+    const { machine, tell } = alone();
+    tell(candidates(1, 2), 0);
+    tell({ type: "answered", path: "203.0.113.1:1", roundTripMs: 5, view: VIEW }, 50);
+    tell(candidates(...ports), 1_000);
+    expect(machine.view("203.0.113.1:1", 1_000).isProven).toBe(isLeft);
+  });
+});
+
 describe("a choice among paths that work", () => {
   /** A decider uses a path of 50 ms; another one of the same tier, of so many, is there from 1 s on. */
   function changesAt(otherMs: number, otherView: View = VIEW): number | undefined {

@@ -164,6 +164,21 @@ describe("random histories of two machines", () => {
     });
   });
 
+  it("keep a path on which the peer says what it said before", () => {
+    check({
+      seed: 0,
+      hosts: [
+        { ipv6: "open", ipv4: "open" },
+        { ipv6: "open", ipv4: "open" },
+      ],
+      events: [
+        { afterMs: 370, event: { type: "renumber", host: 1, network: "ipv6", isNoticed: false } },
+        { afterMs: 4001, event: { type: "traffic", host: 1, isOn: true } },
+        { afterMs: 1650, event: { type: "network-changed", host: 1 } },
+      ],
+    });
+  });
+
   it("meet when they can, stay, and do not storm", () => {
     fc.assert(fc.property(histories, check), { numRuns: RUNS, ...(IS_FIXED ? { seed: 1 } : {}) });
   });
