@@ -15,6 +15,8 @@ export interface ChannelsMeans {
 export class Channels {
   readonly #means: ChannelsMeans;
   readonly #channels = new Map<string, Channel>();
+  /** Hosts that are listened to, whether or not they are peers. */
+  #heard: ReadonlySet<string> = new Set();
   /** Keys with which nothing can be shared. */
   readonly #refused = new Set<string>();
   #isClosed = false;
@@ -47,8 +49,20 @@ export class Channels {
     return channel;
   }
 
-  /** Ends one. */
+  /**
+   * Listens to these hosts, and to no others that are no peers.
+   * @param isPeer - whose channels somebody else ends
+   */
+  listen(publicKeys: readonly string[], isPeer: (publicKey: string) => boolean): void {
+    const before = this.#heard;
+    this.#heard = new Set(publicKeys);
+    for (const one of before) if (!isPeer(one)) this.end(one);
+    for (const one of publicKeys) this.to(one);
+  }
+
+  /** Ends one, unless its host is still to be listened to. */
   end(publicKey: string): void {
+    if (this.#heard.has(publicKey)) return;
     void this.#channels.get(publicKey)?.close();
     this.#channels.delete(publicKey);
   }

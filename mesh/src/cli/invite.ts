@@ -11,20 +11,22 @@ export interface InviteOptions {
   readonly approve?: boolean;
   readonly network?: string;
   readonly name?: string;
+  readonly groups?: readonly string[];
+  readonly routes?: readonly string[];
 }
 
 /** Makes a token by which others join, and shows it. */
 export async function invite(
   { output, env, signal }: Context,
   interfaceName: string | undefined,
-  { uses, expires, approve = false, network, name }: InviteOptions,
+  { expires, approve = false, ...options }: InviteOptions,
 ): Promise<ExitCode> {
   const expiresS = secondsOf(expires);
   const client = await ControlClient.find(runtimeFolder(env), interfaceName);
-  const reply = await client.membership({ do: "invite", uses, expiresS, approve, network, name }, signal);
+  const reply = await client.membership({ do: "invite", expiresS, approve, ...options }, signal);
   if (reply.did !== "invite") throw new Error("the daemon answered something else");
   for (const note of reply.notes) output.note(printable(note));
-  const { token, expires: until } = reply;
+  const { token, uses, expires: until } = reply;
   await output.result({ token, network: reply.network, expires: until, uses }, () => token);
   if (output.columns !== undefined && !output.json)
     await output.write(`\n${qrCode(token, output.paint)}\n\n`);

@@ -1,13 +1,19 @@
 import { ControlClient } from "../control/client.js";
 import { runtimeFolder } from "../control/socket-path.js";
-import type { MembershipRequest, NetworkInfo } from "../membership/requests.js";
+import type { MemberInfo, MembershipRequest, NetworkInfo } from "../membership/requests.js";
 import type { Context } from "./context.js";
-import type { ExitCode } from "./failure.js";
+import { type ExitCode, UsageError } from "./failure.js";
 import { count, printable, shortKey, span } from "./printable.js";
 import { table } from "./table.js";
 
 export interface MembersOptions {
   readonly interface?: string | undefined;
+}
+
+export interface SetOptions extends MembersOptions {
+  /** `false`: none. */
+  readonly groups?: readonly string[] | false;
+  readonly routes?: readonly string[] | false;
 }
 
 /** Shows who is in the network. */
@@ -32,18 +38,45 @@ export async function change(
   return 0;
 }
 
+/** Says what a member is besides its name. */
+export async function set(
+  context: Context,
+  name: string,
+  { groups, routes, ...options }: SetOptions,
+): Promise<ExitCode> {
+  if (groups === undefined && routes === undefined)
+    throw new UsageError("set needs --groups, --no-groups, --routes or --no-routes");
+  const all = <T>(wanted: readonly T[] | false | undefined): readonly T[] | undefined =>
+    wanted === false ? [] : wanted;
+  return await change(context, options, { do: "set", name, groups: all(groups), routes: all(routes) });
+}
+
+type Column = readonly [title: string, cell: (member: MemberInfo, now: number) => string, isRare?: boolean];
+
+/** Those that are rare are left out when they are empty. */
+const COLUMNS: readonly Column[] = [
+  ["member", ({ name }) => printable(name)],
+  [
+    "role",
+    ({ isAdmin, isSelf }) =>
+      [isAdmin ? "admin" : "", isSelf ? "this host" : ""].filter(Boolean).join(", ") || "member",
+  ],
+  ["groups", ({ groups }) => groups.map(printable).join(" "), true],
+  ["key", ({ publicKey }) => shortKey(publicKey)],
+  ["addresses", ({ addresses }) => addresses.map(printable).join(" ")],
+  ["carries", ({ routes }) => routes.map(printable).join(" "), true],
+  [">for", ({ since }, now) => span(now - since)],
+];
+
 /** The members of a network, for people. */
 export function membersText(network: NetworkInfo, now: number, paint: Context["output"]["paint"]): string {
-  const { name, id, isAdmin, members: all, waiting, troubles } = network;
+  const { name, id, isAdmin, members: all, rules, waiting, troubles } = network;
   const head = `${paint.bold(printable(name))}  ${printable(id)}  ${count(all.length, "member")}${isAdmin ? ", this host is an admin" : ""}`;
-  const rows = all.map((member) => [
-    printable(member.name),
-    [member.isAdmin ? "admin" : "", member.isSelf ? "this host" : ""].filter(Boolean).join(", ") || "member",
-    shortKey(member.publicKey),
-    member.addresses.map(printable).join(" "),
-    span(now - member.since),
-  ]);
-  const titles = ["member", "role", "key", "addresses", ">for"];
+  const columns = COLUMNS.filter(
+    ([, cell, isRare]) => !isRare || all.some((member) => cell(member, now) !== ""),
+  );
+  const rows = all.map((member) => columns.map(([, cell]) => cell(member, now)));
+  const titles = columns.map(([title]) => title);
   const waits = waiting.map(
     (one) =>
       `waits: ${printable(one.name)}  ${printable(one.publicKey)}  (sidewire-mesh approve ${printable(one.name)})`,
@@ -53,7 +86,13 @@ export function membersText(network: NetworkInfo, now: number, paint: Context["o
     head,
     "",
     table(titles, rows, paint.dim),
+    ...(rules === undefined ? [] : ["", rulesText(rules)]),
     ...(waits.length > 0 ? ["", ...waits] : []),
     ...(wrong.length > 0 ? ["", ...wrong] : []),
   ].join("\n");
+}
+
+function rulesText(rules: readonly string[]): string {
+  if (rules.length === 0) return "rules: none is left, so nobody reaches anybody";
+  return ["rules:", ...rules.map((rule) => `  ${printable(rule)}`)].join("\n");
 }

@@ -6,7 +6,7 @@ import { type ExitCode, endingOf, reasonOf, UsageError } from "./failure.js";
 import { Interrupt } from "./interrupt.js";
 import type { InviteOptions } from "./invite.js";
 import type { JoinOptions } from "./join.js";
-import type { MembersOptions } from "./members.js";
+import type { MembersOptions, SetOptions } from "./members.js";
 import type { NetcheckOptions } from "./netcheck.js";
 import { Output } from "./output.js";
 import type { PingOptions } from "./ping.js";
@@ -136,6 +136,7 @@ function describe(json: boolean, choose: (action: Action) => void): Command {
     });
 
   describeMembership(program, choose);
+  describeRoles(program, choose);
 
   program
     .command("status")
@@ -235,6 +236,8 @@ function describeMembership(program: Command, choose: (action: Action) => void):
     .option("--uses <n>", "how many machines may join by it", wholeNumber(1, 1000), 1)
     .option("--expires <time>", "how long it can be used, as in 30m, 12h or 7d", notEmpty, "7d")
     .option("--approve", "whoever joins waits for sidewire-mesh approve NAME")
+    .option("--groups <groups>", "of those who join, as in web,db", list)
+    .option("--routes <subnets>", "behind who joins, as in 192.168.7.0/24; with --uses 1", list)
     .option("--network <name>", "founding: what it is called (default: as the interface)", notEmpty)
     .option("--name <name>", "founding: what this host is called (default: its host name)", notEmpty)
     .addHelpText(
@@ -318,6 +321,44 @@ function describeMembership(program: Command, choose: (action: Action) => void):
     });
 }
 
+/** Who may reach whom in a network, and what is reached through whom. */
+function describeRoles(program: Command, choose: (action: Action) => void): void {
+  program
+    .command("set")
+    .description("say which groups a member is in, and which subnets behind it are reached through it")
+    .argument("<name>", "the member's name, its key or the beginning of it", notEmpty)
+    .option("--groups <groups>", "all of them, as in web,db", list)
+    .option("--no-groups", "none")
+    .option("--routes <subnets>", "all of them, as in 192.168.7.0/24,fd12:3456::/48", list)
+    .option("--no-routes", "none")
+    .option("-i, --interface <name>", "not needed where there is one daemon", notEmpty)
+    .addHelpText(
+      "after",
+      example(
+        "sudo sidewire-mesh set hb --groups web",
+        "sudo sidewire-mesh set router --routes 192.168.7.0/24",
+      ),
+    )
+    .action((name: string, options: SetOptions) => {
+      choose(async (context) => (await import("./members.js")).set(context, name, options));
+    });
+
+  const ruling = (command: Command, verb: "allow" | "disallow"): Command =>
+    command
+      .argument("<rule>", 'in quotes: two groups, as in "web -> db"; * is everybody', notEmpty)
+      .option("-i, --interface <name>", "not needed where there is one daemon", notEmpty)
+      .addHelpText("after", example(`sudo sidewire-mesh ${verb} "web -> db"`))
+      .action((rule: string, options: MembersOptions) => {
+        choose(async (context) =>
+          (await import("./members.js")).change(context, options, { do: verb, rule }),
+        );
+      });
+  ruling(program.command("allow"), "allow").description(
+    "let one group reach another; from the first rule on, nobody else is reached",
+  );
+  ruling(program.command("disallow"), "disallow").description("take a rule away");
+}
+
 function example(...lines: readonly string[]): string {
   return `\nExample${lines.length > 1 ? "s" : ""}:\n${lines.map((line) => `  ${line}`).join("\n")}`;
 }
@@ -334,6 +375,12 @@ function wholeNumber(min: number, max: number): (text: string) => number {
 function notEmpty(text: string): string {
   if (text === "") throw new InvalidArgumentError("It is empty.");
   return text;
+}
+
+function list(text: string): string[] {
+  return notEmpty(text)
+    .split(",")
+    .map((one) => notEmpty(one.trim()));
 }
 
 function collect(text: string, before: readonly string[] = []): string[] {

@@ -106,8 +106,8 @@ export function networksOf({ addresses }: Link): Prefix[] {
   });
 }
 
-/** What other interfaces are directly connected to. */
-function connectedBy(name: string, links: readonly Link[]): { device: string; local: Prefix }[] {
+/** What other interfaces are directly connected to. @param name - of the one that is left out */
+export function connectedBy(name: string, links: readonly Link[]): { device: string; local: Prefix }[] {
   return links
     .filter((link) => link.name !== name && !link.isLoopback)
     .flatMap((link) =>

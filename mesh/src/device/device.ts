@@ -20,6 +20,7 @@ import { Journal } from "./journal.js";
 import { Ledger } from "./ledger.js";
 import { Lock } from "./lock.js";
 import { MemberPeers } from "./member-peers.js";
+import type { UnusedRoute } from "./member-routes.js";
 import type { Members } from "./members.js";
 import { Monitor } from "./monitor.js";
 import { NarrowRoutes } from "./narrow-routes.js";
@@ -215,10 +216,14 @@ export class Device extends EventEmitter<DeviceEvents> implements AsyncDisposabl
   async setMembers(members: Members, signal?: AbortSignal): Promise<DeviceState> {
     return await this.#turns.take(signal, async (either) => {
       this.#members.set(members);
-      const [link, state] = await Promise.all([this.#reader.link(either), this.#reader.state(either)]);
-      this.#state = await this.#members.maintain(link, state, either);
-      return this.#state;
+      const [network, state] = await Promise.all([this.#reader.network(either), this.#reader.state(either)]);
+      return await this.#maintainMembers(network, state, either);
     });
+  }
+
+  /** Subnets behind members that are not reached through them from this host, and why. */
+  get unusedRoutes(): readonly UnusedRoute[] {
+    return this.#members.unused;
   }
 
   /** Gives the interface another private key, also when it is made anew. Its sessions end with the old one. */
@@ -297,7 +302,8 @@ export class Device extends EventEmitter<DeviceEvents> implements AsyncDisposabl
   }
 
   async #undoInterface(): Promise<void> {
-    const link = await this.#reader.findLink();
+    const network = await this.#reader.network();
+    const link = network.links.find(({ name }) => name === this.name);
     if (link === undefined || !(await isOf(this.#journal.changes, link))) return;
     if (await this.#routes.removeAll()) this.#undone.push("the routes with a smaller MTU are removed");
     if (this.#journal.changes.isCreated) {
@@ -306,7 +312,7 @@ export class Device extends EventEmitter<DeviceEvents> implements AsyncDisposabl
     } else {
       const { peers } = this.#journal.changes;
       const state = await this.#reader.state();
-      for (const command of [...this.#members.undo(link, state), ...restorePeers(peers, state)]) {
+      for (const command of [...this.#members.undo(link, network, state), ...restorePeers(peers, state)]) {
         await this.#changer.run(command);
         this.#undone.push(formatCommand(command));
       }
@@ -419,6 +425,14 @@ export class Device extends EventEmitter<DeviceEvents> implements AsyncDisposabl
     }
   }
 
+  async #maintainMembers(network: Network, before: DeviceState, signal: AbortSignal): Promise<DeviceState> {
+    const link = this.#reader.own(network.links);
+    this.#state = await this.#members.maintain(link, network, before, signal);
+    // Who carries other subnets now has other routes with a smaller MTU, where it is relayed.
+    if (this.#state !== before) await this.#routes.refresh(this.#state.peers, signal);
+    return this.#state;
+  }
+
   /** Restores what is ours and has gone. @returns the network after that */
   async #maintain(): Promise<Network> {
     return await this.#turns.take(undefined, async (signal) => {
@@ -441,7 +455,7 @@ export class Device extends EventEmitter<DeviceEvents> implements AsyncDisposabl
       const isOurs = create !== undefined && this.#journal.changes.isCreated;
       if (isOurs && (await this.#configureNetwork(create, network, signal)))
         network = await this.#reader.network(signal);
-      this.#state = await this.#members.maintain(link, this.#state, signal);
+      await this.#maintainMembers(network, this.#state, signal);
       await this.#table.maintain(this.#state, signal);
       return network;
     });

@@ -1,7 +1,8 @@
 import type { Runner } from "./command.js";
 import type { Journal } from "./journal.js";
-import { type Members, planMembers, undoMembers } from "./members.js";
-import type { Link } from "./network.js";
+import type { UnusedRoute } from "./member-routes.js";
+import { type AddedMembers, type Members, planMembers, undoMembers } from "./members.js";
+import type { Link, Network } from "./network.js";
 import type { Reader } from "./reader.js";
 import type { DeviceState } from "./state.js";
 
@@ -16,9 +17,15 @@ export interface MemberPeersMeans {
 export class MemberPeers {
   readonly #means: MemberPeersMeans;
   #members: Members | undefined;
+  #unused: readonly UnusedRoute[] = [];
 
   constructor(means: MemberPeersMeans) {
     this.#means = means;
+  }
+
+  /** Subnets behind members that are not reached through them from this host, as it was found last. */
+  get unused(): readonly UnusedRoute[] {
+    return this.#unused;
   }
 
   /** Who is to be there from now on. */
@@ -28,31 +35,36 @@ export class MemberPeers {
 
   /**
    * Makes it so. What is added is written down before, and what is gone is forgotten after it.
+   * @param network - what the host has now
    * @returns what WireGuard shows then
    */
-  async maintain(link: Link, state: DeviceState, signal: AbortSignal): Promise<DeviceState> {
+  async maintain(
+    link: Link,
+    network: Network,
+    state: DeviceState,
+    signal: AbortSignal,
+  ): Promise<DeviceState> {
     if (this.#members === undefined) return state;
     const { reader, changer, journal } = this.#means;
-    const { added = [], addresses = [], isCreated } = journal.changes;
-    const { during, after, commands } = planMembers(
-      this.#members,
-      link,
-      state,
-      { added, addresses },
-      isCreated,
-    );
-    if (commands.length === 0) return state;
-    await journal.keep(during);
-    for (const command of commands) await changer.run(command, signal);
-    await journal.keep(after);
+    const { isCreated } = journal.changes;
+    const plan = planMembers(this.#members, link, network, state, this.#added, isCreated);
+    this.#unused = plan.unused;
+    if (plan.commands.length === 0) return state;
+    await journal.keep(plan.during);
+    for (const command of plan.commands) await changer.run(command, signal);
+    await journal.keep(plan.after);
     const now = await reader.state(signal);
     await journal.noteFound(now, "keep");
     return now;
   }
 
   /** The commands that take away what was added. */
-  undo(link: Link, state: DeviceState): ReturnType<typeof undoMembers> {
+  undo(link: Link, network: Network, state: DeviceState): ReturnType<typeof undoMembers> {
+    return undoMembers(link, network, state, this.#added);
+  }
+
+  get #added(): AddedMembers {
     const { added = [], addresses = [] } = this.#means.journal.changes;
-    return undoMembers(link, state, { added, addresses });
+    return { added, addresses };
   }
 }

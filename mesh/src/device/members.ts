@@ -1,14 +1,18 @@
 import { formatPrefix, type Prefix } from "../ip/prefix.js";
 import type { Command } from "./command.js";
 import type { InterfaceAddress } from "./create.js";
-import type { Link } from "./network.js";
+import { hindranceOf, planRoutes, type UnusedRoute } from "./member-routes.js";
+import type { Link, Network } from "./network.js";
 import type { DeviceState } from "./state.js";
 
 /** A member of a network that is to be a peer. */
 export interface MemberPeer {
   /** base64. */
   readonly publicKey: string;
+  /** Its own addresses. */
   readonly allowedIps: readonly Prefix[];
+  /** Subnets behind it. */
+  readonly routes: readonly Prefix[];
 }
 
 /** The members of a network, as an interface is to have them. */
@@ -24,34 +28,59 @@ export interface AddedMembers {
   readonly addresses: readonly string[];
 }
 
+/** What is to be done for the members. */
+export interface MembersPlan {
+  /** What is written down before the commands, and after them. */
+  readonly during: AddedMembers;
+  readonly after: AddedMembers;
+  readonly commands: readonly Command[];
+  /** Subnets behind members that are left out on this host. */
+  readonly unused: readonly UnusedRoute[];
+}
+
 /** Peers that one command names: a command line is bounded. */
 const PEERS_A_COMMAND = 200;
 
 /**
  * What is to be done so that an interface has its members.
+ * @param network - what the host has besides
  * @param before - what was added earlier
  * @param isCreated - the interface is ours, and goes with all its addresses
- * @returns what is written down before the commands and after them
  */
 export function planMembers(
   { addresses, peers }: Members,
   link: Link,
+  network: Network,
   state: DeviceState,
   before: AddedMembers,
   isCreated: boolean,
-): { readonly during: AddedMembers; readonly after: AddedMembers; readonly commands: readonly Command[] } {
+): MembersPlan {
   const { name } = link;
   const ours = new Set(before.added);
   const there = new Map(state.peers.map((peer) => [peer.publicKey, peer]));
   // One that is there and not ours is the user's, and what its allowed IPs are, is.
   const others = withoutPeers(state, before.added).peers;
   const theirs = new Set(others.flatMap(({ allowedIps }) => allowedIps.map(formatPrefix)));
-  const wanted = peers
-    .filter(({ publicKey }) => ours.has(publicKey) || !there.has(publicKey))
-    .map(({ publicKey, allowedIps }) => ({
-      publicKey,
-      allowedIps: allowedIps.filter((one) => !theirs.has(formatPrefix(one))),
-    }));
+  const ownPeers = peers.filter(({ publicKey }) => ours.has(publicKey) || !there.has(publicKey));
+  const behind = ownPeers.flatMap(({ publicKey, routes }) =>
+    routes.map((prefix) => ({
+      ...{ publicKey, prefix },
+      because: hindranceOf(name, prefix, network, state, others),
+    })),
+  );
+  const unused = behind.flatMap(({ because, ...route }) =>
+    because === undefined ? [] : [{ ...route, because }],
+  );
+  const used = new Map<string, Prefix[]>();
+  for (const { publicKey, prefix, because } of behind)
+    if (because === undefined) used.set(publicKey, [...(used.get(publicKey) ?? []), prefix]);
+  const wanted = ownPeers.map(({ publicKey, allowedIps }) => ({
+    publicKey,
+    allowedIps: [
+      ...allowedIps.filter((one) => !theirs.has(formatPrefix(one))),
+      ...(used.get(publicKey) ?? []),
+    ],
+  }));
   const keys = wanted.map(({ publicKey }) => publicKey);
   const kept = new Set(keys);
   const leaving = before.added.filter((key) => !kept.has(key));
@@ -63,6 +92,7 @@ export function planMembers(
   const shown = new Set(link.addresses.map(({ address, bits }) => `${address}/${bits}`));
   const taken = before.addresses.filter((one) => !own.includes(one) && shown.has(one));
   const given = own.filter((one) => !shown.has(one));
+  const routed = [...used.values()].flat().map(formatPrefix);
   const words = [
     ...leaving.filter((key) => there.has(key)).map((key) => ["peer", key, "remove"]),
     ...changed.map(({ publicKey, allowedIps }) => [
@@ -73,6 +103,7 @@ export function planMembers(
     ...inParts(words).map((part): Command => ({ program: "wg", args: ["set", name, ...part.flat()] })),
     ...taken.map((one) => ipAddress("del", one, name)),
     ...given.map((one) => ipAddress("replace", one, name)),
+    ...planRoutes(name, routed, network),
   ];
   const addedAddresses = isCreated
     ? before.addresses
@@ -80,6 +111,7 @@ export function planMembers(
   const after = { added: keys, addresses: [...new Set(addedAddresses)] };
   return {
     commands,
+    unused,
     after,
     during: {
       added: [...new Set([...before.added, ...keys])],
@@ -89,11 +121,17 @@ export function planMembers(
 }
 
 /** The commands that take away what was added. */
-export function undoMembers(link: Link, state: DeviceState, { added, addresses }: AddedMembers): Command[] {
+export function undoMembers(
+  link: Link,
+  network: Network,
+  state: DeviceState,
+  { added, addresses }: AddedMembers,
+): Command[] {
   const there = new Set(state.peers.map(({ publicKey }) => publicKey));
   const shown = new Set(link.addresses.map(({ address, bits }) => `${address}/${bits}`));
   const words = added.filter((key) => there.has(key)).map((key) => ["peer", key, "remove"]);
   return [
+    ...planRoutes(link.name, [], network),
     ...inParts(words).map((part): Command => ({ program: "wg", args: ["set", link.name, ...part.flat()] })),
     ...addresses.filter((one) => shown.has(one)).map((one) => ipAddress("del", one, link.name)),
   ];

@@ -6,7 +6,7 @@ import { leavesBy, type Route } from "./network.js";
  * The number of our routes' origin: none that `rt_protos` or the kernel names. It tells them from everybody else's, so
  * that they are found again after a crash.
  */
-const PROTOCOL = "173";
+export const NARROW_PROTOCOL = "173";
 
 /** The smallest MTU of each family (RFC 791, RFC 8200). */
 const LEAST: Readonly<Record<number, number>> = { 4: 576, 16: 1280 };
@@ -46,18 +46,21 @@ export function narrowRoutes(name: string, routes: readonly Route[], wanted: Nar
 /** Adds one. Without a metric, a route of IPv4 can only be put before another one; one of IPv6 has a better metric. */
 export function addNarrow(name: string, { prefix, mtu }: NarrowRoute): Command {
   const metric = prefix.address.length === 16 ? ["metric", "1"] : [];
-  const own = ["dev", name, "proto", PROTOCOL, ...metric, "mtu", `${mtu}`];
+  const own = ["dev", name, "proto", NARROW_PROTOCOL, ...metric, "mtu", `${mtu}`];
   return { program: "ip", args: ["route", "prepend", formatPrefix(prefix), ...own] };
 }
 
 export function removeNarrow(name: string, { prefix }: NarrowRoute): Command {
-  return { program: "ip", args: ["route", "del", formatPrefix(prefix), "dev", name, "proto", PROTOCOL] };
+  return {
+    program: "ip",
+    args: ["route", "del", formatPrefix(prefix), "dev", name, "proto", NARROW_PROTOCOL],
+  };
 }
 
 /** Removes all of ours; no error when there are none. */
 export function removeAllNarrow(name: string): Command[] {
   return ["-4", "-6"].map((family) => ({
     program: "ip",
-    args: [family, "route", "flush", "dev", name, "proto", PROTOCOL],
+    args: [family, "route", "flush", "dev", name, "proto", NARROW_PROTOCOL],
   }));
 }

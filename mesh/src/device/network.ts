@@ -41,6 +41,8 @@ export interface Route {
   /** `main`, or the name or number of another table. */
   readonly table: string;
   readonly metric: number;
+  /** Who made it, as a name or number of `rt_protos`. */
+  readonly protocol: string | undefined;
 }
 
 /** What a host has of network, read at once. */
@@ -102,6 +104,7 @@ const routeSchema = z.object({
   gateway: z.optional(text),
   prefsrc: z.optional(text),
   pref: z.optional(text),
+  protocol: z.optional(z.union([text, count])),
   table: z._default(z.union([text, count]), "main"),
   metric: z._default(count, 0),
   nexthops: z._default(z.array(z.object({ dev: z.optional(name) })).check(z.maxLength(256)), []),
@@ -155,6 +158,7 @@ export function parseRoutes(json: string): Route[] {
       gateway: route.gateway,
       table: String(route.table),
       metric: route.metric,
+      protocol: route.protocol === undefined ? undefined : String(route.protocol),
     };
   });
 }

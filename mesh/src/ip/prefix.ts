@@ -36,6 +36,7 @@ export function overlaps(one: Prefix, other: Prefix): boolean {
   return one.bits <= other.bits ? contains(one, other.address) : contains(other, one.address);
 }
 
-function masked(address: AddressBytes, bits: number): AddressBytes {
+/** An address with what is behind the bits cleared. */
+export function masked(address: AddressBytes, bits: number): AddressBytes {
   return address.map((byte, i) => byte & (0xff << Math.max(0, 8 - Math.max(0, bits - 8 * i))));
 }

@@ -1,5 +1,5 @@
 import type { AddressBytes } from "./address.js";
-import { contains, type Prefix, parsePrefix } from "./prefix.js";
+import { contains, overlaps, type Prefix, parsePrefix } from "./prefix.js";
 
 /** How far an address reaches. `reserved`: nobody has it, or everybody. */
 export type Scope = "reserved" | "multicast" | "loopback" | "link-local" | "private" | "global";
@@ -36,4 +36,9 @@ export function scopeOf(address: AddressBytes): Scope {
 export function isReachable(address: AddressBytes): boolean {
   const scope = scopeOf(address);
   return scope === "private" || scope === "global";
+}
+
+/** Whether every address of a prefix is one that {@link isReachable}. */
+export function isReachablePrefix(prefix: Prefix): boolean {
+  return SCOPES.every(([scope, one]) => scope === "private" || scope === "global" || !overlaps(one, prefix));
 }

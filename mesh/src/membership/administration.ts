@@ -11,6 +11,7 @@ import { SECRET_BYTES } from "./invite-keys.js";
 import { hasMember, type Newcomers } from "./newcomers.js";
 import type { Changed, Place } from "./place.js";
 import type { MembershipReply, MembershipRequest } from "./requests.js";
+import type { RoleGiving } from "./role-giving.js";
 import { isOpen, MAX_INVITES } from "./roster-file.js";
 import { fitsToken, formatToken } from "./token.js";
 
@@ -20,13 +21,21 @@ type Invitation = MembershipRequest & { readonly do: "invite" };
 export class Administration {
   readonly #place: Place;
   readonly #newcomers: Newcomers;
+  readonly #roles: RoleGiving;
   readonly #changed: Changed;
   /** The invitations are others. */
   readonly #onInvites: () => void;
 
-  constructor(place: Place, newcomers: Newcomers, changed: Changed, onInvites: () => void) {
+  constructor(
+    place: Place,
+    newcomers: Newcomers,
+    roles: RoleGiving,
+    changed: Changed,
+    onInvites: () => void,
+  ) {
     this.#place = place;
     this.#newcomers = newcomers;
+    this.#roles = roles;
     this.#changed = changed;
     this.#onInvites = onInvites;
   }
@@ -48,6 +57,12 @@ export class Administration {
         return await this.#promote(request.name);
       case "demote":
         return await this.#demote(request.name);
+      case "set":
+        return await this.#roles.set(request.name, request);
+      case "allow":
+        return await this.#roles.allow(request.rule);
+      case "disallow":
+        return await this.#roles.disallow(request.rule);
     }
   }
 
@@ -60,6 +75,8 @@ export class Administration {
     const { view } = this.#place.asAdmin();
     const own = keys();
     if (own === undefined) throw this.#place.noNetwork();
+    const { uses, approve, groups, routes } = request;
+    this.#roles.checkInvited(request);
     const now = getTime();
     const open = file.invites.filter((invite) => isOpen(invite, now));
     if (open.length >= MAX_INVITES)
@@ -69,10 +86,10 @@ export class Administration {
       );
     const secret = randomBytes(SECRET_BYTES);
     const expires = Math.floor(now / 1000) + request.expiresS;
-    const { uses, approve } = request;
+    const roles = { groups, routes };
     file.invites = [
       ...open,
-      { secret: secret.toString("base64"), expires: expires * 1000, uses, approve, joined: [] },
+      { secret: secret.toString("base64"), expires: expires * 1000, uses, approve, joined: [], ...roles },
     ];
     await file.save();
     this.#onInvites();

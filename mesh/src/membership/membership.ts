@@ -1,11 +1,15 @@
 import type { InterfaceAddress } from "../device/create.js";
-import type { Members } from "../device/members.js";
+import { isForwarding } from "../device/forwarding.js";
+import type { UnusedRoute } from "../device/member-routes.js";
+import type { MemberPeer, Members } from "../device/members.js";
 import { formatAddress } from "../ip/address.js";
-import { parsePrefix } from "../ip/prefix.js";
+import { formatPrefix, parsePrefix } from "../ip/prefix.js";
 import type { NamedNetwork } from "../names/host-names.js";
 import { Budgets } from "../probe/budgets.js";
 import { ulaPrefix } from "../roster/addresses.js";
+import { Reach } from "../roster/reach.js";
 import type { Entry } from "../roster/roster.js";
+import { formatRule } from "../roster/rule.js";
 import { type Member, viewOf } from "../roster/view.js";
 import type { OpenAddress } from "../signal/channel.js";
 import { Administration } from "./administration.js";
@@ -15,9 +19,11 @@ import type { KeyFile } from "./key-file.js";
 import { Newcomers } from "./newcomers.js";
 import { Place, type PlaceMeans } from "./place.js";
 import type { MembershipReply, MembershipRequest, NetworkInfo } from "./requests.js";
+import { RoleGiving } from "./role-giving.js";
 import { isOpen } from "./roster-file.js";
 import { isRotateMessage, readRotateMessage, writeRotateAnswer } from "./rotate-message.js";
 import { Rotation, type RotationMeans } from "./rotation.js";
+import { routeTroubles } from "./route-troubles.js";
 import { Sync, type SyncMeans, type Way } from "./sync.js";
 import { Troubles } from "./troubles.js";
 
@@ -37,8 +43,12 @@ export interface MembershipMeans
   /** The roster has just been got from an admin. */
   readonly isFresh: boolean;
   readonly openAddress: OpenAddress;
-  /** Gives the interface its members. */
+  /** Listens to these hosts over the brokers, whether or not they are peers, and to no others that are none. */
+  readonly listen: (publicKeys: readonly string[]) => void;
+  /** Gives the interface those members that are to be peers. */
   readonly apply: (members: Members) => Promise<void>;
+  /** Subnets behind members that are not reached through them from this host. */
+  readonly unusedRoutes: () => readonly UnusedRoute[];
   /** Makes the members known by their names; undefined: there are none. */
   readonly name: (network: NamedNetwork | undefined) => void;
   readonly onError: (error: unknown) => void;
@@ -77,7 +87,8 @@ export class Membership {
     const newcomers = new Newcomers(place, changed);
     this.#place = place;
     this.#troubles = new Troubles(place);
-    this.#administration = new Administration(place, newcomers, changed, () => this.#openInvites());
+    const roles = new RoleGiving(place, changed);
+    this.#administration = new Administration(place, newcomers, roles, changed, () => this.#openInvites());
     this.#exchange = new KeyExchange(place, changed);
     this.#rotation = new Rotation({
       ...{ place, exchange: this.#exchange, keyFile: means.keyFile },
@@ -151,9 +162,16 @@ export class Membership {
     return this.#place.view?.members.get(publicKey)?.name;
   }
 
-  /** What is wrong with rosters that were seen, or with the own one, a sentence each. */
+  /** What is wrong with rosters that were seen, with the own one, or with routes to subnets, a sentence each. */
   get troubles(): readonly string[] {
-    return [this.#means.file.trouble ?? [], this.#troubles.sentences].flat();
+    return [this.#means.file.trouble ?? [], this.#troubles.sentences, this.#routeTroubles].flat();
+  }
+
+  get #routeTroubles(): string[] {
+    const { view, ownKey = "" } = this.#place;
+    if (view === undefined) return [];
+    const forwards = (family: 4 | 6): boolean => isForwarding(this.#means.interface, family);
+    return routeTroubles(view, ownKey, this.#means.unusedRoutes(), forwards);
   }
 
   /** @throws {@link MeshError} `NO_NETWORK` */
@@ -166,10 +184,17 @@ export class Membership {
       name: view.name,
       id: Buffer.from(roster.network).toString("hex"),
       isAdmin: view.admins.has(signer),
-      members: [...view.members.values()].map(({ publicKey, name, addresses, isAdmin, since }) => ({
-        ...{ publicKey, name, addresses: addresses.map(formatAddress), isAdmin, since },
-        isSelf: publicKey === ownKey,
+      members: [...view.members.values()].map((member) => ({
+        publicKey: member.publicKey,
+        name: member.name,
+        addresses: member.addresses.map(formatAddress),
+        isAdmin: member.isAdmin,
+        groups: member.groups,
+        routes: member.routes.map(formatPrefix),
+        since: member.since,
+        isSelf: member.publicKey === ownKey,
       })),
+      rules: view.rules?.map(formatRule),
       waiting: file.waiting.map(({ name, publicKey }) => ({ name, publicKey })),
       troubles: this.troubles,
     };
@@ -275,6 +300,7 @@ export class Membership {
     while (this.#isStale && !this.#isClosed) {
       this.#isStale = false;
       this.#means.name(this.#namesNow());
+      this.#means.listen(this.#heardNow());
       try {
         await this.#means.apply(this.#membersNow());
       } catch (error) {
@@ -294,20 +320,36 @@ export class Membership {
       const prefix = prefixes.find((one) => one?.address.length === address.length);
       return prefix === undefined ? [] : [{ address: formatAddress(address), prefix }];
     });
-    const peers = this.#place.others().filter((member) => this.#isLetIn(member));
-    return {
-      addresses,
-      peers: peers.map(({ publicKey, addresses: all }) => ({
+    const reach = new Reach(view?.rules, self.groups);
+    return { addresses, peers: this.#peersNow(reach) };
+  }
+
+  /** Members that one of the two sides may reach. Subnets behind one are for those that may reach it. */
+  #peersNow(reach: Reach): MemberPeer[] {
+    return this.#place
+      .others()
+      .filter((member) => this.#isLetIn(member) && reach.meets(member.groups))
+      .map(({ publicKey, addresses, groups, routes }) => ({
         publicKey,
-        allowedIps: all.flatMap((one) => parsePrefix(formatAddress(one)) ?? []),
-      })),
-    };
+        allowedIps: addresses.flatMap((one) => parsePrefix(formatAddress(one)) ?? []),
+        routes: reach.reaches(groups) ? routes : [],
+      }));
+  }
+
+  /** Who is no peer by the rules says all the same what the roster is. */
+  #heardNow(): string[] {
+    const { view, ownKey = "" } = this.#place;
+    if (view?.members.has(ownKey) !== true) return [];
+    return this.#place.others().map(({ publicKey }) => publicKey);
   }
 
   #namesNow(): NamedNetwork | undefined {
     const { view, ownKey = "" } = this.#place;
-    if (view?.members.has(ownKey) !== true) return undefined;
-    const named = [...view.members.values()].filter((one) => this.#place.isSelf(one) || this.#isLetIn(one));
+    const self = view?.members.get(ownKey);
+    if (view === undefined || self === undefined) return undefined;
+    const reach = new Reach(view.rules, self.groups);
+    const isPeer = (one: Member): boolean => this.#isLetIn(one) && reach.meets(one.groups);
+    const named = [...view.members.values()].filter((one) => one === self || isPeer(one));
     return {
       network: view.name,
       members: named.map(({ name, addresses }) => ({ name, addresses: addresses.map(formatAddress) })),

@@ -5,6 +5,7 @@ import { formatKey, parseKey } from "../wireguard-key.js";
 import type { JoinAnswer, JoinRequest } from "./join-message.js";
 import type { Changed, Place } from "./place.js";
 import type { MembershipReply } from "./requests.js";
+import { type Roles, rolesFrom } from "./role-texts.js";
 import { MAX_USES } from "./roster-file.js";
 
 /** Decides who becomes a member, and gives it its name and its address. */
@@ -37,17 +38,18 @@ export class Newcomers {
     file.invites = file.invites.map((one) =>
       one === invite ? { ...one, joined: [...one.joined, key] } : one,
     );
+    const { groups, routes } = invite;
     if (invite.approve) {
       if (file.waiting.length >= MAX_USES) return "full";
       const signer = formatKey(request.signer);
-      file.waiting = [...file.waiting, { publicKey: key, name: request.name, signer }];
+      file.waiting = [...file.waiting, { publicKey: key, name: request.name, signer, groups, routes }];
       await file.save();
       this.#place.means.onWarning(
         `${request.name} (${key}) wants to join: sidewire-mesh approve ${request.name}`,
       );
       return "waiting";
     }
-    await this.#enter(publicKey, request.signer, this.#freeName(request.name));
+    await this.#enter(publicKey, request.signer, this.#freeName(request.name), { groups, routes });
     return "member";
   }
 
@@ -66,12 +68,17 @@ export class Newcomers {
     if (more.length > 0)
       throw new MeshError("NO_MEMBER", `${found.length} who wait are called ${wanted}: give the key of one`);
     file.waiting = file.waiting.filter((other) => other !== one);
-    const name = await this.#enter(parseKey(one.publicKey), parseKey(one.signer), this.#freeName(one.name));
+    const name = await this.#enter(
+      parseKey(one.publicKey),
+      parseKey(one.signer),
+      this.#freeName(one.name),
+      one,
+    );
     return { did: "done", text: `${name} is a member now.` };
   }
 
   /** Makes somebody a member. @returns its name */
-  async #enter(publicKey: Uint8Array, signer: Uint8Array, name: string): Promise<string> {
+  async #enter(publicKey: Uint8Array, signer: Uint8Array, name: string, roles: Roles): Promise<string> {
     const { roster } = this.#place.means.file;
     const prefix = this.#place.view?.prefix;
     const taken = new Set(
@@ -82,7 +89,13 @@ export class Newcomers {
     for (const { addresses } of this.#place.view?.members.values() ?? [])
       for (const address of addresses) if (address.length === 4) taken.add(numberOf(address));
     const address = prefix && nextFree(prefix, (one) => taken.has(one));
-    await this.#changed([this.#place.say("member", publicKey, { name, address, signer })]);
+    const { groups, routes } = roles;
+    await this.#changed([
+      this.#place.say("member", publicKey, { name, address, signer }),
+      ...(groups === undefined && routes === undefined
+        ? []
+        : [this.#place.say("roles", publicKey, rolesFrom({ groups, routes }))]),
+    ]);
     return this.#place.nameOf(formatKey(publicKey)) ?? name;
   }
 

@@ -2,7 +2,7 @@ import type { BrokerPool } from "sidewire";
 import type { InterfaceAddress } from "../device/create.js";
 import { MeshError } from "../errors.js";
 import type { Entry } from "../roster/roster.js";
-import type { Fields, StatementKind } from "../roster/statement.js";
+import type { Fields, Sayable } from "../roster/statement.js";
 import type { Member, View } from "../roster/view.js";
 import { formatKey } from "../wireguard-key.js";
 import type { RosterFile } from "./roster-file.js";
@@ -94,7 +94,7 @@ export class Place {
   }
 
   /** Says something as an admin. */
-  say(kind: Exclude<StatementKind, "found">, subject: Uint8Array, fields: Fields): Entry {
+  say(kind: Sayable, subject: Uint8Array, fields: Fields): Entry {
     const { file, getTime } = this.means;
     const entry = file.roster?.write(file.key, kind, subject, fields, getTime());
     if (entry !== undefined) return entry;

@@ -15,6 +15,9 @@ export type MembershipRequest =
       readonly approve: boolean;
       readonly network?: string | undefined;
       readonly name?: string | undefined;
+      /** Of those who join by it. */
+      readonly groups?: readonly string[] | undefined;
+      readonly routes?: readonly string[] | undefined;
     }
   | { readonly do: "members" }
   | { readonly do: "approve"; readonly name: string }
@@ -22,6 +25,16 @@ export type MembershipRequest =
   | { readonly do: "rename"; readonly name: string; readonly to: string }
   | { readonly do: "promote"; readonly name: string }
   | { readonly do: "demote"; readonly name: string }
+  /** All groups that a member is in, and all subnets that it carries; what is left out stays as it is. */
+  | {
+      readonly do: "set";
+      readonly name: string;
+      readonly groups?: readonly string[] | undefined;
+      readonly routes?: readonly string[] | undefined;
+    }
+  /** `rule`: as in `web -> db`. */
+  | { readonly do: "allow"; readonly rule: string }
+  | { readonly do: "disallow"; readonly rule: string }
   /** A new WireGuard key for this host. */
   | { readonly do: "rotate-key" };
 
@@ -33,6 +46,9 @@ export interface MemberInfo {
   /** In the overlay. */
   readonly addresses: readonly string[];
   readonly isAdmin: boolean;
+  readonly groups: readonly string[];
+  /** Subnets behind it that it carries. */
+  readonly routes: readonly string[];
   /** It is this host. */
   readonly isSelf: boolean;
   /** Unix ms. */
@@ -47,6 +63,8 @@ export interface NetworkInfo {
   /** This host is an admin. */
   readonly isAdmin: boolean;
   readonly members: readonly MemberInfo[];
+  /** Who may reach whom, as in `web -> db`; undefined: everybody may reach everybody. */
+  readonly rules?: readonly string[] | undefined;
   /** Who waits for `approve` here. */
   readonly waiting: readonly { readonly name: string; readonly publicKey: string }[];
   /** What is wrong with rosters that were seen, a sentence each. */
@@ -71,6 +89,8 @@ export type MembershipReply =
 const text = z.string().check(z.maxLength(4096));
 const who = z.string().check(z.minLength(1), z.maxLength(256));
 const name = z.string().check(z.minLength(1), z.maxLength(MAX_NAME_LENGTH));
+const words = z.readonly(z.array(z.string().check(z.maxLength(256))).check(z.maxLength(64)));
+const rule = z.string().check(z.maxLength(256));
 
 export const membershipRequestSchema: z.ZodMiniType<MembershipRequest> = z.discriminatedUnion("do", [
   z.strictObject({
@@ -80,6 +100,8 @@ export const membershipRequestSchema: z.ZodMiniType<MembershipRequest> = z.discr
     approve: z.boolean(),
     network: z.optional(name),
     name: z.optional(name),
+    groups: z.optional(words),
+    routes: z.optional(words),
   }),
   z.strictObject({ do: z.literal("members") }),
   z.strictObject({ do: z.literal("approve"), name: who }),
@@ -87,6 +109,14 @@ export const membershipRequestSchema: z.ZodMiniType<MembershipRequest> = z.discr
   z.strictObject({ do: z.literal("rename"), name: who, to: name }),
   z.strictObject({ do: z.literal("promote"), name: who }),
   z.strictObject({ do: z.literal("demote"), name: who }),
+  z.strictObject({
+    do: z.literal("set"),
+    name: who,
+    groups: z.optional(words),
+    routes: z.optional(words),
+  }),
+  z.strictObject({ do: z.literal("allow"), rule }),
+  z.strictObject({ do: z.literal("disallow"), rule }),
   z.strictObject({ do: z.literal("rotate-key") }),
 ]);
 
@@ -101,11 +131,14 @@ const networkSchema: z.ZodMiniType<NetworkInfo> = z.object({
         name: text,
         addresses: z.readonly(z.array(text)),
         isAdmin: z.boolean(),
+        groups: z.readonly(z.array(text)),
+        routes: z.readonly(z.array(text)),
         isSelf: z.boolean(),
         since: z.number(),
       }),
     ),
   ),
+  rules: z.optional(z.readonly(z.array(text))),
   waiting: z.readonly(z.array(z.object({ name: text, publicKey: text }))),
   troubles: z.readonly(z.array(text)),
 });

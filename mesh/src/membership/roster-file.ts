@@ -6,6 +6,7 @@ import { readBounded, writeDurably } from "../durable-file.js";
 import { isName } from "../roster/member-name.js";
 import { Roster } from "../roster/roster.js";
 import { SigningKey } from "../roster/signing-key.js";
+import type { Roles } from "./role-texts.js";
 
 /** The largest file that is read, bytes: every statement that a network can have, and more. */
 const MAX_BYTES = 32 << 20;
@@ -17,7 +18,11 @@ export const MAX_USES = 1000;
 
 const base64 = z.string().check(z.maxLength(2000), z.regex(/^[A-Za-z\d+/]*={0,2}$/));
 const whole = z.int().check(z.minimum(0));
+const texts = z.array(z.string().check(z.maxLength(50))).check(z.maxLength(64));
+/** Written since there are roles. */
+const roles = { groups: z.optional(texts), routes: z.optional(texts) };
 const newcomer = z.strictObject({
+  ...roles,
   publicKey: z.string().check(z.length(44)),
   name: z.string().check(z.refine(isName)),
   signer: z.string().check(z.length(44)),
@@ -30,6 +35,7 @@ const schema = z.strictObject({
   invites: z
     .array(
       z.strictObject({
+        ...roles,
         secret: z.string().check(z.length(24)),
         expires: whole,
         uses: whole,
@@ -42,14 +48,14 @@ const schema = z.strictObject({
 });
 
 /** A newcomer that waits for its approval. Keys are base64. */
-export interface Newcomer {
+export interface Newcomer extends Roles {
   readonly publicKey: string;
   readonly name: string;
   readonly signer: string;
 }
 
-/** An invitation that is open. */
-export interface Invite {
+/** An invitation that is open, with the roles of those who join by it. */
+export interface Invite extends Roles {
   /** 16 bytes, base64. */
   readonly secret: string;
   /** Unix ms. */

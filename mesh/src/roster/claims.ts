@@ -1,3 +1,4 @@
+import { formatPrefix, type Prefix } from "../ip/prefix.js";
 import { formatKey } from "../wireguard-key.js";
 import type { Entry } from "./roster.js";
 
@@ -8,6 +9,15 @@ export interface Claim {
   readonly first: Entry;
   readonly last: Entry;
   readonly removal: Entry | undefined;
+  readonly groups: readonly string[];
+  readonly routes: readonly ClaimedRoute[];
+}
+
+/** A subnet that an admin has given somebody to carry. */
+export interface ClaimedRoute {
+  readonly prefix: Prefix;
+  /** Since which statement, without a break: its place in the order of those that count. */
+  readonly since: number;
 }
 
 /** Who was admitted, and which keys were to take the place of another and cannot. */
@@ -27,12 +37,13 @@ export interface Claims {
  * @param valid - the statements that count, in the order of the roster
  */
 export function claimsOf(valid: readonly Entry[]): Claims {
-  const all: { keys: string[]; first: Entry; last: Entry }[] = [];
-  const byKey = new Map<string, (typeof all)[number]>();
+  const all: Started[] = [];
+  const byKey = new Map<string, Started>();
   const refused = new Set<string>();
-  for (const entry of valid) {
-    if (entry.statement.kind !== "member") continue;
+  for (const [at, entry] of valid.entries()) {
     const { subject } = entry;
+    if (entry.statement.kind === "roles") giveRoles(byKey.get(subject), entry, at);
+    if (entry.statement.kind !== "member") continue;
     const { replaces } = entry.statement.fields;
     const there = byKey.get(subject);
     const replaced = replaces && formatKey(replaces);
@@ -46,7 +57,7 @@ export function claimsOf(valid: readonly Entry[]): Claims {
       refused.delete(subject);
     } else if (replaced !== undefined) refused.add(subject);
     else if (!refused.has(subject)) {
-      const claim = { keys: [subject], first: entry, last: entry };
+      const claim = { keys: [subject], first: entry, last: entry, groups: [], routes: [] };
       all.push(claim);
       byKey.set(subject, claim);
     }
@@ -59,4 +70,23 @@ export function claimsOf(valid: readonly Entry[]): Claims {
     return { ...claim, removal: valid[at] };
   });
   return { claims, refused };
+}
+
+/** A claim that later statements may still change. */
+interface Started {
+  readonly keys: string[];
+  readonly first: Entry;
+  last: Entry;
+  groups: readonly string[];
+  routes: readonly ClaimedRoute[];
+}
+
+/** What is not said stays as it is; so does the time since when a route is carried. */
+function giveRoles(claim: Started | undefined, { statement }: Entry, at: number): void {
+  if (claim === undefined) return;
+  const { groups = claim.groups, routes } = statement.fields;
+  claim.groups = groups;
+  if (routes === undefined) return;
+  const before = new Map(claim.routes.map(({ prefix, since }) => [formatPrefix(prefix), since]));
+  claim.routes = routes.map((prefix) => ({ prefix, since: before.get(formatPrefix(prefix)) ?? at }));
 }

@@ -10,8 +10,8 @@ import {
   NETWORK_ID_BYTES,
   networkIdOf,
   readStatement,
+  type Sayable,
   type Statement,
-  type StatementKind,
   writeStatement,
 } from "./statement.js";
 
@@ -154,7 +154,7 @@ export class Roster {
    */
   write(
     key: SigningKey,
-    kind: Exclude<StatementKind, "found">,
+    kind: Sayable,
     subject: Uint8Array,
     fields: Fields,
     time: number,

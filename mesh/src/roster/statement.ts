@@ -3,15 +3,33 @@ import type { AddressBytes } from "../ip/address.js";
 import type { Prefix } from "../ip/prefix.js";
 import { KEY_BYTES } from "../wireguard-key.js";
 import { isName } from "./member-name.js";
+import { readRoutes, writeRoutes } from "./route.js";
+import { formatGroups, formatRule, parseGroups, parseRule, type Rule } from "./rule.js";
 import { isSignedBy, SIGNATURE_BYTES, SIGNING_KEY_BYTES, type SigningKey } from "./signing-key.js";
 
 /**
  * What an admin says: it founds the network; somebody is a member, with these fields; a member is removed for good; a
- * member's signing key is an admin's; an admin is one no more.
+ * member's signing key is an admin's; an admin is one no more; a member is in these groups and may carry these routes; a
+ * rule holds; it holds no more.
  */
-export const STATEMENT_KINDS = ["found", "member", "remove", "admin", "remove-admin"] as const;
+export const STATEMENT_KINDS = [
+  "found",
+  "member",
+  "remove",
+  "admin",
+  "remove-admin",
+  "roles",
+  "allow",
+  "disallow",
+] as const;
 
-export type StatementKind = (typeof STATEMENT_KINDS)[number];
+const KINDS: readonly string[] = STATEMENT_KINDS;
+
+/** `unknown`: of a later version. It is kept and passed on in its place in the chain, and says nothing here. */
+export type StatementKind = (typeof STATEMENT_KINDS)[number] | "unknown";
+
+/** What an admin can say of a network that is there. */
+export type Sayable = Exclude<StatementKind, "found" | "unknown">;
 
 /** One statement of an admin. Keys and hashes are raw bytes. */
 export interface Statement {
@@ -28,7 +46,7 @@ export interface Statement {
   readonly lamport: number;
   /** Unix ms, by the admin's clock: to be shown, and for nothing else. */
   readonly time: number;
-  /** The WireGuard key of the member, or the signing key of the admin, that it is about; 32 bytes. */
+  /** The WireGuard key of the member, or the signing key of the admin, that it is about; zeros for a rule; 32 bytes. */
   readonly subject: Uint8Array;
   readonly fields: Fields;
 }
@@ -47,6 +65,12 @@ export interface Fields {
   readonly last?: number | undefined;
   /** The WireGuard key that the member had until now, and has no more: it keeps all else; 32 bytes. */
   readonly replaces?: Uint8Array | undefined;
+  /** All groups that the member is in; undefined: as before. */
+  readonly groups?: readonly string[] | undefined;
+  /** All subnets that the member may carry; undefined: as before. */
+  readonly routes?: readonly Prefix[] | undefined;
+  /** Which rule it is that holds, or not. */
+  readonly rule?: Rule | undefined;
 }
 
 /** The longest statement: it fits a datagram with all that is around it. */
@@ -72,19 +96,29 @@ export const MAX_LAMPORT: number = Number.MAX_SAFE_INTEGER;
  * 134  records: type 1, length 1, value; in the order of their types, each once
  *      signature, 64, of "sidewire-mesh roster 1" and all before
  * ```
- * Records of unknown types are skipped, and kept: later versions say more in them.
+ * Records of unknown types are skipped, and kept, and so are statements of unknown kinds: later versions say more in them.
  */
 const VERSION = 1;
 const HEAD_BYTES = 134;
 const CONTEXT: Buffer = Buffer.from("sidewire-mesh roster 1");
 
-const RecordType = { Name: 1, Address: 2, Prefix: 3, Signer: 4, Last: 5, Replaces: 6 } as const;
+const RecordType = {
+  Name: 1,
+  Address: 2,
+  Prefix: 3,
+  Signer: 4,
+  Last: 5,
+  Replaces: 6,
+  Groups: 7,
+  Routes: 8,
+  Rule: 9,
+} as const;
 
 /** Writes and signs. */
 export function writeStatement(statement: Statement, key: SigningKey): Uint8Array {
   const head = Buffer.alloc(HEAD_BYTES);
   head[0] = VERSION;
-  head[1] = STATEMENT_KINDS.indexOf(statement.kind);
+  head[1] = KINDS.indexOf(statement.kind);
   head.set(statement.network, 2);
   head.set(statement.admin, 18);
   head.writeUInt32BE(statement.counter, 50);
@@ -104,10 +138,10 @@ export function readStatement(bytes: Uint8Array): Statement | undefined {
   const end = bytes.length - SIGNATURE_BYTES;
   if (end < HEAD_BYTES || bytes.length > MAX_STATEMENT_BYTES || bytes[0] !== VERSION) return undefined;
   const view = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-  const kind = STATEMENT_KINDS[view[1] ?? 0xff];
+  const kind = STATEMENT_KINDS[view[1] ?? 0xff] ?? "unknown";
   const fields = fieldsOf(view.subarray(HEAD_BYTES, end));
   const [lamport, time] = [view.readBigUInt64BE(86), view.readBigUInt64BE(94)];
-  if (kind === undefined || fields === undefined) return undefined;
+  if (fields === undefined) return undefined;
   if (lamport > MAX_LAMPORT || time > Number.MAX_SAFE_INTEGER) return undefined;
   const statement: Statement = {
     kind,
@@ -141,17 +175,19 @@ export function networkIdOf(founding: Uint8Array): Uint8Array {
 }
 
 /** What a statement of its kind has to have, whoever knows what else. */
-function holds({ kind, counter, previous, network, lamport, fields }: Statement): boolean {
+function holds({ kind, counter, previous, network, lamport, subject, fields }: Statement): boolean {
   const isFirst = counter === 1;
   const isZero = (bytes: Uint8Array): boolean => bytes.every((byte) => byte === 0);
   if (counter < 1 || counter > MAX_COUNTER || lamport < 1 || isZero(previous) !== isFirst) return false;
   if ((kind === "found") !== isZero(network)) return false;
   if (kind === "found") return isFirst && fields.name !== undefined;
   if (kind === "member") return fields.name !== undefined && fields.signer !== undefined;
+  if (kind === "allow" || kind === "disallow") return fields.rule !== undefined && isZero(subject);
   return kind !== "remove-admin" || fields.last !== undefined;
 }
 
-function records({ name, address, prefix, signer, last, replaces }: Fields): Buffer[] {
+function records(fields: Fields): Buffer[] {
+  const { name, address, prefix, signer, last, replaces, groups, routes, rule } = fields;
   const record = (type: number, value: Uint8Array): Buffer =>
     Buffer.concat([Uint8Array.of(type, value.length), value]);
   return [
@@ -163,6 +199,9 @@ function records({ name, address, prefix, signer, last, replaces }: Fields): Buf
     ...(signer === undefined ? [] : [record(RecordType.Signer, signer)]),
     ...(last === undefined ? [] : [record(RecordType.Last, Uint8Array.of(last >> 8, last))]),
     ...(replaces === undefined ? [] : [record(RecordType.Replaces, replaces)]),
+    ...(groups === undefined ? [] : [record(RecordType.Groups, Buffer.from(formatGroups(groups)))]),
+    ...(routes === undefined ? [] : [record(RecordType.Routes, writeRoutes(routes))]),
+    ...(rule === undefined ? [] : [record(RecordType.Rule, Buffer.from(formatRule(rule)))]),
   ];
 }
 
@@ -208,6 +247,19 @@ function fieldOf(type: number, value: Uint8Array): Fields | undefined {
     }
     case RecordType.Replaces:
       return value.length === KEY_BYTES ? { replaces: value } : undefined;
+    case RecordType.Groups: {
+      const groups = parseGroups(Buffer.from(value).toString("latin1"));
+      return groups && { groups };
+    }
+    case RecordType.Routes: {
+      const routes = readRoutes(value);
+      return routes && { routes };
+    }
+    case RecordType.Rule: {
+      const text = Buffer.from(value).toString("latin1");
+      const rule = parseRule(text);
+      return rule && formatRule(rule) === text ? { rule } : undefined;
+    }
     default:
       return {};
   }

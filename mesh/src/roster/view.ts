@@ -2,11 +2,14 @@ import { createHash } from "node:crypto";
 import type { AddressBytes } from "../ip/address.js";
 import type { Prefix } from "../ip/prefix.js";
 import { formatKey } from "../wireguard-key.js";
-import { isAssignable, nextFree, numberOf, ulaOf } from "./addresses.js";
+import { isAssignable, nextFree, numberOf, ulaOf, ulaPrefix } from "./addresses.js";
 import { authorityOf } from "./admins.js";
-import { type Claim, claimsOf } from "./claims.js";
+import { carriersOf, type RefusedRoute } from "./carriers.js";
+import { type Claim, type ClaimedRoute, claimsOf } from "./claims.js";
 import { MAX_NAME_LENGTH } from "./member-name.js";
+import { rulesOf } from "./reach.js";
 import type { Entry, Roster } from "./roster.js";
+import type { Rule } from "./rule.js";
 
 /** Members that a network may have at once: further ones wait until some are removed. */
 export const MAX_MEMBERS = 1000;
@@ -22,6 +25,10 @@ export interface Member {
   /** The key that it signs by, base64. */
   readonly signer: string;
   readonly isAdmin: boolean;
+  /** Groups that it is in, in order. */
+  readonly groups: readonly string[];
+  /** Subnets behind it that it carries for others. No two members carry one prefix. */
+  readonly routes: readonly Prefix[];
   /** When it was admitted, by the admin's clock, Unix ms. */
   readonly since: number;
 }
@@ -39,6 +46,10 @@ export interface View {
   readonly replaced: ReadonlyMap<string, string>;
   /** Signing keys of admins, base64. */
   readonly admins: ReadonlySet<string>;
+  /** Who may reach whom; undefined: everybody may reach everybody. */
+  readonly rules: readonly Rule[] | undefined;
+  /** Subnets that members were given and do not carry, by WireGuard key, base64. */
+  readonly refusedRoutes: readonly RefusedRoute<string>[];
 }
 
 /**
@@ -59,6 +70,7 @@ export function viewOf(roster: Roster): View {
   );
   const { name = "", prefix } = roster.founding.statement.fields;
   const members = new Map<string, Member>();
+  const routes = new Map<string, readonly ClaimedRoute[]>();
   const replaced = new Map<string, string>();
   const names = new Table<string>();
   const addresses = new Table<number>();
@@ -78,6 +90,7 @@ export function viewOf(roster: Roster): View {
     if (claim.removal !== undefined || members.size >= MAX_MEMBERS) continue;
     const signer = formatKey(fields.signer ?? new Uint8Array());
     const key = claim.keys.at(-1) ?? claim.first.subject;
+    routes.set(key, claim.routes);
     for (const former of claim.keys.slice(0, -1)) replaced.set(former, key);
     members.set(key, {
       publicKey: key,
@@ -90,6 +103,8 @@ export function viewOf(roster: Roster): View {
       ],
       signer,
       isAdmin: admins.has(signer),
+      groups: claim.groups,
+      routes: [],
       since: claim.first.statement.time,
     });
   }
@@ -100,7 +115,13 @@ export function viewOf(roster: Roster): View {
   );
   const nobodys = [...refused].map((key) => [key, ""] as const);
   const removed = new Map([...nobodys, ...removalsOf(valid), ...gone]);
-  return { name, prefix, members, removed, replaced, admins };
+  const carriers = carriersOf(routes, [...(prefix === undefined ? [] : [prefix]), ulaPrefix(roster.network)]);
+  for (const [key, carried] of carriers.routes) {
+    const member = members.get(key);
+    if (member !== undefined) members.set(key, { ...member, routes: carried });
+  }
+  const refusedRoutes = carriers.refused;
+  return { name, prefix, members, removed, replaced, admins, rules: rulesOf(valid), refusedRoutes };
 }
 
 /** A key may be removed that was never admitted, or not by somebody who counts. */

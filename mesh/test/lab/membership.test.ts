@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { expect, it } from "vitest";
 import type { Lab } from "../../lab/index.js";
 import { snapshot } from "../support/device.js";
-import { LabMember, until } from "../support/lab-member.js";
+import { homes, LabMember, makeNetwork, until } from "../support/lab-member.js";
 import { withLab } from "../support/needs.js";
 
 /** What each done-line of membership allows, ms. */
@@ -11,13 +11,7 @@ const JOIN_MS = 3000;
 const REMOVAL_MS = 2000;
 
 withLab("membership in the lab", (startLab) => {
-  const labOf = async (...names: readonly string[]): Promise<Lab> =>
-    await startLab({
-      nats: Object.fromEntries(names.map((name) => [`n${name}`, { kind: "port-restricted" }])),
-      hosts: Object.fromEntries(names.map((name) => [name, { behind: `n${name}` }])),
-      brokers: 1,
-      stun: true,
-    });
+  const labOf = async (...names: readonly string[]): Promise<Lab> => await startLab(homes(...names));
 
   it("invites, joins, reaches, and goes on without the token", { timeout: 60_000 }, async () => {
     await using lab = await labOf("ha", "hb", "hc");
@@ -69,11 +63,7 @@ withLab("membership in the lab", (startLab) => {
       LabMember,
       LabMember,
     ];
-    const token = await a.found("--uses", "3");
-    for (const one of [b, c, d]) {
-      one.join(token);
-      await one.ready();
-    }
+    await makeNetwork([a, b, c, d]);
     await until(() => c.canReach("10.9.0.4"));
     await until(async () => (await b.peers()).length === 3);
     const removed = (await a.network()).members.find(({ name }) => name === "hd")?.publicKey ?? "";
@@ -122,11 +112,7 @@ withLab("membership in the lab", (startLab) => {
       LabMember,
       LabMember,
     ];
-    const token = await a.found("--uses", "3");
-    for (const one of [b, c, d]) {
-      one.join(token);
-      await one.ready();
-    }
+    await makeNetwork([a, b, c, d]);
     await a.ask("promote", "hb");
     await until(async () => (await b.network()).isAdmin);
     await until(async () => (await b.network()).members.length === 4);

@@ -1,20 +1,14 @@
 import { readFileSync } from "node:fs";
 import { expect, it } from "vitest";
 import type { Lab } from "../../lab/index.js";
-import { HOSTS, LabMember, until } from "../support/lab-member.js";
+import { HOSTS, homes, LabMember, until } from "../support/lab-member.js";
 import { withLab } from "../support/needs.js";
 
 /** From `join` to the first answer of a host that is called by its name, ms. */
 const JOIN_MS = 3000;
 
 withLab("names of members in the lab", (startLab) => {
-  const labOf = async (...names: readonly string[]): Promise<Lab> =>
-    await startLab({
-      nats: Object.fromEntries(names.map((name) => [`n${name}`, { kind: "port-restricted" }])),
-      hosts: Object.fromEntries(names.map((name) => [name, { behind: `n${name}` }])),
-      brokers: 1,
-      stun: true,
-    });
+  const labOf = async (...names: readonly string[]): Promise<Lab> => await startLab(homes(...names));
 
   /** A name that is not there yet would be asked of DNS, which nobody answers here. */
   const reaches = async (one: LabMember, name: string): Promise<boolean> =>

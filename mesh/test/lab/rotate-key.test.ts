@@ -2,7 +2,7 @@ import { readFileSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, it } from "vitest";
 import { publicKeyOf } from "../../src/wireguard-key.js";
-import { LabMember, until } from "../support/lab-member.js";
+import { homes, LabMember, makeNetwork, until } from "../support/lab-member.js";
 import { withLab } from "../support/needs.js";
 
 /** How long it may take until all reach each other again, ms. */
@@ -11,18 +11,9 @@ const AGAIN_MS = 10_000;
 withLab("a new key in the lab", (startLab) => {
   const labOf = async (): Promise<[AsyncDisposable, LabMember, LabMember, LabMember]> => {
     const names = ["ha", "hb", "hc"];
-    const lab = await startLab({
-      nats: Object.fromEntries(names.map((name) => [`n${name}`, { kind: "port-restricted" }])),
-      hosts: Object.fromEntries(names.map((name) => [name, { behind: `n${name}` }])),
-      brokers: 1,
-      stun: true,
-    });
+    const lab = await startLab(homes(...names));
     const [a, b, c] = names.map((name) => new LabMember(lab, name)) as [LabMember, LabMember, LabMember];
-    const token = await a.found("--uses", "2");
-    for (const one of [b, c]) {
-      one.join(token);
-      await one.ready();
-    }
+    await makeNetwork([a, b, c]);
     await until(() => b.canReach("10.9.0.3"));
     return [lab, a, b, c];
   };

@@ -1,7 +1,7 @@
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
-import { type Host, type Lab, type LongRunning, makeKeys } from "../../lab/index.js";
+import { type Host, type Lab, type LabDescription, type LongRunning, makeKeys } from "../../lab/index.js";
 import type { Finished } from "../../lab/run.js";
 import type { MeshInfo } from "../../src/info.js";
 import type { NetworkInfo } from "../../src/membership/requests.js";
@@ -153,6 +153,25 @@ export class LabMember {
 
   get #env(): NodeJS.ProcessEnv {
     return { ...process.env, RUNTIME_DIRECTORY: join(this.#lab.folder, `run-${this.host.name}`) };
+  }
+}
+
+/** Hosts that are each behind a NAT of its own, with what members of a network need in the middle. */
+export function homes(...names: readonly string[]): LabDescription {
+  return {
+    nats: Object.fromEntries(names.map((name) => [`n${name}`, { kind: "port-restricted" }])),
+    hosts: Object.fromEntries(names.map((name) => [name, { behind: `n${name}` }])),
+    brokers: 1,
+    stun: true,
+  };
+}
+
+/** Founds a network at the first host, and lets the others join one after the other. */
+export async function makeNetwork([first, ...others]: readonly [LabMember, ...LabMember[]]): Promise<void> {
+  const token = await first.found("--uses", String(Math.max(1, others.length)));
+  for (const one of others) {
+    one.join(token);
+    await one.ready();
   }
 }
 
