@@ -1,8 +1,10 @@
 import { createHash } from "node:crypto";
+import { parsePrefix } from "../../src/ip/prefix.js";
 import { Roster } from "../../src/roster/roster.js";
+import { parseRule } from "../../src/roster/rule.js";
 import { SigningKey } from "../../src/roster/signing-key.js";
 import { type View, viewOf } from "../../src/roster/view.js";
-import { formatKey, parseKey } from "../../src/wireguard-key.js";
+import { formatKey, KEY_BYTES, parseKey } from "../../src/wireguard-key.js";
 
 /** 32 bytes that follow from a text: a WireGuard key, or a seed. */
 export function bytesOf(text: string): Uint8Array {
@@ -61,6 +63,33 @@ export function demote(roster: Roster, admin: string, name: string, last?: numbe
     throw new Error(`${admin} cannot demote ${name}`);
 }
 
+/** One admin says what a member is besides its name. @param routes - as text */
+export function giveRoles(
+  roster: Roster,
+  admin: string,
+  name: string,
+  { groups, routes }: { readonly groups?: readonly string[]; readonly routes?: readonly string[] },
+): void {
+  const fields = { groups, routes: routes?.flatMap((one) => parsePrefix(one) ?? []) };
+  if (roster.write(signerOf(admin), "roles", bytesOf(name), fields, 1) === undefined)
+    throw new Error(`${admin} cannot give ${name} roles`);
+}
+
+/** One admin makes a rule, such as `web -> db`. */
+export function allow(roster: Roster, admin: string, rule: string): void {
+  sayRule(roster, admin, "allow", rule);
+}
+
+export function disallow(roster: Roster, admin: string, rule: string): void {
+  sayRule(roster, admin, "disallow", rule);
+}
+
+function sayRule(roster: Roster, admin: string, kind: "allow" | "disallow", rule: string): void {
+  const fields = { rule: parseRule(rule) };
+  if (roster.write(signerOf(admin), kind, new Uint8Array(KEY_BYTES), fields, 1) === undefined)
+    throw new Error(`${admin} cannot ${kind} ${rule}`);
+}
+
 /** Another one with the same statements. */
 export function copyOf(roster: Roster): Roster {
   const copy = Roster.from(roster.founding.bytes);
@@ -76,8 +105,9 @@ export function give(from: Roster, to: Roster): void {
 
 /** A view in a form that can be compared: members by key, with their names and addresses. */
 export function shown(roster: Roster): unknown {
-  const { members, removed, admins }: View = viewOf(roster);
+  const { members, removed, admins, rules, refusedRoutes }: View = viewOf(roster);
   return {
+    ...{ rules, refusedRoutes },
     members: [...members.values()].map((one) => ({ ...one, addresses: one.addresses.map(String) })),
     removed: [...removed.keys()].toSorted(),
     admins: [...admins].toSorted(),
