@@ -2,8 +2,10 @@ import { MeshError } from "../errors.js";
 
 /** Runs one piece of work after the other, until it is closed. Who waits for his turn, or in it, can give up. */
 export class Turns {
-  readonly #closing: AbortController = new AbortController();
   readonly #name: string;
+  /** Ends each piece of work that runs or waits. One signal for all would have as many listeners: Node warns of that. */
+  readonly #endings = new Set<AbortController>();
+  #isClosed = false;
   #last: Promise<unknown> = Promise.resolve();
 
   /** @param name - whose turns they are, for the errors */
@@ -12,7 +14,7 @@ export class Turns {
   }
 
   get isClosed(): boolean {
-    return this.#closing.signal.aborted;
+    return this.#isClosed;
   }
 
   /**
@@ -20,15 +22,13 @@ export class Turns {
    * @throws {@link MeshError} `ABORTED`, `CLOSED`, and what the work throws
    */
   async take<T>(signal: AbortSignal | undefined, work: (signal: AbortSignal) => Promise<T>): Promise<T> {
-    const closing = this.#closing.signal;
     // Not AbortSignal.any: in Node 20 a source that lives long keeps all that was ever made of it.
     const ending = new AbortController();
-    const close = (): void => ending.abort(closing.reason);
     const abort = (): void =>
       ending.abort(new MeshError("ABORTED", `${this.#name}: aborted`, { cause: signal?.reason }));
-    closing.addEventListener("abort", close);
+    this.#endings.add(ending);
     signal?.addEventListener("abort", abort);
-    if (closing.aborted) close();
+    if (this.#isClosed) ending.abort(this.#closed());
     else if (signal?.aborted) abort();
     const result = this.#last.then(async () => {
       ending.signal.throwIfAborted();
@@ -38,15 +38,20 @@ export class Turns {
     try {
       return await until(result, ending.signal);
     } finally {
-      closing.removeEventListener("abort", close);
+      this.#endings.delete(ending);
       signal?.removeEventListener("abort", abort);
     }
   }
 
   /** Ends what is running, refuses what waits, and resolves when nothing runs any more. */
   async close(): Promise<void> {
-    this.#closing.abort(new MeshError("CLOSED", `${this.#name} is looked after no more`));
+    this.#isClosed = true;
+    for (const ending of this.#endings) ending.abort(this.#closed());
     await this.#last;
+  }
+
+  #closed(): MeshError {
+    return new MeshError("CLOSED", `${this.#name} is looked after no more`);
   }
 }
 

@@ -39,6 +39,20 @@ describe("turns", () => {
     await expect(turns.take(AbortSignal.abort(), async () => 1)).rejects.toMatchObject({ code: "ABORTED" });
   });
 
+  it("are waited for by as many as there are, without a warning of Node's", async () => {
+    const warnings: Error[] = [];
+    const note = (warning: Error): void => void warnings.push(warning);
+    process.on("warning", note);
+    const turns = new Turns("wg0");
+    const all = Array.from({ length: 50 }, () => turns.take(undefined, ends));
+    const closed = turns.close();
+    for (const one of all) await expect(one).rejects.toMatchObject({ code: "CLOSED" });
+    await closed;
+    await new Promise(setImmediate);
+    process.off("warning", note);
+    expect(warnings).toEqual([]);
+  });
+
   it("are over once closed: what runs ends, what waits does not begin", async () => {
     const turns = new Turns("wg0");
     const all = [turns.take(undefined, ends), turns.take(undefined, ends)];
