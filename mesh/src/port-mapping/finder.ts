@@ -1,5 +1,6 @@
 import { setTimeout as delay } from "node:timers/promises";
 import type { Gateway } from "./gateway.js";
+import type { NewsPlace } from "./gateway-news.js";
 import type { GatewaySocket } from "./gateway-socket.js";
 import { IgdMapper } from "./igd-mapper.js";
 import type { Mapper } from "./mapper.js";
@@ -15,6 +16,8 @@ export interface GatewayPorts {
   readonly control?: number;
   /** Where the search of UPnP is sent. */
   readonly search?: { readonly host: string; readonly port: number };
+  /** Where news of the gateway are heard. */
+  readonly news?: NewsPlace;
 }
 
 /**

@@ -95,7 +95,7 @@ export class IgdMapper implements Mapper {
     const lasts = entry?.get("NewLeaseDuration") ?? "";
     // What the gateway says goes before what it was asked for: 0 is for ever.
     const lifetimeS = /^\d{1,9}$/.test(lasts) ? Number(lasts) : isPermanent ? 0 : this.#lifetimeS;
-    return { address, externalPort, lifetimeS: lifetimeS === 0 ? undefined : lifetimeS };
+    return { address, externalPort, lifetimeS: lifetimeS === 0 ? undefined : lifetimeS, epochS: undefined };
   }
 
   async unmap({ externalPort, internalPort }: Wish, signal: AbortSignal): Promise<void> {

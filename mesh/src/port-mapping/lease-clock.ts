@@ -17,6 +17,7 @@ export class LeaseClock {
   #dueAt = Number.NEGATIVE_INFINITY;
   #endsAt: number | undefined;
   #retryMs = MIN_MS;
+  #askedAt = Number.NEGATIVE_INFINITY;
 
   /** When the gateway is to be asked. */
   get dueAt(): number {
@@ -41,6 +42,7 @@ export class LeaseClock {
    */
   granted(lifetimeS: number | undefined, now: number, random: number): void {
     this.#retryMs = MIN_MS;
+    this.#askedAt = now;
     this.#endsAt = lifetimeS === undefined ? Number.POSITIVE_INFINITY : now + lifetimeS * 1000;
     // Whoever grants a year may forget it tomorrow.
     const leaseMs = Math.min(lifetimeS ?? LEASE_S, LEASE_S) * 1000;
@@ -49,6 +51,7 @@ export class LeaseClock {
 
   /** The gateway has not, or does not answer. */
   failed(now: number): void {
+    this.#askedAt = now;
     const left = this.leftMs(now) ?? 0;
     if (left > 0 && Number.isFinite(left)) {
       this.#dueAt = now + Math.max(MIN_MS, left / 2);
@@ -57,6 +60,11 @@ export class LeaseClock {
     this.#endsAt = undefined;
     this.#dueAt = now + this.#retryMs;
     this.#retryMs = Math.min(MAX_RETRY_MS, this.#retryMs * 2);
+  }
+
+  /** The gateway seems to have forgotten it. Whatever it says, and how often, it is asked at most every 5 s for that. */
+  forgotten(now: number): void {
+    this.#dueAt = Math.min(this.#dueAt, Math.max(now, this.#askedAt + MIN_MS));
   }
 
   /** The network is another one, or was away: what was granted may be gone. */

@@ -22,6 +22,8 @@ export interface Granted {
   readonly externalPort: number;
   /** Seconds that it lasts; undefined when it stays until it is removed. */
   readonly lifetimeS: number | undefined;
+  /** Seconds since the gateway has its mappings; undefined when it does not say. */
+  readonly epochS: number | undefined;
 }
 
 /** One way to ask one gateway. */

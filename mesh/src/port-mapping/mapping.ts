@@ -6,6 +6,8 @@ import { type Endpoint, endpointOf, formatEndpoint } from "../ip/endpoint.js";
 import { isReachable, scopeOf } from "../ip/scope.js";
 import { findMappers, type GatewayPorts } from "./finder.js";
 import type { Gateway } from "./gateway.js";
+import { GatewayEpoch } from "./gateway-epoch.js";
+import { type GatewayNews, hearNews } from "./gateway-news.js";
 import { GatewaySocket } from "./gateway-socket.js";
 import { LEASE_S, LeaseClock } from "./lease-clock.js";
 import { type Granted, type Mapper, Refused, type Wish } from "./mapper.js";
@@ -46,6 +48,7 @@ interface Held {
 export class Mapping {
   readonly #means: MappingMeans;
   readonly #clock = new LeaseClock();
+  readonly #epoch = new GatewayEpoch();
   #place: MappingPlace | undefined;
   #held: Held | undefined;
   /** What the gateway was asked for last, and may have: answered or not. */
@@ -111,6 +114,8 @@ export class Mapping {
 
   async #run(place: MappingPlace, signal: AbortSignal): Promise<void> {
     this.#clock.again();
+    this.#epoch.forget();
+    const stopHearing = hearNews(place.gateway, (news) => this.#hear(news), this.#means.ports?.news);
     let socket: GatewaySocket | undefined;
     try {
       while (!signal.aborted) {
@@ -126,9 +131,22 @@ export class Mapping {
         }
       }
     } finally {
+      stopHearing();
       await this.#release(place);
       await socket?.close();
     }
+  }
+
+  /** The gateway has restarted, or has another address outside: the mapping is asked for again. */
+  #hear({ epochS, address }: GatewayNews): void {
+    const now = performance.now();
+    const hasForgotten = this.#epoch.says(epochS, now);
+    const outside = parseAddress(this.#held?.external?.address ?? "");
+    const isElsewhere =
+      address !== undefined && outside !== undefined && Buffer.compare(address, outside) !== 0;
+    if (!hasForgotten && !isElsewhere) return;
+    this.#clock.forgotten(now);
+    this.#wake.abort();
   }
 
   /** Waits until the gateway is to be asked. */
@@ -192,6 +210,7 @@ export class Mapping {
     this.#asked = { mapper, wish };
     const granted = await mapper.map(wish, signal);
     const now = performance.now();
+    if (granted.epochS !== undefined) this.#epoch.says(granted.epochS, now);
     const asGranted: Wish = {
       ...wish,
       externalPort: granted.externalPort,

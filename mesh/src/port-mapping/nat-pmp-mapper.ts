@@ -37,9 +37,9 @@ export class NatPmpMapper implements Mapper {
       this.#map(internalPort, externalPort, this.#lifetimeS, signal),
       this.find(signal),
     ]);
-    if (answer.externalPort === 0 || answer.lifetimeS === 0)
-      throw new Refused("NAT-PMP: the gateway grants nothing");
-    return { address, externalPort: answer.externalPort, lifetimeS: answer.lifetimeS };
+    const { externalPort: granted, lifetimeS, epochS } = answer;
+    if (granted === 0 || lifetimeS === 0) throw new Refused("NAT-PMP: the gateway grants nothing");
+    return { address, externalPort: granted, lifetimeS, epochS };
   }
 
   async unmap({ internalPort }: Wish, signal: AbortSignal): Promise<void> {

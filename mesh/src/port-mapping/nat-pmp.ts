@@ -8,10 +8,17 @@ const IS_RESPONSE = 0x80;
 
 /** What the gateway says. A result of 0 is success. */
 export type NatPmpAnswer =
-  | { readonly is: "address"; readonly result: number; readonly address: AddressBytes }
+  | {
+      readonly is: "address";
+      readonly result: number;
+      /** Seconds since the gateway has its mappings (section 3.6). */
+      readonly epochS: number;
+      readonly address: AddressBytes;
+    }
   | {
       readonly is: "map";
       readonly result: number;
+      readonly epochS: number;
       readonly internalPort: number;
       readonly externalPort: number;
       readonly lifetimeS: number;
@@ -37,16 +44,18 @@ export function decodeNatPmp(bytes: Uint8Array): NatPmpAnswer | undefined {
   const view = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   if (view[0] !== VERSION || view.length < 8) return undefined;
   const result = view.readUInt16BE(2);
+  const epochS = view.readUInt32BE(4);
   // Who refuses may leave the rest out.
   if (
     view[1] === (IS_RESPONSE | OPCODE_ADDRESS) &&
     (view.length === 12 || (view.length === 8 && result !== 0))
   )
-    return { is: "address", result, address: new Uint8Array(view.subarray(8, 12)) };
+    return { is: "address", result, epochS, address: new Uint8Array(view.subarray(8, 12)) };
   if (view[1] !== (IS_RESPONSE | OPCODE_MAP_UDP) || view.length !== 16) return undefined;
   return {
     is: "map",
     result,
+    epochS,
     internalPort: view.readUInt16BE(8),
     externalPort: view.readUInt16BE(10),
     lifetimeS: view.readUInt32BE(12),

@@ -39,9 +39,9 @@ export class PcpMapper implements Mapper {
     if (answer.result === PcpResult.CannotProvideExternal)
       throw new Refused("PCP: the port outside is taken", "other-port");
     if (answer.result !== PcpResult.Success) throw new Refused(`PCP: error ${answer.result}`);
-    const { address, externalPort, lifetimeS } = answer;
+    const { address, externalPort, lifetimeS, epochS } = answer;
     if (externalPort === 0 || lifetimeS === 0) throw new Refused("PCP: the gateway grants nothing");
-    return { address, externalPort, lifetimeS };
+    return { address, externalPort, lifetimeS, epochS };
   }
 
   async unmap(wish: Wish, signal: AbortSignal): Promise<void> {

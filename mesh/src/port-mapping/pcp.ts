@@ -32,10 +32,12 @@ export interface PcpMap {
 
 /** What the gateway says. */
 export type PcpAnswer =
-  | { readonly is: "announce"; readonly result: number }
+  | { readonly is: "announce"; readonly result: number; readonly epochS: number }
   | {
       readonly is: "map";
       readonly result: number;
+      /** Seconds since the gateway has its mappings (section 8.5). */
+      readonly epochS: number;
       readonly nonce: Uint8Array;
       readonly lifetimeS: number;
       readonly internalPort: number;
@@ -65,13 +67,15 @@ export function decodePcp(bytes: Uint8Array): PcpAnswer | undefined {
   if (view.length < HEAD_BYTES || view.length > MAX_BYTES || view.length % 4 !== 0) return undefined;
   if (view[0] !== VERSION) return undefined;
   const result = view[3] ?? 0;
-  if (view[1] === (IS_RESPONSE | OPCODE_ANNOUNCE)) return { is: "announce", result };
+  const epochS = view.readUInt32BE(8);
+  if (view[1] === (IS_RESPONSE | OPCODE_ANNOUNCE)) return { is: "announce", result, epochS };
   if (view[1] !== (IS_RESPONSE | OPCODE_MAP) || view.length < HEAD_BYTES + MAP_BYTES) return undefined;
   const body = view.subarray(HEAD_BYTES);
   if (body[NONCE_BYTES] !== UDP) return undefined;
   return {
     is: "map",
     result,
+    epochS,
     nonce: new Uint8Array(body.subarray(0, NONCE_BYTES)),
     lifetimeS: view.readUInt32BE(4),
     internalPort: body.readUInt16BE(16),

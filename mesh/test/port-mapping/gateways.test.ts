@@ -1,6 +1,7 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import { afterEach, describe, expect, it } from "vitest";
+import { setTimeout as delay } from "node:timers/promises";
+import { afterEach, describe, expect, it, vi } from "vitest";
 import { formatEndpoint } from "../../src/ip/endpoint.js";
 import type { Gateway } from "../../src/port-mapping/gateway.js";
 import { Mapping } from "../../src/port-mapping/mapping.js";
@@ -279,5 +280,64 @@ describe("after a crash", () => {
     gateway.entries.set(newer, { client: "192.168.1.99", port: 7, leaseS: 0 });
     await settled(await start(gateway, folder, INTERNAL + 2));
     expect(gateway.entries.get(newer)).toMatchObject({ client: "192.168.1.99" });
+  });
+});
+
+/** Time that has passed on the monotonic clock without a test waiting for it. */
+function skipped(): { by(ms: number): void } {
+  const now = performance.now.bind(performance);
+  let skippedMs = 0;
+  vi.spyOn(performance, "now").mockImplementation(() => now() + skippedMs);
+  return {
+    by: (ms) => {
+      skippedMs += ms;
+    },
+  };
+}
+
+describe("a gateway that says something to all", () => {
+  afterEach(() => void vi.restoreAllMocks());
+
+  it.each(["pcp", "nat-pmp"] as const)(
+    "has restarted: by %s, the mapping is asked for at once",
+    async (protocol) => {
+      const time = skipped();
+      await using world = await at(protocol === "pcp" ? { pcp: {} } : { natPmp: {} });
+      const { gateway } = world;
+      time.by(60_000);
+      gateway.epochS += 60;
+      await gateway.announce(protocol);
+      gateway.epochS = 1;
+      await gateway.announce(protocol, "a stranger");
+      await delay(50);
+      expect(gateway.asked).toHaveLength(1);
+      await gateway.announce(protocol);
+      await expect.poll(() => gateway.asked.length, { interval: 5 }).toBe(2);
+      expect(gateway.asked[1]).toEqual(gateway.asked[0]);
+    },
+  );
+
+  it("has another address outside: it is told", async () => {
+    const time = skipped();
+    await using world = await at({ natPmp: {}, address: "198.51.100.7" });
+    const { gateway } = world;
+    time.by(60_000);
+    gateway.epochS += 60;
+    gateway.behaviour = { ...gateway.behaviour, address: "198.51.100.8" };
+    await gateway.announce("nat-pmp");
+    await expect.poll(() => endpoint(world), { interval: 5 }).toMatch(/^198\.51\.100\.8:/);
+  });
+
+  it("says another thing a thousand times: it is asked once in 5 s", async () => {
+    const time = skipped();
+    await using world = await at({ pcp: {} });
+    const { gateway } = world;
+    time.by(60_000);
+    for (let i = 0; i < 1000; i++) {
+      gateway.epochS = i % 2 === 0 ? 1 : 1_000_000;
+      await gateway.announce("pcp");
+    }
+    await delay(100);
+    expect(gateway.asked).toHaveLength(2);
   });
 });

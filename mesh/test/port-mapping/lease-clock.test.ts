@@ -45,4 +45,18 @@ describe("a lease", () => {
     clock.failed(0);
     expect(clock.dueAt).toBe(5000);
   });
+
+  it("that the gateway seems to have forgotten is asked for at once, and at most every 5 s for that", () => {
+    const clock = new LeaseClock();
+    clock.granted(7200, 0, 0);
+    clock.forgotten(60_000);
+    expect(clock.dueAt).toBe(60_000);
+    clock.granted(7200, 60_000, 0);
+    clock.forgotten(60_100);
+    clock.forgotten(60_200);
+    expect(clock.dueAt).toBe(65_000);
+    clock.failed(65_000);
+    clock.forgotten(65_100);
+    expect(clock.dueAt).toBe(70_000);
+  });
 });

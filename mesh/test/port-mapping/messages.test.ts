@@ -1,5 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { parseAddress } from "../../src/ip/address.js";
+import { decodeNews } from "../../src/port-mapping/gateway-news.js";
 import { decodeAnswer, encodeAction, servicesOf } from "../../src/port-mapping/igd-messages.js";
 import { decodeNatPmp, encodeNatPmpMap } from "../../src/port-mapping/nat-pmp.js";
 import { decodePcp, encodePcpMap } from "../../src/port-mapping/pcp.js";
@@ -46,7 +47,7 @@ describe("NAT-PMP", () => {
     expect(hex(encodeNatPmpMap(51_820, 40_000, 7200))).toBe("00010000ca6c9c4000001c20");
     const answer = bytes("00810000 00000fa2 ca6c9c40 00001c20");
     expect(decodeNatPmp(answer)).toEqual({
-      ...{ is: "map", result: 0, internalPort: 51_820, externalPort: 40_000, lifetimeS: 7200 },
+      ...{ is: "map", result: 0, epochS: 4002, internalPort: 51_820, externalPort: 40_000, lifetimeS: 7200 },
     });
   });
 
@@ -54,6 +55,32 @@ describe("NAT-PMP", () => {
     expect(decodeNatPmp(bytes("00800003 00000000"))).toMatchObject({ is: "address", result: 3 });
     expect(decodeNatPmp(bytes("00800000 00000000"))).toBeUndefined();
     expect(decodeNatPmp(bytes("00810000 00000fa2 ca6c9c40 00001c20 00"))).toBeUndefined();
+  });
+});
+
+describe("what a gateway says to all", () => {
+  it("is a PCP announce or an address of NAT-PMP", () => {
+    const announce = bytes("02800000 00000000 00000fa2 000000000000000000000000");
+    expect(decodeNews(announce)).toEqual({ epochS: 4002, address: undefined });
+    const address = bytes("00800000 00000fa2 0b16210a");
+    expect(decodeNews(address)).toEqual({ epochS: 4002, address: bytes("0b16210a") });
+    for (const news of [announce, address])
+      for (let length = 0; length < news.length; length++)
+        expect(decodeNews(news.subarray(0, length))).toBeUndefined();
+  });
+
+  it("is nothing else", () => {
+    const no = ["02800001 00000000 00000fa2 000000000000000000000000", "00800003 00000fa2 00000000"];
+    for (const text of no) expect(decodeNews(bytes(text))).toBeUndefined();
+    const next = random(7);
+    for (let i = 0; i < 20_000; i++) {
+      const noise = Uint8Array.from(
+        { length: Math.floor(next.next().value * 64) },
+        () => next.next().value * 256,
+      );
+      const news = decodeNews(noise);
+      if (news !== undefined) expect(news.epochS).toBeGreaterThanOrEqual(0);
+    }
   });
 });
 

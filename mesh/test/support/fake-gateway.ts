@@ -2,6 +2,7 @@ import { createSocket, type Socket } from "node:dgram";
 import { once } from "node:events";
 import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
+import type { GatewayPorts } from "../../src/port-mapping/finder.js";
 import { decodeNatPmp } from "../../src/port-mapping/nat-pmp.js";
 import { escaped } from "../../src/port-mapping/xml.js";
 
@@ -49,6 +50,9 @@ export class FakeGateway implements AsyncDisposable {
   /** Called with each request before it is answered. */
   onAsked: (asked: Asked) => void = () => {};
   behaviour: Behaviour;
+  /** Seconds since it has its mappings, as it says. */
+  epochS = 1000;
+  #newsPort = 0;
   readonly #control: Socket;
   readonly #search: Socket;
   readonly #stranger: Socket;
@@ -105,6 +109,10 @@ export class FakeGateway implements AsyncDisposable {
     const bound = [gateway.#control, gateway.#search].map((socket) => socket.bind(0, "127.0.0.1"));
     const all = [...bound, gateway.#stranger.bind(0, "127.0.0.2"), gateway.#http.listen(0, "127.0.0.1")];
     await Promise.all(all.map(async (one) => await once(one, "listening")));
+    const probe = createSocket("udp4").bind(0, "127.0.0.1");
+    await once(probe, "listening");
+    gateway.#newsPort = probe.address().port;
+    await new Promise<void>((done) => probe.close(done));
     return gateway;
   }
 
@@ -112,11 +120,22 @@ export class FakeGateway implements AsyncDisposable {
     return (this.#http.address() as AddressInfo).port;
   }
 
-  get ports(): { control: number; search: { host: string; port: number } } {
+  get ports(): Required<GatewayPorts> {
     return {
+      news: { host: "127.0.0.1", port: this.#newsPort, from: this.#control.address().port },
       control: this.#control.address().port,
       search: { host: "127.0.0.1", port: this.#search.address().port },
     };
+  }
+
+  /** Says to all that it is there, as after a restart, by either protocol; or a stranger does in its place. */
+  async announce(protocol: "pcp" | "nat-pmp", by: "itself" | "a stranger" = "itself"): Promise<void> {
+    const news =
+      protocol === "pcp"
+        ? Buffer.from([2, 0x80, 0, 0, 0, 0, 0, 0, ...this.#epoch(), ...new Array<number>(12).fill(0)])
+        : Buffer.from([0, 0x80, 0, 0, ...this.#epoch(), ...this.#outside()]);
+    const socket = by === "itself" ? this.#control : this.#stranger;
+    await new Promise<void>((done) => socket.send(news, this.#newsPort, "127.0.0.1", () => done()));
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -130,6 +149,12 @@ export class FakeGateway implements AsyncDisposable {
     this.onAsked(asked);
   }
 
+  #epoch(): Buffer {
+    const bytes = Buffer.alloc(4);
+    bytes.writeUInt32BE(this.epochS);
+    return bytes;
+  }
+
   #outside(): number[] {
     return (this.behaviour.address ?? "198.51.100.7").split(".").map(Number);
   }
@@ -141,6 +166,7 @@ export class FakeGateway implements AsyncDisposable {
     const answer = Buffer.from(bytes);
     answer[1] = (bytes[1] ?? 0) | 0x80;
     answer.fill(0, 2, 24);
+    answer.set(this.#epoch(), 8);
     if (bytes[1] === 0) return [answer];
     const leaseS = bytes.readUInt32BE(4);
     const nonce = bytes.subarray(24, 36).toString("hex");
@@ -157,7 +183,7 @@ export class FakeGateway implements AsyncDisposable {
   #natPmp(bytes: Buffer): Buffer[] {
     const { natPmp } = this.behaviour;
     if (natPmp === undefined) return [];
-    if (bytes[1] === 0) return [Buffer.from([0, 0x80, 0, 0, 0, 0, 0, 1, ...this.#outside()])];
+    if (bytes[1] === 0) return [Buffer.from([0, 0x80, 0, 0, ...this.#epoch(), ...this.#outside()])];
     const [internalPort, externalPort] = [bytes.readUInt16BE(4), bytes.readUInt16BE(6)];
     const leaseS = bytes.readUInt32BE(8);
     this.#tell({
@@ -167,6 +193,7 @@ export class FakeGateway implements AsyncDisposable {
     const answer = Buffer.alloc(16);
     answer[1] = 0x81;
     answer.writeUInt16BE(natPmp.result ?? 0, 2);
+    answer.set(this.#epoch(), 4);
     answer.writeUInt16BE(internalPort, 8);
     answer.writeUInt16BE(externalPort, 10);
     answer.writeUInt32BE(leaseS === 0 ? 0 : (natPmp.lifetimeS ?? leaseS), 12);
