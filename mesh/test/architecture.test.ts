@@ -44,6 +44,8 @@ const TIMELESS: readonly string[] = [
   "device/checks",
   "device/plan",
   "device/changes",
+  "device/member-routes",
+  "device/members",
   "device/undo",
   "device/nft-table",
   "names/public-domains",

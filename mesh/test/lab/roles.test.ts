@@ -31,7 +31,7 @@ withLab("roles and rules in the lab", (startLab) => {
       );
     });
 
-  it("leave no peers but those that a rule allows", { timeout: 120_000 }, async () => {
+  it("leave no peers but those that a rule allows", { timeout: 180_000 }, async () => {
     await using lab = await startLab(homes("ha", "hb", "hc", "hd"));
     const all = membersOf(lab, "ha", "hb", "hc", "hd");
     const [a, b, c, d] = all;
@@ -126,5 +126,112 @@ withLab("roles and rules in the lab", (startLab) => {
     expect(await a.ask("members")).toMatch(/rules:\n {2}web -> nowhere/);
     await a.ask("disallow", "web -> nowhere");
     expect(await a.ask("members")).toMatch(/nobody reaches anybody/);
+  });
+
+  const SUBNET = "192.168.7.0/24";
+
+  /** Which members WireGuard has the subnet as an allowed IP of. */
+  const carriersAt = async (one: LabMember, names: ReadonlyMap<string, string>): Promise<string[]> => {
+    const shown = await one.host.run(["wg", "show", one.host.interface, "allowed-ips"]);
+    return shown.split("\n").flatMap((line) => {
+      const [key = "", ips = ""] = line.split("\t");
+      return ips.split(" ").includes(SUBNET) ? [names.get(key) ?? key] : [];
+    });
+  };
+  const routesAt = async (one: LabMember): Promise<string> => await one.host.run(["ip", "route", "show"]);
+
+  it("let a member carry the subnet behind it, for those that may reach it", {
+    timeout: 180_000,
+  }, async () => {
+    const description = homes("ha", "hb", "hr");
+    await using lab = await startLab({
+      ...description,
+      nats: { ...description.nats, nhr: { kind: "port-restricted", lan: SUBNET } },
+      // Behind the same box, and no member.
+      hosts: { ...description.hosts, hx: { behind: "nhr" } },
+    });
+    const [a, b, r] = membersOf(lab, "ha", "hb", "hr");
+    const x = lab.host("hx");
+    await makeNetwork([a, b, r]);
+    const names = await namesIn(a);
+    await r.host.namespace.set({ sysctls: [["net/ipv4/ip_forward", 0]] });
+    await x.run(["ip", "route", "add", "10.9.0.0/24", "via", r.host.address()]);
+
+    expect(await a.ask("set", "hr", "--routes", SUBNET)).toBe(`hr is in no group, and carries ${SUBNET}.\n`);
+    await until(async () => (await carriersAt(b, names)).join() === "hr", EFFECT_MS);
+    await until(async () => (await r.network()).troubles.length > 0);
+    expect((await r.network()).troubles).toEqual([
+      expect.stringMatching(/passes on no packets of IPv4: sysctl -w net\.ipv4\.ip_forward=1/),
+    ]);
+    await r.host.namespace.set({ sysctls: [["net/ipv4/ip_forward", 1]] });
+    expect((await r.network()).troubles).toEqual([]);
+    await until(() => b.host.canPing(x.address()));
+    // Also by an interface that somebody else has made, which is left as it was found.
+    await until(() => a.host.canPing(x.address()));
+    a.kill();
+    await a.wrote(/\(ended with/);
+    await a.up();
+    await until(async () => (await carriersAt(a, names)).join() === "hr");
+    expect((await routesAt(a)).split(SUBNET)).toHaveLength(2);
+
+    // Who is only reached by the carrier does not reach what is behind it, nor hear from there.
+    await a.ask("set", "hr", "--groups", "router");
+    await a.ask("set", "hb", "--groups", "web");
+    await a.ask("allow", "router -> web");
+    await until(async () => (await carriersAt(b, names)).length === 0);
+    expect(await routesAt(b)).not.toContain(SUBNET);
+    await until(() => b.canReach("10.9.0.3"));
+    expect(await b.canReach(x.address())).toBe(false);
+    await a.ask("allow", "web -> router");
+    await until(() => b.host.canPing(x.address()));
+    // What somebody removes comes back.
+    await b.host.run(["ip", "route", "del", SUBNET, "dev", b.host.interface]);
+    await until(async () => (await routesAt(b)).includes(SUBNET));
+
+    await a.ask("set", "ha", "--groups", "web");
+    await until(async () => (await routesAt(a)).includes(SUBNET));
+    await a.stop();
+    expect(await routesAt(a)).not.toContain(SUBNET);
+  });
+
+  it("have one carrier of a subnet everywhere, and none where it is connected", {
+    timeout: 180_000,
+  }, async () => {
+    const description = homes("ha", "hb", "hr", "hs");
+    const behind = { kind: "port-restricted", lan: SUBNET } as const;
+    await using lab = await startLab({
+      ...description,
+      nats: { ...description.nats, nhr: behind, nhs: behind },
+    });
+    const [a, b, r, s] = membersOf(lab, "ha", "hb", "hr", "hs");
+    await makeNetwork([a, b, r, s]);
+    const names = await namesIn(a);
+    await a.ask("promote", "hb");
+    await until(async () => (await b.network()).isAdmin);
+    // Two admins in two halves of the network give it to one member each.
+    await a.host.down("eth0");
+    await a.ask("set", "hr", "--routes", SUBNET);
+    await b.ask("set", "hs", "--routes", SUBNET);
+    await a.host.up("eth0");
+    const loserAt = async (one: LabMember): Promise<string> => {
+      const [, loser = ""] = /(h.) does not carry/.exec((await one.network()).troubles.join()) ?? [];
+      return loser;
+    };
+    for (const one of [a, b]) await until(async () => (await loserAt(one)) !== "", 30_000);
+    const winner = (await loserAt(a)) === "hr" ? "hs" : "hr";
+    for (const one of [a, b]) await until(async () => (await carriersAt(one, names)).join() === winner);
+    // Both hosts behind such a box are in the subnet themselves.
+    for (const one of [r, s]) {
+      await until(async () => (await loserAt(one)) !== "", 30_000);
+      expect(await carriersAt(one, names)).toEqual([]);
+    }
+    const other = winner === "hr" ? s : r;
+    expect((await other.network()).troubles.join()).toMatch(
+      new RegExp(`is not reached through ${winner} from here: this host is in ${SUBNET} itself, by eth0`),
+    );
+    // The other one follows when the carrier is removed.
+    await b.ask("remove", winner);
+    for (const one of [a, b])
+      await until(async () => (await carriersAt(one, names)).join() === (winner === "hr" ? "hs" : "hr"));
   });
 });
