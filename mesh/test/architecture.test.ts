@@ -135,6 +135,7 @@ describe("few files", () => {
   it("open UDP sockets: those of probes, of gateways, of a LAN, and of a relay", () => {
     expect(importersOf(sources, "node:dgram").toSorted()).toEqual([
       "lan/lan-sockets",
+      "port-mapping/gateway-news",
       "port-mapping/gateway-socket",
       "probe/probe-sockets",
       "relay/forwarder",
