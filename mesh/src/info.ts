@@ -38,6 +38,8 @@ export interface PeerInfo {
   readonly receivedBytes: number;
   readonly sentBytes: number;
   readonly allowedIps: readonly string[];
+  /** It has said in the tunnel, a few minutes ago at most, that its daemon runs. */
+  readonly isAlive?: boolean | undefined;
 }
 
 /** Where this host may be reached, as it tells its peers. */
@@ -147,4 +149,6 @@ export interface MeshInfo {
   readonly troubles?: readonly string[] | undefined;
   /** What it relays for others; undefined when it is no relay. */
   readonly relaying?: readonly RelaySession[] | undefined;
+  /** Facts of peers that are held; undefined while peers tell each other none. */
+  readonly facts?: number | undefined;
 }

@@ -1,6 +1,7 @@
 import type { BrokerPool } from "sidewire";
 import type { NewInterface } from "./device/create.js";
 import type { MeshError } from "./errors.js";
+import type { TrustLevel } from "./facts/trust.js";
 import type { CandidateInfo, MeshStep, PeerInfo } from "./info.js";
 
 /** What a mesh is opened with. */
@@ -21,6 +22,12 @@ export interface MeshOptions {
   readonly portMapping?: boolean | undefined;
   /** Whether members of the interface's network get names in `/etc/hosts` while it is looked after. Default: yes. */
   readonly hosts?: boolean | undefined;
+  /**
+   * What peers are believed when they tell where others are, by public key, base64. One that is named here, with another
+   * level than `Untrusted`, is told of all others, too. Default: routers and members of the network are told; everybody
+   * is believed where other peers of this host are.
+   */
+  readonly trust?: ReadonlyMap<string, TrustLevel> | undefined;
   /** Where things are remembered over a restart. Default: `/var/lib/sidewire-mesh`. */
   readonly stateFolder?: string | undefined;
   /** The roster in the state folder has just been got from an admin: nobody has to be asked before it is used. */

@@ -8,11 +8,14 @@ import type { InterfaceAddress } from "./device/create.js";
 import { Device } from "./device/device.js";
 import type { Link, Network } from "./device/network.js";
 import { MeshError } from "./errors.js";
+import type { TrustLevel } from "./facts/trust.js";
+import { Gossip } from "./gossip.js";
 import { Hearing } from "./hearing.js";
 import type { CandidateInfo, MeshInfo, PeerInfo, PingAnswer } from "./info.js";
 import { type Endpoint, formatEndpoint, parseEndpoint } from "./ip/endpoint.js";
 import { parsePrefix } from "./ip/prefix.js";
 import { LanDiscovery } from "./lan/lan-discovery.js";
+import { Meeting } from "./meeting.js";
 import { KeyFile } from "./membership/key-file.js";
 import { Membership } from "./membership/membership.js";
 import type { MembershipReply, MembershipRequest } from "./membership/requests.js";
@@ -56,6 +59,7 @@ interface Parts {
   readonly isMade: boolean;
   readonly isRelay: boolean;
   readonly hasNames: boolean;
+  readonly trust: ReadonlyMap<string, TrustLevel>;
 }
 
 /**
@@ -85,6 +89,7 @@ export class Mesh extends EventEmitter<MeshEvents> implements AsyncDisposable {
   /** It is made again when it is gone. */
   readonly #isMade: boolean;
   readonly #telling: Telling;
+  readonly #meeting = new Meeting(Math.random);
   readonly #hearing: Hearing;
   readonly #looks: WireGuardLooks;
   readonly #relaying: Relaying;
@@ -96,6 +101,7 @@ export class Mesh extends EventEmitter<MeshEvents> implements AsyncDisposable {
   readonly #channels: Channels;
   readonly #peerSet: PeerSet;
   readonly #lan: LanDiscovery | undefined;
+  readonly #gossip: Gossip;
   #closing: Promise<void> | undefined;
 
   /**
@@ -147,6 +153,7 @@ export class Mesh extends EventEmitter<MeshEvents> implements AsyncDisposable {
         isMade: create !== undefined,
         isRelay,
         hasNames: options.hosts !== false,
+        trust: options.trust ?? new Map(),
         rosterFile,
         keyFile: new KeyFile(stateFolder, options.interface),
         brokers,
@@ -232,7 +239,10 @@ export class Mesh extends EventEmitter<MeshEvents> implements AsyncDisposable {
       state,
       peers: this.#peers,
       getTime,
-      onHeard: (publicKey) => this.emit("step", { step: "heard", publicKey }),
+      onHeard: (publicKey) => {
+        this.#meeting.heard(publicKey);
+        this.emit("step", { step: "heard", publicKey });
+      },
       onRelay: (publicKey, isOne) => this.#relaying.client.offers(publicKey, isOne),
       onOlder: (publicKey) => void this.#telling.tellOverBrokers(publicKey),
       onWarning: (message) => this.emit("warning", message),
@@ -243,7 +253,11 @@ export class Mesh extends EventEmitter<MeshEvents> implements AsyncDisposable {
       announcer: this.#announcer,
       prober: this.#prober,
       peers: this.#peers,
-      onChanged: () => this.emit("candidates", this.candidates()),
+      meeting: this.#meeting,
+      onChanged: () => {
+        this.emit("candidates", this.candidates());
+        this.#gossip.changed();
+      },
       onLeaving: (publicKey, by) => this.emit("step", { step: "announced", publicKey, by }),
     });
     this.#channels = new Channels({
@@ -262,16 +276,38 @@ export class Mesh extends EventEmitter<MeshEvents> implements AsyncDisposable {
       lan: this.#lan,
       relaying: this.#relaying,
       telling: this.#telling,
+      meeting: this.#meeting,
+      isAdmin: (publicKey) => this.#membership.isAdmin(publicKey),
       looks: this.#looks,
       getTime,
       onChanged: (peer) => this.emit("peer", this.#named(peer)),
-      onMet: (publicKey) => this.#membership.met(publicKey),
+      onMet: (publicKey) => {
+        this.#membership.met(publicKey);
+        this.#gossip.met(publicKey);
+      },
+      onRemoved: (publicKey) => this.#gossip.forget(publicKey),
       onStep: (step) => this.emit("step", step),
       onError: (error) => this.#warn(error),
     });
     this.#names = new Names({
       interface: device.name,
       isOn: parts.hasNames,
+      onWarning: (message) => this.emit("warning", message),
+    });
+    this.#gossip = new Gossip({
+      interface: device.name,
+      peers: this.#peers,
+      publicKey: () => this.#publicKey,
+      boot: () => state.boot,
+      addresses: this.#addresses,
+      trust: parts.trust,
+      isMember: (name) => this.#membership.isMember(name),
+      isAdmin: (name) => this.#membership.isAdmin(name),
+      mayMeet: (one, other) => this.#membership.mayMeet(one, other),
+      rosterHash: () => this.#membership.rosterHash,
+      onRosterHash: (name, hash) => this.#membership.hearHash(name, hash),
+      useLinkLocals: () => device.useLinkLocals(),
+      onState: (shown) => this.#peerSet.takeState(shown),
       onWarning: (message) => this.emit("warning", message),
     });
     this.#membership = new Membership({
@@ -326,9 +362,10 @@ export class Mesh extends EventEmitter<MeshEvents> implements AsyncDisposable {
       candidates: this.candidates(),
       portMappings: this.#portMapping?.info() ?? [],
       peers: this.peers(),
-      troubles: [this.#membership.troubles, this.#names.trouble ?? []].flat(),
+      troubles: [this.#membership.troubles, this.#names.trouble ?? [], this.#gossip.trouble ?? []].flat(),
       brokers: this.#signaling.brokers(),
       relaying: this.#relaying.server.sessions(),
+      facts: this.#gossip.held,
     };
   }
 
@@ -437,6 +474,7 @@ export class Mesh extends EventEmitter<MeshEvents> implements AsyncDisposable {
     this.#sleepWatch.stop();
     this.#telling.close();
     this.#membership.close();
+    await this.#gossip.close();
     const unnamed = this.#names.close();
     await this.#relaying.close();
     this.#peerSet.close();
@@ -458,7 +496,8 @@ export class Mesh extends EventEmitter<MeshEvents> implements AsyncDisposable {
   }
 
   #named(peer: PeerInfo): PeerInfo {
-    return { ...peer, name: this.#membership.nameOf(peer.publicKey) };
+    const { publicKey } = peer;
+    return { ...peer, name: this.#membership.nameOf(publicKey), isAlive: this.#gossip.isAlive(publicKey) };
   }
 
   /** Anything that a peer, or somebody in its name, has sent. */
@@ -495,6 +534,7 @@ export class Mesh extends EventEmitter<MeshEvents> implements AsyncDisposable {
     void this.#addresses.ask();
     this.#portMapping?.again();
     this.#lan?.changed();
+    this.#gossip.again();
     this.#telling.changed();
   }
 

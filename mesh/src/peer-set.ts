@@ -2,9 +2,11 @@ import type { OwnAddresses } from "./candidates/own-addresses.js";
 import type { Channels } from "./channels.js";
 import type { Device } from "./device/device.js";
 import type { DevicePeer, DeviceState } from "./device/state.js";
+import { isRouter } from "./facts/trust.js";
 import type { MeshStep, PeerInfo } from "./info.js";
 import { type Endpoint, formatEndpoint, parseEndpoint } from "./ip/endpoint.js";
 import type { LanDiscovery } from "./lan/lan-discovery.js";
+import type { Meeting } from "./meeting.js";
 import { DestinationBudget } from "./path/budget.js";
 import { PathMachine } from "./path/machine.js";
 import { Tier, tiersOf } from "./path/tiers.js";
@@ -33,11 +35,16 @@ export interface PeerSetMeans {
   readonly lan: LanDiscovery | undefined;
   readonly relaying: Relaying;
   readonly telling: Telling;
+  readonly meeting: Meeting;
+  /** Whether a peer is an admin of the network. */
+  readonly isAdmin: (publicKey: string) => boolean;
   readonly looks: WireGuardLooks;
   readonly getTime: () => number;
   readonly onChanged: (peer: PeerInfo) => void;
   /** A path leads to a peer that none led to before. */
   readonly onMet: (publicKey: string) => void;
+  /** It is a peer no more. */
+  readonly onRemoved: (publicKey: string) => void;
   readonly onStep: (step: MeshStep) => void;
   readonly onError: (error: unknown) => void;
 }
@@ -74,6 +81,7 @@ export class PeerSet {
     this.#addedWith = own;
     if (!isSameKey) void this.#means.channels.endAll();
     for (const name of peers.keys()) if (!there.has(name)) this.#remove(name);
+    this.#planMeeting(state);
     const wallNow = getTime();
     for (const shown of state.peers) {
       if (!peers.has(shown.publicKey)) this.#add(shown);
@@ -125,6 +133,19 @@ export class PeerSet {
     return this.#means.device.state.publicKey ?? new Uint8Array();
   }
 
+  #planMeeting({ peers }: DeviceState): void {
+    const { meeting, isAdmin } = this.#means;
+    const routers = new Set(
+      peers.filter(({ allowedIps }) => isRouter(allowedIps)).map(({ publicKey }) => publicKey),
+    );
+    const knows = (name: string): boolean => routers.has(name) || isAdmin(name);
+    meeting.set(
+      peers.map(({ publicKey }) => publicKey),
+      knows,
+      performance.now(),
+    );
+  }
+
   #add(shown: DevicePeer): void {
     const { peers, state, addresses, channels, prober, lan, relaying, telling, getTime } = this.#means;
     const name = shown.publicKey;
@@ -174,6 +195,7 @@ export class PeerSet {
     peer?.close();
     channels.end(name);
     this.#met.delete(name);
+    this.#means.onRemoved(name);
   }
 
   #changed(peer: Peer): void {
@@ -183,6 +205,7 @@ export class PeerSet {
     if (path === undefined) this.#met.delete(publicKey);
     else if (!this.#met.has(publicKey)) {
       this.#met.add(publicKey);
+      this.#means.meeting.heard(publicKey);
       onMet(publicKey);
     }
     onChanged(info);

@@ -1,6 +1,7 @@
 import { setTimeout as delay } from "node:timers/promises";
 import type { OwnAddresses } from "./candidates/own-addresses.js";
 import { parseEndpoint } from "./ip/endpoint.js";
+import type { Meeting } from "./meeting.js";
 import type { PathMachine } from "./path/machine.js";
 import type { Peer } from "./peer.js";
 import type { Prober } from "./probe/prober.js";
@@ -12,6 +13,9 @@ const STUN_MS = 200;
 
 /** Changes of the own addresses come in groups, and are told together after this, ms. */
 const CHANGE_MS = 500;
+
+/** How often is looked whose turn it is to be met, ms. */
+const TURN_MS = 1_000;
 
 /** What is used of a peer. */
 export interface ToldPeer {
@@ -26,6 +30,8 @@ export interface TellingMeans {
   readonly announcer: Pick<Announcer, "changed" | "write">;
   readonly prober: Pick<Prober, "tell">;
   readonly peers: ReadonlyMap<string, ToldPeer>;
+  /** Who may be told over the brokers, and who waits for that. */
+  readonly meeting: Pick<Meeting, "may" | "due" | "isAwaited">;
   /** What is announced is something else than before. */
   readonly onChanged: () => void;
   /** An announce leaves for a peer. */
@@ -38,6 +44,7 @@ export class Telling {
   /** Whom to tell as soon as there is something to tell; undefined from then on. */
   #awaitingFirst: Set<string> | undefined = new Set();
   #timer: NodeJS.Timeout | undefined;
+  #turns: NodeJS.Timeout | undefined;
   #isClosed = false;
 
   constructor(means: TellingMeans) {
@@ -66,10 +73,14 @@ export class Telling {
       this.#awaitingFirst.add(name);
       return;
     }
-    const { addresses, announcer, prober, peers, onLeaving } = this.#means;
+    const { addresses, announcer, prober, peers, meeting, onLeaving } = this.#means;
     const peer = peers.get(name);
     const { path } = peer?.machine.snapshot(performance.now()) ?? {};
     const endpoint = path?.isProven ? parseEndpoint(path.name) : undefined;
+    if (endpoint === undefined && !meeting.may(name, performance.now())) {
+      this.#awaitTurns();
+      return;
+    }
     // A path may have died because our outside address is another.
     if (endpoint === undefined) await atMost(STUN_MS, addresses.refresh());
     if (peer === undefined || this.#isClosed) return;
@@ -94,6 +105,19 @@ export class Telling {
   close(): void {
     this.#isClosed = true;
     clearTimeout(this.#timer);
+    clearInterval(this.#turns);
+  }
+
+  /** Tells those who wait for their turn, each when it comes. */
+  #awaitTurns(): void {
+    if (this.#isClosed) return;
+    this.#turns ??= setInterval(() => {
+      const { meeting } = this.#means;
+      for (const name of meeting.due(performance.now())) void this.tell(name);
+      if (meeting.isAwaited) return;
+      clearInterval(this.#turns);
+      this.#turns = undefined;
+    }, TURN_MS);
   }
 
   #tellFirst(): void {

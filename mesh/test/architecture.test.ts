@@ -132,8 +132,9 @@ describe("few files", () => {
     ]);
   });
 
-  it("open UDP sockets: those of probes, of gateways, of a LAN, and of a relay", () => {
+  it("open UDP sockets: those of probes, of gateways, of a LAN, of facts, and of a relay", () => {
     expect(importersOf(sources, "node:dgram").toSorted()).toEqual([
+      "facts/fact-socket",
       "lan/lan-sockets",
       "port-mapping/gateway-news",
       "port-mapping/gateway-socket",

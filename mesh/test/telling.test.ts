@@ -1,4 +1,5 @@
 import { expect, it, vi } from "vitest";
+import { LEARN_MS, MEET_FIRST, Meeting } from "../src/meeting.js";
 import type { Fact } from "../src/path/facts.js";
 import type { Snapshot } from "../src/path/snapshot.js";
 import { Telling } from "../src/telling.js";
@@ -15,10 +16,12 @@ interface Given {
   readonly snapshot?: Snapshot;
   readonly refresh?: () => Promise<void>;
   readonly isTold?: boolean;
+  readonly meeting?: Meeting;
 }
 
 /** One peer, whose name is "ben", and what becomes of what it is told. */
-function telling({ snapshot = NONE, refresh = async () => {}, isTold = true }: Given = {}) {
+function telling(given: Given = {}) {
+  const { snapshot = NONE, refresh = async () => {}, isTold = true, meeting = new Meeting(() => 0) } = given;
   const sent: string[] = [];
   const facts: Fact[] = [];
   let announce = 0;
@@ -46,6 +49,7 @@ function telling({ snapshot = NONE, refresh = async () => {}, isTold = true }: G
         },
       ],
     ]),
+    meeting,
     onChanged: () => {},
     onLeaving: () => {},
   });
@@ -138,4 +142,35 @@ it("tells over the brokers whoever else may have the peer's key, though a path w
   told.close();
   await told.tellOverBrokers("ben");
   expect(sent).toHaveLength(1);
+});
+
+it("waits for a peer's turn over the brokers in a large mesh, and for no path", async () => {
+  vi.useFakeTimers();
+  const others = Array.from({ length: 40 }, (_, i) => `peer ${i}`);
+  const late = (): Meeting => {
+    const meeting = new Meeting(() => 0.5);
+    meeting.set(
+      [...others, "ben"],
+      (name) => others.indexOf(name) < MEET_FIRST && name !== "ben",
+      performance.now(),
+    );
+    return meeting;
+  };
+  const { told, sent } = telling({ meeting: late() });
+  told.start(Promise.resolve());
+  await vi.advanceTimersByTimeAsync(0);
+  await told.tell("ben");
+  await vi.advanceTimersByTimeAsync(LEARN_MS);
+  expect(sent).toEqual([]);
+  await vi.advanceTimersByTimeAsync(300_000 - LEARN_MS);
+  expect(sent).toEqual(["brokers 1"]);
+  told.close();
+  const reached = telling({ meeting: late(), snapshot: withPath(true) });
+  reached.told.start(Promise.resolve());
+  await vi.advanceTimersByTimeAsync(0);
+  await reached.told.tell("ben");
+  expect(reached.sent).toEqual(["path 1"]);
+  reached.told.close();
+  expect(vi.getTimerCount()).toBe(0);
+  vi.useRealTimers();
 });

@@ -25,7 +25,7 @@ export function metricsText(info: MeshInfo): string {
     .join("");
 }
 
-function metricsOf({ since, nat, peers, brokers, relaying = [], troubles = [] }: MeshInfo): Metric[] {
+function metricsOf({ since, nat, peers, brokers, relaying = [], facts, troubles = [] }: MeshInfo): Metric[] {
   const gauge = (name: string, help: string, samples: readonly Sample[]): Metric => ({
     ...{ name, type: "gauge", help, samples },
   });
@@ -86,6 +86,16 @@ function metricsOf({ since, nat, peers, brokers, relaying = [], troubles = [] }:
       "relay_dropped_packets",
       "Packets that were more than may pass.",
       ofRelayed(({ dropped }) => dropped),
+    ),
+    gauge(
+      "peer_alive",
+      "Whether a peer has said in the tunnel that its daemon runs.",
+      ofPeers(({ isAlive }) => (isAlive === true ? 1 : 0)),
+    ),
+    gauge(
+      "facts",
+      "Facts of peers that are held; missing while peers tell none.",
+      facts === undefined ? [] : [[{}, facts]],
     ),
     gauge("troubles", "What status says is wrong, sentences.", [[{}, troubles.length]]),
   ];

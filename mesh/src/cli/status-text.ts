@@ -95,7 +95,7 @@ function coloured(line: string, { state }: PeerInfo, paint: Look["paint"]): stri
 }
 
 function foot(
-  { nat, candidates, portMappings, brokers, peers, relaying }: MeshInfo,
+  { nat, candidates, portMappings, brokers, peers, relaying, facts }: MeshInfo,
   { now, columns, paint }: Look,
 ): string {
   const item = (title: string, text: string): string => {
@@ -116,8 +116,15 @@ function foot(
     item("candidates", own || "none yet"),
     item("brokers   ", brokersInWords(brokers)),
     ...failed,
+    ...(facts === undefined ? [] : [item("facts     ", factsInWords(facts, peers))]),
     ...(relaying === undefined ? [] : [item("relaying  ", relayingInWords(relaying, peers, now))]),
   ].join("\n");
+}
+
+/** What peers tell in the tunnel. */
+function factsInWords(held: number, peers: MeshInfo["peers"]): string {
+  const alive = peers.filter(({ isAlive }) => isAlive === true).length;
+  return `${held} from ${alive} ${alive === 1 ? "peer" : "peers"} in the tunnel`;
 }
 
 /** What passes between others by way of this host. */

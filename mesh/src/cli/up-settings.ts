@@ -62,6 +62,7 @@ export async function settingsOf(
     portMapping: options.portMapping === false ? false : file.portMapping,
     hosts: options.hosts === false ? false : file.hosts,
     names: file.names,
+    trust: file.trust,
   };
 }
 

@@ -4,6 +4,7 @@ import * as z from "zod/mini";
 import { check } from "../check.js";
 import type { NewPeer } from "../device/create.js";
 import { MeshError } from "../errors.js";
+import { TRUST_LEVELS } from "../facts/trust.js";
 import { addressFrom, allowedIpFrom, checkHostPort, endpointFrom, keyFrom, MAX_PEERS } from "./parts.js";
 import type { Settings } from "./settings.js";
 
@@ -19,6 +20,7 @@ const peerSchema = z.strictObject({
   ),
   endpoint: z.optional(line),
   allowedIps: z.optional(lines),
+  trust: z.optional(z.enum(TRUST_LEVELS)),
 });
 
 const schema = z.strictObject({
@@ -104,6 +106,9 @@ export async function parseOwnFormat(text: string, folder: string, files: FileRe
     ...(data.portMapping === undefined ? {} : { portMapping: data.portMapping }),
     ...(data.hosts === undefined ? {} : { hosts: data.hosts }),
     ...(stateFolder === undefined ? {} : { stateFolder: at(stateFolder) }),
+    trust: new Map(
+      peers.flatMap(({ publicKey, trust }) => (trust === undefined ? [] : [[publicKey, trust]])),
+    ),
     names: new Map(peers.flatMap(({ publicKey, name }) => (name === undefined ? [] : [[publicKey, name]]))),
   };
 }

@@ -1,5 +1,6 @@
 import type { BrokerPool } from "sidewire";
 import type { NewInterface } from "../device/create.js";
+import type { TrustLevel } from "../facts/trust.js";
 
 /**
  * What a configuration comes to, whichever its format. Each format has a file in this folder that makes these of it.
@@ -23,4 +24,6 @@ export interface Settings {
   readonly stateFolder?: string | undefined;
   /** What peers are called, by their public key in base64. */
   readonly names: ReadonlyMap<string, string>;
+  /** What peers are believed, and that they are told, by their public key in base64. */
+  readonly trust?: ReadonlyMap<string, TrustLevel> | undefined;
 }

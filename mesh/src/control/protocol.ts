@@ -54,6 +54,7 @@ const infoSchema: z.ZodMiniType<MeshInfo> = z.object({
       receivedBytes: count,
       sentBytes: count,
       allowedIps: list(text),
+      isAlive: maybe(z.boolean()),
     }),
   ),
   // A daemon of an earlier version has none.
@@ -74,6 +75,7 @@ const infoSchema: z.ZodMiniType<MeshInfo> = z.object({
   ),
   brokers: list(z.object({ host: text, port: count, state: text, error: maybe(text) })),
   troubles: maybe(list(text)),
+  facts: maybe(count),
   relaying: maybe(
     list(
       z.object({

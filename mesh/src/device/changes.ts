@@ -4,10 +4,21 @@ import type { DeviceState } from "./state.js";
 const endpointText: z.ZodMiniString = z.string().check(z.minLength(1), z.maxLength(100));
 const seconds: z.ZodMiniNumber = z.int().check(z.minimum(0), z.maximum(0xffff));
 
+const keyText: z.ZodMiniString = z.string().check(z.length(44));
+const addressText: z.ZodMiniString = z.string().check(z.maxLength(50), z.regex(/^[\da-f.:]+\/\d+$/));
+
 /** A peer as it was found: what is put back. */
 export interface PeerRecord {
   readonly endpoint: string | null;
   readonly keepaliveS: number;
+}
+
+/** The link-local addresses that were added to an interface: each follows from a key. */
+export interface AddedLinkLocals {
+  /** The own one, as `ip` takes it; undefined when it was there. */
+  readonly own?: string | undefined;
+  /** Peers that got theirs among the allowed IPs, by public key, base64. */
+  readonly peers: readonly string[];
 }
 
 /** All that we changed on an interface, or may have made WireGuard change, and that is to be undone. */
@@ -27,6 +38,8 @@ export interface Changes {
   readonly added?: readonly string[] | undefined;
   /** Addresses that we added to an interface that we did not make, as `ip` takes them. */
   readonly addresses?: readonly string[] | undefined;
+  /** Link-local addresses that we added. */
+  readonly linkLocals?: AddedLinkLocals | undefined;
 }
 
 export const changesSchema: z.ZodMiniType<Changes> = z.strictObject({
@@ -40,8 +53,9 @@ export const changesSchema: z.ZodMiniType<Changes> = z.strictObject({
     z.string().check(z.length(44)),
     z.strictObject({ endpoint: z.nullable(endpointText), keepaliveS: seconds }),
   ),
-  added: z.optional(z.array(z.string().check(z.length(44)))),
-  addresses: z.optional(z.array(z.string().check(z.maxLength(50), z.regex(/^[\da-f.:]+\/\d+$/)))),
+  added: z.optional(z.array(keyText)),
+  addresses: z.optional(z.array(addressText)),
+  linkLocals: z.optional(z.strictObject({ own: z.optional(addressText), peers: z.array(keyText) })),
 });
 
 export function noChanges(incarnation: string): Changes {

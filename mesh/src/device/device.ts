@@ -4,7 +4,7 @@ import { type Endpoint, formatEndpoint } from "../ip/endpoint.js";
 import { formatKey } from "../wireguard-key.js";
 import { type Changes, noChanges } from "./changes.js";
 import { checkConfigured, checkInterfaceName, checkOverlay, checkPeers, networksOf } from "./checks.js";
-import { formatCommand, Recorder, type Runner } from "./command.js";
+import { type Command, formatCommand, Recorder, type Runner } from "./command.js";
 import {
   addressCommands,
   configureCommands,
@@ -29,6 +29,7 @@ import type { DeviceEvents, DeviceOptions, UseOptions } from "./options.js";
 import { keepaliveFor, renewPeer, setPrivateKey, useEndpoint } from "./plan.js";
 import { Programs } from "./programs.js";
 import { Reader } from "./reader.js";
+import { StandingLinkLocals } from "./standing-link-locals.js";
 import { StandingTable } from "./standing-table.js";
 import type { DevicePeer, DeviceState } from "./state.js";
 import { Turns } from "./turns.js";
@@ -58,6 +59,7 @@ export class Device extends EventEmitter<DeviceEvents> implements AsyncDisposabl
   readonly #routes: NarrowRoutes;
   /** Who is to be among the peers besides those that were found. */
   readonly #members: MemberPeers;
+  readonly #linkLocals: StandingLinkLocals;
   #maintaining: Promise<void> | undefined;
   #isWoken = false;
   /** What could not be restored the last time. */
@@ -91,6 +93,11 @@ export class Device extends EventEmitter<DeviceEvents> implements AsyncDisposabl
       journal: this.#journal,
     });
     this.#members = new MemberPeers({
+      reader: this.#reader,
+      changer: this.#changer,
+      journal: this.#journal,
+    });
+    this.#linkLocals = new StandingLinkLocals({
       reader: this.#reader,
       changer: this.#changer,
       journal: this.#journal,
@@ -221,6 +228,19 @@ export class Device extends EventEmitter<DeviceEvents> implements AsyncDisposabl
     });
   }
 
+  /**
+   * Gives this host and its peers the link-local addresses that follow from their keys, where they lack them: an address
+   * of the interface, and one more allowed IP for each peer. Kept so until {@link close}.
+   * @throws {@link MeshError} `COMMAND_FAILED` where IPv6 is off, and as {@link read}; nothing is kept then
+   */
+  async useLinkLocals(signal?: AbortSignal): Promise<DeviceState> {
+    return await this.#turns.take(signal, async (either) => {
+      const [link, state] = await Promise.all([this.#reader.link(either), this.#reader.state(either)]);
+      this.#state = await this.#linkLocals.begin(link, state, either);
+      return this.#state;
+    });
+  }
+
   /** Subnets behind members that are not reached through them from this host, and why. */
   get unusedRoutes(): readonly UnusedRoute[] {
     return this.#members.unused;
@@ -237,7 +257,8 @@ export class Device extends EventEmitter<DeviceEvents> implements AsyncDisposabl
         for (const command of addressCommands(this.name, before, after))
           await this.#changer.run(command, signal);
       }
-      this.#state = await this.#reader.state(signal);
+      const [link, state] = await Promise.all([this.#reader.link(signal), this.#reader.state(signal)]);
+      this.#state = await this.#linkLocals.maintain(link, state, signal);
       return this.#state;
     });
   }
@@ -310,12 +331,18 @@ export class Device extends EventEmitter<DeviceEvents> implements AsyncDisposabl
       await deleteInterface(this.name, this.#changer);
       this.#undone.push(`the interface ${this.name} is removed`);
     } else {
-      const { peers } = this.#journal.changes;
+      await this.#undoBy(this.#linkLocals.undo(link, await this.#reader.state()));
+      // A peer that is made anew for it has no more allowed IPs than it shows now.
       const state = await this.#reader.state();
-      for (const command of [...this.#members.undo(link, network, state), ...restorePeers(peers, state)]) {
-        await this.#changer.run(command);
-        this.#undone.push(formatCommand(command));
-      }
+      const { peers } = this.#journal.changes;
+      await this.#undoBy([...this.#members.undo(link, network, state), ...restorePeers(peers, state)]);
+    }
+  }
+
+  async #undoBy(commands: readonly Command[]): Promise<void> {
+    for (const command of commands) {
+      await this.#changer.run(command);
+      this.#undone.push(formatCommand(command));
     }
   }
 
@@ -428,6 +455,7 @@ export class Device extends EventEmitter<DeviceEvents> implements AsyncDisposabl
   async #maintainMembers(network: Network, before: DeviceState, signal: AbortSignal): Promise<DeviceState> {
     const link = this.#reader.own(network.links);
     this.#state = await this.#members.maintain(link, network, before, signal);
+    this.#state = await this.#linkLocals.maintain(link, this.#state, signal);
     // Who carries other subnets now has other routes with a smaller MTU, where it is relayed.
     if (this.#state !== before) await this.#routes.refresh(this.#state.peers, signal);
     return this.#state;

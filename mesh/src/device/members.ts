@@ -144,11 +144,13 @@ export function withoutPeers(state: DeviceState, keys: readonly string[]): Devic
   return { ...state, peers: state.peers.filter(({ publicKey }) => !left.has(publicKey)) };
 }
 
-function ipAddress(verb: "del" | "replace", address: string, name: string): Command {
+/** Gives an interface an address, or takes it away. */
+export function ipAddress(verb: "del" | "replace", address: string, name: string): Command {
   return { program: "ip", args: ["addr", verb, address, "dev", name] };
 }
 
-function inParts<T>(all: readonly T[]): T[][] {
+/** What fits into one command line each. */
+export function inParts<T>(all: readonly T[]): T[][] {
   return Array.from({ length: Math.ceil(all.length / PEERS_A_COMMAND) }, (_, i) =>
     all.slice(i * PEERS_A_COMMAND, (i + 1) * PEERS_A_COMMAND),
   );

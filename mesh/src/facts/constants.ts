@@ -29,3 +29,16 @@ export const OWN_FACTS = 32;
 export const MESSAGES_PER_MINUTE = 20;
 /** Datagrams that one peer is sent, at once and in a minute: fewer than it takes, whatever happens to their times. */
 export const SENT_PER_MINUTE = 16;
+
+/** Peers that are asked at once what they know of others. */
+export const MAX_ASKED = 8;
+/** How long one is asked before it is another one's turn, where there are more, ms. */
+export const ASK_TURN_MS = 30_000;
+/** Candidates of others that one peer may have us probe: a second, and at once. */
+export const INTRODUCED = { perSecond: 4, burst: 64 } as const;
+
+/**
+ * The UDP port of facts, at the link-local addresses of the overlay. wirelink takes the one after WireGuard's own; but
+ * behind a NAT nobody knows that of others. Nobody else has these addresses, so it is free.
+ */
+export const FACTS_PORT = 21842;

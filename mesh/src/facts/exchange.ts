@@ -25,6 +25,8 @@ export interface ExchangeMeans {
   readonly rosterHash: () => Uint8Array | undefined;
   /** How a peer stands with this host; undefined when it is no peer. */
   readonly standing: (peer: string) => Standing | undefined;
+  /** Whether two members may be peers of each other. Default: all may. */
+  readonly mayMeet?: (one: string, other: string) => boolean;
   /** Something of a peer was dropped, and why, in a few words: once for each start of the peer. */
   readonly onDropped: (peer: string, why: string) => void;
 }
@@ -258,7 +260,7 @@ export class Exchange {
   #dueTo(name: string, standing: Standing, others: ReadonlyMap<string, Told>, now: number): string[] {
     const due: { readonly subject: string; readonly at: number }[] = [];
     for (const subject of this.store.firstHand(now)) {
-      if (subject === name || !this.#mayTell(subject, standing)) continue;
+      if (subject === name || !this.#mayTell(subject, name, standing)) continue;
       const told = others.get(subject);
       if (this.#isDue(subject, told, now)) due.push({ subject, at: told?.at ?? NEVER });
     }
@@ -272,9 +274,11 @@ export class Exchange {
     return told.until - now <= RENEW_MS && Math.min(...left) >= told.until + GAIN_MS;
   }
 
-  #mayTell(subject: string, { isTrusted, isMember }: Standing): boolean {
-    const standing = this.#means.standing(subject);
-    return standing !== undefined && (isTrusted || (isMember && standing.isMember));
+  #mayTell(subject: string, name: string, { isTrusted, isMember }: Standing): boolean {
+    const { standing, mayMeet } = this.#means;
+    const of = standing(subject);
+    if (of === undefined || isTrusted) return of !== undefined;
+    return isMember && of.isMember && mayMeet?.(subject, name) !== false;
   }
 
   #factsOf(subject: string, now: number): Fact[] {

@@ -5,6 +5,7 @@ import type { MemberPeer, Members } from "../device/members.js";
 import { formatAddress } from "../ip/address.js";
 import { formatPrefix, parsePrefix } from "../ip/prefix.js";
 import type { NamedNetwork } from "../names/host-names.js";
+import { linkLocalAddress } from "../overlay/link-local.js";
 import { Budgets } from "../probe/budgets.js";
 import { ulaPrefix } from "../roster/addresses.js";
 import { Reach } from "../roster/reach.js";
@@ -12,6 +13,7 @@ import type { Entry } from "../roster/roster.js";
 import { formatRule } from "../roster/rule.js";
 import { type Member, viewOf } from "../roster/view.js";
 import type { OpenAddress } from "../signal/channel.js";
+import { parseKey } from "../wireguard-key.js";
 import { Administration } from "./administration.js";
 import { Invites } from "./invites.js";
 import { KeyExchange } from "./key-exchange.js";
@@ -160,6 +162,34 @@ export class Membership {
   /** What a peer is called; undefined for one that is no member. */
   nameOf(publicKey: string): string | undefined {
     return this.#place.view?.members.get(publicKey)?.name;
+  }
+
+  /** Whether this host and a peer are members of one network. */
+  isMember(publicKey: string): boolean {
+    const { view, ownKey = "" } = this.#place;
+    return [ownKey, publicKey].every((key) => view?.members.has(key) === true);
+  }
+
+  /** Whether a peer is an admin of the network. */
+  isAdmin(publicKey: string): boolean {
+    return this.#place.view?.members.get(publicKey)?.isAdmin === true;
+  }
+
+  /** Whether the rules let two members be peers of each other. */
+  mayMeet(one: string, other: string): boolean {
+    const { view } = this.#place;
+    const groups = view?.members.get(other)?.groups ?? [];
+    return new Reach(view?.rules, view?.members.get(one)?.groups ?? []).meets(groups);
+  }
+
+  /** What this host knows of the roster, in 32 bytes. */
+  get rosterHash(): Uint8Array | undefined {
+    return this.#sync.hash;
+  }
+
+  /** A peer says what it knows of the roster: where that is something else, the two are compared. */
+  hearHash(name: string, hash: Uint8Array): void {
+    if (this.isMember(name)) this.#sync.hearHash(name, hash);
   }
 
   /** What is wrong with rosters that were seen, with the own one, or with routes to subnets, a sentence each. */
@@ -331,7 +361,9 @@ export class Membership {
       .filter((member) => this.#isLetIn(member) && reach.meets(member.groups))
       .map(({ publicKey, addresses, groups, routes }) => ({
         publicKey,
-        allowedIps: addresses.flatMap((one) => parsePrefix(formatAddress(one)) ?? []),
+        allowedIps: [...addresses.map(formatAddress), linkLocalAddress(parseKey(publicKey))].flatMap(
+          (one) => parsePrefix(one) ?? [],
+        ),
         routes: reach.reaches(groups) ? routes : [],
       }));
   }

@@ -1,3 +1,4 @@
+import { createHash } from "node:crypto";
 import { Budgets } from "../probe/budgets.js";
 import type { Entry, Mark, Roster } from "../roster/roster.js";
 import {
@@ -16,6 +17,8 @@ const PER_PEER = { perSecond: 2, burst: 64 } as const;
  * statements of a network commonly have, and then 16 KiB a second. The rest it gets when it asks later.
  */
 const ANSWERS = { perSecond: 0.5, burst: 128 } as const;
+/** How often a hash that is another one makes two rosters be compared, for each peer. */
+const GREETINGS = { perSecond: 1 / 60, burst: 2 } as const;
 /** How often rosters are compared where nothing has changed, ms, and with how many peers. */
 const EVERY_MS = 60_000;
 const PEERS_A_ROUND = 2;
@@ -50,6 +53,7 @@ export class Sync {
   readonly #means: SyncMeans;
   readonly #ofPeer = new Budgets(PER_PEER.perSecond, PER_PEER.burst, Number.POSITIVE_INFINITY);
   readonly #answers = new Budgets(ANSWERS.perSecond, ANSWERS.burst, Number.POSITIVE_INFINITY);
+  readonly #greetings = new Budgets(GREETINGS.perSecond, GREETINGS.burst, Number.POSITIVE_INFINITY);
   /** What peers said last that this host did not know all of. */
   readonly #ahead = new Map<string, readonly Mark[]>();
   #timer: NodeJS.Timeout | undefined;
@@ -88,6 +92,25 @@ export class Sync {
     if (others().includes(name)) this.#answer(name, message, own, by);
     if (own.isBehind(message.marks)) this.#ahead.set(name, message.marks);
     else this.#means.onLevel(name);
+  }
+
+  /** How far this host knows the roster, in 32 bytes: two that know the same have the same. */
+  get hash(): Uint8Array | undefined {
+    const own = this.#means.roster();
+    if (own === undefined) return undefined;
+    const marks = own.marks().toSorted((a, b) => (a.admin < b.admin ? -1 : 1));
+    return new Uint8Array(
+      createHash("sha256")
+        .update(writeSummary(own.network, marks, false))
+        .digest(),
+    );
+  }
+
+  /** A peer has another roster, as its hash says. */
+  hearHash(name: string, hash: Uint8Array): void {
+    const own = this.hash;
+    if (own === undefined || Buffer.compare(own, hash) === 0) return;
+    if (this.#greetings.take(name, performance.now())) this.greet(name);
   }
 
   /** Looks who knows nothing any more that this host does not know. */

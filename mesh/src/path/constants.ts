@@ -159,6 +159,10 @@ export const RELAY_WISH_GAP_MAX_MS = 30_000;
 export const REMOTE_CANDIDATES = 32;
 /** Candidates of one address, at most (Tailscale). */
 export const CANDIDATES_PER_ADDRESS = 6;
+/** Candidates that others named, or that the peer names no more, beside which others may name further ones: fewer. */
+export const INTRODUCED_PATHS = 8;
+/** A candidate that others named is kept so long, ms: two rounds of probes at the slowest pace, both sides' together. */
+export const INTRODUCED_MS = 120_000;
 /** Addresses that are known only because probes came from them, at most. */
 export const SEEN_PATHS = 8;
 /** A candidate that is announced no more is kept so long, ms: NAT mappings alternate (Tailscale). */

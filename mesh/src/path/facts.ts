@@ -19,6 +19,8 @@ export type Fact =
       readonly isNews: boolean;
       readonly wantsAnswer: boolean;
     }
+  /** Another peer says that the peer may be reached there. It may be wrong, or lie. */
+  | { readonly type: "introduced"; readonly candidates: readonly Candidate[] }
   /** Our probe to `path` was answered, from there: an answer from elsewhere proves nothing, and is none. */
   | { readonly type: "answered"; readonly path: PathName; readonly roundTripMs: number; readonly view: View }
   /** A probe of the peer came in from here. It is to be answered with the machine's `view` of the path. */

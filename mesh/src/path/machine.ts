@@ -137,6 +137,9 @@ export class PathMachine {
       case "candidates":
         this.#onCandidates(fact, now);
         break;
+      case "introduced":
+        this.#onIntroduced(fact, now);
+        break;
       case "answered":
         this.#onAnswered(fact, now);
         break;
@@ -173,6 +176,12 @@ export class PathMachine {
     } else if (fresh.length > 0 || fact.wantsAnswer) this.#agenda.restart(now);
     // Its probes are on the way: ours have to open the way for them.
     else if (fact.isNews) this.#agenda.hurry();
+  }
+
+  /** It has not said so itself: where a path works, nothing is to be gained by it. */
+  #onIntroduced({ candidates }: Extract<Fact, { type: "introduced" }>, now: number): void {
+    if (this.#inUse !== undefined) return;
+    for (const path of this.#paths.introduce(candidates, now)) startBurst(path, now, C.BURST_PROBES);
   }
 
   /** The peer lists other places: it may have moved. What is proven again at once stays, another way is ready else. */

@@ -1,6 +1,14 @@
 import type { Candidate } from "../candidates/candidate.js";
 import { formatEndpoint, parseEndpoint } from "../ip/endpoint.js";
-import { CANDIDATES_PER_ADDRESS, REMOTE_CANDIDATES, SEEN_MS, SEEN_PATHS, VANISHED_MS } from "./constants.js";
+import {
+  CANDIDATES_PER_ADDRESS,
+  INTRODUCED_MS,
+  INTRODUCED_PATHS,
+  REMOTE_CANDIDATES,
+  SEEN_MS,
+  SEEN_PATHS,
+  VANISHED_MS,
+} from "./constants.js";
 import type { PathName } from "./facts.js";
 import { createPath, isProven, type Path } from "./path.js";
 import type { TierOf } from "./tiers.js";
@@ -47,6 +55,27 @@ export class PathTable {
       this.#paths.set(name, path);
     }
     return { fresh, areOthers: after.size !== before.length || before.some((path) => !after.has(path)) };
+  }
+
+  /**
+   * Others say that the peer is there. Nothing that it has named itself gives way to that.
+   * @returns the paths that they named, as far as there was room for them
+   */
+  introduce(candidates: readonly Candidate[], now: number): Path[] {
+    const listed = [...this.#paths.values()].filter((path) => isListed(path, now));
+    const passing = listed.filter(({ listedUntil }) => listedUntil !== Number.POSITIVE_INFINITY).length;
+    let room = Math.min(INTRODUCED_PATHS - passing, REMOTE_CANDIDATES - listed.length);
+    return this.#best(candidates).flatMap(({ endpoint, kind }) => {
+      const name = formatEndpoint(endpoint);
+      const known = this.#paths.get(name);
+      if (known !== undefined && isListed(known, now)) return [known];
+      if (room-- <= 0) return [];
+      const path = known ?? createPath(name, endpoint, this.#tierOf(endpoint, kind));
+      path.kind ??= kind;
+      path.listedUntil = now + INTRODUCED_MS;
+      this.#paths.set(name, path);
+      return [path];
+    });
   }
 
   /**

@@ -43,6 +43,7 @@ class World {
   readonly #names = new Map<string, string>();
   readonly #links = new Set<string>();
   isLost: (sent: Sent) => boolean = () => false;
+  mayMeet: (one: string, other: string) => boolean = () => true;
 
   /** @param known - how each other one stands with it; default: members of one network */
   add(name: string, known: (peer: string) => Partial<KnownPeer> | undefined = () => ({})): Exchange {
@@ -56,6 +57,7 @@ class World {
         boot: () => host.boot,
         candidates: () => host.candidates,
         rosterHash: () => undefined,
+        mayMeet: (...two) => this.mayMeet(...two),
         standing: (peer) => {
           const there = this.#names.get(peer);
           const said = there === undefined || !this.hosts.has(there) ? undefined : known(there);
@@ -266,6 +268,14 @@ describe("who is told what", () => {
     world.pass(20_000);
     expect(world.known("A", "B", "C")).toEqual([]);
     expect(world.known("C", "B", "A")).toEqual([]);
+  });
+
+  it("is of those alone whom a member may meet by the rules", () => {
+    const world = aroundB();
+    world.mayMeet = () => false;
+    world.ask("A", "B");
+    world.pass(20_000);
+    expect(world.known("A", "B", "C")).toEqual([]);
   });
 
   it("is nothing more of who is no peer any more", () => {

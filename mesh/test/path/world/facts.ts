@@ -50,6 +50,10 @@ const fact: fc.Arbitrary<Fact> = fc.oneof(
     isNews: fc.boolean(),
     wantsAnswer: fc.boolean(),
   }),
+  fc.record({
+    type: fc.constant("introduced" as const),
+    candidates: fc.array(candidate, { maxLength: 20 }),
+  }),
   fc.record({ type: fc.constant("answered" as const), path, roundTripMs: fc.nat(3_000), view }),
   fc.record({ type: fc.constant("probed" as const), path, view }),
   fc.record({

@@ -1,0 +1,55 @@
+import type { AddedLinkLocals } from "./changes.js";
+import type { Runner } from "./command.js";
+import type { Journal } from "./journal.js";
+import { planLinkLocals, undoLinkLocals } from "./link-locals.js";
+import type { Link } from "./network.js";
+import type { Reader } from "./reader.js";
+import type { DeviceState } from "./state.js";
+
+/** What link-local addresses are kept with. */
+export interface LinkLocalsMeans {
+  readonly reader: Pick<Reader, "state">;
+  readonly changer: Runner;
+  readonly journal: Pick<Journal, "changes" | "keep">;
+}
+
+const NONE: AddedLinkLocals = { peers: [] };
+
+/** The link-local addresses in the tunnel, this host's own and its peers', and that they stay there. */
+export class StandingLinkLocals {
+  readonly #means: LinkLocalsMeans;
+  #isOn = false;
+
+  constructor(means: LinkLocalsMeans) {
+    this.#means = means;
+  }
+
+  /** Adds what is missing, and from now on keeps it so. Where it cannot be had, it is not tried again. */
+  async begin(link: Link, state: DeviceState, signal: AbortSignal): Promise<DeviceState> {
+    const now = await this.#add(link, state, signal);
+    this.#isOn = true;
+    return now;
+  }
+
+  /** @returns what WireGuard shows then */
+  async maintain(link: Link, state: DeviceState, signal: AbortSignal): Promise<DeviceState> {
+    return this.#isOn ? await this.#add(link, state, signal) : state;
+  }
+
+  /** The commands that take away what was added. */
+  undo(link: Link, state: DeviceState): ReturnType<typeof undoLinkLocals> {
+    return undoLinkLocals(link, state, this.#means.journal.changes.linkLocals ?? NONE);
+  }
+
+  /** What is added is written down before. */
+  async #add(link: Link, state: DeviceState, signal: AbortSignal): Promise<DeviceState> {
+    const { reader, changer, journal } = this.#means;
+    const before = journal.changes.linkLocals ?? NONE;
+    const { during, after, commands } = planLinkLocals(link, state, before);
+    if (commands.length === 0) return state;
+    await journal.keep({ linkLocals: during });
+    for (const command of commands) await changer.run(command, signal);
+    await journal.keep({ linkLocals: after });
+    return await reader.state(signal);
+  }
+}

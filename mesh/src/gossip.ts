@@ -1,0 +1,241 @@
+import type { OwnAddresses } from "./candidates/own-addresses.js";
+import type { DeviceState } from "./device/state.js";
+import { Asking } from "./facts/asking.js";
+import { FACTS_PORT, INTRODUCED, LOOK_MS } from "./facts/constants.js";
+import { Exchange } from "./facts/exchange.js";
+import { FactSocket } from "./facts/fact-socket.js";
+import { isRouter, type Standing, standingOf, type TrustLevel } from "./facts/trust.js";
+import { formatAddress } from "./ip/address.js";
+import { linkLocalAddress } from "./overlay/link-local.js";
+import type { Peer } from "./peer.js";
+import { Budgets } from "./probe/budgets.js";
+import { formatKey, parseKey } from "./wireguard-key.js";
+
+/** What gossip works with. Peers are named by their public keys, base64. */
+export interface GossipMeans {
+  /** The name of the interface. */
+  readonly interface: string;
+  readonly peers: ReadonlyMap<string, Pick<Peer, "machine" | "allowedIps" | "take">>;
+  readonly publicKey: () => Uint8Array;
+  readonly boot: () => bigint;
+  readonly addresses: Pick<OwnAddresses, "candidates" | "reachable">;
+  /** What the configuration says of peers. */
+  readonly trust: ReadonlyMap<string, TrustLevel>;
+  readonly isMember: (name: string) => boolean;
+  readonly isAdmin: (name: string) => boolean;
+  readonly mayMeet: (one: string, other: string) => boolean;
+  readonly rosterHash: () => Uint8Array | undefined;
+  /** A peer says what it knows of the roster. */
+  readonly onRosterHash: (name: string, hash: Uint8Array) => void;
+  /** Gives the interface the link-local addresses. */
+  readonly useLinkLocals: () => Promise<DeviceState>;
+  readonly onState: (state: DeviceState) => void;
+  readonly onWarning: (message: string) => void;
+}
+
+/**
+ * Peers tell each other in the tunnel where others are. It begins when the first one is met: before that there is nobody
+ * to tell, and the way to the first one is not to wait for it.
+ */
+export class Gossip {
+  readonly #means: GossipMeans;
+  readonly #exchange: Exchange;
+  readonly #asking = new Asking();
+  readonly #introduced = new Budgets(INTRODUCED.perSecond, INTRODUCED.burst, Number.POSITIVE_INFINITY);
+  /** Whose link-local address is which, and the reverse. */
+  readonly #addresses = new Map<string, string>();
+  readonly #names = new Map<string, string>();
+  /** Peers that a path led to at the last look. */
+  #reached: ReadonlySet<string> = new Set();
+  #beginning: Promise<void> | undefined;
+  #opening: Promise<void> | undefined;
+  #socket: FactSocket | undefined;
+  #openedFor: string | undefined;
+  #timer: NodeJS.Timeout | undefined;
+  #trouble: string | undefined;
+  #isClosed = false;
+
+  constructor(means: GossipMeans) {
+    this.#means = means;
+    const { boot, addresses, rosterHash, onWarning } = means;
+    this.#exchange = new Exchange({
+      own: () => formatKey(means.publicKey()),
+      boot,
+      candidates: () => addresses.candidates(),
+      rosterHash,
+      mayMeet: means.mayMeet,
+      standing: (name) => this.#standing(name),
+      onDropped: (name, why) => onWarning(`facts of ${name} are dropped: ${why}`),
+    });
+  }
+
+  /** Why peers tell each other nothing, in one sentence. */
+  get trouble(): string | undefined {
+    return this.#trouble;
+  }
+
+  /** Facts that are held; undefined before the first peer is met, and where there are none. */
+  get held(): number | undefined {
+    return this.#socket === undefined ? undefined : this.#exchange.store.size;
+  }
+
+  /** Whether a peer has said in the tunnel that it is there, and is believed to be. */
+  isAlive(name: string): boolean {
+    return this.#exchange.store.alive(name, performance.now()) !== undefined;
+  }
+
+  /** A path leads to a peer that none led to before. */
+  met(name: string): void {
+    if (this.#isClosed) return;
+    this.#beginning ??= this.#begin();
+    void this.#beginning.then(() => {
+      this.#look();
+      this.#tell(name);
+    });
+  }
+
+  /** Where this host is has changed. */
+  changed(): void {
+    this.#exchange.changed();
+    this.#look();
+  }
+
+  /** The host has slept, or has moved: nobody may know any more what it was told. */
+  again(): void {
+    this.#exchange.again();
+    this.#look();
+  }
+
+  /** A peer that is none any more. */
+  forget(name: string): void {
+    this.#exchange.forget(name);
+    const address = this.#addresses.get(name);
+    this.#addresses.delete(name);
+    if (address !== undefined) this.#names.delete(address);
+  }
+
+  async close(): Promise<void> {
+    this.#isClosed = true;
+    clearInterval(this.#timer);
+    await this.#beginning;
+    await this.#opening;
+    await this.#socket?.close();
+  }
+
+  async #begin(): Promise<void> {
+    const { interface: name, useLinkLocals, onState } = this.#means;
+    try {
+      onState(await useLinkLocals());
+    } catch (error) {
+      const why = error instanceof Error ? error.message : String(error);
+      this.#fail(`${name} gets no link-local addresses (${why}). Is IPv6 switched off there?`);
+      return;
+    }
+    await this.#open();
+    if (this.#isClosed) return;
+    this.#timer = setInterval(() => this.#look(), LOOK_MS);
+    this.#timer.unref();
+  }
+
+  async #open(): Promise<void> {
+    const { interface: device, publicKey } = this.#means;
+    const own = linkLocalAddress(publicKey());
+    await this.#socket?.close();
+    this.#socket = undefined;
+    this.#openedFor = own;
+    const opened = await FactSocket.open(own, device, (bytes, from) => this.#hear(bytes, from));
+    if (typeof opened === "string") {
+      const why = opened === "EADDRINUSE" ? "another program has it" : opened;
+      this.#fail(`UDP port ${FACTS_PORT} at ${own} on ${device} cannot be had (${why})`);
+      return;
+    }
+    this.#socket = opened;
+    this.#trouble = undefined;
+    // With another key, or on another interface, nobody knows what was said.
+    this.#exchange.again();
+  }
+
+  #fail(why: string): void {
+    const trouble = `peers do not tell this host where others are: ${why}`;
+    if (trouble !== this.#trouble) this.#means.onWarning(trouble);
+    this.#trouble = trouble;
+  }
+
+  /** Looks who is reached, whom to ask, and who is to be told something. */
+  #look(): void {
+    if (this.#timer === undefined || this.#isClosed) return;
+    const { peers, publicKey, isAdmin } = this.#means;
+    if (this.#socket?.isBroken !== false || this.#openedFor !== linkLocalAddress(publicKey()))
+      this.#opening ??= this.#open().finally(() => {
+        this.#opening = undefined;
+      });
+    const now = performance.now();
+    this.#exchange.store.sweep(now);
+    const before = this.#reached;
+    const reached = [...peers].filter(([, { machine }]) => machine.snapshot(now).path !== undefined);
+    this.#reached = new Set(reached.map(([name]) => name));
+    const knows = (name: string): boolean => isAdmin(name) || isRouter(peers.get(name)?.allowedIps ?? []);
+    const isSeeking = reached.length < peers.size;
+    this.#exchange.ask(this.#asking.choose([...this.#reached], knows, isSeeking, now));
+    // What was said of those while a path led to them is of use now.
+    for (const name of before) {
+      if (this.#reached.has(name)) continue;
+      for (const by of this.#exchange.store.sendersOf(name)) this.#introduce(by, name);
+    }
+    for (const name of peers.keys()) this.#linkLocalOf(name);
+    for (const name of this.#reached) this.#tell(name);
+  }
+
+  #tell(name: string): void {
+    const address = this.#addressOf(name);
+    if (this.#socket === undefined || address === undefined || this.#isClosed) return;
+    for (const bytes of this.#exchange.tell(name, performance.now())) this.#socket.send(bytes, address);
+  }
+
+  #hear(bytes: Uint8Array, from: string): void {
+    const name = this.#names.get(from);
+    if (name === undefined || this.#addressOf(name) !== from || this.#isClosed) return;
+    const now = performance.now();
+    const heard = this.#exchange.hear(name, bytes, now);
+    if (heard === undefined) return;
+    if (heard.isAwaiting) this.#tell(name);
+    for (const subject of heard.subjects) this.#introduce(name, subject);
+    const hash = this.#exchange.store.roster(name, now);
+    if (hash !== undefined) this.#means.onRosterHash(name, hash);
+  }
+
+  /** One peer says where another one is: within what it may have us probe, that is tried. */
+  #introduce(by: string, subject: string): void {
+    const peer = this.#means.peers.get(subject);
+    const now = performance.now();
+    if (peer === undefined || peer.machine.snapshot(now).path !== undefined) return;
+    const named = this.#means.addresses.reachable(this.#exchange.candidates(by, subject, now));
+    const candidates = named.filter(() => this.#introduced.take(by, now));
+    if (candidates.length > 0) peer.take({ type: "introduced", candidates });
+  }
+
+  #standing(name: string): Standing | undefined {
+    const peer = this.#means.peers.get(name);
+    if (peer === undefined) return undefined;
+    const { trust, isMember } = this.#means;
+    return standingOf({ allowedIps: peer.allowedIps, trust: trust.get(name), isMember: isMember(name) });
+  }
+
+  /** Where a peer is told, and speaks from: undefined where its address is not among its allowed IPs. */
+  #addressOf(name: string): string | undefined {
+    const address = this.#linkLocalOf(name);
+    const { allowedIps = [] } = this.#means.peers.get(name) ?? {};
+    return allowedIps.some((ip) => ip.bits === 128 && formatAddress(ip.address) === address)
+      ? address
+      : undefined;
+  }
+
+  #linkLocalOf(name: string): string {
+    const known = this.#addresses.get(name);
+    if (known !== undefined) return known;
+    const address = linkLocalAddress(parseKey(name));
+    this.#addresses.set(name, address);
+    this.#names.set(address, name);
+    return address;
+  }
+}
