@@ -6,6 +6,7 @@ import { IgdMapper } from "./igd-mapper.js";
 import type { Mapper } from "./mapper.js";
 import { NatPmpMapper } from "./nat-pmp-mapper.js";
 import { PcpMapper } from "./pcp-mapper.js";
+import { PinholeMapper } from "./pinhole-mapper.js";
 
 /** How long after the first answer others are waited for, ms: the best way to ask is not always the fastest. */
 const GRACE_MS = 300;
@@ -21,8 +22,8 @@ export interface GatewayPorts {
 }
 
 /**
- * The ways to ask a gateway that it answers to, the best first: PCP, NAT-PMP, UPnP. All are tried at once; in IPv6 there
- * is PCP alone.
+ * The ways to ask a gateway that it answers to, the best first: PCP, NAT-PMP, UPnP. All are tried at once; NAT-PMP is of
+ * IPv4 alone.
  * @param lifetimeS - what mappings are asked for
  */
 export async function findMappers(
@@ -40,7 +41,7 @@ export async function findMappers(
     pcp.find(whole).then(() => pcp),
     ...(gateway.family === 4
       ? [natPmp.find(whole).then(() => natPmp), IgdMapper.find(gateway, socket, lifetimeS, whole, search)]
-      : []),
+      : [PinholeMapper.find(gateway, socket, lifetimeS, whole, search)]),
   ];
   const found: (Mapper | undefined)[] = searches.map(() => undefined);
   const all = searches.map(async (one, i) => {

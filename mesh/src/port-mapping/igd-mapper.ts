@@ -2,16 +2,17 @@ import { type AddressBytes, parseAddress } from "../ip/address.js";
 import { isReachable } from "../ip/scope.js";
 import type { Gateway } from "./gateway.js";
 import type { GatewaySocket } from "./gateway-socket.js";
-import { ask } from "./http.js";
-import {
-  decodeAnswer,
-  encodeAction,
-  type IgdArguments,
-  type IgdService,
-  servicesOf,
-} from "./igd-messages.js";
-import { type Granted, type Instead, type Mapper, Refused, type Wish } from "./mapper.js";
-import { decodeSearchAnswer, encodeSearch, SSDP_GROUP, SSDP_PORT } from "./ssdp.js";
+import { IgdClient, IgdError, type SearchPlace } from "./igd-client.js";
+import type { IgdArguments } from "./igd-messages.js";
+import type { Granted, Instead, Mapper, Wish } from "./mapper.js";
+import { SSDP_GROUP, SSDP_PORT } from "./ssdp.js";
+
+/** The services that map ports, the best first: the first that is there and connected is used. */
+export const MAPPING_SERVICES: readonly string[] = [
+  "urn:schemas-upnp-org:service:WANIPConnection:2",
+  "urn:schemas-upnp-org:service:WANIPConnection:1",
+  "urn:schemas-upnp-org:service:WANPPPConnection:1",
+];
 
 /** What a person reads in the gateway's list of mappings. */
 const DESCRIPTION = "sidewire-mesh";
@@ -34,10 +35,10 @@ const NO_SUCH_ENTRY = 714;
 export class IgdMapper implements Mapper {
   readonly protocol = "upnp-igd";
   readonly #gateway: Gateway;
-  readonly #service: IgdService;
+  readonly #service: IgdClient;
   readonly #lifetimeS: number;
 
-  private constructor(gateway: Gateway, service: IgdService, lifetimeS: number) {
+  private constructor(gateway: Gateway, service: IgdClient, lifetimeS: number) {
     this.#gateway = gateway;
     this.#service = service;
     this.#lifetimeS = lifetimeS;
@@ -53,12 +54,10 @@ export class IgdMapper implements Mapper {
     socket: GatewaySocket,
     lifetimeS: number,
     signal: AbortSignal,
-    to: { readonly host: string; readonly port: number } = { host: SSDP_GROUP, port: SSDP_PORT },
+    to: SearchPlace = { host: SSDP_GROUP, port: SSDP_PORT },
   ): Promise<IgdMapper> {
-    const url = await socket.ask(encodeSearch(), to, undefined, decodeSearchAnswer, signal);
-    const { status, text } = await ask(gateway, { url }, signal);
-    if (status !== 200) throw new Error(`UPnP: the description is answered with ${status}`);
-    const mappers = servicesOf(text, url).map((service) => new IgdMapper(gateway, service, lifetimeS));
+    const services = await IgdClient.find(gateway, socket, MAPPING_SERVICES, to, signal);
+    const mappers = services.map((service) => new IgdMapper(gateway, service, lifetimeS));
     for (const mapper of mappers) {
       const address = await mapper.externalAddress(signal).catch(() => undefined);
       signal.throwIfAborted();
@@ -121,14 +120,7 @@ export class IgdMapper implements Mapper {
   }
 
   async #act(action: string, args: IgdArguments, signal: AbortSignal): Promise<ReadonlyMap<string, string>> {
-    const { type, control } = this.#service;
-    const headers = { "content-type": 'text/xml; charset="utf-8"', soapaction: `"${type}#${action}"` };
-    const body = encodeAction(type, action, args);
-    const { status, text } = await ask(this.#gateway, { url: control, body, headers }, signal);
-    const answer = status === 200 || status === 500 ? decodeAnswer(text, action) : undefined;
-    if (answer === undefined) throw new Error(`UPnP: ${action} is answered with ${status}, and no sense`);
-    if (answer.is === "error") throw new IgdError(action, answer.code);
-    return answer.values;
+    return await this.#service.act(action, args, signal, INSTEAD);
   }
 }
 
@@ -139,13 +131,4 @@ function keyOf(externalPort: number): IgdArguments {
     ["NewExternalPort", externalPort],
     ["NewProtocol", "UDP"],
   ];
-}
-
-class IgdError extends Refused {
-  readonly code: number;
-
-  constructor(action: string, code: number) {
-    super(`UPnP: ${action} failed with error ${code}`, INSTEAD[code]);
-    this.code = code;
-  }
 }

@@ -8,18 +8,11 @@ export interface IgdService {
   readonly control: URL;
 }
 
-/** The services that map ports, the best first: the first that is there and connected is used. */
-const MAPPING_SERVICES: readonly string[] = [
-  "urn:schemas-upnp-org:service:WANIPConnection:2",
-  "urn:schemas-upnp-org:service:WANIPConnection:1",
-  "urn:schemas-upnp-org:service:WANPPPConnection:1",
-];
-
 /** More of one gateway are not asked. */
 const MAX_SERVICES = 8;
 
-/** The services of a gateway by which ports are mapped. */
-export function servicesOf(description: string, at: URL): IgdService[] {
+/** The services of a gateway that are of some types, in the order of these. */
+export function servicesOf(description: string, at: URL, types: readonly string[]): IgdService[] {
   const root = parseXml(description);
   if (root?.name !== "root") return [];
   // Relative places may count from elsewhere (UPnP Device Architecture 1.0, section 2.1).
@@ -28,9 +21,9 @@ export function servicesOf(description: string, at: URL): IgdService[] {
     .flatMap((service) => {
       const type = textOf(service, "serviceType") ?? "";
       const control = httpUrl(textOf(service, "controlURL") ?? "", base);
-      return control === undefined || !MAPPING_SERVICES.includes(type) ? [] : [{ type, control }];
+      return control === undefined || !types.includes(type) ? [] : [{ type, control }];
     })
-    .sort((a, b) => MAPPING_SERVICES.indexOf(a.type) - MAPPING_SERVICES.indexOf(b.type))
+    .sort((a, b) => types.indexOf(a.type) - types.indexOf(b.type))
     .slice(0, MAX_SERVICES);
 }
 

@@ -2,6 +2,7 @@
 
 export const SSDP_PORT = 1900;
 export const SSDP_GROUP = "239.255.255.250";
+export const SSDP_GROUP_6 = "ff02::c";
 
 /** A gateway of version 2 answers to a search for version 1 as well. */
 const TARGET = "urn:schemas-upnp-org:device:InternetGatewayDevice:1";
@@ -9,11 +10,13 @@ const TARGET = "urn:schemas-upnp-org:device:InternetGatewayDevice:1";
 const MAX_BYTES = 2048;
 const MAX_URL = 512;
 
-export function encodeSearch(): Uint8Array {
+/** @param host - the group that is searched */
+export function encodeSearch(host: string): Uint8Array {
+  const named = host.includes(":") ? `[${host.replace(/%.*/, "")}]` : host;
   return Buffer.from(
     [
       "M-SEARCH * HTTP/1.1",
-      `HOST: ${SSDP_GROUP}:${SSDP_PORT}`,
+      `HOST: ${named}:${SSDP_PORT}`,
       'MAN: "ssdp:discover"',
       "MX: 1",
       `ST: ${TARGET}`,

@@ -337,6 +337,9 @@ describe("a gateway that says something to all", () => {
       gateway.epochS = i % 2 === 0 ? 1 : 1_000_000;
       await gateway.announce("pcp");
     }
+    await expect.poll(() => gateway.asked.length, { interval: 5, timeout: 4000 }).toBe(2);
+    gateway.epochS = 1;
+    await gateway.announce("pcp");
     await delay(100);
     expect(gateway.asked).toHaveLength(2);
   });

@@ -1,6 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { parseAddress } from "../../src/ip/address.js";
 import { decodeNews } from "../../src/port-mapping/gateway-news.js";
+import { MAPPING_SERVICES } from "../../src/port-mapping/igd-mapper.js";
 import { decodeAnswer, encodeAction, servicesOf } from "../../src/port-mapping/igd-messages.js";
 import { decodeNatPmp, encodeNatPmpMap } from "../../src/port-mapping/nat-pmp.js";
 import { decodePcp, encodePcpMap } from "../../src/port-mapping/pcp.js";
@@ -104,7 +105,11 @@ describe("UPnP", () => {
     ["urn:schemas-upnp-org:service:WANPPPConnection:1", 1],
     ["urn:schemas-upnp-org:service:Layer3Forwarding:1", 0],
   ])("finds %s in a description", (type, count) => {
-    const services = servicesOf(description(type), new URL("http://192.168.1.1:5000/root.xml"));
+    const services = servicesOf(
+      description(type),
+      new URL("http://192.168.1.1:5000/root.xml"),
+      MAPPING_SERVICES,
+    );
     expect(services).toHaveLength(count);
     for (const { control } of services) expect(control.href).toBe("http://192.168.1.1:5000/ctl");
   });
@@ -174,7 +179,7 @@ it("no reader throws, whatever the bytes are", () => {
       decodeSearchAnswer(one);
       const text = Buffer.from(one).toString("utf8");
       parseXml(text);
-      servicesOf(text, new URL("http://192.168.1.1/"));
+      servicesOf(text, new URL("http://192.168.1.1/"), MAPPING_SERVICES);
       decodeAnswer(text, "AddPortMapping");
     }
   }

@@ -45,6 +45,8 @@ export class FakeGateway implements AsyncDisposable {
   readonly asked: Asked[] = [];
   /** UPnP mappings, by the port outside. */
   readonly entries: Map<number, { client: string; port: number; leaseS: number }> = new Map();
+  /** UPnP pinholes, by the port. */
+  readonly pinholes: Map<number, { client: string; protocol: string; leaseS: number }> = new Map();
   /** The hosts that HTTP requests named. */
   readonly hosts: string[] = [];
   /** Called with each request before it is answered. */
@@ -241,6 +243,22 @@ export class FakeGateway implements AsyncDisposable {
         });
         this.entries.delete(externalPort);
         return done(action, {});
+      case "AddPinhole": {
+        const code = this.behaviour.upnp?.errors?.[this.#errors++] ?? 0;
+        if (code !== 0) return failed(code);
+        const [port, leaseS] = [Number(field("InternalPort")), Number(field("LeaseTime"))];
+        this.pinholes.set(port, { client: field("InternalClient"), protocol: field("Protocol"), leaseS });
+        return done(action, { UniqueID: `${port % 1000}` });
+      }
+      case "UpdatePinhole":
+      case "DeletePinhole": {
+        const port = [...this.pinholes.keys()].find((one) => `${one % 1000}` === field("UniqueID"));
+        const pinhole = port === undefined ? undefined : this.pinholes.get(port);
+        if (port === undefined || pinhole === undefined) return failed(704);
+        if (action === "DeletePinhole") this.pinholes.delete(port);
+        else this.pinholes.set(port, { ...pinhole, leaseS: Number(field("NewLeaseTime")) });
+        return done(action, {});
+      }
       default:
         return failed(401);
     }
