@@ -119,6 +119,41 @@ withLab("a host that moves", { concurrent: true }, (startLab) => {
     expect(await interruption(met, () => met[who].host.down("eth0"))).toBeLessThan(5000);
   });
 
+  it("is back within 5 s when DHCP gives it another address", async () => {
+    await using met = await meet(startLab);
+    const { host } = met.ha;
+    const old = host.address();
+    const [network = ""] = /^(\d+\.){3}/.exec(old) ?? [];
+    const renewed = async (): Promise<void> =>
+      host.namespace.set({
+        ip: [
+          `addr del ${old}/24 dev eth0`,
+          `addr add ${network}77/24 dev eth0`,
+          `route replace default via ${network}1 dev eth0`,
+        ],
+      });
+    expect(await interruption(met, renewed)).toBeLessThan(5000);
+    const { candidates } = await met.da.status();
+    const hosts = candidates.map(({ endpoint }) => endpoint);
+    expect(hosts).toContain(`${network}77:51820`);
+    expect(hosts).not.toContain(`${old}:51820`);
+  });
+
+  it("keeps its tunnel when another uplink goes, and comes again", async () => {
+    await using met = await meet(startLab);
+    const { host } = met.ha;
+    const comesAndGoes = async (): Promise<number> => {
+      for (let i = 0; i < 3; i++) {
+        await host.down("eth1");
+        await delay(1000);
+        await host.up("eth1");
+        await delay(1000);
+      }
+      return Date.now();
+    };
+    expect(await interruption(met, comesAndGoes)).toBeLessThan(5000);
+  });
+
   it("is back within 15 s when its outside address changes without any sign", async () => {
     await using met = await meet(startLab);
     const { lab } = met;
