@@ -3,7 +3,7 @@
  * (`npm run bench:mesh -- first-ping`), which are only printed then; a number is that of rounds, or of seconds to be idle.
  */
 import { execFileSync } from "node:child_process";
-import { writeFileSync } from "node:fs";
+import { readFileSync, writeFileSync } from "node:fs";
 import { cpus, loadavg } from "node:os";
 import { fileURLToPath } from "node:url";
 import { type Row, tableOf } from "../../bench/report.js";
@@ -54,7 +54,14 @@ async function main(args: readonly string[]): Promise<void> {
   const text = [table, ...found.flatMap(({ more }) => more ?? [])].join("\n\n");
   console.log(`\n${text}`);
   if (args.length === 0)
-    writeFileSync(RESULTS, resultsOf(text, load, (performance.now() - startedAt) / 1000));
+    writeFileSync(RESULTS, resultsOf(text, load, (performance.now() - startedAt) / 1000) + soakOf(RESULTS));
+}
+
+/** The last part of the results, which is another test's: it stays. */
+function soakOf(path: string): string {
+  const text = readFileSync(path, "utf8");
+  const at = text.indexOf("\n## A soak\n");
+  return at < 0 ? "" : text.slice(at);
 }
 
 function resultsOf(text: string, load: number, seconds: number): string {

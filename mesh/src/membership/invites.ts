@@ -14,8 +14,8 @@ import type { Invite } from "./roster-file.js";
 
 /** Requests of one newcomer that are answered: it asks every 2 s at most, and a member is sent the whole roster. */
 const PER_NEWCOMER = { perSecond: 0.5, burst: 4 } as const;
-/** Newcomers at once; a token is not made for more. */
-const MAX_NEWCOMERS = 1024;
+/** Newcomers that are counted: more than can prove their keys in the 8 s that each is remembered for. */
+const MAX_NEWCOMERS = 16_384;
 
 /** What invitations work with. */
 export interface InvitesMeans {

@@ -1,4 +1,4 @@
-import { readFileSync } from "node:fs";
+import { chmodSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { expect, it } from "vitest";
@@ -216,5 +216,27 @@ withLab("a malicious member", (startLab) => {
     expect([again.code, again.stderr]).toEqual([1, expect.stringMatching(/this token has been used up/)]);
     for (const one of [a, b]) expect(await one.names()).toEqual(["ha", "hb"]);
     await until(() => a.canReach("10.9.0.2"), 30_000);
+  });
+});
+
+withLab("another user of the machine", (startLab) => {
+  it("gets neither to what is remembered nor to the socket", async () => {
+    await using lab = await startLab({ hosts: { ha: {}, hb: {} }, brokers: 1 });
+    const { ha } = await makeMembers(lab, ["ha", "hb"]);
+    if (ha === undefined) throw new Error("there is no such host");
+    const stateFolder = join(lab.folder, "state");
+    const daemon = Daemon.start(lab, ha.host, ha.wireguard, { stateFolder });
+    await daemon.ready();
+    const asNobody = async (...argv: readonly string[]): Promise<string> => {
+      const user = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"];
+      const { code, stdout, stderr } = await ha.host.tryRun([...user, ...argv]);
+      return code === 0 ? stdout : stderr;
+    };
+    chmodSync(lab.folder, 0o755);
+    expect(await asNobody("ls", lab.folder)).toMatch(/^state$/m);
+    const name = ha.wireguard.interface;
+    for (const path of [stateFolder, join(stateFolder, `${name}.json`), `/run/sidewire-mesh/${name}.sock`])
+      expect(await asNobody("ls", path)).toMatch(/permission denied/i);
+    await daemon.stop();
   });
 });
