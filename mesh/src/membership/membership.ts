@@ -45,7 +45,7 @@ export interface MembershipMeans
   /** The roster has just been got from an admin. */
   readonly isFresh: boolean;
   readonly openAddress: OpenAddress;
-  /** Listens to these hosts over the brokers, whether or not they are peers, and to no others that are none. */
+  /** Listens to these hosts over the brokers, although they are no peers, and to no others that are none. */
   readonly listen: (publicKeys: readonly string[]) => void;
   /** Gives the interface those members that are to be peers. */
   readonly apply: (members: Members) => Promise<void>;
@@ -368,11 +368,17 @@ export class Membership {
       }));
   }
 
-  /** Who is no peer by the rules says all the same what the roster is. */
+  /**
+   * Who is no peer by the rules says all the same what the roster is. Who is to be a peer is not listened to before it is
+   * one: its first announce would be taken for heard, and have no peer to go to.
+   */
   #heardNow(): string[] {
     const { view, ownKey = "" } = this.#place;
-    if (view?.members.has(ownKey) !== true) return [];
-    return this.#place.others().map(({ publicKey }) => publicKey);
+    const self = view?.members.get(ownKey);
+    if (view === undefined || self === undefined) return [];
+    const reach = new Reach(view.rules, self.groups);
+    const excluded = this.#place.others().filter(({ groups }) => !reach.meets(groups));
+    return excluded.map(({ publicKey }) => publicKey);
   }
 
   #namesNow(): NamedNetwork | undefined {
