@@ -85,6 +85,8 @@ export interface LabDescription {
   readonly brokers?: number;
   /** Whether there is a STUN server on two addresses. Default: no. */
   readonly stun?: boolean;
+  /** Whether there is a TURN server, for one user. Default: no. */
+  readonly turn?: boolean;
   /** What must not be seen outside in plaintext. Default: `10.9.0.0/16` and `fd00::/8`. */
   readonly overlay?: readonly string[];
 }

@@ -10,7 +10,7 @@ import { Namespace } from "./namespace.js";
 import { Nat } from "./nat.js";
 import { type NodePlan, type Plan, plan, type Uplink } from "./plan.js";
 import { run } from "./run.js";
-import { brokersFileOf, type LabBroker, makeBroker, startStun, stunName } from "./servers.js";
+import { brokersFileOf, type LabBroker, LabTurn, makeBroker, startStun, stunName } from "./servers.js";
 import { removeLab, sweep } from "./sweep.js";
 
 /** What is nobody's but an overlay's in a lab, unless the description says otherwise. */
@@ -54,6 +54,7 @@ export class Lab implements AsyncDisposable {
   readonly brokersFile: string;
   /** STUN servers as `host:port`: with two addresses for each family. */
   readonly stun: readonly string[];
+  readonly #turn: LabTurn | undefined;
   /** The namespace in the middle. */
   readonly middle: Namespace;
   readonly #name: LabName;
@@ -73,6 +74,7 @@ export class Lab implements AsyncDisposable {
     this.brokers = layout.brokers.map((address) => makeBroker(this.middle, this.folder, address));
     this.brokersFile = join(this.folder, "brokers.json");
     this.stun = layout.stun.flatMap(stunName);
+    this.#turn = layout.turn && new LabTurn(this.middle, this.folder, layout.turn);
     for (const nat of layout.nats) {
       const namespace = this.#namespace(nat.name);
       const links = nat.uplinks.map((uplink) => this.#link(uplink));
@@ -100,6 +102,12 @@ export class Lab implements AsyncDisposable {
     const nat = this.#nats.get(name);
     if (nat === undefined) throw new Error(`lab: there is no NAT ${name}`);
     return nat;
+  }
+
+  /** The TURN server. */
+  get turn(): LabTurn {
+    if (this.#turn === undefined) throw new Error("lab: there is no TURN server");
+    return this.#turn;
   }
 
   /** What the namespace of a host or NAT box is called. */
@@ -179,6 +187,7 @@ export class Lab implements AsyncDisposable {
   async #startServers(): Promise<void> {
     await Promise.all([
       ...this.brokers.map(async (broker) => await broker.start()),
+      this.#turn?.start(),
       ...(this.stun.length > 0 ? [startStun(this.middle, this.folder, this.#plan.stun)] : []),
     ]);
   }

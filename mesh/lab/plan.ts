@@ -51,6 +51,7 @@ export interface Plan {
   readonly hosts: readonly NodePlan[];
   readonly stun: readonly ServerAddress[];
   readonly brokers: readonly ServerAddress[];
+  readonly turn: ServerAddress | undefined;
   /** An outside IPv4 address that nobody has; another one for each number. */
   spareAddress(number: number): string;
 }
@@ -327,8 +328,8 @@ class Planner {
   }
 
   /** Gives the middle the addresses of its servers. */
-  #servers(): Pick<Plan, "stun" | "brokers"> {
-    const { hosts, stun = false, brokers = 0 } = this.#description;
+  #servers(): Pick<Plan, "stun" | "turn" | "brokers"> {
+    const { hosts, stun = false, turn = false, brokers = 0 } = this.#description;
     const families = [
       ...[...this.#lans.values()].map(({ family }) => family),
       ...Object.values(hosts).map(({ family = this.#family }) => family),
@@ -345,6 +346,7 @@ class Planner {
     };
     return {
       stun: stun ? [at(1), at(2)] : [],
+      turn: turn ? at(3) : undefined,
       brokers: Array.from({ length: brokers }, (_, i) => at(11 + i)),
     };
   }

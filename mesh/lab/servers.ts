@@ -1,8 +1,9 @@
-/** The servers in the middle: MQTT brokers, and STUN. */
+/** The servers in the middle: MQTT brokers, STUN and TURN. */
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { find } from "../../test/support/find.js";
+import { parseAddress } from "../src/ip/address.js";
 import type { Namespace } from "./namespace.js";
 import type { ServerAddress } from "./plan.js";
 import { type LongRunning, until } from "./process.js";
@@ -91,27 +92,95 @@ export async function startStun(
   folder: string,
   addresses: readonly ServerAddress[],
 ): Promise<LongRunning> {
+  return await startCoturn(middle, folder, addresses, "stun", ["--stun-only"]);
+}
+
+/** Who may use the TURN server. */
+const TURN_USER = { username: "lab", password: "of coturn" } as const;
+
+/** A TURN server in the middle, on an address of its own. */
+export class LabTurn {
+  readonly address: ServerAddress;
+  readonly url: string;
+  readonly username: string = TURN_USER.username;
+  readonly password: string = TURN_USER.password;
+  /** A file for `--turn-credentials`. */
+  readonly credentialsFile: string;
+  readonly #start: () => Promise<LongRunning>;
+  #server: LongRunning | undefined;
+  #before = "";
+
+  constructor(middle: Namespace, folder: string, address: ServerAddress) {
+    this.address = address;
+    this.url = `turn:${stunName(address)[0]}`;
+    this.credentialsFile = join(folder, "turn-credentials");
+    const { username, password } = this;
+    this.#start = async () => {
+      writeFileSync(this.credentialsFile, `${username}\n${password}\n`, { mode: 0o600 });
+      return await startCoturn(middle, folder, [address], "turn", [
+        ...["--lt-cred-mech", "--realm", "lab", "--user", `${username}:${password}`, "--verbose"],
+      ]);
+    };
+  }
+
+  /** All that it has written, also before it was started again. */
+  get log(): string {
+    return this.#before + (this.#server?.log ?? "");
+  }
+
+  async start(): Promise<void> {
+    this.#server = await this.#start();
+  }
+
+  /** Resolves once it has written something, since it was started last. */
+  async wrote(pattern: RegExp, timeoutMs?: number): Promise<void> {
+    await this.#server?.wrote(pattern, timeoutMs);
+  }
+
+  /** Kills it: it forgets all allocations, and tells nobody. */
+  async kill(): Promise<void> {
+    await this.#server?.kill();
+    this.#before = this.log;
+    this.#server = undefined;
+  }
+
+  /** Starts it again. */
+  async restart(): Promise<void> {
+    await this.kill();
+    await this.start();
+  }
+}
+
+async function startCoturn(
+  middle: Namespace,
+  folder: string,
+  addresses: readonly ServerAddress[],
+  name: string,
+  options: readonly string[],
+): Promise<LongRunning> {
   const hosts = addresses.flatMap(({ IPv4, IPv6 }) => [IPv4 ?? [], IPv6 ?? []].flat());
   const server = middle.spawn([
     "turnserver",
     // No file of the machine's own server, and none of its defaults.
-    ...["-n", "--stun-only", "--no-cli", "--no-tls", "--no-dtls", "--no-tcp", "--no-tcp-relay"],
+    ...["-n", "--no-cli", "--no-tls", "--no-dtls", "--no-tcp", "--no-tcp-relay"],
     ...["--relay-threads", "1", "--log-file", "stdout", "--simple-log"],
-    ...["--pidfile", join(folder, "turnserver.pid"), "--userdb", join(folder, "turndb")],
+    ...["--pidfile", join(folder, `${name}server.pid`), "--userdb", join(folder, `${name}db`)],
     ...["--listening-port", `${STUN_PORT}`],
+    ...options,
     ...hosts.flatMap((host) => ["-L", host]),
   ]);
   // It does not say when it has its sockets. What is sent to one from then on waits for it.
-  await until("turnserver", server, () => udpSockets(server.pid, STUN_PORT) >= hosts.length);
+  await until("turnserver", server, () => hosts.every((host) => isBound(server.pid, host, STUN_PORT)));
   return server;
 }
 
-/** How many UDP sockets are bound to a port, in the namespace of a process. */
-function udpSockets(pid: number, port: number): number {
-  const suffix = `:${port.toString(16).toUpperCase().padStart(4, "0")}`;
-  return ["udp", "udp6"]
-    .flatMap((file) => readFileSync(`/proc/${pid}/net/${file}`, "utf8").split("\n"))
-    .filter((line) => line.trim().split(/\s+/)[1]?.endsWith(suffix)).length;
+/** Whether a UDP socket is bound to an address and a port, in the namespace of a process. */
+function isBound(pid: number, host: string, port: number): boolean {
+  const bytes = parseAddress(host) ?? new Uint8Array();
+  const words = Array.from({ length: bytes.length / 4 }, (_, i) => bytes.slice(4 * i, 4 * i + 4).reverse());
+  const local = `${Buffer.concat(words).toString("hex")}:${port.toString(16).padStart(4, "0")}`.toUpperCase();
+  const lines = readFileSync(`/proc/${pid}/net/${bytes.length === 4 ? "udp" : "udp6"}`, "utf8").split("\n");
+  return lines.some((line) => line.trim().split(/\s+/)[1] === local);
 }
 
 export function stunName({ IPv4, IPv6 }: ServerAddress): string[] {

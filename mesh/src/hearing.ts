@@ -15,6 +15,8 @@ export interface HearingMeans {
   /** The time, Unix ms. */
   readonly getTime: () => number;
   readonly onHeard: (publicKey: string) => void;
+  /** Where a peer may be reached has been taken in. */
+  readonly onCandidates: (publicKey: string) => void;
   /** A peer says whether it relays. */
   readonly onRelay: (publicKey: string, isRelay: boolean) => void;
   /** A host that has this peer's key does not know the peer's last start. */
@@ -57,6 +59,7 @@ export class Hearing {
     const all = from === undefined ? announce.candidates : withSource(announce.candidates, from);
     const candidates = addresses.reachable(all);
     peer?.take({ type: "candidates", candidates, isNews: true, wantsAnswer });
+    this.#means.onCandidates(name);
     return wantsAnswer;
   }
 

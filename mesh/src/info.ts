@@ -6,8 +6,8 @@ import type { CandidateKind } from "./candidates/candidate.js";
  */
 export type PeerState = "unmet" | "probing" | "relayed" | "direct" | "lost";
 
-/** Over the own LAN; over IPv6; over IPv4, through NATs or not; by a relay. */
-export type PathKind = "lan" | "ipv6" | "nat" | "relay";
+/** Over the own LAN; over IPv6; over IPv4, through NATs or not; by a peer that relays; by a TURN server. */
+export type PathKind = "lan" | "ipv6" | "nat" | "relay" | "turn";
 
 /** A way to a peer that works. */
 export interface PathInfo {
@@ -16,6 +16,8 @@ export interface PathInfo {
   readonly endpoint: string;
   /** The public key of the peer that relays, base64; undefined for a direct path. */
   readonly relay?: string | undefined;
+  /** The TURN server that relays: by its name where it is ours, by the peer's address there where it is the peer's. */
+  readonly turn?: string | undefined;
   /** Of the last probes, ms. */
   readonly roundTripMs: number | undefined;
   /** Since when it is in use, Unix ms. */
@@ -71,6 +73,18 @@ export interface PortMappingInfo {
   /** Unix ms; undefined when it stays until it is removed, or there is none. */
   readonly endsAt: number | undefined;
   /** Why there is none, or why it was not renewed. */
+  readonly error: string | undefined;
+}
+
+/** A TURN server of this host. */
+export interface TurnInfo {
+  /** Host and port. */
+  readonly server: string;
+  /** The address that it lends; undefined while none is needed, or none can be had. */
+  readonly relayed: string | undefined;
+  /** Peers that are passed on by it. */
+  readonly peers: number;
+  /** What went wrong last, in words. */
   readonly error: string | undefined;
 }
 
@@ -147,6 +161,8 @@ export interface MeshInfo {
   readonly brokers: readonly BrokerInfo[];
   /** What is wrong with the network's rosters that were seen, a sentence each. */
   readonly troubles?: readonly string[] | undefined;
+  /** The TURN servers of this host; undefined when it has none. */
+  readonly turn?: readonly TurnInfo[] | undefined;
   /** What it relays for others; undefined when it is no relay. */
   readonly relaying?: readonly RelaySession[] | undefined;
   /** Facts of peers that are held; undefined while peers tell each other none. */

@@ -3,6 +3,7 @@ import type { NewInterface } from "./device/create.js";
 import type { MeshError } from "./errors.js";
 import type { TrustLevel } from "./facts/trust.js";
 import type { CandidateInfo, MeshStep, PeerInfo } from "./info.js";
+import type { TurnOptions } from "./turn/turn-server.js";
 
 /** What a mesh is opened with. */
 export interface MeshOptions {
@@ -14,6 +15,10 @@ export interface MeshOptions {
   readonly brokers?: BrokerPool | undefined;
   /** STUN servers, `host:port`. Default: a bundled list of public ones. */
   readonly stun?: readonly string[] | undefined;
+  /**
+   * TURN servers, by which peers are reached that no direct path leads to, and no peer that relays. Default: none.
+   */
+  readonly turn?: readonly TurnOptions[] | undefined;
   /** Relays between peers that find no direct path to each other. Default: no. */
   readonly relay?: boolean | undefined;
   /** Whether peers are told and heard on the own LANs, by broadcast and multicast. Default: yes. */

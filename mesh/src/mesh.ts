@@ -38,6 +38,8 @@ import { Signaling } from "./signal/signaling.js";
 import { SleepWatch } from "./sleep-watch.js";
 import { StateFile } from "./state-file.js";
 import { Telling } from "./telling.js";
+import { BY_TURN, TurnClient } from "./turn/turn-client.js";
+import { parseTurnServers, type TurnServer } from "./turn/turn-server.js";
 import { formatKey } from "./wireguard-key.js";
 import { paceOf, WireGuardLooks } from "./wireguard-looks.js";
 
@@ -48,6 +50,7 @@ interface Parts {
   readonly sockets: ProbeSockets;
   readonly signaling: Signaling;
   readonly stun: readonly string[];
+  readonly turn: readonly TurnServer[];
   readonly getTime: () => number;
   readonly portMapping: PortMapping | undefined;
   readonly rosterFile: RosterFile;
@@ -93,6 +96,7 @@ export class Mesh extends EventEmitter<MeshEvents> implements AsyncDisposable {
   readonly #hearing: Hearing;
   readonly #looks: WireGuardLooks;
   readonly #relaying: Relaying;
+  readonly #turn: TurnClient;
   /** The own addresses in the tunnel. */
   #overlay: readonly string[] = [];
   readonly #portMapping: PortMapping | undefined;
@@ -119,6 +123,7 @@ export class Mesh extends EventEmitter<MeshEvents> implements AsyncDisposable {
       create,
     } = options;
     parseStunServers(stun);
+    const turn = parseTurnServers(options.turn ?? []);
     const device = await Device.open(options.interface, { stateFolder, create, signal });
     let mesh: Mesh | undefined;
     let sockets: ProbeSockets | undefined;
@@ -147,6 +152,7 @@ export class Mesh extends EventEmitter<MeshEvents> implements AsyncDisposable {
         sockets,
         signaling,
         stun,
+        turn,
         getTime,
         portMapping,
         hasLan: options.lanDiscovery !== false,
@@ -199,14 +205,19 @@ export class Mesh extends EventEmitter<MeshEvents> implements AsyncDisposable {
       boot: () => state.boot,
       sender: {
         send: (bytes, remote, local) =>
-          this.#relaying.server.send(bytes, remote, local) ?? sockets.send(bytes, remote, local),
+          this.#relaying.server.send(bytes, remote, local) ??
+          this.#turn.send(bytes, remote, local) ??
+          sockets.send(bytes, remote, local),
       },
       events: {
         viewOf: (name, endpoint) => this.#peerSet.viewOf(name, endpoint),
         onAnswered: (answered) => {
           if (this.#peerSet.answered(answered)) this.#pings.answered(answered);
         },
-        onProbed: ({ peer, endpoint, view }) => this.#peerSet.probed(peer, endpoint, view),
+        onProbed: ({ peer, endpoint, view, local }) => {
+          if (local === BY_TURN) this.#turn.bind(peer, endpoint);
+          else this.#peerSet.probed(peer, endpoint, view);
+        },
         onTold: (name, bytes, endpoint, local) => {
           if (isRelayMessage(bytes)) this.#relaying.hear(name, bytes, endpoint, local);
           else this.#hear(name, bytes, "path");
@@ -226,6 +237,14 @@ export class Mesh extends EventEmitter<MeshEvents> implements AsyncDisposable {
       },
       getTime,
     });
+    this.#turn = new TurnClient({
+      servers: parts.turn,
+      peers: this.#peers,
+      wireguardPort: () => device.state.listenPort,
+      receive: (bytes, remote, local) => this.#prober.receive(bytes, remote, local),
+      isBehindTunnel: async ({ address }) => (await device.routeTo(address, 0))?.device === device.name,
+      onCandidate: (name) => this.#telling.changedFor(name),
+    });
     this.#looks = new WireGuardLooks({
       device,
       pace: () => paceOf([...this.#peers.values()].map(({ machine }) => machine.wants)),
@@ -243,6 +262,7 @@ export class Mesh extends EventEmitter<MeshEvents> implements AsyncDisposable {
         this.#meeting.heard(publicKey);
         this.emit("step", { step: "heard", publicKey });
       },
+      onCandidates: (publicKey) => this.#turn.heard(publicKey),
       onRelay: (publicKey, isOne) => this.#relaying.client.offers(publicKey, isOne),
       onOlder: (publicKey) => void this.#telling.tellOverBrokers(publicKey),
       onWarning: (message) => this.emit("warning", message),
@@ -250,6 +270,7 @@ export class Mesh extends EventEmitter<MeshEvents> implements AsyncDisposable {
     });
     this.#telling = new Telling({
       addresses: this.#addresses,
+      relayedFor: (name) => this.#turn.candidatesFor(name),
       announcer: this.#announcer,
       prober: this.#prober,
       peers: this.#peers,
@@ -275,6 +296,7 @@ export class Mesh extends EventEmitter<MeshEvents> implements AsyncDisposable {
       prober: this.#prober,
       lan: this.#lan,
       relaying: this.#relaying,
+      turn: this.#turn,
       telling: this.#telling,
       meeting: this.#meeting,
       isAdmin: (publicKey) => this.#membership.isAdmin(publicKey),
@@ -364,6 +386,7 @@ export class Mesh extends EventEmitter<MeshEvents> implements AsyncDisposable {
       peers: this.peers(),
       troubles: [this.#membership.troubles, this.#names.trouble ?? [], this.#gossip.trouble ?? []].flat(),
       brokers: this.#signaling.brokers(),
+      turn: this.#turn.info(),
       relaying: this.#relaying.server.sessions(),
       facts: this.#gossip.held,
     };
@@ -476,7 +499,7 @@ export class Mesh extends EventEmitter<MeshEvents> implements AsyncDisposable {
     this.#membership.close();
     await this.#gossip.close();
     const unnamed = this.#names.close();
-    await this.#relaying.close();
+    await Promise.all([this.#relaying.close(), this.#turn.close()]);
     this.#peerSet.close();
     this.#channels.close();
     this.#prober.close();
@@ -532,6 +555,7 @@ export class Mesh extends EventEmitter<MeshEvents> implements AsyncDisposable {
     this.#signaling.networkChanged();
     for (const peer of this.#peers.values()) peer.take({ type: "network-changed" });
     void this.#addresses.ask();
+    this.#turn.moved();
     this.#portMapping?.again();
     this.#lan?.changed();
     this.#gossip.again();

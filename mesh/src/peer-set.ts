@@ -3,7 +3,7 @@ import type { Channels } from "./channels.js";
 import type { Device } from "./device/device.js";
 import type { DevicePeer, DeviceState } from "./device/state.js";
 import { isRouter } from "./facts/trust.js";
-import type { MeshStep, PeerInfo } from "./info.js";
+import type { MeshStep, PathKind, PeerInfo } from "./info.js";
 import { type Endpoint, formatEndpoint, parseEndpoint } from "./ip/endpoint.js";
 import type { LanDiscovery } from "./lan/lan-discovery.js";
 import type { Meeting } from "./meeting.js";
@@ -17,6 +17,8 @@ import type { Relaying } from "./relay/relaying.js";
 import { roundedMs } from "./rounded.js";
 import type { StateFile } from "./state-file.js";
 import type { Telling } from "./telling.js";
+import { OVERHEAD_BYTES } from "./turn/limits.js";
+import type { TurnClient } from "./turn/turn-client.js";
 import { formatKey, parseKey } from "./wireguard-key.js";
 import type { WireGuardLooks } from "./wireguard-looks.js";
 
@@ -34,6 +36,7 @@ export interface PeerSetMeans {
   readonly prober: Prober;
   readonly lan: LanDiscovery | undefined;
   readonly relaying: Relaying;
+  readonly turn: TurnClient;
   readonly telling: Telling;
   readonly meeting: Meeting;
   /** Whether a peer is an admin of the network. */
@@ -147,7 +150,7 @@ export class PeerSet {
   }
 
   #add(shown: DevicePeer): void {
-    const { peers, state, addresses, channels, prober, lan, relaying, telling, getTime } = this.#means;
+    const { peers, state, addresses, channels, prober, lan, relaying, turn, telling, getTime } = this.#means;
     const name = shown.publicKey;
     const pair = channels.pairWith(name);
     const channel = channels.to(name);
@@ -156,8 +159,12 @@ export class PeerSet {
     const machine = new PathMachine({
       isDecider: Buffer.compare(this.#ownKey, key) < 0,
       // What is reached through the tunnel is reached through another host.
-      tierOf: (endpoint, kind) =>
-        addresses.isBehindTunnel(endpoint) ? Tier.Relayed : tiersOf(addresses.networks)(endpoint, kind),
+      tierOf: (endpoint, kind) => {
+        if (turn.peerAt(endpoint) !== undefined) return Tier.Turn;
+        return addresses.isBehindTunnel(endpoint)
+          ? Tier.Relayed
+          : tiersOf(addresses.networks)(endpoint, kind);
+      },
       destinations: this.#destinations,
       random: Math.random,
     });
@@ -165,8 +172,15 @@ export class PeerSet {
       probe: (path) => this.probe(name, path),
       use: (path, isFresh) => void this.#use(name, path, isFresh),
       announce: () => void telling.tell(name),
-      relay: () => relaying.client.want(name),
+      relay: () => {
+        relaying.client.want(name);
+        turn.want(name);
+      },
       relayOf: (path) => relaying.client.relayOf(name, path),
+      turnOf: (path) => {
+        const endpoint = parseEndpoint(path);
+        return endpoint && turn.peerAt(endpoint) === name ? turn.server : undefined;
+      },
       changed: () => {
         relaying.peerChanged(name);
         void this.#narrow(peer);
@@ -184,12 +198,13 @@ export class PeerSet {
   }
 
   #remove(name: string): void {
-    const { peers, device, channels, prober, lan, relaying, onError } = this.#means;
+    const { peers, device, channels, prober, lan, relaying, turn, onError } = this.#means;
     const peer = peers.get(name);
     peers.delete(name);
     prober.removePeer(name);
     lan?.removePeer(name);
     relaying.client.forget(name);
+    turn.forget(name);
     if (this.#overheads.delete(name)) void device.narrow(name, 0).catch(onError);
     relaying.peerChanged(name);
     peer?.close();
@@ -211,9 +226,11 @@ export class PeerSet {
     onChanged(info);
   }
 
-  /** A way to a peer that is not through the tunnel, but for one that a relay gave us. */
+  /** A way to a peer that is not through the tunnel, but for one that a relay gave us; and none to another peer. */
   #isOutside(name: string, endpoint: Endpoint): boolean {
-    const { relaying, addresses } = this.#means;
+    const { relaying, turn, addresses } = this.#means;
+    const owner = turn.peerAt(endpoint);
+    if (owner !== undefined) return owner === name;
     const isRelayed = relaying.client.relayOf(name, formatEndpoint(endpoint)) !== undefined;
     return isRelayed || !addresses.isBehindTunnel(endpoint);
   }
@@ -239,14 +256,20 @@ export class PeerSet {
     return peers.get(name)?.lastHandshake !== before;
   }
 
-  /** Packets to a peer that is relayed have the relay's tunnel around them, too. */
+  /** Packets to a peer that is relayed have the relay's tunnel around them, too, or stand in a channel of TURN. */
   async #narrow({ publicKey, machine }: Peer): Promise<void> {
     const { path } = machine.snapshot(performance.now());
     const endpoint = path && parseEndpoint(path.name);
     if (endpoint === undefined || this.#isClosed) return;
-    const overhead = path?.kind === "relay" ? OVERHEAD[endpoint.family] : 0;
+    const overhead = overheadOn(path?.kind, endpoint);
     if (overhead === (this.#overheads.get(publicKey) ?? 0)) return;
     this.#overheads.set(publicKey, overhead);
     await this.#means.device.narrow(publicKey, overhead).catch(this.#means.onError);
   }
+}
+
+/** What is around each of WireGuard's packets on a path, bytes. */
+function overheadOn(kind: PathKind | undefined, { family }: Endpoint): number {
+  if (kind === "relay") return OVERHEAD[family];
+  return kind === "turn" ? OVERHEAD_BYTES : 0;
 }

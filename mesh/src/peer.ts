@@ -18,6 +18,8 @@ export interface PeerHands {
   relay(): void;
   /** The public key of the relay that a path goes through, base64. */
   relayOf(path: PathName): string | undefined;
+  /** The TURN server of ours that a path goes through. */
+  turnOf(path: PathName): string | undefined;
   /** What people are shown has changed. */
   changed(): void;
 }
@@ -95,6 +97,7 @@ export class Peer {
         kind: path.kind,
         endpoint: path.name,
         relay: this.#hands.relayOf(path.name),
+        turn: path.kind === "turn" ? (this.#hands.turnOf(path.name) ?? path.name) : undefined,
         roundTripMs: path.roundTripMs === undefined ? undefined : roundedMs(path.roundTripMs),
         since: Math.round(wallNow - (now - path.sinceMs)),
       },

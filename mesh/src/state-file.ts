@@ -46,7 +46,7 @@ const peerSchema = z.strictObject({
   candidates: z
     .array(
       z.strictObject({
-        kind: z.enum(["host", "reflexive", "mapped", "configured"]),
+        kind: z.enum(["host", "reflexive", "mapped", "configured", "relayed"]),
         endpoint,
         seenAt: z.number(),
       }),

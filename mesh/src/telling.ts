@@ -1,4 +1,6 @@
 import { setTimeout as delay } from "node:timers/promises";
+import type { Candidate } from "./candidates/candidate.js";
+import { MAX_ANNOUNCED } from "./candidates/gather.js";
 import type { OwnAddresses } from "./candidates/own-addresses.js";
 import { parseEndpoint } from "./ip/endpoint.js";
 import type { Meeting } from "./meeting.js";
@@ -27,6 +29,8 @@ export interface ToldPeer {
 /** What telling works with. */
 export interface TellingMeans {
   readonly addresses: Pick<OwnAddresses, "nat" | "candidates" | "refresh">;
+  /** What a peer is told of besides the own addresses. */
+  readonly relayedFor: (publicKey: string) => readonly Candidate[];
   readonly announcer: Pick<Announcer, "changed" | "write">;
   readonly prober: Pick<Prober, "tell">;
   readonly peers: ReadonlyMap<string, ToldPeer>;
@@ -73,7 +77,7 @@ export class Telling {
       this.#awaitingFirst.add(name);
       return;
     }
-    const { addresses, announcer, prober, peers, meeting, onLeaving } = this.#means;
+    const { addresses, prober, peers, meeting, onLeaving } = this.#means;
     const peer = peers.get(name);
     const { path } = peer?.machine.snapshot(performance.now()) ?? {};
     const endpoint = path?.isProven ? parseEndpoint(path.name) : undefined;
@@ -84,7 +88,7 @@ export class Telling {
     // A path may have died because our outside address is another.
     if (endpoint === undefined) await atMost(STUN_MS, addresses.refresh());
     if (peer === undefined || this.#isClosed) return;
-    const bytes = announcer.write(name, addresses.nat, addresses.candidates());
+    const bytes = this.#write(name);
     if (endpoint !== undefined) {
       onLeaving(name, "path");
       if (await prober.tell(name, endpoint, bytes)) return;
@@ -95,11 +99,17 @@ export class Telling {
 
   /** Tells whoever listens with the peer's key. A path leads to one host alone, and that one need not be meant. */
   async tellOverBrokers(name: string): Promise<void> {
-    const { addresses, announcer, peers, onLeaving } = this.#means;
+    const { peers, onLeaving } = this.#means;
     const peer = peers.get(name);
     if (peer === undefined || this.#isClosed) return;
     onLeaving(name, "brokers");
-    await peer.channel.send(announcer.write(name, addresses.nat, addresses.candidates()));
+    await peer.channel.send(this.#write(name));
+  }
+
+  /** One peer alone is to be told something else. */
+  changedFor(name: string): void {
+    this.#means.announcer.changed();
+    this.#means.peers.get(name)?.take({ type: "own-candidates" });
   }
 
   close(): void {
@@ -118,6 +128,13 @@ export class Telling {
       clearInterval(this.#turns);
       this.#turns = undefined;
     }, TURN_MS);
+  }
+
+  #write(name: string): Uint8Array {
+    const { addresses, announcer, relayedFor } = this.#means;
+    const relayed = relayedFor(name);
+    const own = addresses.candidates().slice(0, MAX_ANNOUNCED - relayed.length);
+    return announcer.write(name, addresses.nat, [...own, ...relayed]);
   }
 
   #tellFirst(): void {

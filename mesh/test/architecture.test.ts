@@ -27,6 +27,10 @@ const TIMELESS: readonly string[] = [
   "relay/message",
   "relay/rank",
   "relay/byte-bucket",
+  "turn/turn-server",
+  "turn/turn-message",
+  "turn/long-term",
+  "turn/refusals",
   "probe/budgets",
   "probe/replay-guard",
   "probe/stun-message",
@@ -132,7 +136,7 @@ describe("few files", () => {
     ]);
   });
 
-  it("open UDP sockets: those of probes, of gateways, of a LAN, of facts, and of a relay", () => {
+  it("open UDP sockets: those of probes, of gateways, of a LAN, of facts, of a relay, and of TURN", () => {
     expect(importersOf(sources, "node:dgram").toSorted()).toEqual([
       "facts/fact-socket",
       "lan/lan-sockets",
@@ -140,6 +144,8 @@ describe("few files", () => {
       "port-mapping/gateway-socket",
       "probe/probe-sockets",
       "relay/forwarder",
+      "turn/loopback-port",
+      "turn/turn-socket",
     ]);
   });
 });

@@ -27,6 +27,7 @@ function telling(given: Given = {}) {
   let announce = 0;
   const told = new Telling({
     addresses: { nat: "stable", candidates: () => [], refresh },
+    relayedFor: () => [],
     announcer: { changed: () => {}, write: () => Uint8Array.of(++announce) },
     prober: {
       tell: async (_name, _endpoint, bytes) => {

@@ -1,11 +1,11 @@
 import type { Endpoint } from "../ip/endpoint.js";
 
 /** All kinds, in the order of their numbers in messages. */
-export const CANDIDATE_KINDS = ["host", "reflexive", "mapped", "configured"] as const;
+export const CANDIDATE_KINDS = ["host", "reflexive", "mapped", "configured", "relayed"] as const;
 
 /**
  * How a host knows that it may be reached somewhere: an address of its own; what a STUN server or a peer saw; a port
- * mapping of the router; its configuration.
+ * mapping of the router; its configuration; an address that a TURN server lends it.
  */
 export type CandidateKind = (typeof CANDIDATE_KINDS)[number];
 

@@ -35,7 +35,7 @@ export class Gathered {
    * All own addresses, mapped ports or configured endpoints there are now, the best first.
    * @returns whether some are new, or gone
    */
-  found(kind: Exclude<CandidateKind, "reflexive">, endpoints: readonly Endpoint[]): boolean {
+  found(kind: Exclude<CandidateKind, "reflexive" | "relayed">, endpoints: readonly Endpoint[]): boolean {
     const before = new Set((this.#own.get(kind) ?? []).map(formatEndpoint));
     this.#own.set(kind, endpoints);
     const now = new Set(endpoints.map(formatEndpoint));

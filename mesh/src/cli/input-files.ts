@@ -1,6 +1,8 @@
-import { readFile } from "node:fs/promises";
+import { readFile, stat } from "node:fs/promises";
 import type { BrokerPool } from "sidewire";
 import { keyFrom } from "../config/parts.js";
+import type { TurnOptions } from "../turn/turn-server.js";
+import { parseTurnServers } from "../turn/turn-server.js";
 import { InputFileError, reasonOf } from "./failure.js";
 
 /** The largest file that is read, bytes: a pool or a configuration of 65 536 peers has a tenth of it. */
@@ -16,6 +18,34 @@ export async function readPool(path: string): Promise<BrokerPool> {
 /** @throws {@link InputFileError}, {@link MeshError} `INVALID_KEY` */
 export async function readKey(path: string): Promise<Uint8Array> {
   return keyFrom((await readText(path)).trim(), path);
+}
+
+/**
+ * TURN servers that the command line names, with the credentials in a file: the username in its first line, the password
+ * in its second.
+ * @throws {@link InputFileError}, {@link MeshError} `INVALID_OPTION`
+ */
+export async function readTurn(urls: readonly string[], path: string | undefined): Promise<TurnOptions[]> {
+  const credentials = path === undefined ? {} : await readCredentials(path);
+  const servers = urls.map((url) => ({ url, ...credentials }));
+  parseTurnServers(servers);
+  return servers;
+}
+
+async function readCredentials(path: string): Promise<Pick<TurnOptions, "username" | "password">> {
+  await checkSecret(path);
+  const [username = "", password = "", ...rest] = (await readText(path)).trimEnd().split(/\r?\n/);
+  if (username !== "" && password !== "" && rest.length === 0) return { username, password };
+  throw new InputFileError(`${path}: two lines are expected, the username and the password`);
+}
+
+/** A file with a password in it is its owner's alone. */
+export async function checkSecret(path: string): Promise<void> {
+  const { mode } = await stat(path).catch((error: unknown) => {
+    throw new InputFileError(`cannot read ${path}: ${reasonOf(error)}`, { cause: error });
+  });
+  if ((mode & 0o077) !== 0)
+    throw new InputFileError(`${path} holds a password, and others may read it: chmod 600 ${path}`);
 }
 
 /** What a file's reader says, with the file's name before it. */

@@ -2,19 +2,24 @@ import { networkInterfaces } from "node:os";
 import { DEFAULT_STUN } from "../candidates/default-stun.js";
 import { type Filtering, filteringOf } from "../candidates/filtering.js";
 import { StunClient, type StunReport } from "../candidates/stun-client.js";
+import { StunServerNames } from "../candidates/stun-servers.js";
 import { checkHostPort } from "../config/parts.js";
 import { formatEndpoint } from "../ip/endpoint.js";
 import { ProbeSockets } from "../probe/probe-sockets.js";
+import { allocateAt } from "../turn/reach.js";
+import { nameOf, parseTurnServers, type TurnServer } from "../turn/turn-server.js";
 import { type BrokerTime, brokerTimes } from "./broker-times.js";
 import type { Context } from "./context.js";
 import type { ExitCode } from "./failure.js";
 import { bad, type Finding, ok, tell, warning } from "./finding.js";
-import { readPool } from "./input-files.js";
+import { readPool, readTurn } from "./input-files.js";
 import { milliseconds, printable } from "./printable.js";
 import { lookAtRouter } from "./router.js";
 
 export interface NetcheckOptions {
   readonly stun?: string;
+  readonly turn?: readonly string[];
+  readonly turnCredentials?: string;
   readonly brokers?: string;
   /** False: routers are not asked. */
   readonly portMapping?: boolean;
@@ -34,17 +39,22 @@ const FILTERINGS: Readonly<Record<Filtering, string>> = {
 export async function netcheck(context: Context, options: NetcheckOptions): Promise<ExitCode> {
   const servers = options.stun?.split(",").map((one) => checkHostPort(one, "--stun")) ?? DEFAULT_STUN;
   const pool = options.brokers === undefined ? undefined : await readPool(options.brokers);
-  return await tell(
-    context,
-    look(context.signal, servers, brokerTimes(pool, context.signal), options.portMapping !== false),
-  );
+  const turn = parseTurnServers(await readTurn(options.turn ?? [], options.turnCredentials));
+  const asked = { servers, turn, asksRouter: options.portMapping !== false };
+  return await tell(context, look(context.signal, asked, brokerTimes(pool, context.signal)));
+}
+
+/** What is asked besides the brokers. */
+interface Asked {
+  readonly servers: readonly string[];
+  readonly turn: readonly TurnServer[];
+  readonly asksRouter: boolean;
 }
 
 async function* look(
   signal: AbortSignal,
-  servers: readonly string[],
+  { servers, turn, asksRouter }: Asked,
   brokers: Promise<readonly BrokerTime[]>,
-  asksRouter: boolean,
 ): AsyncGenerator<Finding> {
   // It may fail while the rest is being looked at.
   brokers.catch(() => {});
@@ -60,6 +70,7 @@ async function* look(
     yield ok("filtering", FILTERINGS[filtering]);
   }
   if (router !== undefined) yield await router;
+  for (const server of turn) yield await lookAtTurn(server, signal);
   yield lookAtIPv6(report);
   yield lookAtBrokers(await brokers);
 }
@@ -106,6 +117,32 @@ function lookAtMapping({ seen, verdict }: StunReport): Finding {
         `too few servers answered to tell what it does (${outside})`,
         "name servers at two addresses or more with --stun",
       );
+  }
+}
+
+/** Whether a server lends an address; it is given back at once. */
+async function lookAtTurn(server: TurnServer, signal: AbortSignal): Promise<Finding> {
+  const startedAt = performance.now();
+  try {
+    const allocation = await allocateAt(server, {
+      names: new StunServerNames(),
+      isBehindTunnel: async () => false,
+      events: { onData: () => {}, onLost: () => {} },
+      signal,
+    });
+    const took = milliseconds(performance.now() - startedAt);
+    await allocation.close();
+    return ok(
+      "TURN",
+      `${nameOf(server)} lends an address (${formatEndpoint(allocation.relayed)}), in ${took}`,
+    );
+  } catch (error) {
+    signal.throwIfAborted();
+    return bad(
+      "TURN",
+      `${nameOf(server)}: ${error instanceof Error ? error.message : error}`,
+      "see that the URL, the username and the password are right, and that UDP gets to the server's port",
+    );
   }
 }
 

@@ -113,6 +113,12 @@ function describe(json: boolean, choose: (action: Action) => void): Command {
     .option("--brokers <file>", "the signaling brokers (default: sidewire's public ones)", notEmpty)
     .option("--stun <servers>", "HOST:PORT,… (default: a bundled list of public ones)", notEmpty)
     .option(
+      "--turn <url>",
+      "turn:HOST:PORT, for peers that are reached no other way; may be repeated",
+      collect,
+    )
+    .option("--turn-credentials <file>", "with --turn: username and password, a line each", notEmpty)
+    .option(
       "--relay",
       "pass packets on between peers that find no direct path; they stay sealed for this host",
     )
@@ -181,6 +187,8 @@ function describe(json: boolean, choose: (action: Action) => void): Command {
     .command("netcheck")
     .description("what this network is like, and what to do about it; needs no daemon")
     .option("--stun <servers>", "HOST:PORT,… (default: a bundled list of public ones)", notEmpty)
+    .option("--turn <url>", "turn:HOST:PORT, to be tried; may be repeated", collect)
+    .option("--turn-credentials <file>", "with --turn: username and password, a line each", notEmpty)
     .option("--brokers <file>", "the signaling brokers (default: sidewire's public ones)", notEmpty)
     .option("--no-port-mapping", "ask no router what ports it gives (PCP, NAT-PMP, UPnP)")
     .addHelpText("after", example("sidewire-mesh netcheck"))

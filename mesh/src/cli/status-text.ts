@@ -1,6 +1,6 @@
 import type pc from "picocolors";
-import type { MeshInfo, PeerInfo, PortMappingInfo, RelaySession } from "../info.js";
-import { bytes, milliseconds, peerName, printable, span, wrapped } from "./printable.js";
+import type { MeshInfo, PeerInfo, PortMappingInfo, RelaySession, TurnInfo } from "../info.js";
+import { bytes, count, milliseconds, peerName, printable, span, wrapped } from "./printable.js";
 import { table } from "./table.js";
 import { brokersInWords, NATS, nameOf, PROTOCOLS, pathInWords } from "./words.js";
 
@@ -95,7 +95,7 @@ function coloured(line: string, { state }: PeerInfo, paint: Look["paint"]): stri
 }
 
 function foot(
-  { nat, candidates, portMappings, brokers, peers, relaying, facts }: MeshInfo,
+  { nat, candidates, portMappings, brokers, peers, turn = [], relaying, facts }: MeshInfo,
   { now, columns, paint }: Look,
 ): string {
   const item = (title: string, text: string): string => {
@@ -117,6 +117,7 @@ function foot(
     item("brokers   ", brokersInWords(brokers)),
     ...failed,
     ...(facts === undefined ? [] : [item("facts     ", factsInWords(facts, peers))]),
+    ...turn.map((one) => item("turn      ", turnInWords(one))),
     ...(relaying === undefined ? [] : [item("relaying  ", relayingInWords(relaying, peers, now))]),
   ].join("\n");
 }
@@ -125,6 +126,13 @@ function foot(
 function factsInWords(held: number, peers: MeshInfo["peers"]): string {
   const alive = peers.filter(({ isAlive }) => isAlive === true).length;
   return `${held} from ${alive} ${alive === 1 ? "peer" : "peers"} in the tunnel`;
+}
+
+/** What a TURN server does for this host. */
+function turnInWords({ server, relayed, peers, error }: TurnInfo): string {
+  const name = printable(server);
+  if (relayed !== undefined) return `${name}: relays for ${count(peers, "peer")}, at ${printable(relayed)}`;
+  return error === undefined ? `${name}: not needed now` : `${name}: ${printable(error)}`;
 }
 
 /** What passes between others by way of this host. */

@@ -8,8 +8,9 @@ import { checkInterfaceName } from "../device/checks.js";
 import type { NewInterface } from "../device/create.js";
 import { KeyFile } from "../membership/key-file.js";
 import { DEFAULT_STATE_FOLDER } from "../mesh-options.js";
+import type { TurnOptions } from "../turn/turn-server.js";
 import { UsageError } from "./failure.js";
-import { naming, readKey, readPool, readText } from "./input-files.js";
+import { checkSecret, naming, readKey, readPool, readText, readTurn } from "./input-files.js";
 
 /** What `up` is asked for. */
 export interface UpOptions {
@@ -20,6 +21,8 @@ export interface UpOptions {
   readonly peer?: readonly string[];
   readonly brokers?: string;
   readonly stun?: string;
+  readonly turn?: readonly string[];
+  readonly turnCredentials?: string;
   readonly relay?: boolean;
   readonly state?: string;
   /** `--no-lan-discovery` makes it false. */
@@ -55,6 +58,7 @@ export async function settingsOf(
     isRosterFresh: options.joined !== undefined,
     brokers: options.brokers === undefined ? brokers : await readPool(options.brokers),
     stun: options.stun?.split(",").map((one) => checkHostPort(one, "--stun")) ?? file.stun,
+    turn: (await turnFrom(options)) ?? file.turn,
     relay: options.relay ?? file.relay,
     stateFolder,
     // The command line can only switch these off: they are on unless the file says otherwise.
@@ -105,8 +109,22 @@ async function createFrom(options: UpOptions): Promise<NewInterface | undefined>
   };
 }
 
+async function turnFrom({
+  turn,
+  turnCredentials,
+}: Pick<UpOptions, "turn" | "turnCredentials">): Promise<readonly TurnOptions[] | undefined> {
+  if (turn !== undefined) return await readTurn(turn, turnCredentials);
+  if (turnCredentials !== undefined)
+    throw new UsageError("--turn-credentials needs --turn: name the servers that it is for");
+  return undefined;
+}
+
 async function settingsOfFile(path: string | undefined): Promise<Settings> {
   if (path === undefined) return { names: new Map() };
   const text = await readText(path);
-  return await naming(path, () => parseOwnFormat(text, dirname(resolve(path)), { readKey, readText }));
+  const settings = await naming(path, () =>
+    parseOwnFormat(text, dirname(resolve(path)), { readKey, readText }),
+  );
+  if (settings.turn?.some(({ password }) => password !== undefined)) await checkSecret(path);
+  return settings;
 }

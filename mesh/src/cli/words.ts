@@ -1,6 +1,6 @@
 import type { MeshInfo, NatVerdict, PathInfo, PathKind, PeerInfo } from "../info.js";
 import type { MappingProtocol } from "../port-mapping/mapper.js";
-import { peerName } from "./printable.js";
+import { peerName, printable } from "./printable.js";
 
 /** A path in words, as people know it. */
 export const PATHS: Readonly<Record<PathKind, string>> = {
@@ -8,6 +8,7 @@ export const PATHS: Readonly<Record<PathKind, string>> = {
   ipv6: "direct IPv6",
   nat: "direct NAT",
   relay: "relayed",
+  turn: "relayed by turn",
 };
 
 /** How routers are asked for ports. */
@@ -20,11 +21,12 @@ export const PROTOCOLS: Readonly<Record<MappingProtocol, string>> = {
 /** The longest name of a relay that is shown in a row of others. */
 const MAX_RELAY_NAME = 12;
 
-/** A path in words, with the relay that it goes through. */
+/** A path in words, with the relay or the TURN server that it goes through. */
 export function pathInWords(
-  { kind, relay }: Pick<PathInfo, "kind" | "relay">,
+  { kind, relay, turn }: Pick<PathInfo, "kind" | "relay" | "turn">,
   all: readonly PeerInfo[],
 ): string {
+  if (turn !== undefined) return `${PATHS[kind]} ${printable(turn)}`;
   if (relay === undefined) return PATHS[kind];
   const name = nameOf(relay, all);
   return `${PATHS[kind]} by ${name.length > MAX_RELAY_NAME ? `${name.slice(0, MAX_RELAY_NAME - 1)}…` : name}`;

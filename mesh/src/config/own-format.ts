@@ -5,6 +5,7 @@ import { check } from "../check.js";
 import type { NewPeer } from "../device/create.js";
 import { MeshError } from "../errors.js";
 import { TRUST_LEVELS } from "../facts/trust.js";
+import { parseTurnServers } from "../turn/turn-server.js";
 import { addressFrom, allowedIpFrom, checkHostPort, endpointFrom, keyFrom, MAX_PEERS } from "./parts.js";
 import type { Settings } from "./settings.js";
 
@@ -23,6 +24,12 @@ const peerSchema = z.strictObject({
   trust: z.optional(z.enum(TRUST_LEVELS)),
 });
 
+const turnSchema = z.strictObject({
+  url: line,
+  username: z.optional(z.string()),
+  password: z.optional(z.string()),
+});
+
 const schema = z.strictObject({
   interface: z.optional(line),
   create: z.optional(z.boolean()),
@@ -32,6 +39,7 @@ const schema = z.strictObject({
   peers: z.optional(z.array(peerSchema).check(z.maxLength(MAX_PEERS))),
   brokers: z.optional(z.union([path, z.record(z.string(), z.unknown())])),
   stun: z.optional(lines),
+  turn: z.optional(z.array(turnSchema).check(z.maxLength(256))),
   relay: z.optional(z.boolean()),
   lanDiscovery: z.optional(z.boolean()),
   portMapping: z.optional(z.boolean()),
@@ -62,7 +70,7 @@ export async function parseOwnFormat(text: string, folder: string, files: FileRe
   const checked = check(schema, json);
   if (checked.problem !== undefined) throw new MeshError("INVALID_OPTION", checked.problem);
   const data = checked.value;
-  const { brokers, stun, peers = [], stateFolder, privateKeyFile, create = false } = data;
+  const { brokers, stun, turn, peers = [], stateFolder, privateKeyFile, create = false } = data;
   const at = (file: string): string => resolve(folder, file);
   if (!create) {
     for (const field of ["privateKeyFile", "listenPort", "addresses"] as const)
@@ -73,6 +81,7 @@ export async function parseOwnFormat(text: string, folder: string, files: FileRe
         );
   } else if (privateKeyFile === undefined)
     throw new MeshError("INVALID_OPTION", 'privateKeyFile: "create": true needs it');
+  parseTurnServers(turn ?? []);
   const parsed = peers.map(({ publicKey, endpoint, allowedIps = [] }, i): NewPeer => {
     const part = `peers.${i}`;
     return {
@@ -101,6 +110,7 @@ export async function parseOwnFormat(text: string, folder: string, files: FileRe
           ),
         }),
     ...(stun === undefined ? {} : { stun: stun.map((one) => checkHostPort(one, "stun")) }),
+    ...(turn === undefined ? {} : { turn }),
     ...(data.relay === undefined ? {} : { relay: data.relay }),
     ...(data.lanDiscovery === undefined ? {} : { lanDiscovery: data.lanDiscovery }),
     ...(data.portMapping === undefined ? {} : { portMapping: data.portMapping }),

@@ -1,6 +1,7 @@
 import type { BrokerPool } from "sidewire";
 import type { NewInterface } from "../device/create.js";
 import type { TrustLevel } from "../facts/trust.js";
+import type { TurnOptions } from "../turn/turn-server.js";
 
 /**
  * What a configuration comes to, whichever its format. Each format has a file in this folder that makes these of it.
@@ -13,6 +14,7 @@ export interface Settings {
   readonly brokers?: BrokerPool | undefined;
   /** `host:port` each. */
   readonly stun?: readonly string[] | undefined;
+  readonly turn?: readonly TurnOptions[] | undefined;
   /** Relays between peers. */
   readonly relay?: boolean | undefined;
   /** Whether peers are looked for on the own LANs. Default: yes. */

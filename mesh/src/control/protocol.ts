@@ -24,7 +24,7 @@ const maybe = <T>(type: z.ZodMiniType<T>): z.ZodMiniType<T | undefined> => z.opt
 const list = <T extends z.ZodMiniType>(type: T): z.ZodMiniReadonly<z.ZodMiniArray<T>> =>
   z.readonly(z.array(type));
 
-const pathKind = z.enum(["lan", "ipv6", "nat", "relay"]);
+const pathKind = z.enum(["lan", "ipv6", "nat", "relay", "turn"]);
 
 const infoSchema: z.ZodMiniType<MeshInfo> = z.object({
   interface: text,
@@ -33,7 +33,11 @@ const infoSchema: z.ZodMiniType<MeshInfo> = z.object({
   since: count,
   nat: z.enum(["open", "stable", "symmetric", "blocked", "unknown"]),
   candidates: list(
-    z.object({ kind: z.enum(["host", "reflexive", "mapped", "configured"]), endpoint: text, ageS: count }),
+    z.object({
+      kind: z.enum(["host", "reflexive", "mapped", "configured", "relayed"]),
+      endpoint: text,
+      ageS: count,
+    }),
   ),
   peers: list(
     z.object({
@@ -47,6 +51,7 @@ const infoSchema: z.ZodMiniType<MeshInfo> = z.object({
           roundTripMs: maybe(count),
           since: count,
           relay: maybe(text),
+          turn: maybe(text),
         }),
       ),
       reason: text,
@@ -76,6 +81,7 @@ const infoSchema: z.ZodMiniType<MeshInfo> = z.object({
   brokers: list(z.object({ host: text, port: count, state: text, error: maybe(text) })),
   troubles: maybe(list(text)),
   facts: maybe(count),
+  turn: maybe(list(z.object({ server: text, relayed: maybe(text), peers: count, error: maybe(text) }))),
   relaying: maybe(
     list(
       z.object({

@@ -274,12 +274,12 @@ export class Device extends EventEmitter<DeviceEvents> implements AsyncDisposabl
   }
 
   /**
-   * Which way WireGuard's packets would take to an address: by {@link name} itself when the address is behind the
-   * tunnel.
+   * Which way packets would take to an address: by {@link name} itself when the address is behind the tunnel.
+   * @param fwmark - their mark. Default: that of WireGuard's own packets
    * @returns undefined when none leads there
    */
-  async routeTo(address: string, signal?: AbortSignal): Promise<Way | undefined> {
-    return await this.#reader.way(address, this.#state.fwmark, signal);
+  async routeTo(address: string, fwmark: number = this.#state.fwmark): Promise<Way | undefined> {
+    return await this.#reader.way(address, fwmark);
   }
 
   /** What was put back so far, a few words each. */

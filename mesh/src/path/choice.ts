@@ -13,7 +13,7 @@ import {
   WATCH_LAG_MS,
 } from "./constants.js";
 import { isPenalised, isSilent, isUsable, type Path, unansweredAt, viewOf } from "./path.js";
-import { Tier } from "./tiers.js";
+import { isRelayed, Tier } from "./tiers.js";
 
 /** The path in use, and since when. */
 export interface InUse {
@@ -144,6 +144,6 @@ function compare(a: Path, b: Path): number {
 
 /** Nothing better is to be expected. */
 export function isGood({ tier, roundTripMs }: Path): boolean {
-  if (tier === Tier.Lan || tier === Tier.Relayed) return tier === Tier.Lan;
+  if (tier === Tier.Lan || isRelayed(tier)) return tier === Tier.Lan;
   return roundTripMs !== undefined && roundTripMs <= GOOD_ROUND_TRIP_MS;
 }

@@ -28,7 +28,7 @@ import { RelayWish } from "./relay-wish.js";
 import { Roaming } from "./roaming.js";
 import { Session } from "./session.js";
 import { describe, headlineOf, type Known, type Snapshot } from "./snapshot.js";
-import { Tier } from "./tiers.js";
+import { isRelayed } from "./tiers.js";
 import { WireGuardWatch } from "./wireguard-watch.js";
 
 /**
@@ -320,10 +320,10 @@ export class PathMachine {
     this.#hasMet = true;
     this.#isAdopted = this.#situation.isFiltered = this.#hasMoved = false;
     this.#roaming.to = undefined;
-    const isRelayed = path.tier === Tier.Relayed;
-    this.#agenda.rest(now, isRelayed);
+    const isDetour = isRelayed(path.tier);
+    this.#agenda.rest(now, isDetour);
     // There is a way to tell the peer where we are, and what we relay. What went over the brokers may never arrive.
-    if (isRelayed || isFirst) this.#agenda.wantAnnounce();
+    if (isDetour || isFirst) this.#agenda.wantAnnounce();
   }
 
   #judgeRoaming(now: number): void {

@@ -4,7 +4,7 @@ import { SEEN_MS } from "./constants.js";
 import type { PathName } from "./facts.js";
 import { isProven, isUsable, type Path } from "./path.js";
 import { reasonFor, type Situation } from "./reason.js";
-import { kindOf, Tier } from "./tiers.js";
+import { isRelayed, kindOf } from "./tiers.js";
 
 /** One path, for people. */
 export interface PathSnapshot {
@@ -54,7 +54,7 @@ export function headlineOf(known: Known, now: number): Pick<Snapshot, "state" | 
 }
 
 function stateOf({ paths, inUse, hasMet }: Known): PeerState {
-  if (inUse !== undefined) return inUse.path.tier === Tier.Relayed ? "relayed" : "direct";
+  if (inUse !== undefined) return isRelayed(inUse.path.tier) ? "relayed" : "direct";
   if (hasMet) return "lost";
   return paths.length > 0 ? "probing" : "unmet";
 }

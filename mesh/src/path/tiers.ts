@@ -12,8 +12,10 @@ export const Tier = {
   Lasting: 1,
   /** Through a hole in a NAT, which closes when nothing passes. */
   Reflexive: 2,
-  /** Through another host. */
+  /** Through a peer that relays. */
   Relayed: 3,
+  /** Through a TURN server: somebody else's host, which somebody pays for. */
+  Turn: 4,
 } as const;
 
 /** As the constants of the same name. */
@@ -28,6 +30,7 @@ export type TierOf = (endpoint: Endpoint, kind: CandidateKind | undefined) => Ti
  */
 export function tiersOf(localPrefixes: readonly Prefix[]): TierOf {
   return (endpoint, kind) => {
+    if (kind === "relayed") return Tier.Turn;
     const address = parseAddress(endpoint.address);
     if (address !== undefined && localPrefixes.some((prefix) => contains(prefix, address))) return Tier.Lan;
     if (endpoint.family === 6) return Tier.Lasting;
@@ -35,9 +38,15 @@ export function tiersOf(localPrefixes: readonly Prefix[]): TierOf {
   };
 }
 
+/** Whether a path goes through another host. */
+export function isRelayed(tier: Tier): boolean {
+  return tier >= Tier.Relayed;
+}
+
 /** What people are told of a path. */
 export function kindOf(tier: Tier, { family }: Endpoint): PathKind {
   if (tier === Tier.Lan) return "lan";
   if (tier === Tier.Relayed) return "relay";
+  if (tier === Tier.Turn) return "turn";
   return family === 6 ? "ipv6" : "nat";
 }

@@ -10,7 +10,7 @@ export const TRANSACTION_BYTES = 12;
 /** Of an attribute with MESSAGE-INTEGRITY-SHA256, its head included. */
 export const INTEGRITY_BYTES = 36;
 
-/** The kinds of messages that are used here: method Binding, three classes (RFC 8489, section 5). */
+/** The kinds of messages of method Binding, by their class (RFC 8489, section 5). */
 export const StunType = {
   BindingRequest: 0x0001,
   BindingSuccess: 0x0101,
@@ -20,12 +20,34 @@ export const StunType = {
 /** RFC 8489, section 14, and RFC 5780, section 7, for the last two. */
 export const StunAttribute = {
   MappedAddress: 0x0001,
+  MessageIntegrity: 0x0008,
   ErrorCode: 0x0009,
   MessageIntegritySha256: 0x001c,
   XorMappedAddress: 0x0020,
   ChangeRequest: 0x0003,
   OtherAddress: 0x802c,
 } as const;
+
+/** How a message is signed: the attribute, the hash of its HMAC, and how long that is, bytes. */
+export interface Integrity {
+  readonly attribute: number;
+  readonly hash: "sha1" | "sha256";
+  readonly bytes: number;
+}
+
+/** MESSAGE-INTEGRITY-SHA256 (RFC 8489, section 14.6): of the probes between peers. */
+export const SHA256_INTEGRITY: Integrity = {
+  attribute: StunAttribute.MessageIntegritySha256,
+  hash: "sha256",
+  bytes: INTEGRITY_BYTES - 4,
+};
+
+/** MESSAGE-INTEGRITY (RFC 8489, section 14.5): what TURN servers speak. */
+export const SHA1_INTEGRITY: Integrity = {
+  attribute: StunAttribute.MessageIntegrity,
+  hash: "sha1",
+  bytes: 20,
+};
 
 const FAMILY_IPV4 = 1;
 const FAMILY_IPV6 = 2;
@@ -69,27 +91,35 @@ export class StunMessage {
     return at === undefined ? undefined : this.#bytes.subarray(at + 4, at + 4 + this.#view.getUint16(at + 2));
   }
 
-  /** Whether MESSAGE-INTEGRITY-SHA256 is there, at its full length, and by this key (RFC 8489, section 14.6). */
-  isSignedBy(key: KeyObject): boolean {
-    const at = this.#find(StunAttribute.MessageIntegritySha256);
-    if (at === undefined || this.#view.getUint16(at + 2) !== INTEGRITY_BYTES - 4) return false;
-    const hmac = createHmac("sha256", key);
-    if (at + INTEGRITY_BYTES === this.#bytes.length) {
+  /** Whether the integrity is there, at its full length, and by this key (RFC 8489, sections 14.5 and 14.6). */
+  isSignedBy(key: KeyObject, { attribute, hash, bytes }: Integrity = SHA256_INTEGRITY): boolean {
+    const at = this.#find(attribute);
+    if (at === undefined || this.#view.getUint16(at + 2) !== bytes) return false;
+    const end = at + 4 + bytes;
+    const hmac = createHmac(hash, key);
+    if (end === this.#bytes.length) {
       hmac.update(this.#bytes.subarray(0, at));
     } else {
       // The length that was signed ends with the integrity; a FINGERPRINT was added to it.
       const head = this.#bytes.slice(0, HEADER_BYTES);
-      new DataView(head.buffer).setUint16(2, at + INTEGRITY_BYTES - HEADER_BYTES);
+      new DataView(head.buffer).setUint16(2, end - HEADER_BYTES);
       hmac.update(head).update(this.#bytes.subarray(HEADER_BYTES, at));
     }
-    return timingSafeEqual(hmac.digest(), this.#bytes.subarray(at + 4, at + INTEGRITY_BYTES));
+    return timingSafeEqual(hmac.digest(), this.#bytes.subarray(at + 4, end));
   }
 
   /** Where the answering side saw the request come from. Old servers answer with MAPPED-ADDRESS alone. */
   get mappedAddress(): Endpoint | undefined {
-    const xored = this.attribute(StunAttribute.XorMappedAddress);
-    if (xored !== undefined) return readAddress(xored, this.#bytes.subarray(4, HEADER_BYTES));
-    return this.addressIn(StunAttribute.MappedAddress);
+    const isXored = this.attribute(StunAttribute.XorMappedAddress) !== undefined;
+    return isXored
+      ? this.xoredAddressIn(StunAttribute.XorMappedAddress)
+      : this.addressIn(StunAttribute.MappedAddress);
+  }
+
+  /** An attribute with an address that is hidden by XOR. */
+  xoredAddressIn(type: number): Endpoint | undefined {
+    const value = this.attribute(type);
+    return value === undefined ? undefined : readAddress(value, this.#bytes.subarray(4, HEADER_BYTES));
   }
 
   /** An attribute with an address that is not hidden by XOR. */
@@ -112,7 +142,8 @@ export class StunMessage {
     while (at < this.#bytes.length) {
       const found = this.#view.getUint16(at);
       if (found === type) return at;
-      if (found === StunAttribute.MessageIntegritySha256) return undefined;
+      if (found === StunAttribute.MessageIntegritySha256 || found === StunAttribute.MessageIntegrity)
+        return undefined;
       at += 4 + padded(this.#view.getUint16(at + 2));
     }
     return undefined;
@@ -125,17 +156,18 @@ export type Attribute = readonly [type: number, value: Uint8Array];
 /**
  * The bytes of a message.
  * @param transaction - 12 bytes
- * @param key - signs it, by MESSAGE-INTEGRITY-SHA256 as the last attribute
+ * @param key - signs it: the integrity is its last attribute
  */
 export function writeStun(
   type: number,
   transaction: Uint8Array,
   attributes: readonly Attribute[],
   key?: KeyObject,
+  integrity: Integrity = SHA256_INTEGRITY,
 ): Uint8Array {
   const body = attributes.reduce((sum, [, value]) => sum + 4 + padded(value.length), 0);
   const signed = HEADER_BYTES + body;
-  const bytes = new Uint8Array(signed + (key === undefined ? 0 : INTEGRITY_BYTES));
+  const bytes = new Uint8Array(signed + (key === undefined ? 0 : 4 + integrity.bytes));
   const view = new DataView(bytes.buffer);
   view.setUint16(0, type);
   view.setUint16(2, bytes.length - HEADER_BYTES);
@@ -150,20 +182,22 @@ export function writeStun(
   };
   for (const [attribute, value] of attributes) write(attribute, value);
   if (key !== undefined)
-    write(
-      StunAttribute.MessageIntegritySha256,
-      createHmac("sha256", key).update(bytes.subarray(0, signed)).digest(),
-    );
+    write(integrity.attribute, createHmac(integrity.hash, key).update(bytes.subarray(0, signed)).digest());
   return bytes;
 }
 
 /** XOR-MAPPED-ADDRESS (RFC 8489, section 14.2): NATs that rewrite addresses wherever they see them must not see it. */
 export function xorMappedAddress(endpoint: Endpoint, transaction: Uint8Array): Attribute {
+  return [StunAttribute.XorMappedAddress, xoredAddressValue(endpoint, transaction)];
+}
+
+/** The value of an attribute with an address that is hidden by XOR. */
+export function xoredAddressValue(endpoint: Endpoint, transaction: Uint8Array): Uint8Array {
   const value = addressValue(endpoint);
   const mask = maskOf(transaction);
   new DataView(value.buffer).setUint16(2, endpoint.port ^ (MAGIC_COOKIE >>> 16));
   for (let i = 4; i < value.length; i++) value[i] = (value[i] ?? 0) ^ (mask[i - 4] ?? 0);
-  return [StunAttribute.XorMappedAddress, value];
+  return value;
 }
 
 /** The value of an attribute with an address (RFC 8489, section 14.1). */

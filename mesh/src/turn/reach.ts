@@ -1,0 +1,33 @@
+import type { StunServerNames } from "../candidates/stun-servers.js";
+import type { Endpoint } from "../ip/endpoint.js";
+import { Allocation, type AllocationEvents } from "./allocation.js";
+import { refused } from "./refusals.js";
+import type { TurnServer } from "./turn-server.js";
+
+/** What a server is reached with. */
+export interface ReachMeans {
+  readonly names: Pick<StunServerNames, "endpointsOf">;
+  /** Whether packets of this host to an endpoint go through the tunnel that is to be carried. */
+  readonly isBehindTunnel: (endpoint: Endpoint) => Promise<boolean>;
+  readonly events: AllocationEvents;
+  readonly signal: AbortSignal;
+}
+
+/**
+ * An allocation at a server, at the first of its addresses that gives one.
+ * @throws {@link MeshError} `TIMEOUT`, `REFUSED`, with a sentence about the server
+ */
+export async function allocateAt(server: TurnServer, means: ReachMeans): Promise<Allocation> {
+  const { names, isBehindTunnel, events, signal } = means;
+  let error: unknown = refused("its name cannot be looked up");
+  for (const endpoint of await names.endpointsOf(server, signal)) {
+    try {
+      // Each packet would be sent into the tunnel again, for ever.
+      if (await isBehindTunnel(endpoint)) throw refused("the way to it leads through the tunnel");
+      return await Allocation.open(endpoint, server.credentials, events, signal);
+    } catch (failure) {
+      error = failure;
+    }
+  }
+  throw error;
+}
