@@ -96,6 +96,9 @@ withLab("two hosts behind symmetric NATs, and a TURN server", (startLab) => {
     console.log(`relayed after ${relayedAt - since} ms`);
     expect(relayedAt - since).toBeLessThan(BAR_MS);
     expect(da.last(hb.publicKey)?.path?.kind).toBe("turn");
+    const first = PingStream.start(ha.host, hb.address);
+    await first.answerAfter(Date.now());
+    await first.stop();
     const secret = await ha.host.tryRun(["ping", "-n", "-c3", "-W5", "-p", "5ec4e75ec4e7", hb.address]);
     expect(secret.code, secret.stdout).toBe(0);
     await sniffer.wrote(/UDP/);
@@ -104,7 +107,8 @@ withLab("two hosts behind symmetric NATs, and a TURN server", (startLab) => {
     const whole = await ha.host.tryRun(["ping", "-n", "-c1", "-W5", "-M", "do", "-s1380", hb.address]);
     expect(whole.code, whole.stdout).toBe(0);
     const { turn = [], peers } = await (users.a ? da : db).status();
-    expect(turn).toMatchObject([{ server: lab.turn.url.slice(5), error: undefined }]);
+    expect(turn).toMatchObject([{ server: lab.turn.url.slice(5) }]);
+    expect(turn[0]).not.toHaveProperty("error");
     expect(peers[0]?.path?.turn).toContain(lab.turn.address.IPv4);
   });
 
@@ -171,7 +175,8 @@ withLab("a path by TURN", (startLab) => {
     console.log(`upgrade ${gap} ms after ${directAt - opened} ms`);
     expect(gap).toBeLessThanOrEqual(100);
     await met.lab.turn.wrote(/delete: realm=<lab>/, 90_000);
-    expect((await met.da.status()).turn).toMatchObject([{ relayed: undefined, error: undefined }]);
+    const [server] = (await met.da.status()).turn ?? [];
+    expect(server).toEqual({ server: met.lab.turn.url.slice(5), peers: 0 });
   }, 150_000);
 
   it("gives way to a peer that relays", async () => {
