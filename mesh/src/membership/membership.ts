@@ -103,6 +103,8 @@ export class Membership {
       onError: means.onError,
     });
     this.#sync = new Sync({
+      now: () => performance.now(),
+      random: Math.random,
       roster: () => means.file.roster,
       others: () => place.others().map(({ publicKey }) => publicKey),
       tellOnPath: means.tellOnPath,

@@ -19,8 +19,9 @@ const PER_PEER = { perSecond: 2, burst: 64 } as const;
 const ANSWERS = { perSecond: 0.5, burst: 128 } as const;
 /** How often a hash that is another one makes two rosters be compared, for each peer. */
 const GREETINGS = { perSecond: 1 / 60, burst: 2 } as const;
-/** How often rosters are compared where nothing has changed, ms, and with how many peers. */
-const EVERY_MS = 60_000;
+/** How often rosters are compared where nothing has changed, ms. */
+export const COMPARE_MS = 60_000;
+/** With how many peers. */
 const PEERS_A_ROUND = 2;
 /** To how many others what was heard is passed on; who said it tells everybody itself. */
 const PASSED_TO = 4;
@@ -32,6 +33,10 @@ export type Way = "path" | "brokers";
 
 /** What comparing rosters works with. Peers are named by their WireGuard keys, base64. */
 export interface SyncMeans {
+  /** Monotonic ms. */
+  readonly now: () => number;
+  /** From 0 to below 1. */
+  readonly random: () => number;
   readonly roster: () => Roster | undefined;
   /** Members besides this host. */
   readonly others: () => readonly string[];
@@ -63,7 +68,7 @@ export class Sync {
   }
 
   start(): void {
-    this.#timer = setInterval(() => this.#compare(PEERS_A_ROUND), EVERY_MS);
+    this.#timer = setInterval(() => this.compare(), COMPARE_MS);
     this.#timer.unref();
   }
 
@@ -75,7 +80,7 @@ export class Sync {
   hear(name: string, bytes: Uint8Array, by: Way): void {
     const { roster, others, onForeign, onSummary } = this.#means;
     const own = roster();
-    if (own === undefined || !this.#ofPeer.take(name, performance.now())) return;
+    if (own === undefined || !this.#ofPeer.take(name, this.#means.now())) return;
     const message = readSyncMessage(bytes);
     if (message === undefined) return;
     if (Buffer.compare(message.network, own.network) !== 0) {
@@ -110,7 +115,7 @@ export class Sync {
   hearHash(name: string, hash: Uint8Array): void {
     const own = this.hash;
     if (own === undefined || Buffer.compare(own, hash) === 0) return;
-    if (this.#greetings.take(name, performance.now())) this.greet(name);
+    if (this.#greetings.take(name, this.#means.now())) this.greet(name);
   }
 
   /** Looks who knows nothing any more that this host does not know. */
@@ -133,29 +138,37 @@ export class Sync {
   push(entries: readonly Entry[]): void {
     const own = this.#means.roster();
     if (own === undefined || entries.length === 0) return;
+    const statements = entries.map(({ bytes }) => bytes);
     for (const name of this.#means.others()) {
       this.#sendEntries(name, own, entries, "brokers");
-      this.#sendEntries(name, own, entries, "path");
+      // Where no path works, the brokers have it already.
+      for (const datagram of writeStatements(own.network, statements, PATH_BYTES))
+        void this.#means.tellOnPath(name, datagram);
     }
+  }
+
+  /** Compares rosters with some others. */
+  compare(): void {
+    this.#compareWith(PEERS_A_ROUND);
   }
 
   /** Tells some others that there is news. */
   passOn(): void {
-    this.#compare(PASSED_TO);
+    this.#compareWith(PASSED_TO);
   }
 
   #answer(name: string, message: SyncMessage & { type: "summary" }, own: Roster, by: Way): void {
     const lacking = own.missing(message.marks);
     if (lacking.length > 0)
-      this.#sendEntries(name, own, lacking, by, () => this.#answers.take(name, performance.now()));
+      this.#sendEntries(name, own, lacking, by, () => this.#answers.take(name, this.#means.now()));
     if (message.wantsAnswer || own.isBehind(message.marks))
       void this.#send(name, [writeSummary(own.network, own.marks(), false)], by);
   }
 
-  #compare(count: number): void {
+  #compareWith(count: number): void {
     const others = [...this.#means.others()];
     for (let i = 0; i < count && others.length > 0; i++) {
-      const [name] = others.splice(Math.floor(Math.random() * others.length), 1);
+      const [name] = others.splice(Math.floor(this.#means.random() * others.length), 1);
       if (name !== undefined) this.greet(name);
     }
   }

@@ -5,13 +5,16 @@ import type { Roster } from "../../src/roster/roster.js";
 import { admit, copyOf, foundedBy, keyOf } from "../support/roster.js";
 
 /** What a host with a roster tells the members web and db. */
-function hostWith(roster: Roster) {
+function hostWith(roster: Roster, hasPaths = true) {
   const told: { readonly name: string; readonly way: Way; readonly bytes: Uint8Array }[] = [];
   const taken: Uint8Array[] = [];
   const means: SyncMeans = {
+    now: () => performance.now(),
+    random: Math.random,
     roster: () => roster,
     others: () => [keyOf("web"), keyOf("db")],
-    tellOnPath: async (name, bytes) => told.push({ name, way: "path", bytes }) > 0,
+    tellOnPath: (name, bytes) =>
+      hasPaths ? Promise.resolve(told.push({ name, way: "path", bytes }) > 0) : undefined,
     tellOverBrokers: async (name, bytes) => told.push({ name, way: "brokers", bytes }) > 0,
     take: (_, statements) => void taken.push(...statements),
     onSummary: () => {},
@@ -64,4 +67,21 @@ it("sends nothing to who is no member, nor for numbers that nobody has said", as
   sync.hear(keyOf("web"), writeSummary(roster.network, [{ ...mark, counter: 0xffff_ffff }], false), "path");
   await new Promise(setImmediate);
   expect(told.map(({ bytes }) => readSyncMessage(bytes)?.type)).toEqual(["summary"]);
+});
+
+it("tells every member what it says itself once by each way that there is", async () => {
+  for (const hasPaths of [true, false]) {
+    const roster = foundedBy("ann");
+    const { sync, told } = hostWith(roster, hasPaths);
+    sync.push([roster.founding]);
+    await new Promise(setImmediate);
+    const ways = hasPaths ? ["brokers", "path"] : ["brokers"];
+    for (const name of ["web", "db"])
+      expect(
+        told
+          .filter((one) => one.name === keyOf(name))
+          .map(({ way }) => way)
+          .toSorted(),
+      ).toEqual(ways);
+  }
 });
