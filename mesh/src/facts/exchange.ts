@@ -264,7 +264,16 @@ export class Exchange {
       const told = others.get(subject);
       if (this.#isDue(subject, told, now)) due.push({ subject, at: told?.at ?? NEVER });
     }
-    return due.sort((a, b) => (a.at === b.at ? 0 : a.at - b.at)).map(({ subject }) => subject);
+    return due
+      .sort((a, b) => (a.at === b.at ? this.#compare(a.subject, b.subject) : a.at - b.at))
+      .map(({ subject }) => subject);
+  }
+
+  /** Each host begins with the keys after its own: those who are asked at one time are not to tell all the same. */
+  #compare(one: string, other: string): number {
+    const own = this.#means.own();
+    if (one < own !== other < own) return one < own ? 1 : -1;
+    return one < other ? -1 : 1;
   }
 
   #isDue(subject: string, told: Told | undefined, now: number): boolean {

@@ -378,4 +378,21 @@ describe("a host that knows more than a peer takes", () => {
     expect(learned.size).toBe(names.length);
     expect(world.dropped).toEqual([]);
   });
+
+  it("begins with others than another one does, so that who asks both hears of more", () => {
+    const world = new World();
+    const names = Array.from({ length: 90 }, (_, i) => `m${i + 10}`);
+    world.add("A");
+    for (const [i, name] of names.entries()) {
+      const host = world.add(name) && world.hosts.get(name);
+      if (host !== undefined) host.candidates = [1, 2, 3].map((port) => candidateOf(10 * i + port));
+    }
+    const asked = ["m20", "m70"];
+    for (const one of asked) for (const name of ["A", ...names]) if (name !== one) world.link(one, name);
+    world.ask("A", ...asked);
+    world.pass(2 * LOOK_MS);
+    const heard = asked.map((by) => names.filter((name) => world.known("A", by, name).length > 0));
+    expect(heard.map((told) => told.length < 80)).toEqual([true, true]);
+    expect(new Set(heard.flat()).size).toBe(names.length);
+  });
 });
