@@ -72,7 +72,8 @@ export class RelayClient {
   peerChanged(name: string): void {
     const peer = this.#means.peers.get(name);
     const { state, path } = peer?.machine.snapshot(performance.now()) ?? {};
-    if (path !== undefined) {
+    // A relay that comes is better than a TURN server.
+    if (path !== undefined && path.kind !== "turn") {
       this.#wanting.delete(name);
       this.#asked.delete(name);
     }
