@@ -1,10 +1,13 @@
 /**
- * Shows what sidewire-mesh does, in a network of its own: two hosts behind NATs that know each other's public key get a
- * direct tunnel, and keep it when one of them moves. Exits with 0 only when all of it held.
+ * Shows what sidewire-mesh does, in networks of its own. Two hosts behind NATs that know each other's public key get a
+ * direct tunnel, and keep it when one of them moves. Then five become a network by a token: one relays for two, one is
+ * removed, and all brokers die. Exits with 0 only when all of it held.
  */
 import { constants } from "node:os";
 import { paint, say } from "../../../examples/demo/screen.js";
 import { missing } from "../../lab/missing.js";
+import { setNetworkStage } from "./network-stage.js";
+import { tellOfNetwork } from "./network-story.js";
 import { setStage } from "./stage.js";
 import { tell } from "./story.js";
 
@@ -32,16 +35,26 @@ if (lacks !== undefined) {
 /** Returns what did not hold. */
 async function play(): Promise<readonly string[]> {
   say(`${paint("bold", "sidewire-mesh")}: a direct WireGuard tunnel from each other's public key alone`);
-  // Built to its end in any case: half a network is not found by those who take it down.
-  await using stage = await setStage();
+  const problems = await act(setStage, tell);
   if (interruption !== undefined) return [];
-  return (await Promise.race([tell(stage), interrupted])) ?? [];
+  return [...problems, ...(await act(setNetworkStage, tellOfNetwork))];
+}
+
+/** Builds a network, tells of it, and takes it down. */
+async function act<Built extends AsyncDisposable>(
+  set: () => Promise<Built>,
+  tellOf: (stage: Built) => Promise<string[]>,
+): Promise<readonly string[]> {
+  // Built to its end in any case: half a network is not found by those who take it down.
+  await using stage = await set();
+  if (interruption !== undefined) return [];
+  return (await Promise.race([tellOf(stage), interrupted])) ?? [];
 }
 
 function verdict(problems: readonly string[], ms: number): void {
   say();
   const seconds = (ms / 1000).toFixed(1);
   if (problems.length === 0)
-    say(paint("green", `✓ They met, one moved, nothing leaked, all is as before; ${seconds} s in all.`));
+    say(paint("green", `✓ All of it held, nothing leaked, every host is as before; ${seconds} s in all.`));
   for (const problem of problems) say(paint("red", `✗ ${problem}`));
 }

@@ -1,6 +1,7 @@
 import { type Lab, type LabDescription, makeKeys, startLab } from "../../lab/index.js";
 import { makeCommand } from "./command.js";
 import { Side } from "./side.js";
+import { countTraffic } from "./traffic.js";
 
 /** Alice has two uplinks, each behind a NAT box of its own; Bob has one. Each box lets in only who was spoken to. */
 const NETWORK: LabDescription = {
@@ -32,7 +33,7 @@ export async function setStage(): Promise<Stage> {
       makeSide(lab, hosts[0], command, keys[0], keys[1].publicKey, ["10.9.0.1", "10.9.0.2"]),
       makeSide(lab, hosts[1], command, keys[1], keys[0].publicKey, ["10.9.0.2", "10.9.0.1"]),
     ]);
-    await count(lab);
+    await countTraffic(lab);
     return { lab, alice, bob, [Symbol.asyncDispose]: async () => await lab[Symbol.asyncDispose]() };
   } catch (error) {
     lab.remove();
@@ -51,34 +52,4 @@ async function makeSide(
   const peers = [{ publicKey: otherKey, allowedIps: [`${other}/32`] }];
   await host.wireguard({ privateKey, address: `${own}/24`, peers });
   return new Side(lab, host, command, publicKey, own);
-}
-
-/** What passed the middle of the network. */
-export interface Traffic {
-  readonly packets: number;
-  /** WireGuard's data: its messages of type 4. */
-  readonly encrypted: number;
-}
-
-async function count({ middle }: Lab): Promise<void> {
-  await middle.set({
-    nft: `table inet demo {
-      counter demo_packets { }
-      counter demo_encrypted { }
-      chain watch {
-        type filter hook prerouting priority -320;
-        iifname "lo" return
-        counter name demo_packets
-        meta l4proto udp @th,64,8 4 counter name demo_encrypted
-      }
-    }`,
-  });
-}
-
-export async function readTraffic({ middle }: Lab): Promise<Traffic> {
-  const listing: { readonly nftables: readonly { counter?: { name: string; packets: number } }[] } =
-    JSON.parse(await middle.run(["nft", "-j", "list", "counters", "table", "inet", "demo"]));
-  const of = (name: keyof Traffic): number =>
-    listing.nftables.find(({ counter }) => counter?.name === `demo_${name}`)?.counter?.packets ?? 0;
-  return { packets: of("packets"), encrypted: of("encrypted") };
 }

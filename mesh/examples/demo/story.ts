@@ -1,11 +1,12 @@
 import { setTimeout as pause } from "node:timers/promises";
 import { milliseconds, paint, say, short, title } from "../../../examples/demo/screen.js";
-import type { Host } from "../../lab/index.js";
 import { EndlessPing, longestGap, type Reply } from "./endless-ping.js";
+import { difference, stateOf } from "./host-state.js";
 import { showNetwork } from "./picture.js";
 import type { Side } from "./side.js";
-import { readTraffic, type Stage } from "./stage.js";
+import type { Stage } from "./stage.js";
 import { type Moment, momentsOf, showTimeline } from "./timeline.js";
+import { readTraffic } from "./traffic.js";
 
 /** The first ping is back so long after both daemons are ready, at most, ms. */
 const FIRST_PING_MS = 5000;
@@ -177,26 +178,4 @@ async function leave({ alice, bob }: Stage, before: readonly string[]): Promise<
     else problems.push(`${name} is not as before: ${difference(was, is)}`);
   }
   return problems;
-}
-
-/** All of a host that a daemon may change, in lines whose order says nothing: a route that came back is the last. */
-async function stateOf(host: Host): Promise<string> {
-  const commands = [
-    `wg showconf ${host.interface}`,
-    "ip -o addr",
-    "ip route show table all",
-    "ip -6 route show table all",
-    "nft list ruleset",
-  ];
-  const texts = await Promise.all(commands.map(async (command) => await host.run(command.split(" "))));
-  // The kernel takes its time to try an address.
-  return texts.flatMap((text) => text.replaceAll(" tentative", "").split("\n").sort()).join("\n");
-}
-
-/** The lines that only one of two texts has. */
-function difference(one: string, other: string): string {
-  const [ones, others] = [one.split("\n"), other.split("\n")];
-  const gone = ones.filter((line) => !others.includes(line)).map((line) => `without ${line.trim()}`);
-  const come = others.filter((line) => !ones.includes(line)).map((line) => `with ${line.trim()}`);
-  return [...gone, ...come].join("; ") || `${others.length} lines instead of ${ones.length}`;
 }

@@ -1,5 +1,6 @@
 import { cell, milliseconds, paint, say } from "../../../examples/demo/screen.js";
-import type { Side, Told } from "./side.js";
+import type { Told } from "./commanded-host.js";
+import type { Side } from "./side.js";
 
 /** Something that happened. */
 export interface Moment {

@@ -37,6 +37,16 @@ withLab("the demo of the mesh", () => {
       [/ {2}direct {2}direct NAT {2}198\.51\.100\.\d+:51820 /g, 2],
       [/^ {2}\w+ is left as before: interface, addresses, routes, nft tables$/gm, 2],
       [/^ {2}and 0 in plaintext/gm, 1],
+      // Of five that become a network.
+      [/^ +[\d.]+ ms +\w+ +ping anna\.demo\.internal is back$/gm, 4],
+      [/ {2}relayed {2}relayed by anna {2}/g, 1],
+      [/^ {2}\d+ pings from carl to dora; anna passed on \d+ packets, 0 that she could read$/gm, 1],
+      [/^ +[\d.]+ ms +\w+ +has emil no more$/gm, 4],
+      [/^ {2}emil pings anna: no answer$/gm, 1],
+      [/^ {2}ben's eth0 went: the longest time without a ping to \w+ +[\d.]+ ms$/gm, 3],
+      [/^ {2}dora started anew: [\d.]+ ms until anna, ben and carl answer her again$/gm, 1],
+      [/^ {2}all five are left as before/gm, 1],
+      [/, and 0 in plaintext$/gm, 1],
     ] as const)
       expect(stdout.match(what)?.length ?? 0, `${what}\n${stdout}`).toBeGreaterThanOrEqual(times);
     const [, gap, unit] = /the longest time without one: (\d+(?:\.\d)?) (\w+)$/m.exec(stdout) ?? [];

@@ -1,16 +1,13 @@
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
+import { withHostsFile } from "../../lab/hosts-file.js";
 import { type Host, type Lab, type LabDescription, type LongRunning, makeKeys } from "../../lab/index.js";
 import type { Finished } from "../../lab/run.js";
 import type { MeshInfo } from "../../src/info.js";
 import type { NetworkInfo } from "../../src/membership/requests.js";
 
 const BIN: string = join(import.meta.dirname, "../../bin/sidewire-mesh.js");
-
-/** Runs a command that sees another file as /etc/hosts: a host of a lab has none of its own. */
-const WITH_HOSTS = 'mount --bind "$0" /etc/hosts && exec "$@"';
-const WITH_HOSTS_TO_READ = `mount --bind "$0" /etc/hosts && mount -o remount,bind,ro /etc/hosts && exec "$@"`;
 
 /** What is in a host's file before anything is done to it. */
 export const HOSTS = "127.0.0.1\tlocalhost\n# no end";
@@ -147,8 +144,7 @@ export class LabMember {
   }
 
   #withHosts(argv: readonly string[]): string[] {
-    const script = this.areHostsReadOnly ? WITH_HOSTS_TO_READ : WITH_HOSTS;
-    return ["unshare", "-m", "sh", "-c", script, this.hostsFile, ...argv];
+    return withHostsFile(this.hostsFile, argv, this.areHostsReadOnly);
   }
 
   get #env(): NodeJS.ProcessEnv {
