@@ -74,6 +74,18 @@ export async function readBounded(path: string, most: number): Promise<string | 
 }
 
 /**
+ * Moves a file that is damaged out of the way, for whoever wants to look.
+ * @param why - what is wrong with it, in words
+ * @returns what was done, in a sentence that goes on
+ * @throws {@link MeshError} `FILE`
+ */
+export async function setAside(path: string, why: string): Promise<string> {
+  const aside = `${path}.damaged`;
+  await named(path, async () => await rename(path, aside));
+  return `${path} is damaged (${why}), and was moved to ${aside}`;
+}
+
+/**
  * Makes a folder, with those above it. Node's own `recursive` goes on for ever where the system says that a folder is
  * not there whose parent is, as in /proc.
  */

@@ -57,6 +57,7 @@ interface Parts {
   readonly keyFile: KeyFile;
   readonly brokers: MeshOptions["brokers"];
   readonly isRosterFresh: boolean;
+  readonly found: readonly string[];
   readonly hasLan: boolean;
   /** The interface was made by us. */
   readonly isMade: boolean;
@@ -87,6 +88,7 @@ export class Mesh extends EventEmitter<MeshEvents> implements AsyncDisposable {
   readonly #sleepWatch: SleepWatch;
   readonly #getTime: () => number;
   readonly #since: number;
+  readonly #found: readonly string[];
   readonly #peers = new Map<string, Peer>();
   readonly #pings = new Pings();
   /** It is made again when it is gone. */
@@ -126,6 +128,12 @@ export class Mesh extends EventEmitter<MeshEvents> implements AsyncDisposable {
     const turn = parseTurnServers(options.turn ?? []);
     const device = await Device.open(options.interface, { stateFolder, create, signal });
     let mesh: Mesh | undefined;
+    /** What is wrong with files, found before anybody listens. */
+    const found: string[] = [];
+    const onWarning = (message: string): void => {
+      if (mesh === undefined) found.push(message);
+      else mesh.emit("warning", message);
+    };
     let sockets: ProbeSockets | undefined;
     // Brokers are far: what takes the longest begins first.
     const onReachable = (): void => mesh?.hunt();
@@ -137,11 +145,11 @@ export class Mesh extends EventEmitter<MeshEvents> implements AsyncDisposable {
         name: options.interface,
         getTime,
         onChanged: () => mesh?.mapped(),
-        onWarning: (message: string) => mesh?.emit("warning", message),
+        onWarning,
       };
       const [rosterFile, state, portMapping] = await Promise.all([
         RosterFile.open(stateFolder, options.interface),
-        StateFile.open(stateFolder, options.interface, getTime()),
+        StateFile.open(stateFolder, options.interface, getTime(), onWarning),
         options.portMapping === false ? undefined : PortMapping.open(mapped),
         device.installTable(sockets.port, signal),
       ]);
@@ -164,6 +172,7 @@ export class Mesh extends EventEmitter<MeshEvents> implements AsyncDisposable {
         keyFile: new KeyFile(stateFolder, options.interface),
         brokers,
         isRosterFresh,
+        found,
       });
       await mesh.#start(device.found);
       return mesh;
@@ -195,6 +204,7 @@ export class Mesh extends EventEmitter<MeshEvents> implements AsyncDisposable {
     this.#sockets = sockets;
     this.#getTime = getTime;
     this.#since = getTime();
+    this.#found = parts.found;
     this.#stun = new StunClient(stun, sockets);
     this.#addresses = new OwnAddresses(device.name, this.#stun, () => this.#peerSet.hasPaths);
     this.#announcer = new Announcer(state, { isRelay });
@@ -384,7 +394,12 @@ export class Mesh extends EventEmitter<MeshEvents> implements AsyncDisposable {
       candidates: this.candidates(),
       portMappings: this.#portMapping?.info() ?? [],
       peers: this.peers(),
-      troubles: [this.#membership.troubles, this.#names.trouble ?? [], this.#gossip.trouble ?? []].flat(),
+      troubles: [
+        this.#found,
+        this.#membership.troubles,
+        this.#names.trouble ?? [],
+        this.#gossip.trouble ?? [],
+      ].flat(),
       brokers: this.#signaling.brokers(),
       turn: this.#turn.info(),
       relaying: this.#relaying.server.sessions(),

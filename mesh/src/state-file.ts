@@ -2,8 +2,7 @@ import { join } from "node:path";
 import * as z from "zod/mini";
 import type { Candidate } from "./candidates/candidate.js";
 import { check } from "./check.js";
-import { readBounded, writeDurably } from "./durable-file.js";
-import { MeshError } from "./errors.js";
+import { readBounded, setAside, writeDurably } from "./durable-file.js";
 import { formatEndpoint, parseEndpoint } from "./ip/endpoint.js";
 
 /** How many peers are remembered, and how many candidates of each. */
@@ -94,15 +93,21 @@ export class StateFile {
   }
 
   /**
-   * Reads the file, counts this start, and writes it.
+   * Reads the file, counts this start, and writes it. One that is damaged is set aside: the peers are then met as if for
+   * the first time.
    *
    * The number is taken from the wall clock where that is larger, so that a host that lost its file is still believed.
    * @param wallNow - Unix ms
-   * @throws {@link MeshError} `FILE`
+   * @throws {@link MeshError} `FILE` when it cannot be read
    */
-  static async open(folder: string, name: string, wallNow: number): Promise<StateFile> {
+  static async open(
+    folder: string,
+    name: string,
+    wallNow: number,
+    onWarning: (message: string) => void,
+  ): Promise<StateFile> {
     const path = join(folder, `${name}.json`);
-    const kept = await read(path);
+    const kept = await read(path, onWarning);
     const next = (kept?.boot ?? 0n) + 1n;
     const now = BigInt(Math.max(0, Math.trunc(wallNow)));
     const state = new StateFile(path, next > now ? next : now, new Map(Object.entries(kept?.peers ?? {})));
@@ -159,21 +164,23 @@ export class StateFile {
   }
 }
 
-async function read(path: string): Promise<z.infer<typeof fileSchema> | undefined> {
+async function read(
+  path: string,
+  onWarning: (message: string) => void,
+): Promise<z.infer<typeof fileSchema> | undefined> {
   const text = await readBounded(path, MAX_FILE_BYTES);
   if (text === undefined) return undefined;
-  let json: unknown;
-  try {
-    json = JSON.parse(text);
-  } catch (error) {
-    throw damaged(path, "it is not JSON", error);
-  }
-  const checked = check(fileSchema, json);
+  const checked = check(fileSchema, parsed(text));
   if (checked.problem === undefined) return checked.value;
-  throw damaged(path, checked.problem, checked.cause);
+  onWarning(`${await setAside(path, checked.problem)}: the peers are met as if for the first time`);
+  return undefined;
 }
 
-function damaged(path: string, why: string, cause?: unknown): MeshError {
-  const wayOut = "Move it away: the peers are then met as if for the first time";
-  return new MeshError("FILE", `${path} is damaged (${why}). ${wayOut}`, { cause });
+/** Undefined, which no file may hold, for what is not JSON. */
+function parsed(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
 }

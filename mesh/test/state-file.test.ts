@@ -17,39 +17,42 @@ const peer: RememberedPeer = {
   ],
 };
 
+const open = async (folder: string, wallNow: number): Promise<StateFile> =>
+  await StateFile.open(folder, "wg0", wallNow, () => {});
+
 describe("the state file", () => {
   it("keeps what is known, for its owner alone, and leaves nothing beside it", async () => {
     const folder = join(temporaryFolder(), "deeper", "still");
-    const state = await StateFile.open(folder, "wg0", 1000);
+    const state = await open(folder, 1000);
     state.peers.set("key", peer);
     await Promise.all([state.save(), state.save(), state.save()]);
     expect(statSync(folder).mode & 0o777).toBe(0o700);
     expect(statSync(join(folder, "wg0.json")).mode & 0o777).toBe(0o600);
     expect(readdirSync(folder)).toEqual(["wg0.json"]);
-    expect((await StateFile.open(folder, "wg0", 1000)).peers).toEqual(new Map([["key", peer]]));
+    expect((await open(folder, 1000)).peers).toEqual(new Map([["key", peer]]));
   });
 
   it("counts starts upwards, by the clock where that is ahead", async () => {
     const folder = temporaryFolder();
     const boots: bigint[] = [];
     for (const wallNow of [5000, 9000, 100, Number.NaN, -5, 9001])
-      boots.push((await StateFile.open(folder, "wg0", Number.isNaN(wallNow) ? 0 : wallNow)).boot);
+      boots.push((await open(folder, Number.isNaN(wallNow) ? 0 : wallNow)).boot);
     expect(boots).toEqual([5000n, 9000n, 9001n, 9002n, 9003n, 9004n]);
   });
 
   it("passes a number that a peer has seen, and none by which a peer could use the numbers up", async () => {
     const folder = temporaryFolder();
-    const state = await StateFile.open(folder, "wg0", 1000);
+    const state = await open(folder, 1000);
     await state.passBoot(10n);
     expect(state.boot).toBe(1000n);
     await state.passBoot(5000n);
     expect(state.boot).toBe(5001n);
     for (const seen of [(1n << 53n) + 1n, (1n << 64n) - 2n, (1n << 64n) - 1n]) await state.passBoot(seen);
     expect(state.boot).toBe(5001n);
-    expect((await StateFile.open(folder, "wg0", 1000)).boot).toBe(5002n);
+    expect((await open(folder, 1000)).boot).toBe(5002n);
   });
 
-  it("says which file is damaged, why, and what to do", async () => {
+  it("sets aside a file that is damaged, says why, and begins anew", async () => {
     const folder = temporaryFolder();
     const path = join(folder, "wg0.json");
     const text = JSON.stringify({
@@ -73,18 +76,20 @@ describe("the state file", () => {
     ];
     for (const damaged of broken) {
       writeFileSync(path, damaged);
-      await expect(StateFile.open(folder, "wg0", 1000), damaged).rejects.toMatchObject({
-        code: "FILE",
-        message: expect.stringMatching(/wg0\.json is damaged \(.+\)\. Move it away: /),
-      });
-      // It is left as it is, for whoever wants to look.
-      expect(readFileSync(path, "utf8")).toBe(damaged);
+      const warnings: string[] = [];
+      const state = await StateFile.open(folder, "wg0", 1000, (message) => warnings.push(message));
+      expect([state.boot, state.peers.size], damaged).toEqual([1000n, 0]);
+      expect(warnings).toEqual([
+        expect.stringMatching(/wg0\.json is damaged \(.+\), and was moved to .+wg0\.json\.damaged: /),
+      ]);
+      // It is left as it was, for whoever wants to look.
+      expect(readFileSync(`${path}.damaged`, "utf8")).toBe(damaged);
     }
     writeFileSync(path, text);
-    expect((await StateFile.open(folder, "wg0", 1)).boot).toBe(6n);
+    expect((await open(folder, 1)).boot).toBe(6n);
   });
 
-  it("reads or refuses whatever is in the file", async () => {
+  it("reads or sets aside whatever is in the file", async () => {
     const folder = temporaryFolder();
     const path = join(folder, "wg0.json");
     await fc.assert(
@@ -96,9 +101,7 @@ describe("the state file", () => {
         ),
         async (text) => {
           writeFileSync(path, text);
-          await StateFile.open(folder, "wg0", 1).catch((error) =>
-            expect(error).toMatchObject({ code: "FILE" }),
-          );
+          expect((await open(folder, 1)).boot).toBeGreaterThan(0n);
         },
       ),
       { numRuns: 200 },
@@ -108,9 +111,9 @@ describe("the state file", () => {
   it("names a folder that is none, and a file that is a folder", async () => {
     const folder = temporaryFolder();
     writeFileSync(join(folder, "file"), "");
-    await expect(StateFile.open(join(folder, "file"), "wg0", 1)).rejects.toMatchObject({ code: "FILE" });
+    await expect(open(join(folder, "file"), 1)).rejects.toMatchObject({ code: "FILE" });
     mkdirSync(join(folder, "wg0.json"));
-    await expect(StateFile.open(folder, "wg0", 1)).rejects.toMatchObject({
+    await expect(open(folder, 1)).rejects.toMatchObject({
       code: "FILE",
       message: expect.stringContaining("wg0.json"),
     });

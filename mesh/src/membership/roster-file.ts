@@ -1,8 +1,7 @@
-import { rename } from "node:fs/promises";
 import { join } from "node:path";
 import * as z from "zod/mini";
 import { check } from "../check.js";
-import { readBounded, writeDurably } from "../durable-file.js";
+import { readBounded, setAside, writeDurably } from "../durable-file.js";
 import { isName } from "../roster/member-name.js";
 import { Roster } from "../roster/roster.js";
 import { SigningKey } from "../roster/signing-key.js";
@@ -106,13 +105,11 @@ export class RosterFile {
     if (text === undefined) return new RosterFile(path, undefined, undefined);
     const { kept, problem } = parse(text);
     if (kept !== undefined) return new RosterFile(path, kept, undefined);
-    const aside = `${path}.damaged`;
-    await rename(path, aside);
+    const done = await setAside(path, problem ?? "it does not fit");
     return new RosterFile(
       path,
       undefined,
-      `${path} is damaged (${problem}), and was moved to ${aside}: this host is in no network any more. ` +
-        "Put a good copy in its place, or join again with a new token",
+      `${done}: this host is in no network any more. Put a good copy in its place, or join again with a new token`,
     );
   }
 

@@ -1,8 +1,7 @@
-import { rename } from "node:fs/promises";
 import { join } from "node:path";
 import * as z from "zod/mini";
 import { check } from "../check.js";
-import { readBounded, removeDurably, writeDurably } from "../durable-file.js";
+import { readBounded, removeDurably, setAside, writeDurably } from "../durable-file.js";
 import type { MappingProtocol } from "./mapper.js";
 
 /** More than a host can have at a time, in all the networks that it was in. */
@@ -74,11 +73,7 @@ export class MappingFile {
       const lasting = checked.value.mappings.filter(({ endsAt }) => endsAt === undefined || endsAt > wallNow);
       return new MappingFile(path, lasting);
     }
-    const aside = `${path}.damaged`;
-    await rename(path, aside);
-    onWarning(
-      `${path} is damaged (${checked.problem}), and now called ${aside}: port mappings of the last start may be left`,
-    );
+    onWarning(`${await setAside(path, checked.problem)}: port mappings of the last start may be left`);
     return new MappingFile(path, []);
   }
 

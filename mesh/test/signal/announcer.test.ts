@@ -11,7 +11,7 @@ const at = (port: number): Candidate[] => [
 
 /** A host, with a file of its own. */
 async function host(wallNow = 1_000_000): Promise<{ state: StateFile; announcer: Announcer }> {
-  const state = await StateFile.open(temporaryFolder(), "wg0", wallNow);
+  const state = await StateFile.open(temporaryFolder(), "wg0", wallNow, () => {});
   return { state, announcer: new Announcer(state) };
 }
 
