@@ -50,13 +50,14 @@ export class Channels {
   }
 
   /**
-   * Listens to these hosts, and to no others that are no peers.
-   * @param isPeer - whose channels somebody else ends
+   * Listens to these hosts, whether or not they are peers.
+   * @param isKept - of a host that was listened to until now: whether its channel stays, since it is a peer, or is to be
+   * one. An address that is just being closed cannot be opened
    */
-  listen(publicKeys: readonly string[], isPeer: (publicKey: string) => boolean): void {
+  listen(publicKeys: readonly string[], isKept: (publicKey: string) => boolean): void {
     const before = this.#heard;
     this.#heard = new Set(publicKeys);
-    for (const one of before) if (!isPeer(one)) this.end(one);
+    for (const one of before) if (!isKept(one)) this.end(one);
     for (const one of publicKeys) this.to(one);
   }
 

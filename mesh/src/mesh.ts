@@ -372,7 +372,8 @@ export class Mesh extends EventEmitter<MeshEvents> implements AsyncDisposable {
         };
       },
       setKey: async (privateKey) => this.#peerSet.takeState(await device.setPrivateKey(privateKey)),
-      listen: (publicKeys) => this.#channels.listen(publicKeys, (name) => this.#peers.has(name)),
+      listen: (publicKeys, isMember) =>
+        this.#channels.listen(publicKeys, (name) => isMember(name) || this.#peers.has(name)),
       unusedRoutes: () => device.unusedRoutes,
       apply: async (members) => this.#peerSet.takeState(await device.setMembers(members)),
       name: (network) => this.#names.set(network),

@@ -49,3 +49,12 @@ it("are opened to hosts that are listened to, and end when they are so no more, 
   channels.end(peer);
   expect(open()).toEqual([]);
 });
+
+it("go on to a host that becomes a peer", () => {
+  const { channels, open } = watched();
+  const member = keyOf("member");
+  channels.listen([member], () => true);
+  const channel = channels.to(member);
+  channels.listen([], (name) => name === member);
+  expect([channels.to(member) === channel, open()]).toEqual([true, [member]]);
+});

@@ -45,8 +45,8 @@ export interface MembershipMeans
   /** The roster has just been got from an admin. */
   readonly isFresh: boolean;
   readonly openAddress: OpenAddress;
-  /** Listens to these hosts over the brokers, although they are no peers, and to no others that are none. */
-  readonly listen: (publicKeys: readonly string[]) => void;
+  /** Listens to these members over the brokers, although they are no peers, and no more to who is no member. */
+  readonly listen: (publicKeys: readonly string[], isMember: (publicKey: string) => boolean) => void;
   /** Gives the interface those members that are to be peers. */
   readonly apply: (members: Members) => Promise<void>;
   /** Subnets behind members that are not reached through them from this host. */
@@ -332,7 +332,7 @@ export class Membership {
     while (this.#isStale && !this.#isClosed) {
       this.#isStale = false;
       this.#means.name(this.#namesNow());
-      this.#means.listen(this.#heardNow());
+      this.#means.listen(this.#heardNow(), (name) => this.#place.view?.members.has(name) === true);
       try {
         await this.#means.apply(this.#membersNow());
       } catch (error) {
