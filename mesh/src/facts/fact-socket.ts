@@ -12,6 +12,7 @@ export class FactSocket {
   readonly #socket: Socket;
   readonly #device: string;
   #isBroken = false;
+  #closing: Promise<void> | undefined;
 
   private constructor(socket: Socket, device: string) {
     this.#socket = socket;
@@ -54,15 +55,17 @@ export class FactSocket {
     return this.#isBroken;
   }
 
-  /** What cannot be sent is lost, as UDP is. */
+  /** What cannot be sent is lost, as UDP is; so is what comes after {@link close}, which a socket of Node would throw for. */
   send(bytes: Uint8Array, to: string): void {
+    if (this.#closing !== undefined) return;
     this.#socket.send(bytes, FACTS_PORT, `${to}%${this.#device}`, (error) => {
       const code = error !== null && "code" in error ? error.code : undefined;
       if (code === "EADDRNOTAVAIL" || code === "ENODEV" || code === "EINVAL") this.#isBroken = true;
     });
   }
 
-  async close(): Promise<void> {
-    await new Promise<void>((done) => this.#socket.close(done));
+  close(): Promise<void> {
+    this.#closing ??= new Promise((done) => this.#socket.close(() => done()));
+    return this.#closing;
   }
 }
