@@ -19,6 +19,9 @@ export interface NarrowRoutesMeans {
 interface Narrowed {
   /** By so many bytes packets to it are smaller. */
   readonly overhead: number;
+  /** The allowed IPs that it had. */
+  readonly allowedIps: readonly Prefix[];
+  /** Fewer than these where there is no route to make smaller, or no smaller MTU in IPv6. */
   readonly routes: readonly NarrowRoute[];
 }
 
@@ -43,16 +46,15 @@ export class NarrowRoutes {
     const [{ mtu }, routes] = await Promise.all([reader.link(signal), reader.routes(signal)]);
     const narrow = narrowRoutes(name, routes, { allowedIps, mtu, overhead });
     if (narrow.length > 0) await journal.keep({ hasRoutes: true });
-    this.#routes.set(publicKey, { overhead, routes: narrow });
+    this.#routes.set(publicKey, { overhead, allowedIps, routes: narrow });
     for (const route of narrow) await changer.run(addNarrow(name, route), signal);
   }
 
   /** Peers have other allowed IPs, or are gone. */
   async refresh(peers: readonly DevicePeer[], signal: AbortSignal): Promise<void> {
-    for (const [publicKey, { overhead, routes }] of [...this.#routes]) {
+    for (const [publicKey, { overhead, allowedIps: before }] of [...this.#routes]) {
       const { allowedIps = [] } = peers.find((peer) => peer.publicKey === publicKey) ?? {};
-      const isSame = textOf(allowedIps) === textOf(routes.map(({ prefix }) => prefix));
-      if (isSame) continue;
+      if (textOf(allowedIps) === textOf(before)) continue;
       await this.remove(publicKey, signal);
       if (allowedIps.length > 0) await this.add(publicKey, allowedIps, overhead, signal);
     }
