@@ -7,7 +7,7 @@ import { NAMES, NETWORK, type NetworkStage } from "./network-stage.js";
 import { readTraffic } from "./traffic.js";
 
 /** From `join` to the first answer of a host that is called by its name, on a busy machine, ms. */
-const JOIN_MS = 5000;
+const JOIN_MS = 10_000;
 /** A removal has reached everybody after this, ms. */
 const REMOVAL_MS = 2000;
 /** The longest time without a ping that a change of the uplink may cost where the new path is relayed, ms. */
@@ -26,24 +26,24 @@ export async function tellOfNetwork(stage: NetworkStage): Promise<string[]> {
   };
   const before = await Promise.all(NAMES.map(async (name) => await stateOf(members[name].host)));
 
-  title("6  Five hosts", "none of them knows a key of another");
+  title("1  Five hosts", "none of them knows a key of another");
   showHosts(stage);
-  title("7  Four join", "each by the token that anna has made, one after the other");
+  title("2  Four join", "each by the token that anna has made, one after the other");
   const addresses = await joinAll(stage, check);
 
   title(
-    "8  Two without a direct path",
+    "3  Two without a direct path",
     "carl and dora are behind symmetric NATs: anna relays, and reads nothing",
   );
   await showRelay(stage, addresses, check);
 
-  title("9  A member is removed", "anna$ sidewire-mesh remove emil");
+  title("4  A member is removed", "anna$ sidewire-mesh remove emil");
   await remove(stage, addresses, check);
 
-  title("10  All brokers die", "then ben's first uplink goes, and dora's daemon starts anew");
+  title("5  All brokers die", "then ben's first uplink goes, and dora's daemon starts anew");
   await survive(stage, addresses, check);
 
-  title("11  The count", "when all have left");
+  title("6  The count", "when all have left");
   problems.push(...(await leave(stage, before)));
   const [leaks, traffic] = [await stage.lab.takeLeaks(), await readTraffic(stage.lab)];
   const plaintext = leaks.reduce((sum, { packets }) => sum + packets, 0);

@@ -161,7 +161,11 @@ withLab("the command in the lab", (startLab) => {
         "COMMAND_FAILED",
         /port 51820 is taken/,
       ],
-      ["a broken state file", ["up", a.name, ...a.servers], 1, "FILE", /is damaged .*Move it away/],
+      [
+        "a broken ledger",
+        ["up", a.name, "--state", `${state}-broken`],
+        ...([1, "FILE", /is damaged .*Move it away/] as const),
+      ],
       [
         "no right to do it",
         ["up", a.name],
@@ -178,7 +182,9 @@ withLab("the command in the lab", (startLab) => {
       ],
     ];
     mkdirSync(state, { recursive: true });
-    writeFileSync(join(state, `${a.name}.json`), "{");
+    const broken = `${state}-broken`;
+    mkdirSync(broken, { recursive: true });
+    writeFileSync(join(broken, `${a.name}.device`), "{");
     const before = await snapshot(a.host);
     const failures: string[] = [];
     for (const [what, args, code, name, message, prefix = []] of cases) {
@@ -195,6 +201,23 @@ withLab("the command in the lab", (startLab) => {
       if ((await snapshot(a.host)) !== before) failures.push(`${what}: it left something behind`);
     }
     expect(failures).toEqual([]);
+  });
+
+  it("sets aside a state file that is damaged, says so, and goes on", async () => {
+    const { lab, a, b } = await twoHosts();
+    await using _ = lab;
+    await a.wireguard();
+    await b.wireguard();
+    const [, state = ""] = a.servers.slice(a.servers.indexOf("--state"));
+    mkdirSync(state, { recursive: true });
+    for (const kind of ["json", "mappings.json"]) writeFileSync(join(state, `${a.name}.${kind}`), "{");
+    const daemon = a.start(["up", a.name, ...a.servers]);
+    b.start(["up", b.name, ...b.servers]);
+    await daemon.wrote(/ direct {3}direct NAT /);
+    for (const kind of ["json", "mappings.json"])
+      expect(daemon.log).toMatch(new RegExp(`${a.name}\\.${kind} is damaged .*moved to .*damaged`));
+    const [info] = objects((await a.run(["status", "--json"])).stdout);
+    expect(info).toMatchObject({ troubles: [expect.any(String), expect.any(String)] });
   });
 });
 
