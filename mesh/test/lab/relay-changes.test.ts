@@ -91,13 +91,16 @@ withLab("a path that is relayed, and one that is not", { concurrent: true }, (st
     // Data flows for long enough that it is known to flow.
     await delay(6000);
     const shut = Date.now();
+    const pauses = ping.pauses(directAt + 1000, shut);
     await lose(met.lab, "all");
     await both(met, isRelayed);
     await ping.answerAfter(Date.now() + 500);
     const down = ping.longestGap(shut);
     await ping.stop();
-    console.log(`upgrade ${up} ms after ${directAt - opened} ms, downgrade ${down} ms`);
-    expect(up).toBeLessThanOrEqual(100);
+    console.log(
+      `upgrade ${up} ms after ${directAt - opened} ms, downgrade ${down} ms, the machine's own pauses ${pauses} ms`,
+    );
+    expect(up).toBeLessThanOrEqual(100 + pauses);
     expect(down).toBeLessThanOrEqual(5000);
   });
 

@@ -1,5 +1,8 @@
 import type { Host, LongRunning } from "../../lab/index.js";
 
+/** Between two pings, ms. */
+const INTERVAL_MS = 50;
+
 /** A ping that never stops, 20 a second, and when its answers came. */
 export class PingStream {
   readonly #process: LongRunning;
@@ -9,7 +12,7 @@ export class PingStream {
   }
 
   static start(host: Host, address: string): PingStream {
-    return new PingStream(host.spawn(["ping", "-n", "-D", "-i", "0.05", address]));
+    return new PingStream(host.spawn(["ping", "-n", "-D", "-i", `${INTERVAL_MS / 1000}`, address]));
   }
 
   /** When answers came, Unix ms. */
@@ -31,10 +34,15 @@ export class PingStream {
     }
   }
 
-  /** The longest time without an answer since a moment, ms. */
-  longestGap(since: number): number {
-    const times = [since, ...this.answers().filter((at) => at > since)];
+  /** The longest time without an answer since a moment, and up to another one, ms. */
+  longestGap(since: number, until: number = Number.POSITIVE_INFINITY): number {
+    const times = [since, ...this.answers().filter((at) => at > since && at <= until)];
     return Math.max(0, ...times.slice(1).map((at, i) => at - (times[i] ?? at)));
+  }
+
+  /** By how much the longest gap is longer than it must be, while nothing happens: the machine's own pauses, ms. */
+  pauses(since: number, until: number): number {
+    return Math.max(0, this.longestGap(since, until) - INTERVAL_MS);
   }
 
   async stop(): Promise<void> {
