@@ -244,7 +244,7 @@ describe("a WebSocket", () => {
     await expect.poll(hasMoved, { interval: 100 }).toBe(false);
     expect(received).toBeLessThan(200_000);
     connection.resume();
-    await expect.poll(() => received).toBeGreaterThan(10e6);
+    await expect.poll(() => received, { timeout: 30_000 }).toBeGreaterThan(10e6);
     connection.destroy();
   });
 });

@@ -164,6 +164,8 @@ function factOf(attribute: number, about: About, value: Buffer): Fact | undefine
       // An IPv4 address within IPv6 would be a second spelling. Nobody makes us send to loopback or multicast.
       const isPlace = unmapped(address).length === address.length && isReachable(address);
       if (kind === undefined || endpoint === undefined || !isPlace) return undefined;
+      // What a TURN server lends takes in only who was told of it by the borrower itself.
+      if (kind === "relayed") return undefined;
       return { ...about, attribute: "candidate", kind, endpoint, ageS: value.readUInt16BE(1) };
     }
   }

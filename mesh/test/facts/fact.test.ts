@@ -21,7 +21,7 @@ const facts: fc.Arbitrary<Fact> = fc.oneof(
   fc.record({
     ...about,
     attribute: fc.constant("candidate" as const),
-    kind: fc.constantFrom(...CANDIDATE_KINDS),
+    kind: fc.constantFrom(...CANDIDATE_KINDS.filter((kind) => kind !== "relayed")),
     endpoint,
     ageS: fc.integer({ min: 0, max: 0xffff }),
   }),
@@ -99,7 +99,8 @@ describe("facts in datagrams", () => {
     ["a link-local address", candidate([0xfe, 0x80, ...new Array<number>(13).fill(0), 1])],
     ["IPv4 within IPv6", candidate([...new Array<number>(10).fill(0), 0xff, 0xff, 192, 0, 2, 1])],
     ["port 0", candidate([192, 0, 2, 1], { port: [0, 0] })],
-    ["a kind that there is not", candidate([192, 0, 2, 1], { kind: 4 })],
+    ["an address that a TURN server lends", candidate([192, 0, 2, 1], { kind: 4 })],
+    ["a kind that there is not", candidate([192, 0, 2, 1], { kind: 5 })],
     ["0 seconds", candidate([192, 0, 2, 1], { ttl: [0] })],
     ["seconds in a longer form", candidate([192, 0, 2, 1], { ttl: [0xff, 0x81, 0] })],
     ["more seconds than 16 bits", candidate([192, 0, 2, 1], { ttl: [0x80, 0x80, 0x04] })],
