@@ -51,7 +51,7 @@ withLab("the demo of the mesh", () => {
     expect(stdout).not.toContain("\u001b");
   });
 
-  it("holds what it promises of five", { timeout: 120_000 }, async () => {
+  it("holds what it promises of five", { timeout: 300_000 }, async () => {
     const env = { ...process.env, NO_COLOR: "1" };
     const { code, stdout, stderr } = await tryRun([...DEMO, "five"], { env, cwd: ROOT });
     expect([code, stderr], stdout).toEqual([0, ""]);
@@ -62,7 +62,7 @@ withLab("the demo of the mesh", () => {
       [/^ +[\d.]+ ms +\w+ +has emil no more$/gm, 4],
       [/^ {2}emil pings anna: no answer$/gm, 1],
       [/^ {2}ben's eth0 went: the longest time without a ping to \w+ +[\d.]+ ms$/gm, 3],
-      [/^ {2}dora started anew: [\d.]+ ms until anna, ben and carl answer her again$/gm, 1],
+      [/^ {2}dora started anew: [\d.]+ ms until \w+ answers her again$/gm, 3],
       [/^ {2}all five are left as before/gm, 1],
       [/, and 0 in plaintext$/gm, 1],
     ] as const)
