@@ -62,7 +62,7 @@ withLab("the demo of the mesh", () => {
       [/^ +[\d.]+ ms +\w+ +has emil no more$/gm, 4],
       [/^ {2}emil pings anna: no answer$/gm, 1],
       [/^ {2}ben's eth0 went: the longest time without a ping to \w+ +[\d.]+ ms$/gm, 3],
-      [/^ {2}dora started anew: [\d.]+ ms until \w+ answers her again$/gm, 3],
+      [/^ {2}ben started anew: [\d.]+ ms until \w+ answers him again$/gm, 3],
       [/^ {2}all five are left as before/gm, 1],
       [/, and 0 in plaintext$/gm, 1],
     ] as const)
