@@ -190,6 +190,11 @@ export class PeerSet {
     peers.set(name, peer);
     prober.addPeer(key, pair, state.peers.get(name)?.boot);
     lan?.addPeer(name, pair, this.#ownKey, key);
+    const remembered = state.peers.get(name);
+    if (remembered !== undefined) {
+      peer.take({ type: "nat", own: addresses.nat, peer: remembered.nat });
+      relaying.client.offers(name, remembered.isRelay);
+    }
     const known = state.candidatesOf(name, getTime());
     // Where the configuration says that it is.
     if (shown.endpoint !== undefined) known.push({ kind: "configured", endpoint: shown.endpoint, ageS: 0 });

@@ -3,6 +3,7 @@ import * as z from "zod/mini";
 import type { Candidate } from "./candidates/candidate.js";
 import { check } from "./check.js";
 import { readBounded, setAside, writeDurably } from "./durable-file.js";
+import type { NatVerdict } from "./info.js";
 import { formatEndpoint, parseEndpoint } from "./ip/endpoint.js";
 
 /** How many peers are remembered, and how many candidates of each. */
@@ -42,6 +43,9 @@ const endpoint = z.pipe(
 const peerSchema = z.strictObject({
   boot: u64,
   counter: z.int().check(z.minimum(0), z.maximum(0xffff_ffff)),
+  // Files of before have neither.
+  nat: z._default(z.enum(["open", "stable", "symmetric", "blocked", "unknown"]), "unknown"),
+  isRelay: z._default(z.boolean(), false),
   candidates: z
     .array(
       z.strictObject({
@@ -71,6 +75,9 @@ export interface RememberedPeer {
   /** The last announce that was accepted: only later ones are. */
   readonly boot: bigint;
   readonly counter: number;
+  /** What it said in that announce: it does not say so again to one who has heard it. */
+  readonly nat: NatVerdict;
+  readonly isRelay: boolean;
   readonly candidates: readonly RememberedCandidate[];
 }
 
@@ -150,11 +157,11 @@ export class StateFile {
 
   async #write(): Promise<void> {
     const peers = Object.fromEntries(
-      [...this.peers].map(([key, { boot, counter, candidates }]) => [
+      [...this.peers].map(([key, { boot, candidates, ...rest }]) => [
         key,
         {
           boot: String(boot),
-          counter,
+          ...rest,
           candidates: candidates.map((one) => ({ ...one, endpoint: formatEndpoint(one.endpoint) })),
         },
       ]),

@@ -8,6 +8,8 @@ import { temporaryFolder } from "./support/temporary-folder.js";
 const peer: RememberedPeer = {
   boot: 7n,
   counter: 3,
+  nat: "symmetric",
+  isRelay: true,
   candidates: [
     {
       kind: "reflexive",
@@ -30,6 +32,15 @@ describe("the state file", () => {
     expect(statSync(join(folder, "wg0.json")).mode & 0o777).toBe(0o600);
     expect(readdirSync(folder)).toEqual(["wg0.json"]);
     expect((await open(folder, 1000)).peers).toEqual(new Map([["key", peer]]));
+  });
+
+  it("takes a file of before, which says less of each peer", async () => {
+    const folder = temporaryFolder();
+    const text = { version: 1, boot: "5", peers: { key: { boot: "1", counter: 2, candidates: [] } } };
+    writeFileSync(join(folder, "wg0.json"), JSON.stringify(text));
+    expect((await open(folder, 1000)).peers).toEqual(
+      new Map([["key", { boot: 1n, counter: 2, nat: "unknown", isRelay: false, candidates: [] }]]),
+    );
   });
 
   it("counts starts upwards, by the clock where that is ahead", async () => {

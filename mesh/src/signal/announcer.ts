@@ -85,11 +85,13 @@ export class Announcer {
   }
 }
 
-function remembered({ boot, counter, candidates }: Announce, wallNow: number): RememberedPeer {
+function remembered({ boot, counter, nat, isRelay, candidates }: Announce, wallNow: number): RememberedPeer {
   const seenAt = (ageS: number): number => wallNow - ageS * 1000;
   return {
     boot,
     counter,
+    nat,
+    isRelay,
     candidates: candidates.map(({ kind, endpoint, ageS }) => ({ kind, endpoint, seenAt: seenAt(ageS) })),
   };
 }

@@ -79,3 +79,51 @@ withLab("a mesh of five whose brokers are dead for good", { concurrent: true }, 
     }
   });
 });
+
+/** How long a restarted host without a direct way to another may take to be relayed, ms. */
+const RELAYED_MS = 5_000;
+
+withLab(
+  "two hosts behind symmetric NATs whose brokers are dead for good",
+  { concurrent: true },
+  (startLab) => {
+    it("are relayed again soon after a restart of the one, and of the other", {
+      timeout: 120_000,
+    }, async () => {
+      await using lab = await startLab({
+        nats: { a: { kind: "symmetric" }, b: { kind: "symmetric" } },
+        hosts: { ha: { behind: "a" }, hb: { behind: "b" }, hr: {} },
+        brokers: 2,
+        stun: true,
+      });
+      const {
+        ha = expect.fail(),
+        hb = expect.fail(),
+        hr = expect.fail(),
+      } = await makeMembers(lab, ["ha", "hb", "hr"]);
+      const start = ({ host, wireguard }: Member, stateFolder?: string): Daemon =>
+        Daemon.start(lab, host, wireguard, stateFolder === undefined ? {} : { stateFolder });
+      Daemon.start(lab, hr.host, hr.wireguard, { more: ["--relay"] });
+      let [da, db] = [start(ha), start(hb)];
+      const areRelayed = async (): Promise<void> => {
+        const isRelayed = ({ state }: { readonly state: string }): boolean => state === "relayed";
+        await Promise.all([
+          da.until(hb.publicKey, isRelayed, 30_000),
+          db.until(ha.publicKey, isRelayed, 30_000),
+        ]);
+      };
+      await areRelayed();
+      await Promise.all(lab.brokers.map((broker) => broker.kill()));
+      for (const who of ["a", "b"]) {
+        await (who === "a" ? da : db).stop();
+        if (who === "a") da = start(ha, da.stateFolder);
+        else db = start(hb, db.stateFolder);
+        const since = Date.now();
+        await areRelayed();
+        const took = Date.now() - since;
+        console.log(`${who} restarted: relayed after ${took} ms`);
+        expect(took).toBeLessThan(RELAYED_MS);
+      }
+    });
+  },
+);
