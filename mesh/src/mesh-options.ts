@@ -41,6 +41,14 @@ export interface MeshOptions {
   readonly getTime?: (() => number) | undefined;
   /** Ends the opening with `ABORTED`. */
   readonly signal?: AbortSignal | undefined;
+  /** @internal Times that tests make shorter. */
+  readonly times?: MeshTimes | undefined;
+}
+
+/** @internal Times that nobody else has a reason to change, ms. */
+export interface MeshTimes {
+  /** After a start nothing is left to a router before. */
+  readonly fallbackGuardMs?: number | undefined;
 }
 
 /** What a mesh tells. */

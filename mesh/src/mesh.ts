@@ -23,7 +23,7 @@ import { RosterFile } from "./membership/roster-file.js";
 import { isRotateMessage } from "./membership/rotate-message.js";
 import type { Way } from "./membership/sync.js";
 import { isSyncMessage } from "./membership/sync-message.js";
-import { DEFAULT_STATE_FOLDER, type MeshEvents, type MeshOptions } from "./mesh-options.js";
+import { DEFAULT_STATE_FOLDER, type MeshEvents, type MeshOptions, type MeshTimes } from "./mesh-options.js";
 import { Names } from "./names/names.js";
 import type { Peer } from "./peer.js";
 import { PeerSet } from "./peer-set.js";
@@ -64,6 +64,7 @@ interface Parts {
   readonly isRelay: boolean;
   readonly hasNames: boolean;
   readonly trust: ReadonlyMap<string, TrustLevel>;
+  readonly times: MeshTimes | undefined;
 }
 
 /**
@@ -168,6 +169,7 @@ export class Mesh extends EventEmitter<MeshEvents> implements AsyncDisposable {
         isRelay,
         hasNames: options.hosts !== false,
         trust: options.trust ?? new Map(),
+        times: options.times,
         rosterFile,
         keyFile: new KeyFile(stateFolder, options.interface),
         brokers,
@@ -312,6 +314,7 @@ export class Mesh extends EventEmitter<MeshEvents> implements AsyncDisposable {
       isAdmin: (publicKey) => this.#membership.isAdmin(publicKey),
       looks: this.#looks,
       getTime,
+      fallbackGuardMs: parts.times?.fallbackGuardMs,
       onChanged: (peer) => this.emit("peer", this.#named(peer)),
       onMet: (publicKey) => {
         this.#membership.met(publicKey);

@@ -3,6 +3,7 @@ import type { Channels } from "./channels.js";
 import type { Device } from "./device/device.js";
 import type { DevicePeer, DeviceState } from "./device/state.js";
 import { isRouter } from "./facts/trust.js";
+import { FallingBack } from "./falling-back.js";
 import type { MeshStep, PathKind, PeerInfo } from "./info.js";
 import { type Endpoint, formatEndpoint, parseEndpoint } from "./ip/endpoint.js";
 import type { LanDiscovery } from "./lan/lan-discovery.js";
@@ -43,6 +44,8 @@ export interface PeerSetMeans {
   readonly isAdmin: (publicKey: string) => boolean;
   readonly looks: WireGuardLooks;
   readonly getTime: () => number;
+  /** See {@link FallingBack}. */
+  readonly fallbackGuardMs?: number | undefined;
   readonly onChanged: (peer: PeerInfo) => void;
   /** A path leads to a peer that none led to before. */
   readonly onMet: (publicKey: string) => void;
@@ -57,6 +60,7 @@ export class PeerSet {
   readonly #means: PeerSetMeans;
   /** Peers that a path leads to. */
   readonly #met = new Set<string>();
+  readonly #fallingBack: FallingBack;
   readonly #destinations = new DestinationBudget();
   /** By how much packets to a peer are smaller, bytes. */
   readonly #overheads = new Map<string, number>();
@@ -66,6 +70,11 @@ export class PeerSet {
 
   constructor(means: PeerSetMeans) {
     this.#means = means;
+    const { peers, device, fallbackGuardMs, onError } = means;
+    this.#fallingBack = new FallingBack({
+      ...{ peers, device, onError, guardMs: fallbackGuardMs },
+      onState: (state) => this.takeState(state),
+    });
   }
 
   /** Some peer may be reached somewhere. */
@@ -90,6 +99,7 @@ export class PeerSet {
       if (!peers.has(shown.publicKey)) this.#add(shown);
       peers.get(shown.publicKey)?.look(shown, wallNow);
     }
+    this.#fallingBack.look(state);
   }
 
   /** Where a peer is on a path that works. */
@@ -129,6 +139,7 @@ export class PeerSet {
 
   close(): void {
     this.#isClosed = true;
+    this.#fallingBack.close();
     for (const peer of this.#means.peers.values()) peer.close();
   }
 

@@ -1,4 +1,5 @@
 import type { DevicePeer } from "./device/state.js";
+import { FALLBACK } from "./facts/constants.js";
 import type { PeerInfo } from "./info.js";
 import { formatPrefix, type Prefix } from "./ip/prefix.js";
 import type { Decision, Fact, PathName } from "./path/facts.js";
@@ -54,6 +55,12 @@ export class Peer {
     return this.#shown.lastHandshake;
   }
 
+  /** It can be reached: a path is in use, and WireGuard has a session. @param now - monotonic ms */
+  isHealthy(now: number): boolean {
+    const isYoung = now - (this.#handshakeAt ?? Number.NEGATIVE_INFINITY) < FALLBACK.handshakeMs;
+    return isYoung && this.machine.snapshot(now).path !== undefined;
+  }
+
   /** Tells the machine a fact, and does what it decides. */
   take(fact: Fact): void {
     if (this.#isClosed) return;
@@ -89,7 +96,7 @@ export class Peer {
   info(wallNow: number): PeerInfo {
     const now = performance.now();
     const { state, path, reason } = this.machine.snapshot(now);
-    const { lastHandshake, receivedBytes, sentBytes, allowedIps } = this.#shown;
+    const { lastHandshake, receivedBytes, sentBytes, allowedIps, withheld } = this.#shown;
     return {
       publicKey: this.publicKey,
       state,
@@ -101,7 +108,7 @@ export class Peer {
         roundTripMs: path.roundTripMs === undefined ? undefined : roundedMs(path.roundTripMs),
         since: Math.round(wallNow - (now - path.sinceMs)),
       },
-      reason,
+      reason: withheld === undefined ? reason : `${reason}. A router carries what is for it meanwhile`,
       lastHandshakeAt: lastHandshake === undefined ? undefined : lastHandshake * 1000,
       receivedBytes,
       sentBytes,

@@ -21,6 +21,15 @@ export interface AddedLinkLocals {
   readonly peers: readonly string[];
 }
 
+/** A peer's allowed IPs, as `wg` takes them: all that it owns, in their order, and what of it WireGuard is not given. */
+export interface WithheldRecord {
+  readonly owned: readonly string[];
+  readonly taken: readonly string[];
+}
+
+/** By public key, base64. */
+export type WithheldRecords = Readonly<Record<string, WithheldRecord>>;
+
 /** All that we changed on an interface, or may have made WireGuard change, and that is to be undone. */
 export interface Changes {
   readonly version: 1;
@@ -40,6 +49,8 @@ export interface Changes {
   readonly addresses?: readonly string[] | undefined;
   /** Link-local addresses that we added. */
   readonly linkLocals?: AddedLinkLocals | undefined;
+  /** Allowed IPs that we took from peers for a while. */
+  readonly withheld?: WithheldRecords | undefined;
 }
 
 export const changesSchema: z.ZodMiniType<Changes> = z.strictObject({
@@ -56,10 +67,14 @@ export const changesSchema: z.ZodMiniType<Changes> = z.strictObject({
   added: z.optional(z.array(keyText)),
   addresses: z.optional(z.array(addressText)),
   linkLocals: z.optional(z.strictObject({ own: z.optional(addressText), peers: z.array(keyText) })),
+  withheld: z.optional(
+    z.record(keyText, z.strictObject({ owned: z.array(addressText), taken: z.array(addressText) })),
+  ),
 });
 
 export function noChanges(incarnation: string): Changes {
-  return { version: 1, incarnation, isCreated: false, hasTable: false, hasRoutes: false, peers: {} };
+  const has = { isCreated: false, hasTable: false, hasRoutes: false };
+  return { version: 1, incarnation, ...has, peers: {}, withheld: undefined };
 }
 
 /**

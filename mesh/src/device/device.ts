@@ -31,9 +31,11 @@ import { Programs } from "./programs.js";
 import { Reader } from "./reader.js";
 import { StandingLinkLocals } from "./standing-link-locals.js";
 import { StandingTable } from "./standing-table.js";
+import { StandingWithheld } from "./standing-withheld.js";
 import type { DevicePeer, DeviceState } from "./state.js";
 import { Turns } from "./turns.js";
 import { restorePeers } from "./undo.js";
+import { type Wanted, withOwned } from "./withheld.js";
 
 /**
  * A WireGuard interface, of the kernel or of wireguard-go: what it is, and the only one who changes it. What is changed
@@ -60,6 +62,7 @@ export class Device extends EventEmitter<DeviceEvents> implements AsyncDisposabl
   /** Who is to be among the peers besides those that were found. */
   readonly #members: MemberPeers;
   readonly #linkLocals: StandingLinkLocals;
+  readonly #withheld: StandingWithheld;
   #maintaining: Promise<void> | undefined;
   #isWoken = false;
   /** What could not be restored the last time. */
@@ -72,7 +75,9 @@ export class Device extends EventEmitter<DeviceEvents> implements AsyncDisposabl
     this.name = name;
     this.#turns = new Turns(name);
     this.#programs = options.programs ?? new Programs();
-    this.#reader = new Reader(name, this.#programs);
+    this.#reader = new Reader(name, this.#programs, (shown) =>
+      withOwned(shown, this.#journal.changes.withheld),
+    );
     this.#recorder = options.isDryRun ? new Recorder() : undefined;
     this.#changer = this.#recorder ?? this.#programs;
     this.#ledger = new Ledger(options.stateFolder, name);
@@ -101,6 +106,12 @@ export class Device extends EventEmitter<DeviceEvents> implements AsyncDisposabl
       reader: this.#reader,
       changer: this.#changer,
       journal: this.#journal,
+    });
+    this.#withheld = new StandingWithheld({
+      reader: this.#reader,
+      changer: this.#changer,
+      journal: this.#journal,
+      onTrouble: (message) => this.emit("warning", message),
     });
     this.#create = options.create;
     this.#state = plannedState(name, options.create);
@@ -144,6 +155,7 @@ export class Device extends EventEmitter<DeviceEvents> implements AsyncDisposabl
     const lans = links.filter(({ kind }) => kind !== "wireguard" && kind !== "tun");
     checkOverlay(this.name, networksOf(link), lans);
     await this.#adopt(left, link);
+    this.#state = withOwned(this.#state, this.#journal.changes.withheld);
     await this.#journal.noteFound(this.#state, "write");
     if (this.#recorder === undefined) this.#monitor = new Monitor(this.#programs, () => this.#wake());
   }
@@ -241,6 +253,14 @@ export class Device extends EventEmitter<DeviceEvents> implements AsyncDisposabl
     });
   }
 
+  /** Takes these allowed IPs from WireGuard until it is told otherwise, and gives back all others that were taken. */
+  async withhold(wanted: Wanted): Promise<DeviceState> {
+    return await this.#turns.take(undefined, async (signal) => {
+      this.#state = await this.#withheld.set(wanted, await this.#reader.state(signal), signal);
+      return this.#state;
+    });
+  }
+
   /** Subnets behind members that are not reached through them from this host, and why. */
   get unusedRoutes(): readonly UnusedRoute[] {
     return this.#members.unused;
@@ -331,6 +351,7 @@ export class Device extends EventEmitter<DeviceEvents> implements AsyncDisposabl
       await deleteInterface(this.name, this.#changer);
       this.#undone.push(`the interface ${this.name} is removed`);
     } else {
+      await this.#undoBy(this.#withheld.undo(await this.#reader.state()));
       await this.#undoBy(this.#linkLocals.undo(link, await this.#reader.state()));
       // A peer that is made anew for it has no more allowed IPs than it shows now.
       const state = await this.#reader.state();

@@ -3,6 +3,7 @@ import { type Changes, noChanges, noteFound } from "./changes.js";
 import type { Ledger } from "./ledger.js";
 import { withoutPeers } from "./members.js";
 import type { DeviceState } from "./state.js";
+import { stillWithheld } from "./withheld.js";
 
 /** What a journal works with. */
 export interface JournalMeans {
@@ -68,8 +69,10 @@ export class Journal {
   async noteFound(state: DeviceState, by: "write" | "keep"): Promise<boolean> {
     const found = withoutPeers(state, this.#changes.added ?? []);
     const { peers, isChanged } = noteFound(this.#changes.peers, found);
-    if (!isChanged && !this.#isBehind) return false;
-    await this[by]({ peers });
+    const { withheld: before } = this.#changes;
+    const withheld = before && stillWithheld(before, state);
+    if (!isChanged && withheld === before && !this.#isBehind) return false;
+    await this[by]({ peers, withheld });
     return true;
   }
 

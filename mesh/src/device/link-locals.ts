@@ -5,7 +5,7 @@ import type { AddedLinkLocals } from "./changes.js";
 import type { Command } from "./command.js";
 import { inParts, ipAddress } from "./members.js";
 import type { Link } from "./network.js";
-import type { DevicePeer, DeviceState } from "./state.js";
+import { type DevicePeer, type DeviceState, givenIps } from "./state.js";
 
 /**
  * What is to be done so that this host and its peers have their link-local addresses in the tunnel. A peer's that
@@ -43,7 +43,7 @@ export function planLinkLocals(
     ...(own !== undefined && !shown.has(own) ? [ipAddress("replace", own, name)] : []),
     ...allow(
       name,
-      lacking.map((peer) => [peer, [...peer.allowedIps, linkLocalOf(peer)].flatMap((ip) => ip ?? [])]),
+      lacking.map((peer) => [peer, [...givenIps(peer), linkLocalOf(peer)].flatMap((ip) => ip ?? [])]),
     ),
   ];
   return { during: { own: after.own ?? before.own, peers: after.peers }, after, commands };
@@ -56,8 +56,8 @@ export function undoLinkLocals(link: Link, { name, peers }: DeviceState, added: 
   const isThere = link.addresses.some(({ address, bits }) => `${address}/${bits}` === own);
   const without = peers
     .filter(({ publicKey, allowedIps }) => ours.has(publicKey) && allowedIps.length > 0)
-    .map((peer) => [peer, peer.allowedIps.filter((ip) => formatPrefix(ip) !== textOf(peer))] as const)
-    .filter(([{ allowedIps }, left]) => left.length < allowedIps.length);
+    .map((peer) => [peer, givenIps(peer).filter((ip) => formatPrefix(ip) !== textOf(peer))] as const)
+    .filter(([peer, left]) => left.length < givenIps(peer).length);
   return [...allow(name, without), ...(own !== undefined && isThere ? [ipAddress("del", own, name)] : [])];
 }
 

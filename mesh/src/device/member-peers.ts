@@ -1,3 +1,4 @@
+import type { WithheldRecords } from "./changes.js";
 import type { Runner } from "./command.js";
 import type { Journal } from "./journal.js";
 import type { UnusedRoute } from "./member-routes.js";
@@ -50,7 +51,9 @@ export class MemberPeers {
     const plan = planMembers(this.#members, link, network, state, this.#added, isCreated);
     this.#unused = plan.unused;
     if (plan.commands.length === 0) return state;
-    await journal.keep(plan.during);
+    // What is withheld of a member whose allowed IPs are written anew is among them.
+    const { withheld } = journal.changes;
+    await journal.keep({ ...plan.during, withheld: withheld && without(withheld, plan.changed) });
     for (const command of plan.commands) await changer.run(command, signal);
     await journal.keep(plan.after);
     const now = await reader.state(signal);
@@ -67,4 +70,8 @@ export class MemberPeers {
     const { added = [], addresses = [] } = this.#means.journal.changes;
     return { added, addresses };
   }
+}
+
+function without(records: WithheldRecords, keys: readonly string[]): WithheldRecords {
+  return Object.fromEntries(Object.entries(records).filter(([key]) => !keys.includes(key)));
 }

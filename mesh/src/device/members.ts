@@ -34,6 +34,8 @@ export interface MembersPlan {
   readonly during: AddedMembers;
   readonly after: AddedMembers;
   readonly commands: readonly Command[];
+  /** Members that are given all that they own. */
+  readonly changed: readonly string[];
   /** Subnets behind members that are left out on this host. */
   readonly unused: readonly UnusedRoute[];
 }
@@ -111,6 +113,7 @@ export function planMembers(
   const after = { added: keys, addresses: [...new Set(addedAddresses)] };
   return {
     commands,
+    changed: changed.map(({ publicKey }) => publicKey),
     unused,
     after,
     during: {

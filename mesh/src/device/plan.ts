@@ -1,7 +1,7 @@
 import { formatPrefix } from "../ip/prefix.js";
 import { formatKey } from "../wireguard-key.js";
 import type { Command } from "./command.js";
-import type { DevicePeer } from "./state.js";
+import { type DevicePeer, givenIps } from "./state.js";
 
 /** How often WireGuard keeps a NAT's mapping alive, s: what its own manual recommends. */
 export const KEEPALIVE_S = 25;
@@ -44,11 +44,11 @@ export function useEndpoint(
  * and one without an endpoint counts: a peer that is new has nothing to wait for. Its session is lost by it.
  */
 export function renewPeer(name: string, peer: DevicePeer, change: PeerChange): Command {
-  const { publicKey, presharedKey, allowedIps } = peer;
+  const { publicKey, presharedKey } = peer;
   const { endpoint, keepaliveS = peer.keepaliveS } = change;
   const args = ["set", name, "peer", publicKey, "remove", "peer", publicKey];
   if (presharedKey !== undefined) args.push("preshared-key", "/dev/stdin");
-  args.push("allowed-ips", allowedIps.map(formatPrefix).join(","));
+  args.push("allowed-ips", givenIps(peer).map(formatPrefix).join(","));
   if (endpoint !== undefined) args.push("endpoint", endpoint);
   // The last, as it makes WireGuard send something: the endpoint and the key are set by then.
   args.push("persistent-keepalive", String(keepaliveS));

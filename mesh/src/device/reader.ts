@@ -22,9 +22,17 @@ export class Reader {
   readonly #name: string;
   readonly #runner: Runner;
 
-  constructor(name: string, runner: Runner) {
+  readonly #complete: (shown: DeviceState) => DeviceState;
+
+  /** @param complete - adds what peers own and WireGuard does not have */
+  constructor(
+    name: string,
+    runner: Runner,
+    complete: (shown: DeviceState) => DeviceState = (shown) => shown,
+  ) {
     this.#name = name;
     this.#runner = runner;
+    this.#complete = complete;
   }
 
   /**
@@ -39,7 +47,7 @@ export class Reader {
       if (error instanceof MeshError && error.code === "COMMAND_FAILED") throw await this.#explain(error);
       throw error;
     }
-    return parseDump(this.#name, text);
+    return this.#complete(parseDump(this.#name, text));
   }
 
   async links(signal?: AbortSignal): Promise<Link[]> {

@@ -1,6 +1,6 @@
 import { MeshError } from "../errors.js";
 import { type Endpoint, parseEndpoint } from "../ip/endpoint.js";
-import { type Prefix, parsePrefix } from "../ip/prefix.js";
+import { formatPrefix, type Prefix, parsePrefix } from "../ip/prefix.js";
 import { parseKey } from "../wireguard-key.js";
 
 /** What WireGuard shows of an interface. */
@@ -27,13 +27,22 @@ export interface DevicePeer {
   readonly endpoint: Endpoint | undefined;
   /** The endpoint as `wg` writes it, and takes it back: that of a link-local address has a zone. */
   readonly endpointText: string | undefined;
+  /** All that it owns. */
   readonly allowedIps: readonly Prefix[];
+  /** Of these, what WireGuard does not have for now; undefined: it has all. */
+  readonly withheld?: readonly Prefix[] | undefined;
   /** Of the last handshake, Unix seconds; undefined when there was none. */
   readonly lastHandshake: number | undefined;
   readonly receivedBytes: number;
   readonly sentBytes: number;
   /** Of persistent keepalive, seconds; 0 when it is off. */
   readonly keepaliveS: number;
+}
+
+/** Of a peer's allowed IPs, those that WireGuard has. */
+export function givenIps({ allowedIps, withheld = [] }: DevicePeer): readonly Prefix[] {
+  const taken = new Set(withheld.map(formatPrefix));
+  return allowedIps.filter((ip) => !taken.has(formatPrefix(ip)));
 }
 
 /**

@@ -30,6 +30,16 @@ export const MESSAGES_PER_MINUTE = 20;
 /** Datagrams that one peer is sent, at once and in a minute: fewer than it takes, whatever happens to their times. */
 export const SENT_PER_MINUTE = 16;
 
+/** When the addresses of a peer that cannot be reached are left to a router, ms. */
+export const FALLBACK = {
+  /** After a start nothing is taken before: sessions from before it may go on (wirelink: the TTL of a fact). */
+  guardMs: 255_000,
+  /** A peer cannot be reached for so long: one that is on its way from one path to another is let be. */
+  patienceMs: 5_000,
+  /** A session is as good as over that was not renewed for so long (wirelink). */
+  handshakeMs: 165_300,
+} as const;
+
 /** Peers that are asked at once what they know of others. */
 export const MAX_ASKED = 8;
 /** How long one is asked before it is another one's turn, where there are more, ms. */

@@ -45,7 +45,12 @@ export function standingOf({ allowedIps, trust, isMember }: KnownPeer): Standing
 
 /** A peer that has an allowed IP wider than a host: a range of addresses of its own, which is no link-local one. */
 export function isRouter(allowedIps: readonly Prefix[]): boolean {
-  return allowedIps.some(({ address, bits }) => bits < address.length * 8 && isReachable(address));
+  return routedBy(allowedIps).length > 0;
+}
+
+/** What a router leads to: its allowed IPs that are wider than a host. One that takes everything is an exit, not a router. */
+export function routedBy(allowedIps: readonly Prefix[]): Prefix[] {
+  return allowedIps.filter(({ address, bits }) => bits < address.length * 8 && isReachable(address));
 }
 
 /**

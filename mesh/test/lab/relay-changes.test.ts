@@ -3,6 +3,7 @@ import { expect, it } from "vitest";
 import type { Lab, NatOptions } from "../../lab/index.js";
 import type { MeshInfo, PeerInfo } from "../../src/info.js";
 import { Daemon } from "../support/daemon.js";
+import { type Lost, lose } from "../support/losses.js";
 import { type Member, makeMembers } from "../support/mesh-lab.js";
 import { type StartLab, withLab } from "../support/needs.js";
 import { PingStream } from "../support/ping-stream.js";
@@ -23,9 +24,6 @@ interface Meeting extends AsyncDisposable {
   readonly dr: Daemon;
 }
 
-/** Which packets between the two NATs are lost: those that `a` sends to `b`, the others, all, or none. */
-type Lost = "to b" | "to a" | "all" | "none";
-
 const RESTRICTED: NatOptions = { kind: "port-restricted" };
 
 /** Two hosts between which a direct path is possible, and a third that relays. */
@@ -42,23 +40,6 @@ async function meet(startLab: StartLab, lost: Lost = "none"): Promise<Meeting> {
   const dr = Daemon.start(lab, hr.host, hr.wireguard, { more: ["--relay"] });
   const [da, db] = [Daemon.start(lab, ha.host, ha.wireguard), Daemon.start(lab, hb.host, hb.wireguard)];
   return { lab, ha, hb, hr, da, db, dr, [Symbol.asyncDispose]: () => lab[Symbol.asyncDispose]() };
-}
-
-/** From now on, these packets are lost. */
-async function lose(lab: Lab, lost: Lost): Promise<void> {
-  const [a = ""] = lab.nat("a").outside;
-  const [b = ""] = lab.nat("b").outside;
-  const rule = (from: string): string => `ip saddr ${from} udp dport != 0 drop`;
-  const chain = "chain between {\ntype filter hook prerouting priority -300;";
-  const rules = {
-    a: lost === "all" || lost === "to a" ? rule(b) : "",
-    b: lost === "all" || lost === "to b" ? rule(a) : "",
-  };
-  // In the box that they come to: what is outside is a bridge.
-  for (const nat of ["a", "b"] as const)
-    await lab.nat(nat).namespace.set({
-      nft: `table ip lossy\ndelete table ip lossy\ntable ip lossy {\n${chain}\n${rules[nat]}\n}\n}`,
-    });
 }
 
 const answersOf = (ping: PingStream): number => ping.answers().length;

@@ -2,7 +2,9 @@ import { mkdtempSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { Host, Lab, LongRunning, Wireguard } from "../../lab/index.js";
 import type { MeshInfo, PeerInfo } from "../../src/info.js";
+import type { MeshTimes } from "../../src/mesh-options.js";
 
+const PROGRAM: string = join(import.meta.dirname, "mesh-program.ts");
 const COMMAND: string = join(import.meta.dirname, "../../bin/sidewire-mesh.js");
 
 /** The command, as a daemon on a host of a lab. It ends with the lab at the latest. */
@@ -24,6 +26,7 @@ export class Daemon {
    * @param options.brokers - a file of brokers. Default: that of the lab
    * @param options.nameServer - the address of the only name server that there is. Default: those of the machine
    * @param options.more - further options of `up`
+   * @param options.times - with them it runs from its source, which takes it longer to start
    */
   static start(
     lab: Lab,
@@ -35,13 +38,15 @@ export class Daemon {
       readonly brokers?: string;
       readonly nameServer?: string;
       readonly more?: readonly string[];
+      readonly times?: MeshTimes;
     } = {},
   ): Daemon {
     const { stateFolder = mkdtempSync(join(lab.folder, "state-")), stun = lab.stun, more = [] } = options;
-    const { brokers = lab.brokersFile, nameServer } = options;
+    const { brokers = lab.brokersFile, nameServer, times } = options;
     const argv = [
       ...(nameServer === undefined ? [] : withNameServer(lab, nameServer)),
-      ...[process.execPath, COMMAND],
+      process.execPath,
+      ...(times === undefined ? [COMMAND] : ["--import", "tsx", PROGRAM, JSON.stringify(times)]),
       ...["up", wireguard.interface, "--json", "--state", stateFolder],
       ...more,
       ...["--brokers", brokers, ...(stun.length > 0 ? ["--stun", stun.join(",")] : [])],
