@@ -55,7 +55,7 @@ const config: Config = defineConfig([
     entry: { browser: "src/index.ts" },
     format: ["cjs"],
     sourcemap: true,
-    noExternal: [/^@noble\//],
+    noExternal: [/^@(noble|scure)\//],
     inject: ["build/text-codecs.ts"],
     // Their licences are in the library's file, which has more of them.
     esbuildPlugins: [reachablePool],

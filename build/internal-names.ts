@@ -5,7 +5,7 @@ import ts from "typescript";
 const ROOT: string = dirname(dirname(fileURLToPath(import.meta.url)));
 
 /** The types of what the browser build is bundled with: a dependency may ask an object for a name. */
-const DEPENDENCIES: readonly string[] = ["@noble/*/*.d.ts"];
+const DEPENDENCIES: readonly string[] = ["@noble/*/*.d.ts", "@scure/*/*.d.ts"];
 
 /**
  * The names of properties that only the library itself can know: declared in `src`, in no published type,

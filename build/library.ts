@@ -25,7 +25,7 @@ const config: Config = defineConfig([
     ...common,
     format: ["cjs"],
     // These are ES modules, which `require` takes in recent Nodes alone, and not in Jest.
-    noExternal: [/^@(noble|bitauth)\//],
+    noExternal: [/^@(noble|scure|bitauth)\//],
     esbuildPlugins: [licensesOfBundled("dist/cjs.licenses.txt")],
   },
   {

@@ -23,7 +23,7 @@ const config: Config = defineConfig([
     target: "es2022",
     format: ["esm"],
     // In few files, and minified, it is loaded in half of the time.
-    noExternal: ["zod", "sidewire", /^@noble\//],
+    noExternal: ["zod", "sidewire", /^@(noble|scure)\//],
     splitting: true,
     minify: true,
     removeNodeProtocol: false,

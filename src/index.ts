@@ -34,6 +34,7 @@ export type { DropReason } from "./receiving/receiver.js";
 export { Router } from "./router.js";
 export { type ProbeResult, SmartPipe } from "./sending/smart-pipe.js";
 export type { BrokerStats, RouterStats } from "./statistics.js";
+export { formatAddress } from "./wire/address.js";
 export {
   type BrokerEntry,
   type BrokerPool,
@@ -42,6 +43,6 @@ export {
   type PoolBroker,
   parseBrokerPool,
 } from "./wire/broker-pool.js";
-export { type Identity, Keypair } from "./wire/identity.js";
+export { type Identity, Keypair, parseAddress } from "./wire/identity.js";
 export { AppPacket, MessageType, type PacketFields } from "./wire/packet.js";
 export { brokerScore, type RankedBroker, type Ranking, rankBrokers } from "./wire/ranking.js";

@@ -166,7 +166,9 @@ describe("parseAddress", () => {
     ["undefined", undefined],
     ["null", null],
   ])("refuses %s and says where it stood", (_, address) => {
-    expect(() => parseAddress(address, "destination")).toThrow(
+    // A caller without types may pass anything.
+    const parse = parseAddress as (address: unknown, path: string) => string;
+    expect(() => parse(address, "destination")).toThrow(
       expect.objectContaining({ name: "InvalidInputError", code: "INVALID_ADDRESS", path: "destination" }),
     );
   });

@@ -7,7 +7,7 @@
 export type SidewireErrorCode =
   /** An option of the router, a pipe or a send is of the wrong type or out of range. */
   | "INVALID_OPTION"
-  /** Not a peer's address: 66 hex characters of a compressed secp256k1 public key. */
+  /** Not a peer's address: a compressed secp256k1 public key in hex or bech32m. The error says where a typo is. */
   | "INVALID_ADDRESS"
   /** Not a secp256k1 secret key, or an identity without a usable public key or `sign`. */
   | "INVALID_KEY"

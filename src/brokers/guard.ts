@@ -1,5 +1,5 @@
 import { BrokerError } from "../base/errors.js";
-import { PUBLIC_KEY_BYTES } from "../wire/identity.js";
+import { PUBLIC_KEY_BYTES } from "../wire/address.js";
 import { MAX_TOPICS, PacketType } from "./mqtt-packets.js";
 
 /** What a broker may send to one who subscribed to topics at QoS 1. */

@@ -1,6 +1,6 @@
 import { NEVER } from "../base/alarm.js";
 import { Sweep } from "../base/sweep.js";
-import { PUBLIC_KEY_BYTES } from "../wire/identity.js";
+import { PUBLIC_KEY_BYTES } from "../wire/address.js";
 import { QUEUE_ID_BYTES } from "../wire/packet.js";
 
 /** A MSG older than this is dropped, and so is one from further ahead: twice a Python sender's retransmission time. */

@@ -5,7 +5,7 @@ import { nextTask } from "../base/next-task.js";
 import { Patience } from "../base/patience.js";
 import { TieredMap } from "../base/tiered-map.js";
 import type { Verify } from "../platform/platform.js";
-import { PUBLIC_KEY_BYTES } from "../wire/identity.js";
+import { PUBLIC_KEY_BYTES } from "../wire/address.js";
 import type { AppPacket } from "../wire/packet.js";
 import { WaitingLine } from "./waiting-line.js";
 

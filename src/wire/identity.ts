@@ -3,9 +3,7 @@ import { Point, utils } from "@noble/secp256k1";
 import { platform } from "#platform";
 import { check, got, viewOf } from "../base/schema.js";
 import type { Ecdh, Sign } from "../platform/platform.js";
-
-/** Bytes of a compressed public key. */
-export const PUBLIC_KEY_BYTES = 33;
+import { PUBLIC_KEY_BYTES, readAddress } from "./address.js";
 
 /** Bytes of a signature: r then s. */
 export const SIGNATURE_BYTES = 64;
@@ -101,20 +99,28 @@ export class Keypair implements Identity {
 }
 
 /**
- * An address in its one spelling: 66 lower-case hex characters.
+ * An address in hex, as the API has it: 66 lower-case characters.
+ *
+ * @param address - in hex, of either case, or in bech32m as {@link formatAddress} gives it
  * @param path - what the address is called where it came from, for the error
- * @throws {@link InvalidInputError} `INVALID_ADDRESS` when it is not a compressed key on the curve
+ * @throws {@link InvalidInputError} `INVALID_ADDRESS` when it is no key on the curve, or mistyped
+ *
+ * @example
+ * ```ts
+ * const friends = new Set([parseAddress(address)]);
+ * const router = new Router(keys, { getTime: Date.now, accept: (from) => friends.has(from) });
+ * ```
  */
-export function parseAddress(address: unknown, path = "address"): string {
-  const bytes = typeof address === "string" ? bytesFromHex(address) : undefined;
+export function parseAddress(address: string, path = "address"): string {
+  const hex = readAddress(address, path);
   check(
-    bytes !== undefined && isPublicKey(bytes),
+    isPublicKey(hexToBytes(hex)),
     "INVALID_ADDRESS",
     path,
-    "66 hex characters of a compressed secp256k1 public key",
+    "a point on the curve secp256k1",
     got(address),
   );
-  return bytesToHex(bytes);
+  return hex;
 }
 
 /**

@@ -2,7 +2,8 @@ import { bytesToHex, createView, hexToBytes } from "@noble/hashes/utils.js";
 import { platform } from "#platform";
 import { be, bytes, check, record, type Schema, viewOf, whole } from "../base/schema.js";
 import type { Verify } from "../platform/platform.js";
-import { type Identity, PUBLIC_KEY_BYTES, SIGNATURE_BYTES } from "./identity.js";
+import { PUBLIC_KEY_BYTES } from "./address.js";
+import { type Identity, SIGNATURE_BYTES } from "./identity.js";
 
 /** What a packet is for. */
 export const MessageType = {

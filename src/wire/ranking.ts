@@ -1,7 +1,8 @@
 import { hexToBytes } from "@noble/hashes/utils.js";
 import { platform } from "#platform";
-import { be, check, isRecord, type Schema } from "../base/schema.js";
+import { check, isRecord } from "../base/schema.js";
 import type { Family } from "../platform/platform.js";
+import { PUBLIC_KEY_BYTES, readAddress } from "./address.js";
 import {
   aHost,
   type BrokerEntry,
@@ -10,7 +11,6 @@ import {
   type PoolBroker,
   positive,
 } from "./broker-pool.js";
-import { PUBLIC_KEY_BYTES } from "./identity.js";
 
 /** A broker with its place in a destination's ranking: the lower the score, the better. */
 export interface RankedBroker extends PoolBroker {
@@ -35,7 +35,7 @@ const FAMILY_BYTE: Readonly<Record<Family, number>> = { IPv4: 2, IPv6: 10 };
  * Weighted rendezvous hashing (Thaler and Ravishankar 1998; the weights as in Schindelhauer and
  * Schomaker 2005): `-ln(u) / weight`, where u in (0, 1] is the SHA-256 of family, key and host.
  *
- * @param destinationHex - the destination's address, 66 hex characters
+ * @param destination - its address, in hex or in bech32m
  * @param weight - positive; default 1
  * @throws {@link InvalidInputError} for a malformed address, family, host or weight
  *
@@ -44,11 +44,11 @@ const FAMILY_BYTE: Readonly<Record<Family, number>> = { IPv4: 2, IPv6: 10 };
  * const score = brokerScore("IPv4", "broker.example.com", keys.publicKeyHex);
  * ```
  */
-export function brokerScore(family: Family, host: string, destinationHex: string, weight = 1): number {
+export function brokerScore(family: Family, host: string, destination: string, weight = 1): number {
   check(FAMILIES.includes(family), "INVALID_OPTION", "family", "IPv4 or IPv6");
   positive(weight, "INVALID_OPTION", "weight");
   aHost(host, "INVALID_OPTION", "host");
-  const digest = digestFor(readDestination(destinationHex, "INVALID_ADDRESS", "destination"));
+  const digest = digestFor(readAddress(destination, "destination"));
   return scoreOf(fractionOf(digest(family, host)), weight);
 }
 
@@ -58,7 +58,7 @@ export function brokerScore(family: Family, host: string, destinationHex: string
  * Each family is ranked apart. Brokers of equal weight are compared by their digests, so that no
  * rounding can put two programs at odds.
  *
- * @param destinationHex - the destination's address, 66 hex characters
+ * @param destination - its address, in hex or in bech32m
  * @param pool - as {@link parseBrokerPool} returns it
  * @throws {@link InvalidInputError} for a malformed address
  *
@@ -68,10 +68,11 @@ export function brokerScore(family: Family, host: string, destinationHex: string
  * console.log(best?.host, best?.score);
  * ```
  */
-export function rankBrokers(destinationHex: string, pool: BrokerPool): Ranking {
-  const destination = readDestination(destinationHex, "INVALID_ADDRESS", "destination");
+export function rankBrokers(destination: string, pool: BrokerPool): Ranking {
+  // Whether it is a point on the curve makes no difference here, and takes as long as a hundred hashes.
+  const address = readAddress(destination, "destination");
   check(isRecord(pool), "INVALID_POOL", "pool", "an object");
-  return rankFor(destination, pool);
+  return rankFor(address, pool);
 }
 
 /** {@link rankBrokers} for an address that has been checked. @internal */
@@ -79,12 +80,6 @@ export function rankFor(address: string, pool: BrokerPool): Ranking {
   const digest = digestFor(address);
   return { IPv4: rankFamily(digest, "IPv4", pool), IPv6: rankFamily(digest, "IPv6", pool) };
 }
-
-/** Whether it is a point on the curve makes no difference here, and takes as long as a hundred hashes. */
-const readDestination: Schema<string> = be(
-  "66 hex characters of a compressed secp256k1 public key",
-  (value): value is string => typeof value === "string" && /^0[23][0-9a-f]{64}$/i.test(value),
-);
 
 interface Candidate {
   readonly host: string;

@@ -3,7 +3,8 @@ import { utils } from "@noble/secp256k1";
 import { platform } from "#platform";
 import { viewOf } from "../base/schema.js";
 import type { Cipher } from "../platform/platform.js";
-import { type Identity, Keypair, PUBLIC_KEY_BYTES } from "./identity.js";
+import { PUBLIC_KEY_BYTES } from "./address.js";
+import { type Identity, Keypair } from "./identity.js";
 
 /**
  * What a sealed message starts with: a byte that no UTF-8 text contains, "SW", and the format's version.

@@ -11,6 +11,9 @@ const COMMANDS: readonly string[] = [
 
 const ADDRESS = `02${"79be667ef9dcbbac55a06295ce870b07029bfcdb2dce28d959f2815b16f81798"}`;
 
+/** Somebody's address, but for one character. */
+const MISTYPED = "sw1qt7zk5ux5tmpnxtgzpdwnn5zg74wgc2c4806w3fk0cwc05cp8c8wwzdy07x";
+
 /** It has the form of an address. */
 const NO_POINT = `02${"f".repeat(64)}`;
 
@@ -65,10 +68,17 @@ describe("sidewire", () => {
   });
 
   it.each([
-    ["send", ["send", "03ab", "text"], "INVALID_ADDRESS", "DEST: expected 66 hex characters"],
-    ["probe", ["probe", `05${"11".repeat(32)}`], "INVALID_ADDRESS", "DEST: expected 66 hex"],
-    ["rank", ["rank", ""], "INVALID_ADDRESS", "DEST: expected 66 hex"],
-    ["send", ["send", NO_POINT, "text"], "INVALID_ADDRESS", "DEST: no point on the curve"],
+    ["send", ["send", "03ab", "text"], "INVALID_ADDRESS", "DEST: expected an address"],
+    ["probe", ["probe", `05${"11".repeat(32)}`], "INVALID_ADDRESS", "DEST: expected an address"],
+    ["rank", ["rank", ""], "INVALID_ADDRESS", "DEST: expected an address"],
+    ["send", ["send", MISTYPED, "text"], "INVALID_ADDRESS", 'DEST: a typo near character 11 ("5ux5t")'],
+    [
+      "probe",
+      ["probe", MISTYPED.toUpperCase()],
+      "INVALID_ADDRESS",
+      'DEST: a typo near character 11 ("5UX5T")',
+    ],
+    ["send", ["send", NO_POINT, "text"], "INVALID_ADDRESS", "DEST: expected a point on the curve"],
     ["a pool", ["listen", "--brokers", "none.json"], "FILE", "cannot read none.json: no such file"],
     [
       "a pool",
@@ -81,8 +91,13 @@ describe("sidewire", () => {
     ["a message", ["send", ADDRESS, "--file", "."], "FILE", "cannot read .: it is a folder"],
     ["a message", ["send", ADDRESS, "--file", "long"], "MESSAGE_TOO_LARGE", "long is longer than"],
     ["addresses", ["listen", "--accept", "none"], "FILE", "cannot read none"],
-    ["addresses", ["listen", "--accept", "friends"], "INVALID_ADDRESS", "friends:3: expected 66 hex"],
-    ["addresses", ["listen", "--accept", "nobody"], "INVALID_ADDRESS", "nobody:1: no point on the curve"],
+    ["addresses", ["listen", "--accept", "friends"], "INVALID_ADDRESS", "friends:3: expected an address"],
+    [
+      "addresses",
+      ["listen", "--accept", "nobody"],
+      "INVALID_ADDRESS",
+      "nobody:1: expected a point on the curve",
+    ],
     ["a program", ["listen", "--exec", "./none"], "FILE", "cannot run ./none"],
     ["a program", ["listen", "--exec", "no-such-program-here"], "FILE", "cannot run no-such-program-here"],
     ["a program", ["listen", "--exec", "./"], "FILE", "cannot run ./: not a program"],

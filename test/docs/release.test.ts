@@ -85,6 +85,7 @@ describe("the package", () => {
       "@noble/ciphers",
       "@noble/hashes",
       "@noble/secp256k1",
+      "@scure/base",
     ]);
     for (const name of packages) expect(licences).toMatch(new RegExp(`^${name} [\\d.]+: MIT$`, "m"));
   });

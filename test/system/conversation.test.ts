@@ -1,5 +1,12 @@
 import { describe, expect, it, vi } from "vitest";
-import { Keypair, NoAckError, Router, SidewireError, type SmartPipe } from "../../src/index.js";
+import {
+  formatAddress,
+  Keypair,
+  NoAckError,
+  Router,
+  SidewireError,
+  type SmartPipe,
+} from "../../src/index.js";
 import { startEmbeddedBroker } from "../support/embedded-broker.js";
 import { startBroker } from "../support/needs.js";
 import { makePeer, poolOf, record, startPeer, untilBrokers, use } from "../support/peers.js";
@@ -31,6 +38,23 @@ for (const { name, start } of brokers) {
       expect(receipt.brokersTried).toHaveLength(1);
       expect(receipt.roundTripMs).toBeGreaterThan(0);
       expect(Math.abs(receipt.remoteClockOffsetMs)).toBeLessThan(2000);
+    });
+
+    it("takes an address as people pass it on, and gives it in hex", async () => {
+      const pool = poolOf([use(await start())]);
+      const [ann, ben] = await Promise.all([startPeer(pool), startPeer(pool)]);
+      const shown = record(ben);
+      const text = formatAddress(ben.address);
+      const pipe = await ann.pipe(text);
+      expect(pipe.to).toBe(ben.address);
+      await pipe.deliver("to sw1…");
+      expect(shown[0]?.from).toBe(ann.address);
+      expect(await ann.probe(text.toUpperCase())).toMatchObject({ reachable: true });
+      const mistyped = text.replace(/.$/, (last) => (last === "q" ? "p" : "q"));
+      await expect(ann.pipe(mistyped)).rejects.toMatchObject({
+        code: "INVALID_ADDRESS",
+        message: expect.stringContaining("destination: a typo near character 62"),
+      });
     });
 
     it("shows the same text 100 times when it is sent 100 times", async () => {
