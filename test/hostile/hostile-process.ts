@@ -27,8 +27,8 @@ export async function startHostile(
   atTheEnd: NonNullable<Forking["atTheEnd"]> = onTestFinished,
 ): Promise<Hostile> {
   const child = await forkProgram(new URL("./hostile-broker.ts", import.meta.url), { atTheEnd });
-  // They stand for machines elsewhere, which take no time of this one.
-  setPriority(child.pid ?? 0, 19);
+  // They stand for machines elsewhere, which take little time of this one; but they have to come to their turn.
+  setPriority(child.pid ?? 0, 5);
   child.send({ transport, tls, attacks } satisfies HostileOrder);
   const [answer] = await once(child, "message");
   // The file sends nothing else.
