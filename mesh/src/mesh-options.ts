@@ -28,6 +28,11 @@ export interface MeshOptions {
   /** Whether members of the interface's network get names in `/etc/hosts` while it is looked after. Default: yes. */
   readonly hosts?: boolean | undefined;
   /**
+   * Answers DNS for the names of members, at this host's addresses in the tunnel, port 53, to this host alone.
+   * Default: no.
+   */
+  readonly dns?: boolean | undefined;
+  /**
    * What peers are believed when they tell where others are, by public key, base64. One that is named here, with another
    * level than `Untrusted`, is told of all others, too. Default: routers and members of the network are told; everybody
    * is believed where other peers of this host are.

@@ -63,6 +63,7 @@ interface Parts {
   readonly isMade: boolean;
   readonly isRelay: boolean;
   readonly hasNames: boolean;
+  readonly hasDns: boolean;
   readonly trust: ReadonlyMap<string, TrustLevel>;
   readonly times: MeshTimes | undefined;
 }
@@ -168,6 +169,7 @@ export class Mesh extends EventEmitter<MeshEvents> implements AsyncDisposable {
         isMade: create !== undefined,
         isRelay,
         hasNames: options.hosts !== false,
+        hasDns: options.dns === true,
         trust: options.trust ?? new Map(),
         times: options.times,
         rosterFile,
@@ -327,6 +329,7 @@ export class Mesh extends EventEmitter<MeshEvents> implements AsyncDisposable {
     this.#names = new Names({
       interface: device.name,
       isOn: parts.hasNames,
+      isServed: parts.hasDns,
       onWarning: (message) => this.emit("warning", message),
     });
     this.#gossip = new Gossip({
@@ -401,7 +404,7 @@ export class Mesh extends EventEmitter<MeshEvents> implements AsyncDisposable {
       troubles: [
         this.#found,
         this.#membership.troubles,
-        this.#names.trouble ?? [],
+        this.#names.troubles,
         this.#gossip.trouble ?? [],
       ].flat(),
       brokers: this.#signaling.brokers(),
@@ -560,6 +563,7 @@ export class Mesh extends EventEmitter<MeshEvents> implements AsyncDisposable {
     const { addresses = [] } = links.find(({ name }) => name === this.#device.name) ?? {};
     const usable = addresses.filter(({ isUsable, scope }) => isUsable && scope === "global");
     this.#overlay = usable.map(({ address }) => address);
+    void this.#names.serveAt(this.#overlay);
     const change = this.#addresses.look(links, routes, this.#device.state.listenPort);
     await this.#sockets.setLocalAddresses(this.#addresses.local);
     await this.#lan?.look(links, this.#addresses.local);

@@ -136,10 +136,11 @@ describe("few files", () => {
     ]);
   });
 
-  it("open UDP sockets: those of probes, of gateways, of a LAN, of facts, of a relay, and of TURN", () => {
+  it("open UDP sockets: those of probes, of gateways, of a LAN, of facts, of names, of a relay, and of TURN", () => {
     expect(importersOf(sources, "node:dgram").toSorted()).toEqual([
       "facts/fact-socket",
       "lan/lan-sockets",
+      "names/name-server",
       "port-mapping/gateway-news",
       "port-mapping/gateway-socket",
       "probe/probe-sockets",

@@ -20,6 +20,7 @@ export interface JoinOptions {
   readonly brokers?: string;
   readonly stun?: string;
   readonly hosts?: boolean;
+  readonly dns?: boolean;
   readonly state?: string;
 }
 

@@ -125,6 +125,7 @@ function describe(json: boolean, choose: (action: Action) => void): Command {
     .option("--no-lan-discovery", "say nothing to peers on the own LANs, and hear none there")
     .option("--no-port-mapping", "ask no router for a port (PCP, NAT-PMP, UPnP)")
     .option("--no-hosts", "give members of the network no names in /etc/hosts")
+    .option("--dns", "answer DNS for the names of members, at the own address in the tunnel, to this host")
     .option("--state <folder>", "what is remembered (default: /var/lib/sidewire-mesh)", notEmpty)
     .option("--config <file>", "all of this as JSON; options go before it", notEmpty)
     .option("--dry-run", "print the wg, ip and nft lines of the start, and change nothing")
@@ -271,6 +272,7 @@ function describeMembership(program: Command, choose: (action: Action) => void):
     .option("--brokers <file>", "the signaling brokers (default: those of the token)", notEmpty)
     .option("--stun <servers>", "HOST:PORT,… (default: a bundled list of public ones)", notEmpty)
     .option("--no-hosts", "give members of the network no names in /etc/hosts")
+    .option("--dns", "answer DNS for the names of members, at the own address in the tunnel, to this host")
     .option("--state <folder>", "what is remembered (default: /var/lib/sidewire-mesh)", notEmpty)
     .addHelpText(
       "after",

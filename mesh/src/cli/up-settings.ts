@@ -31,6 +31,7 @@ export interface UpOptions {
   readonly portMapping?: boolean;
   /** `--no-hosts` makes it false. */
   readonly hosts?: boolean;
+  readonly dns?: boolean;
   readonly config?: string;
   readonly dryRun?: true;
   /** Set by `join`: the roster is new, and these are the token's brokers. */
@@ -65,6 +66,7 @@ export async function settingsOf(
     lanDiscovery: options.lanDiscovery === false ? false : file.lanDiscovery,
     portMapping: options.portMapping === false ? false : file.portMapping,
     hosts: options.hosts === false ? false : file.hosts,
+    dns: options.dns ?? file.dns,
     names: file.names,
     trust: file.trust,
   };

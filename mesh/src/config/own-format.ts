@@ -44,6 +44,7 @@ const schema = z.strictObject({
   lanDiscovery: z.optional(z.boolean()),
   portMapping: z.optional(z.boolean()),
   hosts: z.optional(z.boolean()),
+  dns: z.optional(z.boolean()),
   stateFolder: z.optional(path),
 });
 
@@ -115,6 +116,7 @@ export async function parseOwnFormat(text: string, folder: string, files: FileRe
     ...(data.lanDiscovery === undefined ? {} : { lanDiscovery: data.lanDiscovery }),
     ...(data.portMapping === undefined ? {} : { portMapping: data.portMapping }),
     ...(data.hosts === undefined ? {} : { hosts: data.hosts }),
+    ...(data.dns === undefined ? {} : { dns: data.dns }),
     ...(stateFolder === undefined ? {} : { stateFolder: at(stateFolder) }),
     trust: new Map(
       peers.flatMap(({ publicKey, trust }) => (trust === undefined ? [] : [[publicKey, trust]])),

@@ -23,6 +23,8 @@ export interface Settings {
   readonly portMapping?: boolean | undefined;
   /** Whether members of a network get names in the hosts file. Default: yes. */
   readonly hosts?: boolean | undefined;
+  /** Whether names are answered by DNS, too. Default: no. */
+  readonly dns?: boolean | undefined;
   readonly stateFolder?: string | undefined;
   /** What peers are called, by their public key in base64. */
   readonly names: ReadonlyMap<string, string>;

@@ -1,6 +1,7 @@
 import { isNetworkNamed, type NamedNetwork } from "./host-names.js";
 import { withBlock, withoutBlock } from "./hosts-block.js";
 import { editHostsFile } from "./hosts-file.js";
+import { NameServer } from "./name-server.js";
 
 /** Where the names of hosts are looked up before DNS is asked. */
 export const HOSTS_FILE = "/etc/hosts";
@@ -9,8 +10,10 @@ export const HOSTS_FILE = "/etc/hosts";
 export interface NamesMeans {
   /** The name of the interface. */
   readonly interface: string;
-  /** Else nothing is done but to take out what an earlier run has left. */
+  /** Whether names stand in the hosts file. Else only what an earlier run has left there is taken out. */
   readonly isOn: boolean;
+  /** Whether names are also answered by DNS, at the own addresses in the tunnel. Default: no. */
+  readonly isServed?: boolean;
   readonly onWarning: (message: string) => void;
   /** Default: {@link HOSTS_FILE}. */
   readonly path?: string;
@@ -18,7 +21,10 @@ export interface NamesMeans {
   readonly lockFolder?: string;
 }
 
-/** Keeps the names of a network's members in the hosts file, until it is closed. Whatever fails is a warning alone. */
+/**
+ * Keeps the names of a network's members in the hosts file, until it is closed, and answers DNS for them where that is
+ * wanted. Whatever fails is a warning alone.
+ */
 export class Names {
   readonly #means: NamesMeans;
   readonly #path: string;
@@ -28,15 +34,18 @@ export class Names {
   #trouble: string | undefined;
   #undone: string | undefined;
   #isClosed = false;
+  readonly #server: NameServer | undefined;
+  #served: readonly string[] = [];
 
   constructor(means: NamesMeans) {
     this.#means = means;
+    this.#server = means.isServed ? new NameServer() : undefined;
     this.#path = means.path ?? HOSTS_FILE;
   }
 
-  /** Why members have no names, one sentence; undefined when they have, or are to have none. */
-  get trouble(): string | undefined {
-    return this.#trouble;
+  /** Why members have no names, a sentence each; none when they have, or are to have none. */
+  get troubles(): readonly string[] {
+    return [...(this.#trouble === undefined ? [] : [this.#trouble]), ...this.#served];
   }
 
   /** What {@link close} has put back, a few words each. */
@@ -47,8 +56,18 @@ export class Names {
   /** Which names are to be there from now on. They are written soon after. */
   set(network: NamedNetwork | undefined): void {
     if (this.#isClosed) return;
+    this.#server?.set(network);
     this.#wanted = this.#means.isOn ? network : undefined;
     this.#write();
+  }
+
+  /** The own addresses in the tunnel are these now. */
+  async serveAt(addresses: readonly string[]): Promise<void> {
+    if (this.#server === undefined) return;
+    await this.#server.listen(addresses);
+    const before = this.#served;
+    this.#served = this.#server.troubles;
+    for (const trouble of this.#served) if (!before.includes(trouble)) this.#means.onWarning(trouble);
   }
 
   /** Takes the names out. */
@@ -57,7 +76,7 @@ export class Names {
     this.#isClosed = true;
     this.#wanted = undefined;
     this.#write();
-    await this.#writing;
+    await Promise.all([this.#writing, this.#server?.close()]);
   }
 
   #write(): void {

@@ -64,6 +64,33 @@ withLab("names of members in the lab", (startLab) => {
     expect(readFileSync("/etc/hosts").equals(real)).toBe(true);
   });
 
+  it("are answered by DNS to this host alone, where that is wanted", { timeout: 60_000 }, async () => {
+    await using lab = await labOf("ha", "hb");
+    const [a, b] = membersOf(lab);
+    b.join(await a.found(), "--no-hosts", "--dns");
+    await until(() => b.canReach("10.9.0.1"));
+    const [own = ""] = (await b.network()).members
+      .filter(({ name }) => name === "hb")
+      .flatMap(({ addresses }) => addresses.filter((address) => address.includes(".")));
+    const ask = async (from: LabMember, name: string): Promise<string> => {
+      const script = `const r = new (require("node:dns").promises.Resolver)({ timeout: 500, tries: 2 });
+        r.setServers([process.argv[1]]);
+        r.resolve4(process.argv[2]).then((all) => console.log(all.join()), (error) => console.log(error.code));`;
+      return (await from.host.run([process.execPath, "-e", script, own, name])).trim();
+    };
+    await until(async () => (await ask(b, "ha.office.internal")) === "10.9.0.1");
+    expect(await ask(b, "example.org")).toBe("EREFUSED");
+    expect(await ask(b, "nobody.office.internal")).toBe("ENOTFOUND");
+    // By the tunnel, from another member.
+    expect(await a.canReach(own)).toBe(true);
+    expect(await ask(a, "ha.office.internal")).toBe("ETIMEOUT");
+    await a.ask("rename", "ha", "first");
+    await until(async () => (await ask(b, "first.office.internal")) === "10.9.0.1");
+    expect(b.hosts()).toBe(HOSTS);
+    await b.stop();
+    expect(await ask(b, "first.office.internal")).toBe("ECONNREFUSED");
+  });
+
   it("are missing where the file cannot be written, and all else works", { timeout: 60_000 }, async () => {
     await using lab = await labOf("ha", "hb");
     const [a, b] = membersOf(lab);
