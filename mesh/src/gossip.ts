@@ -175,8 +175,8 @@ export class Gossip {
     const reached = [...peers].filter(([, { machine }]) => machine.snapshot(now).path !== undefined);
     this.#reached = new Set(reached.map(([name]) => name));
     const knows = (name: string): boolean => isAdmin(name) || isRouter(peers.get(name)?.allowedIps ?? []);
-    const isSeeking = reached.length < peers.size;
-    this.#exchange.ask(this.#asking.choose([...this.#reached], knows, isSeeking, now));
+    const sought = [...peers.keys()].filter((name) => !this.#reached.has(name));
+    this.#exchange.ask(this.#asking.choose([...this.#reached], knows, sought, now));
     // What was said of those while a path led to them is of use now.
     for (const name of before) {
       if (this.#reached.has(name)) continue;

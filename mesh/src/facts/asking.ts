@@ -1,39 +1,55 @@
-import { ASK_TURN_MS, MAX_ASKED } from "./constants.js";
+import { ASK_TURN_MS, MAX_ASKED, REST_AFTER_MS, REST_TURN_MS } from "./constants.js";
 
 /**
  * Whom this host asks what they know of others: some at a time, in turn. Those that know most stay as long as somebody
- * is sought, up to half of them. Times are monotonic ms.
+ * is sought, up to half of them. While the same ones are sought for long, one at a time is asked: they are switched off,
+ * most likely. Times are monotonic ms.
  */
 export class Asking {
   /** When each was asked last; those that were never asked are not in it. */
   readonly #askedAt = new Map<string, number>();
   #asked: ReadonlySet<string> = new Set();
+  #sought: ReadonlySet<string> = new Set();
+  /** When somebody else was sought than before. */
+  #soughtSince = 0;
   #turnAt = 0;
 
   /**
    * @param reached - peers that a path leads to
    * @param knows - whether one is likely to know most: a router, an admin
-   * @param isSeeking - whether there are peers that no path leads to
+   * @param sought - peers that no path leads to
    * @returns whom to ask now: the same set as before while nothing changes
    */
   choose(
     reached: readonly string[],
     knows: (name: string) => boolean,
-    isSeeking: boolean,
+    sought: readonly string[],
     now: number,
   ): ReadonlySet<string> {
     const there = new Set(reached);
     for (const name of this.#askedAt.keys()) if (!there.has(name)) this.#askedAt.delete(name);
     const left = [...this.#asked].filter((name) => there.has(name));
+    this.#seek(sought, now);
+    const isResting = now - this.#soughtSince >= REST_AFTER_MS;
+    const places = isResting ? 1 : MAX_ASKED;
     const isTurn = now >= this.#turnAt;
-    if (!isSeeking) this.#take([], now);
-    else if (isTurn || left.length < Math.min(MAX_ASKED, there.size)) {
+    if (sought.length === 0) this.#take([], now);
+    else if (isTurn || left.length < Math.min(places, there.size)) {
       const inTurn = reached.toSorted((a, b) => this.#lastOf(a) - this.#lastOf(b));
-      const first = inTurn.filter(knows).slice(0, MAX_ASKED / 2);
-      this.#take([...new Set([...(isTurn ? [] : left), ...first, ...inTurn])].slice(0, MAX_ASKED), now);
-      if (isTurn) this.#turnAt = now + ASK_TURN_MS;
+      const first = inTurn.filter(knows).slice(0, places / 2);
+      this.#take([...new Set([...(isTurn ? [] : left), ...first, ...inTurn])].slice(0, places), now);
+      if (isTurn) this.#turnAt = now + (isResting ? REST_TURN_MS : ASK_TURN_MS);
     }
     return this.#asked;
+  }
+
+  #seek(sought: readonly string[], now: number): void {
+    if (sought.some((name) => !this.#sought.has(name))) {
+      this.#soughtSince = now;
+      // Whoever is lost after a rest is sought at once.
+      this.#turnAt = Math.min(this.#turnAt, now + ASK_TURN_MS);
+    }
+    this.#sought = new Set(sought);
   }
 
   #take(names: readonly string[], now: number): void {

@@ -44,6 +44,10 @@ export const FALLBACK = {
 export const MAX_ASKED = 8;
 /** How long one is asked before it is another one's turn, where there are more, ms. */
 export const ASK_TURN_MS = 30_000;
+/** The same ones were sought for so long in vain: then one peer at a time is asked, ms … */
+export const REST_AFTER_MS = 600_000;
+/** … each for so long, ms: that is once all that it knows. */
+export const REST_TURN_MS: number = FACT_TTL_S * 1000;
 /** Candidates of others that one peer may have us probe: a second, and at once. */
 export const INTRODUCED = { perSecond: 4, burst: 64 } as const;
 
