@@ -8,20 +8,16 @@ import { parseToken } from "../membership/token.js";
 import { DEFAULT_STATE_FOLDER } from "../mesh-options.js";
 import { isName, nameFrom } from "../roster/member-name.js";
 import type { Context } from "./context.js";
+import type { DaemonOptions } from "./daemon-options.js";
 import { type ExitCode, UsageError } from "./failure.js";
 import { readPool } from "./input-files.js";
 import { printable } from "./printable.js";
 import { up } from "./up.js";
 
-export interface JoinOptions {
+export interface JoinOptions extends DaemonOptions {
   readonly interface: string;
   readonly name?: string;
   readonly listenPort?: number;
-  readonly brokers?: string;
-  readonly stun?: string;
-  readonly hosts?: boolean;
-  readonly dns?: boolean;
-  readonly state?: string;
 }
 
 /** Makes this machine a member of a network, and looks after its interface from then on. */

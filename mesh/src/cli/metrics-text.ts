@@ -25,7 +25,8 @@ export function metricsText(info: MeshInfo): string {
     .join("");
 }
 
-function metricsOf({ since, nat, peers, brokers, relaying = [], facts, troubles = [] }: MeshInfo): Metric[] {
+function metricsOf(info: MeshInfo): Metric[] {
+  const { since, nat, peers, brokers, relaying = [], turn = [], facts, troubles = [] } = info;
   const gauge = (name: string, help: string, samples: readonly Sample[]): Metric => ({
     ...{ name, type: "gauge", help, samples },
   });
@@ -86,6 +87,16 @@ function metricsOf({ since, nat, peers, brokers, relaying = [], facts, troubles 
       "relay_dropped_packets",
       "Packets that were more than may pass.",
       ofRelayed(({ dropped }) => dropped),
+    ),
+    gauge(
+      "turn_allocated",
+      "Whether a TURN server lends this host an address.",
+      turn.map(({ server, relayed }) => [{ server }, relayed === undefined ? 0 : 1]),
+    ),
+    gauge(
+      "turn_peers",
+      "Peers that are reached by a TURN server.",
+      turn.map(({ server, peers: reached }) => [{ server }, reached]),
     ),
     gauge(
       "peer_alive",

@@ -1,6 +1,8 @@
-import { Command, CommanderError, InvalidArgumentError } from "commander";
+import { Command, CommanderError } from "commander";
 import { version } from "../../package.json";
+import { collect, list, notEmpty, wholeNumber } from "./argument.js";
 import type { Context } from "./context.js";
+import { withDaemonOptions } from "./daemon-options.js";
 import type { DoctorOptions } from "./doctor.js";
 import { type ExitCode, endingOf, reasonOf, UsageError } from "./failure.js";
 import { Interrupt } from "./interrupt.js";
@@ -97,7 +99,7 @@ function describe(json: boolean, choose: (action: Action) => void): Command {
       example("sudo sidewire-mesh doctor", "sudo sidewire-mesh up wg0", "sudo sidewire-mesh status --watch"),
     );
 
-  program
+  const up = program
     .command("up")
     .description("look after a WireGuard interface, in the foreground, until Ctrl-C")
     .argument("[interface]", "its name, as in wg0")
@@ -109,24 +111,8 @@ function describe(json: boolean, choose: (action: Action) => void): Command {
       wholeNumber(1, 65_535),
     )
     .option("--address <address>", "with --create: as in 10.9.0.1/24; may be repeated", collect)
-    .option("--peer <peer>", "with --create: KEY[@ADDRESS:PORT][,ALLOWED-IP]…; may be repeated", collect)
-    .option("--brokers <file>", "the signaling brokers (default: sidewire's public ones)", notEmpty)
-    .option("--stun <servers>", "HOST:PORT,… (default: a bundled list of public ones)", notEmpty)
-    .option(
-      "--turn <url>",
-      "turn:HOST:PORT, for peers that are reached no other way; may be repeated",
-      collect,
-    )
-    .option("--turn-credentials <file>", "with --turn: username and password, a line each", notEmpty)
-    .option(
-      "--relay",
-      "pass packets on between peers that find no direct path; they stay sealed for this host",
-    )
-    .option("--no-lan-discovery", "say nothing to peers on the own LANs, and hear none there")
-    .option("--no-port-mapping", "ask no router for a port (PCP, NAT-PMP, UPnP)")
-    .option("--no-hosts", "give members of the network no names in /etc/hosts")
-    .option("--dns", "answer DNS for the names of members, at the own address in the tunnel, to this host")
-    .option("--state <folder>", "what is remembered (default: /var/lib/sidewire-mesh)", notEmpty)
+    .option("--peer <peer>", "with --create: KEY[@ADDRESS:PORT][,ALLOWED-IP]…; may be repeated", collect);
+  withDaemonOptions(up, "sidewire's public ones")
     .option("--config <file>", "all of this as JSON; options go before it", notEmpty)
     .option("--dry-run", "print the wg, ip and nft lines of the start, and change nothing")
     .addHelpText(
@@ -260,7 +246,7 @@ function describeMembership(program: Command, choose: (action: Action) => void):
       choose(async (context) => (await import("./invite.js")).invite(context, name, options));
     });
 
-  program
+  const joining = program
     .command("join")
     .description(
       "make key, interface and address, become a member, and look after the interface until Ctrl-C",
@@ -268,12 +254,8 @@ function describeMembership(program: Command, choose: (action: Action) => void):
     .argument("<token>", "as sidewire-mesh invite prints it", notEmpty)
     .option("--interface <name>", "the interface that is made", notEmpty, "wg0")
     .option("--name <name>", "what this host is called (default: its host name)", notEmpty)
-    .option("--listen-port <port>", "of WireGuard (default: a free one)", wholeNumber(1, 65_535))
-    .option("--brokers <file>", "the signaling brokers (default: those of the token)", notEmpty)
-    .option("--stun <servers>", "HOST:PORT,… (default: a bundled list of public ones)", notEmpty)
-    .option("--no-hosts", "give members of the network no names in /etc/hosts")
-    .option("--dns", "answer DNS for the names of members, at the own address in the tunnel, to this host")
-    .option("--state <folder>", "what is remembered (default: /var/lib/sidewire-mesh)", notEmpty)
+    .option("--listen-port <port>", "of WireGuard (default: a free one)", wholeNumber(1, 65_535));
+  withDaemonOptions(joining, "those of the token")
     .addHelpText(
       "after",
       `\nLater sidewire-mesh up INTERFACE goes on, without the token.\n${example("sudo sidewire-mesh join swm1_…")}`,
@@ -371,30 +353,6 @@ function describeRoles(program: Command, choose: (action: Action) => void): void
 
 function example(...lines: readonly string[]): string {
   return `\nExample${lines.length > 1 ? "s" : ""}:\n${lines.map((line) => `  ${line}`).join("\n")}`;
-}
-
-function wholeNumber(min: number, max: number): (text: string) => number {
-  return (text) => {
-    const number = Number(text);
-    if (/^\d+$/.test(text) && number >= min && number <= max) return number;
-    throw new InvalidArgumentError(`Expected a whole number from ${min} to ${max}.`);
-  };
-}
-
-/** A variable without a value in a script is a mistake, and must not count as the working folder. */
-function notEmpty(text: string): string {
-  if (text === "") throw new InvalidArgumentError("It is empty.");
-  return text;
-}
-
-function list(text: string): string[] {
-  return notEmpty(text)
-    .split(",")
-    .map((one) => notEmpty(one.trim()));
-}
-
-function collect(text: string, before: readonly string[] = []): string[] {
-  return [...before, notEmpty(text)];
 }
 
 /** What the command line asks for may have to be known before it is understood. */

@@ -9,29 +9,17 @@ import type { NewInterface } from "../device/create.js";
 import { KeyFile } from "../membership/key-file.js";
 import { DEFAULT_STATE_FOLDER } from "../mesh-options.js";
 import type { TurnOptions } from "../turn/turn-server.js";
+import type { DaemonOptions } from "./daemon-options.js";
 import { UsageError } from "./failure.js";
 import { checkSecret, naming, readKey, readPool, readText, readTurn } from "./input-files.js";
 
 /** What `up` is asked for. */
-export interface UpOptions {
+export interface UpOptions extends DaemonOptions {
   readonly create?: true;
   readonly privateKey?: string;
   readonly listenPort?: number;
   readonly address?: readonly string[];
   readonly peer?: readonly string[];
-  readonly brokers?: string;
-  readonly stun?: string;
-  readonly turn?: readonly string[];
-  readonly turnCredentials?: string;
-  readonly relay?: boolean;
-  readonly state?: string;
-  /** `--no-lan-discovery` makes it false. */
-  readonly lanDiscovery?: boolean;
-  /** `--no-port-mapping` makes it false. */
-  readonly portMapping?: boolean;
-  /** `--no-hosts` makes it false. */
-  readonly hosts?: boolean;
-  readonly dns?: boolean;
   readonly config?: string;
   readonly dryRun?: true;
   /** Set by `join`: the roster is new, and these are the token's brokers. */

@@ -47,6 +47,19 @@ describe("metrics", () => {
     expect(text).toContain(`sidewire_mesh_relay_dropped_packets_total${labels} 1\n`);
   });
 
+  it("tell what TURN servers do", () => {
+    const [lent, refused] = [
+      { server: "turn.example:3478", relayed: "192.0.2.9:50000", peers: 2, error: undefined },
+      { server: "other.example:3478", relayed: undefined, peers: 0, error: "it refuses the password" },
+    ];
+    const text = metricsText(someInfo({ turn: [lent, refused] }));
+    for (const line of linesOf(text)) expect(line).toMatch(LINE);
+    expect(text).toContain('sidewire_mesh_turn_allocated{interface="lo",server="turn.example:3478"} 1\n');
+    expect(text).toContain('sidewire_mesh_turn_allocated{interface="lo",server="other.example:3478"} 0\n');
+    expect(text).toContain('sidewire_mesh_turn_peers{interface="lo",server="turn.example:3478"} 2\n');
+    expect(metricsText(someInfo({}))).not.toContain("turn");
+  });
+
   it("are lines of the format whatever a name or a broker's host is", () => {
     fc.assert(
       fc.property(fc.string(), fc.string(), (name, host) => {

@@ -1,0 +1,44 @@
+import type { Command } from "commander";
+import { collect, notEmpty } from "./argument.js";
+
+/** How an interface is looked after, by `up` and `join` alike. */
+export interface DaemonOptions {
+  readonly brokers?: string;
+  readonly stun?: string;
+  readonly turn?: readonly string[];
+  readonly turnCredentials?: string;
+  readonly relay?: boolean;
+  /** `--no-lan-discovery` makes it false. */
+  readonly lanDiscovery?: boolean;
+  /** `--no-port-mapping` makes it false. */
+  readonly portMapping?: boolean;
+  /** `--no-hosts` makes it false. */
+  readonly hosts?: boolean;
+  readonly dns?: boolean;
+  readonly state?: string;
+}
+
+/**
+ * Adds these options to a command.
+ * @param brokers - which brokers are used when none are named
+ */
+export function withDaemonOptions(command: Command, brokers: string): Command {
+  return command
+    .option("--brokers <file>", `the signaling brokers (default: ${brokers})`, notEmpty)
+    .option("--stun <servers>", "HOST:PORT,… (default: a bundled list of public ones)", notEmpty)
+    .option(
+      "--turn <url>",
+      "turn:HOST:PORT, for peers that are reached no other way; may be repeated",
+      collect,
+    )
+    .option("--turn-credentials <file>", "with --turn: username and password, a line each", notEmpty)
+    .option(
+      "--relay",
+      "pass packets on between peers that find no direct path; they stay sealed for this host",
+    )
+    .option("--no-lan-discovery", "say nothing to peers on the own LANs, and hear none there")
+    .option("--no-port-mapping", "ask no router for a port (PCP, NAT-PMP, UPnP)")
+    .option("--no-hosts", "give members of the network no names in /etc/hosts")
+    .option("--dns", "answer DNS for the names of members, at the own address in the tunnel, to this host")
+    .option("--state <folder>", "what is remembered (default: /var/lib/sidewire-mesh)", notEmpty);
+}
