@@ -190,7 +190,10 @@ describe("the command", () => {
     const { own = [], foreign = [] } = command.get("cli/peer") ?? {};
     expect(own).toContain("cli/files");
     expect(foreign).toContain("sidewire/node");
-    expect(missing(command)).toEqual(["cli/key-file -> node/make-folder"]);
+    expect(missing(command)).toEqual([
+      "cli/contacts -> node/make-folder",
+      "cli/key-file -> node/make-folder",
+    ]);
   });
 
   it("is imported by nothing in the library", () => {

@@ -1,17 +1,20 @@
 import { createInterface } from "node:readline";
 import type { InboundMessage } from "sidewire";
 import type { ChatView, Fate, PresenceState } from "./chat-view.js";
-import { messageLine, messageObject } from "./message-object.js";
+import { messageLine, messageObject, sealedWord } from "./message-object.js";
 import type { Output } from "./output.js";
+import type { People } from "./people.js";
 import { printable } from "./printable.js";
 
 /** A chat in a pipe: what was sent and what came, a line each; sent lines in their order, once their fate is known. */
 export class LineView implements ChatView {
   readonly #output: Output;
+  readonly #people: People;
   #told: Promise<void> = Promise.resolve();
 
-  constructor(output: Output) {
+  constructor(output: Output, people: People) {
     this.#output = output;
+    this.#people = people;
   }
 
   async *lines(signal: AbortSignal): AsyncIterable<string> {
@@ -41,7 +44,9 @@ export class LineView implements ChatView {
 
   received(message: InboundMessage): Promise<void> {
     const time = new Date();
-    return this.#output.result(messageObject(message, time), () => messageLine(this.#output, message, time));
+    return this.#output.result(messageObject(message, time, this.#people), () =>
+      messageLine(this.#output, message, time, this.#people),
+    );
   }
 
   presence(state: PresenceState): void {
@@ -57,9 +62,11 @@ export class LineView implements ChatView {
 
   #sent(text: string, fate: Fate): Promise<void> {
     const time = new Date().toISOString();
-    const fields = fate.delivered ? fate : { delivered: false, code: fate.code, error: fate.reason };
+    const fields = fate.delivered
+      ? fate
+      : { delivered: false, sealed: fate.sealed, code: fate.code, error: fate.reason };
     return this.#output.result({ event: "sent", time, text, ...fields }, () =>
-      fate.delivered ? `${time}\t✓\t${printable(text)}` : `${time}\t✗ ${fate.reason}\t${printable(text)}`,
+      [time, fate.delivered ? "✓" : `✗ ${fate.reason}`, sealedWord(fate.sealed), printable(text)].join("\t"),
     );
   }
 }

@@ -2,8 +2,10 @@ import { clearScreenDown, createInterface, type Interface, moveCursor } from "no
 import type { InboundMessage } from "sidewire";
 import stringWidth from "string-width";
 import type { ChatView, Fate, PresenceState } from "./chat-view.js";
+import { sealedSign } from "./message-object.js";
 import type { Output } from "./output.js";
-import { clockTime, hung, milliseconds, printable, short, shown } from "./printable.js";
+import type { People } from "./people.js";
+import { clockTime, hung, milliseconds, printable, shown } from "./printable.js";
 
 /** A line that was typed, as long as it or one before it has no answer. */
 interface Pending {
@@ -20,16 +22,20 @@ const PROMPT = "› ";
  */
 export class TerminalView implements ChatView {
   readonly #output: Output;
+  readonly #people: People;
   readonly #name: string;
+  readonly #sealed: boolean;
   readonly #input: Interface;
   readonly #pending: Pending[] = [];
   /** Rows of the pending lines as they stand on the screen. */
   #rows = 0;
   #open = true;
 
-  constructor(output: Output, to: string, onInterrupt: () => void) {
+  constructor(output: Output, people: People, to: string, sealed: boolean, onInterrupt: () => void) {
     this.#output = output;
-    this.#name = short(to);
+    this.#people = people;
+    this.#sealed = sealed;
+    this.#name = people.short(to);
     this.#input = createInterface({
       input: process.stdin,
       output: process.stdout,
@@ -81,8 +87,8 @@ export class TerminalView implements ChatView {
 
   async received(message: InboundMessage): Promise<void> {
     const { paint } = this.#output;
-    const sealed = message.sealed ? paint.green(" sealed") : "";
-    const head = `${paint.dim(clockTime())}   ${paint.cyan(short(message.from))}${sealed}  `;
+    const from = paint.cyan(this.#people.short(message.from));
+    const head = `${paint.dim(clockTime())}   ${from} ${sealedSign(paint, message.sealed)}  `;
     this.#say(hung(head, shown(message.data), process.stdout.columns));
   }
 
@@ -136,9 +142,13 @@ export class TerminalView implements ChatView {
 
   #lineOf({ time, text, fate }: Pending): string {
     const { paint } = this.#output;
+    const sign = sealedSign(paint, this.#sealed);
     const line = (mark: string, more = ""): string =>
-      hung(`${paint.dim(time)} ${mark} ${paint.bold("you")}  `, printable(text), process.stdout.columns) +
-      more;
+      hung(
+        `${paint.dim(time)} ${mark} ${paint.bold("you")} ${sign}  `,
+        printable(text),
+        process.stdout.columns,
+      ) + more;
     if (fate === undefined) return line(paint.dim("…"));
     if (fate.delivered) return line(paint.green("✓"));
     return line(paint.red("✗"), ` ${paint.red(`(${fate.reason})`)}`);

@@ -2,8 +2,13 @@ import type { BrokerAddress, InboundMessage } from "sidewire";
 
 /** What became of a line that was sent. */
 export type Fate =
-  | { readonly delivered: true; readonly roundTripMs: number; readonly broker: BrokerAddress }
-  | { readonly delivered: false; readonly code: string; readonly reason: string };
+  | {
+      readonly delivered: true;
+      readonly sealed: boolean;
+      readonly roundTripMs: number;
+      readonly broker: BrokerAddress;
+    }
+  | { readonly delivered: false; readonly sealed: boolean; readonly code: string; readonly reason: string };
 
 /** Whether the other one is there; how far, where that was just measured. */
 export type PresenceState =

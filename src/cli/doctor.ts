@@ -1,5 +1,5 @@
 import { networkInterfaces } from "node:os";
-import { type BrokerPool, type Family, NoBrokerError, SidewireError } from "sidewire";
+import { type BrokerPool, type Family, formatAddress, NoBrokerError, SidewireError } from "sidewire";
 import { ntpClock } from "sidewire/node";
 import { type Check, checkPool } from "./broker-check.js";
 import type { Context } from "./context.js";
@@ -69,7 +69,11 @@ async function lookAtKey(context: Context): Promise<{ finding: Finding; file?: K
     const file = await readKey(context);
     return {
       file,
-      finding: { check: "key", level: "ok", message: `${file.keys.publicKeyHex} in ${file.path}` },
+      finding: {
+        check: "key",
+        level: "ok",
+        message: `${formatAddress(file.keys.publicKeyHex)} in ${file.path}`,
+      },
     };
   } catch (error) {
     context.signal.throwIfAborted();

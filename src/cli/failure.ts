@@ -18,6 +18,10 @@ export type FailureCode =
   /** A key file holds something else. */
   | "INVALID_KEY"
   | "INVALID_ADDRESS"
+  /** The file of contacts has something else in it; or holds no, or already has such a contact. */
+  | "INVALID_CONTACTS"
+  | "NO_CONTACT"
+  | "CONTACT_EXISTS"
   | "INVALID_POOL"
   | "MESSAGE_TOO_LARGE"
   | "NO_BROKER"

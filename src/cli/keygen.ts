@@ -1,3 +1,4 @@
+import { formatAddress } from "sidewire";
 import type { Context } from "./context.js";
 import type { ExitCode } from "./failure.js";
 import { createKey } from "./key-file.js";
@@ -7,8 +8,9 @@ import { qrCode } from "./qr-code.js";
 export async function keygen({ options, output }: Context, { qr }: { qr?: true }): Promise<ExitCode> {
   const { keys, path } = await createKey(options.key);
   const address = keys.publicKeyHex;
-  await output.result({ address, keyFile: path }, () => address);
-  if (qr && !output.json) await output.line(qrCode(address, output));
+  const sw1 = formatAddress(address);
+  await output.result({ sw1, address, keyFile: path }, () => sw1);
+  if (qr && !output.json) await output.line(qrCode(sw1.toUpperCase(), output));
   output.note(
     output.paintNotes.dim(`The key is in ${path}. The line above is its address: give it to your peers.`),
   );

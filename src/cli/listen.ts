@@ -1,4 +1,4 @@
-import type { InboundMessage } from "sidewire";
+import { formatAddress, type InboundMessage } from "sidewire";
 import { readAccepted } from "./accept-file.js";
 import type { Context } from "./context.js";
 import { type ExitCode, Failure } from "./failure.js";
@@ -7,6 +7,7 @@ import { readKey } from "./key-file.js";
 import { messageLine, messageObject } from "./message-object.js";
 import { checkProgram, MessagePrograms, type ProgramEnd } from "./message-programs.js";
 import { startPeer, withPeer } from "./peer.js";
+import { People } from "./people.js";
 import { readPool } from "./pool-file.js";
 import { count, shown } from "./printable.js";
 import { tellTroubles } from "./troubles.js";
@@ -26,7 +27,8 @@ export async function listen(
   if (exec === undefined && args.length > 0) throw new Failure("USAGE", "arguments without --exec");
   const { keys, path } = await readKey(context);
   const brokers = await readPool(context);
-  const accepted = acceptFile === undefined ? undefined : await readAccepted(acceptFile, signal);
+  const people = await People.known(context);
+  const accepted = acceptFile === undefined ? undefined : await readAccepted(acceptFile, people, signal);
   if (exec !== undefined) await checkProgram(exec);
   const programs =
     exec === undefined
@@ -37,22 +39,23 @@ export async function listen(
           // With --json, stdout is for objects.
           stdout: output.json ? 2 : 1,
           keyFile: path,
-          onEnd: (message, time, end) => tellEnd(context, exec, message, time, end),
+          nameOf: (address) => people.nameOf(address),
+          onEnd: (message, time, end) => tellEnd(context, exec, people, message, time, end),
         });
 
   // The own key is always known: `doctor` finds a key that is in use twice by asking for it.
   const accept = (from: string): boolean => accepted?.has(from) !== false || from === keys.publicKeyHex;
-  await withPeer(context, { identity: keys, brokers, accept }, async (router) => {
-    tellTroubles(context, router);
+  await withPeer(context, { identity: keys, brokers, people, accept }, async (router) => {
+    tellTroubles(context, router, people);
     await startPeer(context, router, brokers);
     if (output.json) await output.result({ event: "listening", address: router.address }, () => "");
-    else output.note(output.paintNotes.dim(`Listening as ${router.address}\nCtrl-C ends it.`));
+    else output.note(output.paintNotes.dim(`Listening as ${formatAddress(router.address)}\nCtrl-C ends it.`));
     // Closing ends the messages, after those that were acknowledged.
     void aborted(signal).then(() => router.close({ signal }));
     const known = new Set<string>();
     for await (const message of router.messages()) {
       const time = new Date();
-      if (programs === undefined || output.json) await print(context, message, time, known);
+      if (programs === undefined || output.json) await print(context, people, message, time, known);
       await programs?.add(message, time);
     }
   });
@@ -65,15 +68,17 @@ export async function listen(
 
 async function print(
   { output }: Context,
+  people: People,
   message: InboundMessage,
   time: Date,
   known: Set<string>,
 ): Promise<void> {
   const { from } = message;
   // The whole address, once: it is what an answer needs.
-  if (output.isTerminal && !known.has(from)) await output.line(output.paint.dim(`from ${from}`));
+  if (output.isTerminal && !known.has(from) && people.nameOf(from) === undefined)
+    await output.line(output.paint.dim(`from ${formatAddress(from)}`));
   if (known.size < MAX_KNOWN) known.add(from);
-  await output.result(messageObject(message, time), () => messageLine(output, message, time));
+  await output.result(messageObject(message, time, people), () => messageLine(output, message, time, people));
 }
 
 const MAX_KNOWN = 10_000;
@@ -82,6 +87,7 @@ const MAX_KNOWN = 10_000;
 async function tellEnd(
   { output }: Context,
   program: string,
+  people: People,
   message: InboundMessage,
   time: Date,
   end: ProgramEnd,
@@ -93,5 +99,8 @@ async function tellEnd(
   const { exitCode, signal, error } = end;
   const how = error ?? (exitCode === undefined ? `killed by ${signal}` : `exit code ${exitCode}`);
   const when = time.toISOString();
-  output.warn("EXEC", `${program} failed (${how}) for the message of ${when} from ${from}: ${shown(data)}`);
+  output.warn(
+    "EXEC",
+    `${program} failed (${how}) for the message of ${when} from ${people.full(from)}: ${shown(data)}`,
+  );
 }

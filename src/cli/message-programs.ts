@@ -22,6 +22,7 @@ export interface ProgramOptions {
   readonly stdout: number;
   /** The key in use, so that it can answer as the same peer. */
   readonly keyFile: string;
+  readonly nameOf: (address: string) => string | undefined;
   readonly onEnd: (message: InboundMessage, time: Date, end: ProgramEnd) => Promise<void>;
 }
 
@@ -73,11 +74,12 @@ export class MessagePrograms {
   }
 
   #spawn({ data, from, sentAt, sealed, broker, sequence }: InboundMessage, time: Date): Promise<ProgramEnd> {
-    const { program, args, stdout, keyFile } = this.#options;
+    const { program, args, stdout, keyFile, nameOf } = this.#options;
     const env = {
       ...process.env,
       SIDEWIRE_KEY: keyFile,
       SIDEWIRE_FROM: from,
+      SIDEWIRE_NAME: nameOf(from) ?? "",
       SIDEWIRE_TIME: time.toISOString(),
       SIDEWIRE_SENT_AT: new Date(sentAt).toISOString(),
       SIDEWIRE_SEALED: sealed ? "1" : "0",

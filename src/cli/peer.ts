@@ -4,7 +4,8 @@ import { type BrokerPool, type Identity, Router, type RouterOptions } from "side
 import { FileHintStore } from "sidewire/node";
 import type { Context } from "./context.js";
 import { folders } from "./files.js";
-import { count, short } from "./printable.js";
+import { People } from "./people.js";
+import { count } from "./printable.js";
 
 /** The longest message, sent or received: the library's default, and what public brokers tolerate. */
 export const MAX_MESSAGE_BYTES: number = 60 * 1024;
@@ -18,13 +19,15 @@ export interface PeerOptions {
   readonly brokers: BrokerPool;
   /** From whom it takes messages: what is taken is acknowledged, so it must be shown. */
   readonly accept: (from: string) => boolean;
+  /** Those who are known by a name. */
+  readonly people?: People;
   readonly router?: Partial<RouterOptions>;
 }
 
 /** Runs something with a router, and closes it whatever happens: at once when the command was interrupted. */
 export async function withPeer<T>(
   context: Context,
-  { identity, brokers, accept, router: more = {} }: PeerOptions,
+  { identity, brokers, accept, people = new People(), router: more = {} }: PeerOptions,
   work: (router: Router) => Promise<T>,
 ): Promise<T> {
   const router = new Router(identity, {
@@ -42,7 +45,7 @@ export async function withPeer<T>(
     toldAt = performance.now();
     const direction = offsetMs > 0 ? "ahead of" : "behind";
     const seconds = Math.round(Math.abs(offsetMs) / 1000);
-    const message = `the clock of ${short(from)} is ${seconds} s ${direction} this one: see sidewire doctor`;
+    const message = `the clock of ${people.short(from)} is ${seconds} s ${direction} this one: see sidewire doctor`;
     context.output.warn("SKEW", message, { from, offsetMs });
   });
   try {

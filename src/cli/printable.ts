@@ -59,11 +59,6 @@ export function jsonLine(value: object): string {
   );
 }
 
-/** An address that fits a line. */
-export function short(address: string): string {
-  return `${address.slice(0, 8)}…${address.slice(-4)}`;
-}
-
 export function milliseconds(ms: number): string {
   return `${ms < 10 ? ms.toFixed(1) : Math.round(ms)} ms`;
 }

@@ -1,12 +1,12 @@
 import { NoBrokerError, type ProbeResult } from "sidewire";
-import { parseAddress } from "./address.js";
 import type { Context } from "./context.js";
 import type { ExitCode } from "./failure.js";
 import { pause } from "./interrupt.js";
 import { readKey } from "./key-file.js";
 import { startPeer, waitOptions, withPeer } from "./peer.js";
+import { destination } from "./people.js";
 import { readPool } from "./pool-file.js";
-import { clockTime, count, milliseconds, short } from "./printable.js";
+import { clockTime, count, milliseconds } from "./printable.js";
 
 const NOBODY: ProbeResult = { reachable: false, brokers: [] };
 
@@ -17,18 +17,18 @@ export async function probe(
   { watch, interval = 2000 }: { watch?: true; interval?: number },
 ): Promise<ExitCode> {
   const { output, signal } = context;
-  const to = parseAddress(dest, "DEST");
+  const { to, people } = await destination(context, dest);
   const { keys } = await readKey(context);
   const brokers = await readPool(context);
-  return await withPeer(context, { identity: keys, brokers, accept: () => false }, async (router) => {
+  return await withPeer(context, { identity: keys, brokers, people, accept: () => false }, async (router) => {
     await startPeer(context, router, brokers);
     const ask = async (): Promise<ProbeResult> => {
       const pipe = await router.pipe(to, { signal, useCache: true });
       return await pipe.probe(waitOptions(context));
     };
     if (!watch) {
-      const found = await output.waiting(`asking for ${short(to)}`, ask);
-      await output.result({ to, ...found }, () => report(context, found));
+      const found = await output.waiting(`asking for ${people.short(to)}`, ask);
+      await output.result({ to, ...people.named(to), ...found }, () => report(context, found));
       return found.reachable ? 0 : 1;
     }
     while (!signal.aborted) {
@@ -38,7 +38,9 @@ export async function probe(
         throw error;
       });
       if (signal.aborted) break;
-      await output.result({ time: new Date().toISOString(), to, ...found }, () => line(context, found));
+      await output.result({ time: new Date().toISOString(), to, ...people.named(to), ...found }, () =>
+        line(context, found),
+      );
       await pause(interval, signal);
     }
     return 0;

@@ -1,9 +1,10 @@
-import { Command, CommanderError, InvalidArgumentError } from "commander";
+import { Command, CommanderError, InvalidArgumentError, Option } from "commander";
 import { version } from "../../package.json";
 import type { BrokerOptions } from "./broker.js";
 import type { BrokersOptions } from "./brokers.js";
 import type { Context, GlobalOptions } from "./context.js";
 import { type ExitCode, Failure, reasonOf } from "./failure.js";
+import type { IdOptions } from "./id.js";
 import { Interrupt } from "./interrupt.js";
 import type { ListenOptions } from "./listen.js";
 import { Output } from "./output.js";
@@ -80,7 +81,7 @@ function describe(json: boolean, choose: (action: Action) => void): Command {
     .helpCommand(false)
     .addHelpText(
       "after",
-      example("sidewire keygen", "sidewire listen", 'sidewire send 03ab… "hello"', "sidewire send --help"),
+      example("sidewire keygen", "sidewire listen", 'sidewire send ben "hello"', "sidewire send --help"),
     );
 
   program
@@ -95,11 +96,47 @@ function describe(json: boolean, choose: (action: Action) => void): Command {
   program
     .command("id")
     .description("show the own address")
+    .option("--hex", "in hex, as programs and Python peers have it")
     .option("--qr", "as a QR code too")
     .option("--secret", "the secret key too: whoever has it is you")
     .addHelpText("after", example("sidewire id --qr"))
-    .action((options: { qr?: true; secret?: true }) => {
+    .action((options: IdOptions) => {
       choose(async (context) => (await import("./id.js")).id(context, options));
+    });
+
+  const contact = program
+    .command("contact")
+    .helpCommand(false)
+    .description("names for addresses, to be used wherever an address is")
+    .addHelpText("after", example("sidewire contact add ben sw1q…", "sidewire send ben hello"));
+  contact
+    .command("add")
+    .description("give an address a name")
+    .argument("<name>", "letters, digits, dots, hyphens and underscores")
+    .argument("<address>", ADDRESS)
+    .action((name: string, address: string) => {
+      choose(async (context) => (await import("./contact.js")).add(context, name, address));
+    });
+  contact
+    .command("list")
+    .description("show all names with their addresses")
+    .action(() => {
+      choose(async (context) => (await import("./contact.js")).list(context));
+    });
+  contact
+    .command("remove")
+    .description("forget a name")
+    .argument("<name>")
+    .action((name: string) => {
+      choose(async (context) => (await import("./contact.js")).remove(context, name));
+    });
+  contact
+    .command("rename")
+    .description("give a contact another name")
+    .argument("<name>")
+    .argument("<new>", "the new name")
+    .action((name: string, to: string) => {
+      choose(async (context) => (await import("./contact.js")).rename(context, name, to));
     });
 
   program
@@ -111,7 +148,11 @@ function describe(json: boolean, choose: (action: Action) => void): Command {
       "run it for each message: the bytes on its stdin, the arguments as they are",
       notEmpty,
     )
-    .option("--accept <file>", "take messages from these addresses only: one a line, # comments", notEmpty)
+    .option(
+      "--accept <file>",
+      "take messages from these only: addresses or contacts, one a line, # comments",
+      notEmpty,
+    )
     .addHelpText(
       "after",
       example(
@@ -126,14 +167,12 @@ function describe(json: boolean, choose: (action: Action) => void): Command {
   program
     .command("send")
     .description("send one message and wait until the peer has acknowledged it")
-    .argument("<dest>", "the peer's address, 66 hex characters")
+    .argument("<dest>", DEST)
     .argument("[text]", "the message; - or nothing: stdin")
     .option("--file <file>", "send the bytes of a file", notEmpty)
-    .option("--encrypt", "so that only the peer can read it")
-    .addHelpText(
-      "after",
-      example('sidewire send 03ab… "hello"', "sidewire send 03ab… --encrypt < offer.json"),
-    )
+    .option("--plain", PLAIN)
+    .addOption(sealedOption())
+    .addHelpText("after", example('sidewire send ben "hello"', "sidewire send sw1q… < offer.json"))
     .action((dest: string, text: string | undefined, options: SendOptions) => {
       choose(async (context) => (await import("./send.js")).send(context, dest, text, options));
     });
@@ -141,24 +180,25 @@ function describe(json: boolean, choose: (action: Action) => void): Command {
   program
     .command("chat")
     .description("talk with a peer, line by line")
-    .argument("<dest>", "the peer's address, 66 hex characters")
-    .option("--encrypt", "so that only the peer can read it")
-    .addHelpText("after", example("sidewire chat 03ab…"))
-    .action((dest: string, options: { encrypt?: true }) => {
+    .argument("<dest>", DEST)
+    .option("--plain", PLAIN)
+    .addOption(sealedOption())
+    .addHelpText("after", example("sidewire chat ben"))
+    .action((dest: string, options: { plain?: true }) => {
       choose(async (context) => (await import("./chat.js")).chat(context, dest, options));
     });
 
   program
     .command("probe")
     .description("is this peer there, on which brokers, how far")
-    .argument("<dest>", "the peer's address, 66 hex characters")
+    .argument("<dest>", DEST)
     .option("--watch", "go on asking")
     .option(
       "--interval <ms>",
       "the pause between two questions (default: 2000)",
       wholeNumber(100, 86_400_000),
     )
-    .addHelpText("after", example("sidewire probe 03ab… --watch"))
+    .addHelpText("after", example("sidewire probe ben --watch"))
     .action((dest: string, options: { watch?: true; interval?: number }) => {
       choose(async (context) => (await import("./probe.js")).probe(context, dest, options));
     });
@@ -166,8 +206,8 @@ function describe(json: boolean, choose: (action: Action) => void): Command {
   program
     .command("rank")
     .description("the brokers in the order in which they are used for an address")
-    .argument("<dest>", "the peer's address, 66 hex characters")
-    .addHelpText("after", example("sidewire rank 03ab…"))
+    .argument("<dest>", DEST)
+    .addHelpText("after", example("sidewire rank ben"))
     .action((dest: string) => {
       choose(async (context) => (await import("./rank.js")).rank(context, dest));
     });
@@ -224,6 +264,16 @@ function describe(json: boolean, choose: (action: Action) => void): Command {
 
   return program;
 }
+
+const ADDRESS = "as sidewire id shows it: sw1…, or 66 hex characters";
+const PLAIN = "not sealed: brokers can read it, and so can a peer in Python";
+
+/** What sealing was called before it was the default. */
+function sealedOption(): Option {
+  return new Option("--encrypt").conflicts("plain").hideHelp();
+}
+
+const DEST = "the peer: a contact's name or an address";
 
 function example(...lines: readonly string[]): string {
   return `\nExample${lines.length > 1 ? "s" : ""}:\n${lines.map((line) => `  ${line}`).join("\n")}`;

@@ -6,11 +6,11 @@ import {
   type Router,
   rankBrokers,
 } from "sidewire";
-import { parseAddress } from "./address.js";
 import type { Context } from "./context.js";
 import { EMPTY_POOL, type ExitCode, Failure, inWords } from "./failure.js";
 import { pause } from "./interrupt.js";
 import { withPeer } from "./peer.js";
+import { destination } from "./people.js";
 import { readPool } from "./pool-file.js";
 
 /** How long brokers may take to show whether they can be reached, ms. */
@@ -29,7 +29,7 @@ interface Row {
 /** Shows the brokers in the order in which they are used for an address, and which can be connected to. */
 export async function rank(context: Context, dest: string): Promise<ExitCode> {
   const { options, output, signal } = context;
-  const to = parseAddress(dest, "DEST");
+  const { to } = await destination(context, dest);
   const brokers = await readPool(context);
   const ranking = rankBrokers(to, brokers);
   if (ranking.IPv4.length + ranking.IPv6.length === 0) throw new Failure("NO_BROKER", EMPTY_POOL, 1);

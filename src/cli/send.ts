@@ -1,18 +1,19 @@
 import { createReadStream } from "node:fs";
 import type { Readable } from "node:stream";
 import { NoAckError, type Receipt } from "sidewire";
-import { parseAddress } from "./address.js";
 import type { Context } from "./context.js";
 import { type ExitCode, Failure, inWords, reasonOf } from "./failure.js";
 import { orAborted } from "./interrupt.js";
 import { readKey } from "./key-file.js";
+import { sealedWord } from "./message-object.js";
 import { MAX_MESSAGE_BYTES, startPeer, waitOptions, withPeer } from "./peer.js";
+import { destination, type People } from "./people.js";
 import { readPool } from "./pool-file.js";
-import { count, milliseconds, short } from "./printable.js";
+import { count, milliseconds } from "./printable.js";
 
 export interface SendOptions {
   readonly file?: string;
-  readonly encrypt?: true;
+  readonly plain?: true;
 }
 
 /** Sends one message and prints its receipt. */
@@ -20,47 +21,65 @@ export async function send(
   context: Context,
   dest: string,
   text: string | undefined,
-  { file, encrypt = false }: { file?: string; encrypt?: boolean },
+  { file, plain }: SendOptions,
 ): Promise<ExitCode> {
   const { output, signal } = context;
-  const to = parseAddress(dest, "DEST");
+  const { to, people } = await destination(context, dest);
   const { keys } = await readKey(context);
   const brokers = await readPool(context);
   const data = await messageOf(text, file, signal);
   checkLength(data.length);
+  const sealed = plain !== true;
   // It is not there to listen: what comes in meanwhile is left to whoever is.
   const accept = (): boolean => false;
-  return await withPeer(context, { identity: keys, brokers, accept }, async (router) => {
+  return await withPeer(context, { identity: keys, brokers, people, accept }, async (router) => {
     await startPeer(context, router, brokers);
     try {
       const receipt = await output.waiting(
-        `sending ${count(data.length, "byte")} to ${short(to)}`,
+        `sending ${count(data.length, "byte")} to ${people.short(to)}`,
         async () => {
-          const pipe = await router.pipe(to, { encrypt, signal });
+          const pipe = await router.pipe(to, { encrypt: sealed, signal });
           return await pipe.deliver(data, waitOptions(context));
         },
       );
-      await output.result({ delivered: true, to, sealed: encrypt, ...receipt }, () => told(context, receipt));
+      await output.result({ delivered: true, to, ...people.named(to), sealed, ...receipt }, () =>
+        told(context, sealed, receipt),
+      );
       return 0;
     } catch (error) {
       if (!(error instanceof NoAckError)) throw error;
-      await tellUndelivered(context, error);
+      await tellUndelivered(context, people, sealed, error);
       return 1;
     }
   });
 }
 
-function told({ output }: Context, { bytes, broker, roundTripMs, attempts, brokersTried }: Receipt): string {
+function told(
+  { output }: Context,
+  sealed: boolean,
+  { bytes, broker, roundTripMs, attempts, brokersTried }: Receipt,
+): string {
   const tried = `${count(attempts, "attempt")} on ${count(brokersTried.length, "broker")}`;
   const how = `by ${broker.host} (${broker.family}) in ${milliseconds(roundTripMs)}, ${tried}`;
-  return `${output.paint.green("✓")} ${count(bytes, "byte")} delivered ${how}`;
+  return `${output.paint.green("✓")} ${count(bytes, "byte")} delivered ${sealedWord(sealed)}, ${how}`;
 }
 
-async function tellUndelivered({ options, output }: Context, error: NoAckError): Promise<void> {
+async function tellUndelivered(
+  { options, output }: Context,
+  people: People,
+  sealed: boolean,
+  error: NoAckError,
+): Promise<void> {
   const { to, code, brokers } = error;
-  if (output.json) return await output.result({ delivered: false, code, to, brokers }, () => "");
+  if (output.json)
+    return await output.result(
+      { delivered: false, code, to, ...people.named(to), sealed, brokers },
+      () => "",
+    );
   const waited = milliseconds(options.timeout ?? 4000);
-  output.note(`${output.paintNotes.red("✗")} not delivered: no answer from ${to} within ${waited}`);
+  output.note(
+    `${output.paintNotes.red("✗")} not delivered (${sealedWord(sealed)}): no answer from ${people.full(to)} within ${waited}`,
+  );
   if (brokers.length === 0) return output.note("No broker could be tried.");
   const rows = brokers.map(({ family, host, publishes, error: reason }) => [
     family,

@@ -1,12 +1,12 @@
 import type { Router } from "sidewire";
 import type { Context } from "./context.js";
-import { short } from "./printable.js";
+import type { People } from "./people.js";
 
 /** Strangers must not fill the screen with old messages, ms. */
 const TELL_EVERY_MS = 60_000;
 
 /** Says when nothing can arrive, and when it can again. */
-export function tellTroubles({ output, signal }: Context, router: Router): void {
+export function tellTroubles({ output, signal }: Context, router: Router, people: People): void {
   let connected: boolean | undefined;
   router.on("broker", () => {
     const now = router.stats().brokers.some(({ state }) => state === "open");
@@ -21,7 +21,7 @@ export function tellTroubles({ output, signal }: Context, router: Router): void 
     if ((reason !== "too-old" && reason !== "too-new") || performance.now() - toldAt < TELL_EVERY_MS) return;
     toldAt = performance.now();
     const seconds = Math.round(Math.abs(ageMs) / 1000);
-    const message = `refused a message from ${short(from)}, sent ${seconds} s ${ageMs > 0 ? "ago" : "ahead"} by its clock: see sidewire doctor`;
+    const message = `refused a message from ${from === "" ? "somebody" : people.short(from)}, sent ${seconds} s ${ageMs > 0 ? "ago" : "ahead"} by its clock: see sidewire doctor`;
     output.warn("CLOCK", message, { from, ageMs });
   });
 }

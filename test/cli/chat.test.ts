@@ -1,5 +1,5 @@
 import { beforeEach, describe, expect, it } from "vitest";
-import { Keypair } from "../../src/index.js";
+import { formatAddress, Keypair } from "../../src/index.js";
 import { Home, objects } from "../support/command.js";
 import { type EmbeddedBroker, startEmbeddedBroker } from "../support/embedded-broker.js";
 import { withTerminal } from "../support/needs.js";
@@ -37,7 +37,10 @@ describe("chat in a pipe", () => {
       .trimEnd()
       .split("\n")
       .map((line) => line.split("\t").slice(1));
-    expect(said).toEqual([...lines.map((line) => ["✓", line]), [ann.address, "got \\x1b[1m all"]]);
+    expect(said).toEqual([
+      ...lines.map((line) => ["✓", "sealed", line]),
+      [formatAddress(ann.address), "plain", "got \\x1b[1m all"],
+    ]);
   });
 
   it("sends everything before the end of input, and ends with 1 where something was not delivered", async () => {
@@ -58,7 +61,7 @@ describe("chat in a pipe", () => {
   it("says why a line was not sent", async () => {
     home.makeKey();
     const nobody = Keypair.generate().publicKeyHex;
-    const chatting = home.start(["chat", ...POOL, nobody, "--json"], { open: true });
+    const chatting = home.start(["chat", ...POOL, nobody, "--json", "--plain"], { open: true });
     chatting.type(`${"x".repeat(65_537)}\n`);
     await chatting.until(({ out }) => out.includes("MESSAGE_TOO_LARGE"));
     chatting.type("hello\n");
@@ -97,16 +100,16 @@ describe("chat in a pipe", () => {
     expect(await home.run(["send", ...POOL, own, "from elsewhere"])).toMatchObject({ code: 0 });
     await chatting.until(({ out }) => out.includes("from elsewhere"));
     const { out, err } = await chatting.stop();
-    expect(out).toContain(`${own}\tfrom elsewhere\n`);
+    expect(out).toContain(`${formatAddress(own)}\tsealed\tfrom elsewhere\n`);
     expect(err).not.toContain("● there");
   });
 
-  it("hears nobody else, and seals with --encrypt", async () => {
+  it("hears nobody else", async () => {
     const own = home.makeKey();
     const [ann, ben] = await Promise.all([1, 2].map(() => startPeer(poolOf([broker]))));
     if (ann === undefined || ben === undefined) throw new Error("two were started");
     const shown = record(ann);
-    const chatting = home.start(["chat", ...POOL, ann.address, "--json", "--encrypt"], { open: true });
+    const chatting = home.start(["chat", ...POOL, ann.address, "--json"], { open: true });
     await chatting.until(({ out }) => out.includes("presence"));
     chatting.type("secret\n");
     await chatting.until(({ out }) => out.includes("secret"));
@@ -190,11 +193,12 @@ withTerminal("listen at a terminal", (inTerminal) => {
       terminal.type("\x03");
       const { code, out } = await terminal.ended;
       expect(code).toBe(0);
-      expect(out.split(ann.address)).toHaveLength(2);
+      const address = formatAddress(ann.address);
+      expect(out.split(address)).toHaveLength(2);
       // Cyan, for the sender.
       expect(out.includes("\x1b[36m")).toBe(env.NO_COLOR === undefined);
       for (const text of ["one", "two"])
-        expect(out).toMatch(new RegExp(`${ann.address.slice(0, 8)}….*  ${text}`));
+        expect(out).toMatch(new RegExp(`${address.slice(0, 10)}…${address.slice(-4)}.* .*plain.*  ${text}`));
     }
   });
 });

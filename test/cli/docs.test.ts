@@ -30,14 +30,16 @@ it("docs/cli.md runs as it stands there", async () => {
   const { code, out, err } = await terminal(use).ended;
   expect(err).not.toContain("sidewire:");
   expect(code).toBe(0);
-  expect(out).toContain("✓ 5 bytes delivered");
+  expect(out).toContain("✓ me is ");
+  expect(out).toContain("✓ 5 bytes delivered sealed, by");
   expect(out).toContain("✓ there");
   expect(out).toContain("● connected");
   expect(out).toContain("1 of 1 brokers can be used, 2 of 2 ports");
   expect(listening.out.trimEnd().split("\n")).toHaveLength(2);
+  expect(listening.out).toMatch(/\tsealed\thello\n/);
 
   const [mine = "", anns = ""] = made.out.split("\n");
-  expect(listening.out).toContain(`${anns}\thello\n`);
+  expect(listening.out).toContain(`${anns}\tplain\thello again\\n\n`);
   const answer = await terminal(`npx sidewire send --brokers pool.json ${anns} "for Ann from ${mine}"`).ended;
   expect(answer.code).toBe(0);
   await handling.until((running) => running.out.includes(mine));

@@ -57,6 +57,7 @@ describe("listen --exec", () => {
         env: {
           SIDEWIRE_KEY: home.keyFile,
           SIDEWIRE_FROM: ann.address,
+          SIDEWIRE_NAME: "",
           SIDEWIRE_TIME: expect.stringMatching(/^\d{4}-.*Z$/),
           SIDEWIRE_SENT_AT: expect.stringMatching(/^\d{4}-.*Z$/),
           SIDEWIRE_SEALED: "1",
@@ -101,7 +102,7 @@ describe("listen --exec", () => {
     expect(code).toBe(0);
     const failures = err.split("\n").filter((line) => line.startsWith("!"));
     expect(failures).toEqual([
-      expect.stringMatching(/failed \(exit code 3\) for the message of \S+Z from 0[23][0-9a-f]{64}: 3$/),
+      expect.stringMatching(/failed \(exit code 3\) for the message of \S+Z from sw1q[0-9a-z]{58}: 3$/),
       expect.stringMatching(/failed \(killed by SIGKILL\) .*: die$/),
       expect.stringMatching(/failed \(exit code 4\) .*: 4$/),
     ]);

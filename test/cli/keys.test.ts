@@ -2,10 +2,10 @@ import { execFileSync } from "node:child_process";
 import { chmodSync, existsSync, readdirSync, readFileSync, statSync } from "node:fs";
 import { dirname } from "node:path";
 import { describe, expect, it } from "vitest";
-import { Keypair } from "../../src/index.js";
+import { formatAddress, Keypair, parseAddress } from "../../src/index.js";
 import { Home, objects } from "../support/command.js";
 
-const ADDRESS = /^0[23][0-9a-f]{64}$/;
+const ADDRESS = /^sw1q[02-9ac-hj-np-z]{58}$/;
 
 function modeOf(path: string): string {
   return (statSync(path).mode & 0o777).toString(8);
@@ -18,7 +18,7 @@ describe("keygen", () => {
     expect(code).toBe(0);
     expect(out.trim()).toMatch(ADDRESS);
     const secret = readFileSync(home.keyFile, "utf8").trim();
-    expect(Keypair.fromSecretKey(secret).publicKeyHex).toBe(out.trim());
+    expect(Keypair.fromSecretKey(secret).publicKeyHex).toBe(parseAddress(out.trim()));
     expect(err).toContain(home.keyFile);
     expect(out + err).not.toContain(secret);
     expect(modeOf(home.keyFile)).toBe("600");
@@ -89,11 +89,13 @@ describe("id", () => {
     const home = new Home();
     const address = home.makeKey();
     const secret = readFileSync(home.keyFile, "utf8").trim();
-    expect((await home.run(["id", "--secret"])).out).toBe(`${address}\n${secret}\n`);
+    const sw1 = formatAddress(address);
+    expect((await home.run(["id", "--secret"])).out).toBe(`${sw1}\n${secret}\n`);
+    expect((await home.run(["id", "--hex"])).out).toBe(`${address}\n`);
     const { out } = await home.run(["id", "--json"]);
-    expect(objects(out)).toEqual([{ address, keyFile: home.keyFile }]);
+    expect(objects(out)).toEqual([{ sw1, address, keyFile: home.keyFile }]);
     expect(objects((await home.run(["id", "--json", "--secret"])).out)).toEqual([
-      { address, keyFile: home.keyFile, secretKey: secret },
+      { sw1, address, keyFile: home.keyFile, secretKey: secret },
     ]);
   });
 
@@ -101,10 +103,10 @@ describe("id", () => {
     const home = new Home();
     const address = home.makeKey();
     const [first, ...code] = (await home.run(["id", "--qr"])).out.trimEnd().split("\n");
-    expect(first).toBe(address);
+    expect(first).toBe(formatAddress(address));
     expect(code.length).toBeGreaterThan(15);
-    expect(code.length).toBeLessThan(22);
-    for (const line of code) expect(line).toMatch(/^[█▀▄ ]{30,45}$/);
+    expect(code.length).toBeLessThan(18);
+    for (const line of code) expect(line).toMatch(/^[█▀▄ ]{30,33}$/);
     expect(objects((await home.run(["id", "--qr", "--json"])).out)).toHaveLength(1);
   });
 
@@ -154,10 +156,10 @@ describe("id", () => {
     const pipe = home.shell(
       `exec ./sidewire id --key <(head -c 20 ${home.keyFile}; tail -c +21 ${home.keyFile})`,
     );
-    expect(await pipe.ended).toMatchObject({ code: 0, out: `${address}\n` });
+    expect(await pipe.ended).toMatchObject({ code: 0, out: `${formatAddress(address)}\n` });
     execFileSync("mkfifo", ["-m", "600", home.path("fifo")]);
     const fifo = home.shell(`cat ${home.keyFile} > fifo & exec ./sidewire id --key fifo`);
-    expect(await fifo.ended).toMatchObject({ code: 0, out: `${address}\n` });
+    expect(await fifo.ended).toMatchObject({ code: 0, out: `${formatAddress(address)}\n` });
     const device = await home.run(["id", "--key", "/dev/null"]);
     expect(device).toMatchObject({ code: 2, err: "sidewire: cannot read /dev/null: it is not a file\n" });
   });
@@ -166,6 +168,6 @@ describe("id", () => {
     const home = new Home();
     const address = home.makeKey();
     const path = home.write("marked", `\ufeff${readFileSync(home.keyFile, "utf8")}`, 0o600);
-    expect((await home.run(["id", "--key", path])).out).toBe(`${address}\n`);
+    expect((await home.run(["id", "--key", path])).out).toBe(`${formatAddress(address)}\n`);
   });
 });

@@ -12,7 +12,7 @@ import {
 } from "node:fs";
 import { join } from "node:path";
 import { beforeEach, describe, expect, it, onTestFinished } from "vitest";
-import { Keypair, parseBrokerPool, rankBrokers } from "../../src/index.js";
+import { formatAddress, Keypair, parseBrokerPool, rankBrokers } from "../../src/index.js";
 import { Home, objects } from "../support/command.js";
 import { type EmbeddedBroker, startEmbeddedBroker } from "../support/embedded-broker.js";
 import { freePort } from "../support/free-port.js";
@@ -343,7 +343,7 @@ describe("doctor", () => {
     const ntp = await startTimeServer(0);
     const { code, out, err } = await home.run(["doctor", ...POOL, "--ntp", ntp, "--timeout", "2000"]);
     expect([code, err]).toEqual([0, ""]);
-    expect(out).toMatch(/^✓ key: 0[23][0-9a-f]{64} in /m);
+    expect(out).toMatch(/^✓ key: sw1q[0-9a-z]{58} in /m);
     expect(out).toMatch(/^✓ clock: [\d.]+ ms (ahead|behind) \(± /m);
     expect(out).toMatch(/^✓ IPv4 mqtt: 1 of 1 brokers can be used$/m);
     expect(out).toMatch(/^✓ same key elsewhere: nobody else listens with it$/m);
@@ -394,7 +394,7 @@ describe("doctor", () => {
     elsewhere.write("config/sidewire/key", readFileSync(home.keyFile, "utf8"), 0o600);
     const ntp = await startTimeServer(0);
     const twin = await elsewhere.listen([...POOL, "--accept", "friends"]);
-    expect(twin.err).toContain(own);
+    expect(twin.err).toContain(formatAddress(own));
     const args = ["doctor", ...POOL, "--ntp", ntp, "--timeout", "2000", "--json"];
     const found = await home.run(args);
     expect(levelOf(found.out, "same key elsewhere")).toBe("warning");

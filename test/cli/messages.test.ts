@@ -1,6 +1,6 @@
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { beforeEach, describe, expect, it } from "vitest";
-import { Keypair, type Router } from "../../src/index.js";
+import { formatAddress, Keypair, type Router } from "../../src/index.js";
 import { Home, objects } from "../support/command.js";
 import { type EmbeddedBroker, startEmbeddedBroker } from "../support/embedded-broker.js";
 import { startBroker } from "../support/needs.js";
@@ -30,7 +30,7 @@ describe("send", () => {
     const plain = await home.run([...POOL, "send", ann.address, "hello"]);
     expect(plain).toMatchObject({ code: 0, err: "" });
     expect(plain.out).toMatch(
-      /^✓ 5 bytes delivered by 127\.0\.0\.1 \(IPv4\) in [\d.]+ ms, \d+ attempts? on 1 broker\n$/,
+      /^✓ 5 bytes delivered sealed, by 127\.0\.0\.1 \(IPv4\) in [\d.]+ ms, \d+ attempts? on 1 broker\n$/,
     );
     const json = await home.run(["send", ann.address.toUpperCase(), "hello again", "--json", ...POOL]);
     expect([json.code, json.err]).toEqual([0, ""]);
@@ -39,7 +39,7 @@ describe("send", () => {
       {
         delivered: true,
         to: ann.address,
-        sealed: false,
+        sealed: true,
         bytes: 11,
         broker: place,
         roundTripMs: expect.any(Number),
@@ -75,14 +75,20 @@ describe("send", () => {
     expect(new Set(shown.map((message) => message.from))).toEqual(new Set([from]));
   });
 
-  it("seals with --encrypt", async () => {
+  it("seals, unless it is told not to, and says which it was", async () => {
     home.makeKey();
     const ann = await peer({ requireEncryption: true });
     const shown = record(ann);
-    const sealed = await home.run(["send", ...POOL, ann.address, "secret", "--encrypt", "--json"]);
+    const sealed = await home.run(["send", ...POOL, ann.address, "secret", "--json"]);
     expect(objects(sealed.out)).toMatchObject([{ delivered: true, sealed: true }]);
     expect(shown.map((message) => [message.text(), message.sealed])).toEqual([["secret", true]]);
-    expect((await home.run(["send", ...POOL, ann.address, "open", "--timeout", "2000"])).code).toBe(1);
+    // What scripts say that were written when it was an option.
+    expect((await home.run(["send", ...POOL, ann.address, "secret", "--encrypt"])).code).toBe(0);
+    const refused = await home.run(["send", ...POOL, ann.address, "open", "--plain", "--timeout", "2000"]);
+    expect([refused.code, refused.err]).toEqual([1, expect.stringContaining("not delivered (plain): ")]);
+    const anybody = await peer();
+    const plain = await home.run(["send", ...POOL, anybody.address, "open", "--plain"]);
+    expect(plain.out).toContain("✓ 4 bytes delivered plain, by ");
   });
 
   it("sends the longest message there can be", async () => {
@@ -102,13 +108,15 @@ describe("send", () => {
     const args = ["send", ...POOL, nobody, "hello", "--timeout", "2000"];
     const plain = await home.run(args);
     expect([plain.code, plain.out]).toEqual([1, ""]);
-    expect(plain.err).toMatch(new RegExp(`^✗ not delivered: no answer from ${nobody} within 2000 ms\n`));
+    expect(plain.err).toMatch(
+      new RegExp(`^✗ not delivered \\(sealed\\): no answer from ${formatAddress(nobody)} within 2000 ms\n`),
+    );
     expect(plain.err).toMatch(/^IPv4 +127\.0\.0\.1 +[123] +published, no answer$/m);
     expect(plain.err).toMatch(/^IPv4 +127\.0\.0\.2 +0 +connection refused$/m);
     const json = await home.run([...args, "--json"]);
     expect([json.code, json.err]).toEqual([1, ""]);
     const [{ brokers, ...answer } = {}] = objects(json.out);
-    expect(answer).toEqual({ delivered: false, code: "NO_ACK", to: nobody });
+    expect(answer).toEqual({ delivered: false, code: "NO_ACK", to: nobody, sealed: true });
     expect(brokers).toHaveLength(2);
     expect(brokers).toContainEqual({
       ...{ family: "IPv4", host: "127.0.0.1", port: broker.port },
@@ -211,7 +219,7 @@ describe("listen", () => {
   it("prints a line for each message: time, sender, and text or hex", async () => {
     const address = home.makeKey();
     const listening = await home.listen(POOL);
-    expect(listening.err).toContain(address);
+    expect(listening.err).toContain(formatAddress(address));
     const ann = await peer();
     const pipe = await ann.pipe(address);
     for (const data of ["hello", "zwölf €", Buffer.from([0xff, 0, 1]), ""]) await pipe.deliver(data);
@@ -223,7 +231,7 @@ describe("listen", () => {
       .slice(0, -1)
       .map((line) => line.split("\t"));
     expect(lines.map(([, ...rest]) => rest)).toEqual(
-      ["hello", "zwölf €", "0xff0001", ""].map((text) => [ann.address, text]),
+      ["hello", "zwölf €", "0xff0001", ""].map((text) => [formatAddress(ann.address), "plain", text]),
     );
     for (const [time = ""] of lines) expect(new Date(time).toISOString()).toBe(time);
   });

@@ -5,7 +5,7 @@ import packageJson from "../../package.json" with { type: "json" };
 import { Home, objects } from "../support/command.js";
 
 const COMMANDS: readonly string[] = [
-  ...["keygen", "id", "listen", "send", "chat"],
+  ...["keygen", "id", "contact", "listen", "send", "chat"],
   ...["probe", "rank", "brokers", "broker", "doctor"],
 ];
 
@@ -68,7 +68,7 @@ describe("sidewire", () => {
   });
 
   it.each([
-    ["send", ["send", "03ab", "text"], "INVALID_ADDRESS", "DEST: expected an address"],
+    ["send", ["send", "03ab", "text"], "INVALID_ADDRESS", 'DEST: no contact is called "03ab"'],
     ["probe", ["probe", `05${"11".repeat(32)}`], "INVALID_ADDRESS", "DEST: expected an address"],
     ["rank", ["rank", ""], "INVALID_ADDRESS", "DEST: expected an address"],
     ["send", ["send", MISTYPED, "text"], "INVALID_ADDRESS", 'DEST: a typo near character 11 ("5ux5t")'],
