@@ -15,7 +15,7 @@ import { formatKey, parseKey } from "./wireguard-key.js";
 export interface GossipMeans {
   /** The name of the interface. */
   readonly interface: string;
-  readonly peers: ReadonlyMap<string, Pick<Peer, "machine" | "allowedIps" | "take">>;
+  readonly peers: ReadonlyMap<string, Pick<Peer, "machine" | "allowedIps" | "isAsleep" | "take">>;
   readonly publicKey: () => Uint8Array;
   readonly boot: () => bigint;
   readonly addresses: Pick<OwnAddresses, "candidates" | "reachable">;
@@ -30,6 +30,8 @@ export interface GossipMeans {
   /** Gives the interface the link-local addresses. */
   readonly useLinkLocals: () => Promise<DeviceState>;
   readonly onState: (state: DeviceState) => void;
+  /** A datagram goes through the tunnel to a peer, or has come by it. */
+  readonly onPassed: (name: string, direction: "sent" | "received", bytes: number) => void;
   readonly onWarning: (message: string) => void;
 }
 
@@ -175,7 +177,8 @@ export class Gossip {
     const reached = [...peers].filter(([, { machine }]) => machine.snapshot(now).path !== undefined);
     this.#reached = new Set(reached.map(([name]) => name));
     const knows = (name: string): boolean => isAdmin(name) || isRouter(peers.get(name)?.allowedIps ?? []);
-    const sought = [...peers.keys()].filter((name) => !this.#reached.has(name));
+    const awake = [...peers].filter(([, { isAsleep }]) => !isAsleep);
+    const sought = awake.map(([name]) => name).filter((name) => !this.#reached.has(name));
     this.#exchange.ask(this.#asking.choose([...this.#reached], knows, sought, now));
     // What was said of those while a path led to them is of use now.
     for (const name of before) {
@@ -189,12 +192,16 @@ export class Gossip {
   #tell(name: string): void {
     const address = this.#addressOf(name);
     if (this.#socket === undefined || address === undefined || this.#isClosed) return;
-    for (const bytes of this.#exchange.tell(name, performance.now())) this.#socket.send(bytes, address);
+    for (const bytes of this.#exchange.tell(name, performance.now())) {
+      this.#means.onPassed(name, "sent", bytes.length);
+      this.#socket.send(bytes, address);
+    }
   }
 
   #hear(bytes: Uint8Array, from: string): void {
     const name = this.#names.get(from);
     if (name === undefined || this.#addressOf(name) !== from || this.#isClosed) return;
+    this.#means.onPassed(name, "received", bytes.length);
     const now = performance.now();
     const heard = this.#exchange.hear(name, bytes, now);
     if (heard === undefined) return;

@@ -2,9 +2,9 @@ import type { CandidateKind } from "./candidates/candidate.js";
 
 /**
  * How a peer is reached, or not yet: never met; paths are being tried; by a relay; directly; it was met, and no path
- * works any more.
+ * works any more; nobody wants to reach it, and its tunnel is made when somebody does.
  */
-export type PeerState = "unmet" | "probing" | "relayed" | "direct" | "lost";
+export type PeerState = "asleep" | "unmet" | "probing" | "relayed" | "direct" | "lost";
 
 /** Over the own LAN; over IPv6; over IPv4, through NATs or not; by a peer that relays; by a TURN server. */
 export type PathKind = "lan" | "ipv6" | "nat" | "relay" | "turn";

@@ -21,6 +21,11 @@ export interface MeshOptions {
   readonly turn?: readonly TurnOptions[] | undefined;
   /** Relays between peers that find no direct path to each other. Default: no. */
   readonly relay?: boolean | undefined;
+  /**
+   * Peers have a tunnel only while it is used: the first packet for one makes it, and 15 min without data end it where the
+   * peer is lazy, too. Default: no.
+   */
+  readonly lazy?: boolean | undefined;
   /** Whether peers are told and heard on the own LANs, by broadcast and multicast. Default: yes. */
   readonly lanDiscovery?: boolean | undefined;
   /** Whether gateways are asked to lead WireGuard's port outside (PCP, NAT-PMP, UPnP). Default: yes. */
@@ -54,6 +59,8 @@ export interface MeshOptions {
 export interface MeshTimes {
   /** After a start nothing is left to a router before. */
   readonly fallbackGuardMs?: number | undefined;
+  /** A lazy host lets a tunnel end after so long without data. */
+  readonly idleMs?: number | undefined;
 }
 
 /** What a mesh tells. */

@@ -33,6 +33,7 @@ import { ProbeSockets } from "./probe/probe-sockets.js";
 import { Prober } from "./probe/prober.js";
 import { isRelayMessage } from "./relay/message.js";
 import { Relaying } from "./relay/relaying.js";
+import { isRestMessage } from "./rest-message.js";
 import { Announcer } from "./signal/announcer.js";
 import { Signaling } from "./signal/signaling.js";
 import { SleepWatch } from "./sleep-watch.js";
@@ -62,6 +63,7 @@ interface Parts {
   /** The interface was made by us. */
   readonly isMade: boolean;
   readonly isRelay: boolean;
+  readonly isLazy: boolean;
   readonly hasNames: boolean;
   readonly hasDns: boolean;
   readonly trust: ReadonlyMap<string, TrustLevel>;
@@ -168,6 +170,7 @@ export class Mesh extends EventEmitter<MeshEvents> implements AsyncDisposable {
         hasLan: options.lanDiscovery !== false,
         isMade: create !== undefined,
         isRelay,
+        isLazy: options.lazy === true,
         hasNames: options.hosts !== false,
         hasDns: options.dns === true,
         trust: options.trust ?? new Map(),
@@ -199,6 +202,7 @@ export class Mesh extends EventEmitter<MeshEvents> implements AsyncDisposable {
           onAnnounce: (name, bytes, from) => this.#hearing.hear(name, bytes, from),
           isReached: (name) =>
             this.#peers.get(name)?.machine.snapshot(performance.now()).path?.isProven === true,
+          isAsleep: (name) => this.#peers.get(name)?.isAsleep === true,
           getTime,
         })
       : undefined;
@@ -234,6 +238,7 @@ export class Mesh extends EventEmitter<MeshEvents> implements AsyncDisposable {
         },
         onTold: (name, bytes, endpoint, local) => {
           if (isRelayMessage(bytes)) this.#relaying.hear(name, bytes, endpoint, local);
+          else if (isRestMessage(bytes)) this.#peerSet.hearRest(name, bytes);
           else this.#hear(name, bytes, "path");
         },
       },
@@ -261,7 +266,7 @@ export class Mesh extends EventEmitter<MeshEvents> implements AsyncDisposable {
     });
     this.#looks = new WireGuardLooks({
       device,
-      pace: () => paceOf([...this.#peers.values()].map(({ machine }) => machine.wants)),
+      pace: () => paceOf([...this.#peers.values()].map(({ wants }) => wants)),
       onState: (state) => this.#peerSet.takeState(state),
       onError: (error) => this.#warn(error),
     });
@@ -316,7 +321,8 @@ export class Mesh extends EventEmitter<MeshEvents> implements AsyncDisposable {
       isAdmin: (publicKey) => this.#membership.isAdmin(publicKey),
       looks: this.#looks,
       getTime,
-      fallbackGuardMs: parts.times?.fallbackGuardMs,
+      isLazy: parts.isLazy,
+      times: parts.times,
       onChanged: (peer) => this.emit("peer", this.#named(peer)),
       onMet: (publicKey) => {
         this.#membership.met(publicKey);
@@ -346,6 +352,7 @@ export class Mesh extends EventEmitter<MeshEvents> implements AsyncDisposable {
       onRosterHash: (name, hash) => this.#membership.hearHash(name, hash),
       useLinkLocals: () => device.useLinkLocals(),
       onState: (shown) => this.#peerSet.takeState(shown),
+      onPassed: (name, direction, bytes) => this.#peerSet.passed(name, direction, bytes),
       onWarning: (message) => this.emit("warning", message),
     });
     this.#membership = new Membership({
@@ -437,6 +444,7 @@ export class Mesh extends EventEmitter<MeshEvents> implements AsyncDisposable {
     const peer = this.#peers.get(publicKey);
     if (this.#closing !== undefined) throw closed(this.#device.name);
     if (peer === undefined) throw new MeshError("NO_PEER", `${this.#device.name} has no peer ${publicKey}`);
+    peer.wake();
     const snapshot = peer.machine.snapshot(performance.now());
     return await this.#pings.ask(publicKey, snapshot, (path) => this.#peerSet.probe(publicKey, path), signal);
   }

@@ -1,3 +1,4 @@
+import type { Candidate } from "./candidates/candidate.js";
 import type { OwnAddresses } from "./candidates/own-addresses.js";
 import type { Channels } from "./channels.js";
 import type { Device } from "./device/device.js";
@@ -7,7 +8,9 @@ import { FallingBack } from "./falling-back.js";
 import type { MeshStep, PathKind, PeerInfo } from "./info.js";
 import { type Endpoint, formatEndpoint, parseEndpoint } from "./ip/endpoint.js";
 import type { LanDiscovery } from "./lan/lan-discovery.js";
+import { Laziness } from "./laziness.js";
 import type { Meeting } from "./meeting.js";
+import type { MeshTimes } from "./mesh-options.js";
 import { DestinationBudget } from "./path/budget.js";
 import { PathMachine } from "./path/machine.js";
 import { Tier, tiersOf } from "./path/tiers.js";
@@ -15,6 +18,7 @@ import { Peer } from "./peer.js";
 import type { Answered, Prober } from "./probe/prober.js";
 import type { View } from "./probe/view.js";
 import type { Relaying } from "./relay/relaying.js";
+import { encodeRestMessage, parseRestMessage } from "./rest-message.js";
 import { roundedMs } from "./rounded.js";
 import type { StateFile } from "./state-file.js";
 import type { Telling } from "./telling.js";
@@ -25,6 +29,8 @@ import type { WireGuardLooks } from "./wireguard-looks.js";
 
 /** What a tunnel adds to each packet, bytes: its own headers, UDP's, and IP's, by the family it is in. */
 const OVERHEAD = { 4: 60, 6: 80 } as const;
+
+const LOOPBACK = "127.0.0.1";
 
 /** What the peers are looked after with. */
 export interface PeerSetMeans {
@@ -44,8 +50,9 @@ export interface PeerSetMeans {
   readonly isAdmin: (publicKey: string) => boolean;
   readonly looks: WireGuardLooks;
   readonly getTime: () => number;
-  /** See {@link FallingBack}. */
-  readonly fallbackGuardMs?: number | undefined;
+  /** Peers have a tunnel only while it is used. */
+  readonly isLazy: boolean;
+  readonly times?: MeshTimes | undefined;
   readonly onChanged: (peer: PeerInfo) => void;
   /** A path leads to a peer that none led to before. */
   readonly onMet: (publicKey: string) => void;
@@ -61,6 +68,7 @@ export class PeerSet {
   /** Peers that a path leads to. */
   readonly #met = new Set<string>();
   readonly #fallingBack: FallingBack;
+  readonly #laziness: Laziness | undefined;
   readonly #destinations = new DestinationBudget();
   /** By how much packets to a peer are smaller, bytes. */
   readonly #overheads = new Map<string, number>();
@@ -70,11 +78,21 @@ export class PeerSet {
 
   constructor(means: PeerSetMeans) {
     this.#means = means;
-    const { peers, device, fallbackGuardMs, onError } = means;
+    const { peers, device, times, getTime, onError } = means;
+    const onState = (state: DeviceState): void => this.takeState(state);
     this.#fallingBack = new FallingBack({
-      ...{ peers, device, onError, guardMs: fallbackGuardMs },
-      onState: (state) => this.takeState(state),
+      ...{ peers, device, onState, onError, guardMs: times?.fallbackGuardMs },
     });
+    if (means.isLazy)
+      this.#laziness = new Laziness({
+        ...{ peers, device, getTime, onState, onError, idleMs: times?.idleMs },
+        tell: async (name, message) => {
+          const endpoint = this.endpointOf(name);
+          return (
+            endpoint !== undefined && (await means.prober.tell(name, endpoint, encodeRestMessage(message)))
+          );
+        },
+      });
   }
 
   /** Some peer may be reached somewhere. */
@@ -99,7 +117,19 @@ export class PeerSet {
       if (!peers.has(shown.publicKey)) this.#add(shown);
       peers.get(shown.publicKey)?.look(shown, wallNow);
     }
+    this.#laziness?.look(state);
     this.#fallingBack.look(state);
+  }
+
+  /** A peer speaks of the tunnel's end. */
+  hearRest(name: string, bytes: Uint8Array): void {
+    const message = parseRestMessage(bytes);
+    if (message !== undefined) void this.#laziness?.hear(name, message);
+  }
+
+  /** A datagram of ours goes through the tunnel to a peer, or has come by it. */
+  passed(name: string, direction: "sent" | "received", bytes: number): void {
+    this.#laziness?.pass(name, direction, bytes);
   }
 
   /** Where a peer is on a path that works. */
@@ -140,6 +170,7 @@ export class PeerSet {
   close(): void {
     this.#isClosed = true;
     this.#fallingBack.close();
+    this.#laziness?.close();
     for (const peer of this.#means.peers.values()) peer.close();
   }
 
@@ -161,25 +192,26 @@ export class PeerSet {
   }
 
   #add(shown: DevicePeer): void {
-    const { peers, state, addresses, channels, prober, lan, relaying, turn, telling, getTime } = this.#means;
+    const { peers, state, addresses, channels, prober, lan, relaying, turn, telling, meeting } = this.#means;
     const name = shown.publicKey;
     const pair = channels.pairWith(name);
     const channel = channels.to(name);
     if (pair === undefined || channel === undefined) return;
     const key = parseKey(name);
-    const machine = new PathMachine({
-      isDecider: Buffer.compare(this.#ownKey, key) < 0,
-      // What is reached through the tunnel is reached through another host.
-      tierOf: (endpoint, kind) => {
-        if (turn.peerAt(endpoint) !== undefined) return Tier.Turn;
-        return addresses.isBehindTunnel(endpoint)
-          ? Tier.Relayed
-          : tiersOf(addresses.networks)(endpoint, kind);
-      },
-      destinations: this.#destinations,
-      random: Math.random,
-    });
-    const peer: Peer = new Peer(shown, machine, channel, {
+    const makeMachine = (): PathMachine =>
+      new PathMachine({
+        isDecider: Buffer.compare(this.#ownKey, key) < 0,
+        // What is reached through the tunnel is reached through another host.
+        tierOf: (endpoint, kind) => {
+          if (turn.peerAt(endpoint) !== undefined) return Tier.Turn;
+          return addresses.isBehindTunnel(endpoint)
+            ? Tier.Relayed
+            : tiersOf(addresses.networks)(endpoint, kind);
+        },
+        destinations: this.#destinations,
+        random: Math.random,
+      });
+    const peer: Peer = new Peer(shown, makeMachine, channel, {
       probe: (path) => this.probe(name, path),
       use: (path, isFresh) => void this.#use(name, path, isFresh),
       announce: () => void telling.tell(name),
@@ -193,9 +225,16 @@ export class PeerSet {
         return endpoint && turn.peerAt(endpoint) === name ? turn.server : undefined;
       },
       changed: () => {
+        if (peer.isAsleep) this.#leave(name);
         relaying.peerChanged(name);
         void this.#narrow(peer);
         this.#changed(peer);
+      },
+      woken: () => {
+        // Whoever is wanted now does not wait for its turn.
+        meeting.heard(name);
+        lan?.changed();
+        return this.#known(name, shown);
       },
     });
     peers.set(name, peer);
@@ -206,27 +245,43 @@ export class PeerSet {
       peer.take({ type: "nat", own: addresses.nat, peer: remembered.nat });
       relaying.client.offers(name, remembered.isRelay);
     }
+    if (this.#laziness?.beginsAsleep(shown)) peer.sleep();
+    else {
+      const candidates = this.#known(name, shown);
+      peer.take({ type: "candidates", candidates, isNews: false, wantsAnswer: false });
+    }
+  }
+
+  /** Where a peer may be, by what is remembered, and by what the configuration says. */
+  #known(name: string, { endpoint }: DevicePeer): Candidate[] {
+    const { state, device, addresses, getTime } = this.#means;
     const known = state.candidatesOf(name, getTime());
-    // Where the configuration says that it is.
-    if (shown.endpoint !== undefined) known.push({ kind: "configured", endpoint: shown.endpoint, ageS: 0 });
-    const candidates = addresses.reachable(known);
-    peer.take({ type: "candidates", candidates, isNews: false, wantsAnswer: false });
+    // A port of ours, of a run that was killed, is no place where a peer is.
+    const configured = endpoint?.address === LOOPBACK ? device.foundEndpoint(name) : endpoint;
+    if (configured !== undefined) known.push({ kind: "configured", endpoint: configured, ageS: 0 });
+    return addresses.reachable(known);
   }
 
   #remove(name: string): void {
-    const { peers, device, channels, prober, lan, relaying, turn, onError } = this.#means;
+    const { peers, device, channels, prober, lan, relaying, onError } = this.#means;
     const peer = peers.get(name);
     peers.delete(name);
     prober.removePeer(name);
     lan?.removePeer(name);
-    relaying.client.forget(name);
-    turn.forget(name);
+    this.#leave(name);
     if (this.#overheads.delete(name)) void device.narrow(name, 0).catch(onError);
     relaying.peerChanged(name);
     peer?.close();
     channels.end(name);
     this.#met.delete(name);
     this.#means.onRemoved(name);
+  }
+
+  /** What others do for the tunnel to a peer is needed no more. */
+  #leave(name: string): void {
+    const { relaying, turn } = this.#means;
+    relaying.client.forget(name);
+    turn.forget(name);
   }
 
   #changed(peer: Peer): void {

@@ -1,8 +1,9 @@
+import type { Candidate } from "./candidates/candidate.js";
 import type { DevicePeer } from "./device/state.js";
 import { FALLBACK } from "./facts/constants.js";
 import type { PeerInfo } from "./info.js";
 import { formatPrefix, type Prefix } from "./ip/prefix.js";
-import type { Decision, Fact, PathName } from "./path/facts.js";
+import type { Decision, Fact, LooksWanted, PathName } from "./path/facts.js";
 import type { PathMachine } from "./path/machine.js";
 import { roundedMs } from "./rounded.js";
 import type { Channel } from "./signal/channel.js";
@@ -23,27 +24,59 @@ export interface PeerHands {
   turnOf(path: PathName): string | undefined;
   /** What people are shown has changed. */
   changed(): void;
+  /** The peer is wanted again. @returns where it may be, as far as it is known */
+  woken(): readonly Candidate[];
 }
+
+type NatFact = Extract<Fact, { type: "nat" }>;
+
+/** How long after a peer fell asleep its probes may still be those from before, ms. */
+const STRAY_MS = 3_000;
+
+const ASLEEP = {
+  state: "asleep",
+  path: undefined,
+  reason: "asleep: no tunnel is in use. A packet for it, from here or from there, makes one",
+} as const;
 
 /** One peer: its path machine, the timer that the machine asks for, and what WireGuard showed of it last. */
 export class Peer {
   /** base64. */
   readonly publicKey: string;
-  readonly machine: PathMachine;
+  readonly #makeMachine: () => PathMachine;
+  #machine: PathMachine;
   /** What leads to it over the brokers. */
   readonly channel: Channel;
   readonly #hands: PeerHands;
   #timer: NodeJS.Timeout | undefined;
   #shown: DevicePeer;
   #handshakeAt: number | undefined;
+  #nat: NatFact | undefined;
+  #asleepSince: number | undefined;
   #isClosed = false;
 
-  constructor(shown: DevicePeer, machine: PathMachine, channel: Channel, hands: PeerHands) {
+  constructor(shown: DevicePeer, makeMachine: () => PathMachine, channel: Channel, hands: PeerHands) {
     this.publicKey = shown.publicKey;
     this.#shown = shown;
-    this.machine = machine;
+    this.#makeMachine = makeMachine;
+    this.#machine = makeMachine();
     this.channel = channel;
     this.#hands = hands;
+  }
+
+  /** It knows nothing while the peer sleeps. */
+  get machine(): PathMachine {
+    return this.#machine;
+  }
+
+  /** Nothing is done for it until it is wanted. */
+  get isAsleep(): boolean {
+    return this.#asleepSince !== undefined;
+  }
+
+  /** How often WireGuard should be looked at. */
+  get wants(): LooksWanted {
+    return this.isAsleep ? "rare" : this.#machine.wants;
   }
 
   get allowedIps(): readonly Prefix[] {
@@ -55,16 +88,43 @@ export class Peer {
     return this.#shown.lastHandshake;
   }
 
-  /** It can be reached: a path is in use, and WireGuard has a session. @param now - monotonic ms */
+  /**
+   * It can be reached, as far as anybody knows: a path is in use, and WireGuard has a session; or it sleeps.
+   * @param now - monotonic ms
+   */
   isHealthy(now: number): boolean {
+    if (this.isAsleep) return true;
     const isYoung = now - (this.#handshakeAt ?? Number.NEGATIVE_INFINITY) < FALLBACK.handshakeMs;
-    return isYoung && this.machine.snapshot(now).path !== undefined;
+    const { path } = this.machine.snapshot(now);
+    // After a start a path is in use that WireGuard had before, and it may be dead. What is taken waits for an answer.
+    return isYoung && path !== undefined && (path.isProven || this.#shown.withheld === undefined);
+  }
+
+  /** All that is known of paths is forgotten, and nothing is done, until the peer is wanted or speaks itself. */
+  sleep(): void {
+    clearTimeout(this.#timer);
+    this.#machine = this.#makeMachine();
+    this.#handshakeAt = undefined;
+    this.#asleepSince = performance.now();
+    this.#hands.changed();
+  }
+
+  /** The peer is wanted. */
+  wake(): void {
+    if (!this.isAsleep || this.#isClosed) return;
+    this.#asleepSince = undefined;
+    const candidates = this.#hands.woken();
+    if (this.#nat !== undefined) this.take(this.#nat);
+    this.take({ type: "candidates", candidates, isNews: false, wantsAnswer: false });
   }
 
   /** Tells the machine a fact, and does what it decides. */
   take(fact: Fact): void {
     if (this.#isClosed) return;
     const now = performance.now();
+    if (fact.type === "nat") this.#nat = { ...fact, peer: fact.peer ?? this.#nat?.peer };
+    if (this.isAsleep && this.#isWaking(fact, now)) this.wake();
+    if (this.isAsleep) return;
     const { decisions, nextAt } = this.machine.step(fact, now);
     clearTimeout(this.#timer);
     this.#timer = setTimeout(() => this.take({ type: "time" }), Math.max(0, nextAt - now));
@@ -95,7 +155,7 @@ export class Peer {
   /** @param wallNow - Unix ms */
   info(wallNow: number): PeerInfo {
     const now = performance.now();
-    const { state, path, reason } = this.machine.snapshot(now);
+    const { state, path, reason } = this.isAsleep ? ASLEEP : this.machine.snapshot(now);
     const { lastHandshake, receivedBytes, sentBytes, allowedIps, withheld } = this.#shown;
     return {
       publicKey: this.publicKey,
@@ -114,6 +174,12 @@ export class Peer {
       sentBytes,
       allowedIps: allowedIps.map(formatPrefix),
     };
+  }
+
+  /** Whether it is the peer itself that speaks. A probe that was on its way when it fell asleep is none. */
+  #isWaking(fact: Fact, now: number): boolean {
+    if (fact.type === "probed") return now - (this.#asleepSince ?? now) > STRAY_MS;
+    return fact.type === "candidates" && fact.isNews;
   }
 
   close(): void {

@@ -8,6 +8,7 @@ export interface DaemonOptions {
   readonly turn?: readonly string[];
   readonly turnCredentials?: string;
   readonly relay?: boolean;
+  readonly lazy?: boolean;
   /** `--no-lan-discovery` makes it false. */
   readonly lanDiscovery?: boolean;
   /** `--no-port-mapping` makes it false. */
@@ -36,6 +37,7 @@ export function withDaemonOptions(command: Command, brokers: string): Command {
       "--relay",
       "pass packets on between peers that find no direct path; they stay sealed for this host",
     )
+    .option("--lazy", "make a tunnel when a packet needs it, and end it after 15 minutes without data")
     .option("--no-lan-discovery", "say nothing to peers on the own LANs, and hear none there")
     .option("--no-port-mapping", "ask no router for a port (PCP, NAT-PMP, UPnP)")
     .option("--no-hosts", "give members of the network no names in /etc/hosts")

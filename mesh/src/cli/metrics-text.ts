@@ -12,7 +12,7 @@ interface Metric {
   readonly samples: readonly Sample[];
 }
 
-const STATES: readonly PeerState[] = ["unmet", "probing", "relayed", "direct", "lost"];
+const STATES: readonly PeerState[] = ["asleep", "unmet", "probing", "relayed", "direct", "lost"];
 
 /**
  * What a daemon knows, as text for Prometheus: bytes, seconds, Unix times in seconds.

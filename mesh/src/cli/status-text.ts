@@ -85,13 +85,16 @@ function more80(peer: PeerInfo, now: number): string {
 /** The state is what a person looks for. */
 function coloured(line: string, { state }: PeerInfo, paint: Look["paint"]): string {
   const colour = {
+    asleep: paint.dim,
     direct: paint.green,
     relayed: paint.yellow,
     probing: paint.cyan,
     unmet: paint.dim,
     lost: paint.red,
   };
-  return line.replace(/(?<=\s)(?:direct|relayed|probing|unmet|lost)(?=\s)/, (word) => colour[state](word));
+  return line.replace(/(?<=\s)(?:asleep|direct|relayed|probing|unmet|lost)(?=\s)/, (word) =>
+    colour[state](word),
+  );
 }
 
 function foot(

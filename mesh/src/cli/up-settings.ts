@@ -49,6 +49,7 @@ export async function settingsOf(
     stun: options.stun?.split(",").map((one) => checkHostPort(one, "--stun")) ?? file.stun,
     turn: (await turnFrom(options)) ?? file.turn,
     relay: options.relay ?? file.relay,
+    lazy: options.lazy ?? file.lazy,
     stateFolder,
     // The command line can only switch these off: they are on unless the file says otherwise.
     lanDiscovery: options.lanDiscovery === false ? false : file.lanDiscovery,

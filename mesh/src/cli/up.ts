@@ -174,6 +174,7 @@ class Report {
   #line(peer: PeerInfo): string {
     const { paint } = this.#context.output;
     const colour = {
+      asleep: paint.dim,
       direct: paint.green,
       relayed: paint.yellow,
       probing: paint.cyan,

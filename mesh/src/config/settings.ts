@@ -17,6 +17,8 @@ export interface Settings {
   readonly turn?: readonly TurnOptions[] | undefined;
   /** Relays between peers. */
   readonly relay?: boolean | undefined;
+  /** Peers have a tunnel only while it is used. Default: no. */
+  readonly lazy?: boolean | undefined;
   /** Whether peers are looked for on the own LANs. Default: yes. */
   readonly lanDiscovery?: boolean | undefined;
   /** Whether gateways are asked for ports. Default: yes. */

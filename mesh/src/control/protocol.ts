@@ -43,7 +43,7 @@ const infoSchema: z.ZodMiniType<MeshInfo> = z.object({
     z.object({
       publicKey: text,
       name: maybe(text),
-      state: z.enum(["unmet", "probing", "relayed", "direct", "lost"]),
+      state: z.enum(["asleep", "unmet", "probing", "relayed", "direct", "lost"]),
       path: maybe(
         z.object({
           kind: pathKind,

@@ -42,3 +42,13 @@ export function formatCommand({ program, args, input }: Command): string {
 function quote(word: string): string {
   return /^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`;
 }
+
+/** Peers that one command names: a command line is bounded. */
+const PEERS_A_COMMAND = 200;
+
+/** What fits into one command line each. */
+export function inParts<T>(all: readonly T[]): T[][] {
+  return Array.from({ length: Math.ceil(all.length / PEERS_A_COMMAND) }, (_, i) =>
+    all.slice(i * PEERS_A_COMMAND, (i + 1) * PEERS_A_COMMAND),
+  );
+}

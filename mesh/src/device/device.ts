@@ -1,6 +1,6 @@
 import { EventEmitter } from "node:events";
 import { MeshError } from "../errors.js";
-import { type Endpoint, formatEndpoint } from "../ip/endpoint.js";
+import { type Endpoint, formatEndpoint, parseEndpoint } from "../ip/endpoint.js";
 import { formatKey } from "../wireguard-key.js";
 import { type Changes, noChanges } from "./changes.js";
 import { checkConfigured, checkInterfaceName, checkOverlay, checkPeers, networksOf } from "./checks.js";
@@ -26,7 +26,7 @@ import { Monitor } from "./monitor.js";
 import { NarrowRoutes } from "./narrow-routes.js";
 import type { Link, Network, Way } from "./network.js";
 import type { DeviceEvents, DeviceOptions, UseOptions } from "./options.js";
-import { keepaliveFor, renewPeer, setPrivateKey, useEndpoint } from "./plan.js";
+import { keepaliveFor, renewPeer, restPeers, setPrivateKey, useEndpoint } from "./plan.js";
 import { Programs } from "./programs.js";
 import { Reader } from "./reader.js";
 import { StandingLinkLocals } from "./standing-link-locals.js";
@@ -202,6 +202,24 @@ export class Device extends EventEmitter<DeviceEvents> implements AsyncDisposabl
       const command = isFresh ? renewPeer(this.name, peer, use) : useEndpoint(this.name, publicKey, use);
       await this.#changer.run(command, either);
     });
+  }
+
+  /** Ends the tunnels to peers, until they are used again: their sessions are gone, and what is for them goes to an endpoint. */
+  async rest(publicKeys: readonly string[], endpoint: Endpoint): Promise<DeviceState> {
+    return await this.#turns.take(undefined, async (signal) => {
+      const state = await this.#reader.state(signal);
+      await this.#journal.noteFound(state, "keep");
+      const peers = state.peers.filter(({ publicKey }) => publicKeys.includes(publicKey));
+      for (const command of restPeers(this.name, peers, formatEndpoint(endpoint)))
+        await this.#changer.run(command, signal);
+      this.#state = await this.#reader.state(signal);
+      return this.#state;
+    });
+  }
+
+  /** The endpoint that a peer was found with, before anything was changed. */
+  foundEndpoint(publicKey: string): Endpoint | undefined {
+    return parseEndpoint(this.#journal.changes.peers[publicKey]?.endpoint ?? "");
   }
 
   /**

@@ -2,8 +2,8 @@ import { formatPrefix, type Prefix, parsePrefix } from "../ip/prefix.js";
 import { linkLocalAddress } from "../overlay/link-local.js";
 import { parseKey } from "../wireguard-key.js";
 import type { AddedLinkLocals } from "./changes.js";
-import type { Command } from "./command.js";
-import { inParts, ipAddress } from "./members.js";
+import { type Command, inParts } from "./command.js";
+import { ipAddress } from "./members.js";
 import type { Link } from "./network.js";
 import { type DevicePeer, type DeviceState, givenIps } from "./state.js";
 

@@ -1,5 +1,5 @@
 import { formatPrefix, type Prefix } from "../ip/prefix.js";
-import type { Command } from "./command.js";
+import { type Command, inParts } from "./command.js";
 import type { InterfaceAddress } from "./create.js";
 import { hindranceOf, planRoutes, type UnusedRoute } from "./member-routes.js";
 import type { Link, Network } from "./network.js";
@@ -39,9 +39,6 @@ export interface MembersPlan {
   /** Subnets behind members that are left out on this host. */
   readonly unused: readonly UnusedRoute[];
 }
-
-/** Peers that one command names: a command line is bounded. */
-const PEERS_A_COMMAND = 200;
 
 /**
  * What is to be done so that an interface has its members.
@@ -150,11 +147,4 @@ export function withoutPeers(state: DeviceState, keys: readonly string[]): Devic
 /** Gives an interface an address, or takes it away. */
 export function ipAddress(verb: "del" | "replace", address: string, name: string): Command {
   return { program: "ip", args: ["addr", verb, address, "dev", name] };
-}
-
-/** What fits into one command line each. */
-export function inParts<T>(all: readonly T[]): T[][] {
-  return Array.from({ length: Math.ceil(all.length / PEERS_A_COMMAND) }, (_, i) =>
-    all.slice(i * PEERS_A_COMMAND, (i + 1) * PEERS_A_COMMAND),
-  );
 }

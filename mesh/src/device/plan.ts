@@ -1,6 +1,6 @@
 import { formatPrefix } from "../ip/prefix.js";
 import { formatKey } from "../wireguard-key.js";
-import type { Command } from "./command.js";
+import { type Command, inParts } from "./command.js";
 import { type DevicePeer, givenIps } from "./state.js";
 
 /** How often WireGuard keeps a NAT's mapping alive, s: what its own manual recommends. */
@@ -55,6 +55,21 @@ export function renewPeer(name: string, peer: DevicePeer, change: PeerChange): C
   return presharedKey === undefined
     ? { program: "wg", args }
     : { program: "wg", args, input: { text: `${presharedKey}\n`, isSecret: true } };
+}
+
+/** The endpoint of a peer whose packets come to us, and go nowhere. */
+export const REST_ADDRESS = "127.0.0.1";
+
+/** Makes peers anew, without a session, so that what is for them goes to an endpoint and nothing else does. */
+export function restPeers(name: string, peers: readonly DevicePeer[], endpoint: string): Command[] {
+  const commands = peers.map((peer) => renewPeer(name, peer, { endpoint, keepaliveS: 0 }));
+  // Each preshared key comes by an input of its own.
+  const secret = commands.filter(({ input }) => input !== undefined);
+  const words = commands.filter(({ input }) => input === undefined).map(({ args }) => args.slice(2));
+  return [
+    ...inParts(words).map((part): Command => ({ program: "wg", args: ["set", name, ...part.flat()] })),
+    ...secret,
+  ];
 }
 
 /** Changes a peer that is there. */

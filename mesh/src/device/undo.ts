@@ -1,6 +1,6 @@
 import type { PeerRecord } from "./changes.js";
 import type { Command } from "./command.js";
-import { changePeer, KEEPALIVE_S, keepaliveFor, renewPeer } from "./plan.js";
+import { changePeer, KEEPALIVE_S, keepaliveFor, REST_ADDRESS, renewPeer } from "./plan.js";
 import type { DeviceState } from "./state.js";
 
 /**
@@ -12,7 +12,8 @@ export function restorePeers(records: Readonly<Record<string, PeerRecord>>, stat
     const before = records[peer.publicKey];
     if (before === undefined) return [];
     const { endpoint } = before;
-    const isOurs = peer.keepaliveS === KEEPALIVE_S || peer.keepaliveS === keepaliveFor(before);
+    const isResting = peer.keepaliveS === 0 && peer.endpoint?.address === REST_ADDRESS;
+    const isOurs = isResting || peer.keepaliveS === KEEPALIVE_S || peer.keepaliveS === keepaliveFor(before);
     const keepaliveS = isOurs ? before.keepaliveS : peer.keepaliveS;
     const isMoved = (peer.endpointText ?? null) !== endpoint;
     if (!isMoved && peer.keepaliveS === keepaliveS) return [];

@@ -1,8 +1,7 @@
 import { formatPrefix, type Prefix, parsePrefix } from "../ip/prefix.js";
 import type { WithheldRecords } from "./changes.js";
-import type { Command } from "./command.js";
+import { type Command, inParts } from "./command.js";
 import { linkLocalOf } from "./link-locals.js";
-import { inParts } from "./members.js";
 import type { DevicePeer, DeviceState } from "./state.js";
 
 /** What is to be withheld from WireGuard, by the peer's public key, base64. */

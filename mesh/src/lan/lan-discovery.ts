@@ -40,6 +40,8 @@ export interface LanMeans {
   readonly onAnnounce: (name: string, bytes: Uint8Array, from: string) => boolean;
   /** Whether some path leads to a peer. */
   readonly isReached: (name: string) => boolean;
+  /** Whether a peer is told nothing until it is wanted. */
+  readonly isAsleep: (name: string) => boolean;
   /** Unix ms. */
   readonly getTime: () => number;
   /** For tests. */
@@ -110,7 +112,7 @@ export class LanDiscovery {
   }
 
   async #round(isForAll: boolean): Promise<void> {
-    const { isReached } = this.#means;
+    const { isReached, isAsleep } = this.#means;
     if (!this.#rounds.take("", performance.now())) {
       this.#after(1000 / ROUNDS.perSecond, isForAll);
       return;
@@ -118,7 +120,8 @@ export class LanDiscovery {
     const isAgain = isForAll && this.#isAgain;
     this.#isAgain = false;
     this.#after(isAgain ? AGAIN_MS : SELDOM_MS * (0.8 + 0.4 * Math.random()), isAgain);
-    const names = [...this.#tags.peers.keys()].filter((name) => isForAll || !isReached(name));
+    const awake = [...this.#tags.peers.keys()].filter((name) => !isAsleep(name));
+    const names = awake.filter((name) => isForAll || !isReached(name));
     for (let i = 0; i < names.length; i += SLICE) {
       if (i > 0) await delay(PAUSE_MS, undefined, { signal: this.#ending.signal }).catch(() => {});
       if (this.#ending.signal.aborted) return;

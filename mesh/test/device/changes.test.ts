@@ -113,3 +113,17 @@ describe("what is put back", () => {
     expect(Object.keys(noteFound(second.peers, stateOf(peers)).peers)).toEqual([KEYS[1]]);
   });
 });
+
+describe("a peer that rests", () => {
+  const [A = ""] = KEYS;
+  const resting = (keepaliveS: number): DevicePeer => ({
+    ...peerOf(A, { endpointText: "127.0.0.1:7", keepaliveS }),
+    endpoint: { address: "127.0.0.1", family: 4, port: 7 },
+  });
+  const found = { [A]: { endpoint: "192.0.2.1:1", keepaliveS: 17 } };
+
+  it("gets the keepalive back that we took, and keeps one that the user gave it", () => {
+    expect(restored(found, resting(0))).toEqual({ endpointText: "192.0.2.1:1", keepaliveS: 17 });
+    expect(restored(found, resting(9))).toEqual({ endpointText: "192.0.2.1:1", keepaliveS: 9 });
+  });
+});

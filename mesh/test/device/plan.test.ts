@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { formatCommand } from "../../src/device/command.js";
 import { makeTable, removeTable, tableNameOf } from "../../src/device/nft-table.js";
-import { renewPeer, useEndpoint } from "../../src/device/plan.js";
+import { renewPeer, restPeers, useEndpoint } from "../../src/device/plan.js";
 import type { DevicePeer } from "../../src/device/state.js";
 import { parsePrefix } from "../../src/ip/prefix.js";
 
@@ -35,6 +35,18 @@ describe("the lines that are run", () => {
       `wg set wg0 peer K= remove peer K= preshared-key /dev/stdin allowed-ips '' persistent-keepalive 17 <<< "(a secret key)"`,
     );
     expect(secret.input?.text).toBe("P=\n");
+  });
+
+  it("let peers rest, many by one line, and each that has a secret by its own", () => {
+    const peers = [PEER, { ...PEER, publicKey: "S=", presharedKey: "P=" }, { ...PEER, publicKey: "L=" }];
+    const anew = (key: string, secret = ""): string =>
+      `peer ${key} remove peer ${key} ${secret}allowed-ips 10.9.0.2/32,fd00::/64 endpoint 127.0.0.1:7 ` +
+      "persistent-keepalive 0";
+    expect(restPeers("wg0", peers, "127.0.0.1:7").map(formatCommand)).toEqual([
+      `wg set wg0 ${anew("K=")} ${anew("L=")}`,
+      `wg set wg0 ${anew("S=", "preshared-key /dev/stdin ")} <<< "(a secret key)"`,
+    ]);
+    expect(restPeers("wg0", [], "127.0.0.1:7")).toEqual([]);
   });
 
   it("have a table for each interface, whatever it is called", () => {

@@ -209,6 +209,7 @@ describe("on a LAN", () => {
         return wantsAnswer && heard.length === 1;
       },
       isReached: () => true,
+      isAsleep: () => false,
       getTime: () => time,
       port,
     });
