@@ -44,7 +44,7 @@ export class LineView implements ChatView {
 
   received(message: InboundMessage): Promise<void> {
     const time = new Date();
-    return this.#output.result(messageObject(message, time, this.#people), () =>
+    return this.#output.message(messageObject(message, time, this.#people), () =>
       messageLine(this.#output, message, time, this.#people),
     );
   }

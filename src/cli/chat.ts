@@ -23,7 +23,7 @@ export async function chat(context: Context, dest: string, { plain }: { plain?: 
   // The own key as well: `doctor` finds a key that is in use twice by asking for it.
   const accept = (from: string): boolean => from === to || from === keys.publicKeyHex;
   return await withPeer(context, { identity: keys, brokers, people, accept }, async (router) => {
-    tellTroubles(context, router, people);
+    const untroubled = tellTroubles(context, router, people);
     await startPeer(context, router, brokers);
     const pipe = await router.pipe(to, { encrypt: sealed, signal });
     output.note(
@@ -35,7 +35,11 @@ export async function chat(context: Context, dest: string, { plain }: { plain?: 
       output.isTerminal && process.stdin.isTTY
         ? new TerminalView(output, people, to, sealed, () => interrupt.raise("SIGINT"))
         : new LineView(output, people);
-    return await talk(context, router, pipe, sealed, view);
+    try {
+      return await talk(context, router, pipe, sealed, view);
+    } finally {
+      untroubled();
+    }
   });
 }
 

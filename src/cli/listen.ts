@@ -8,20 +8,23 @@ import { messageLine, messageObject } from "./message-object.js";
 import { checkProgram, MessagePrograms, type ProgramEnd } from "./message-programs.js";
 import { startPeer, withPeer } from "./peer.js";
 import { People } from "./people.js";
-import { readPool } from "./pool-file.js";
+import { poolPath, readPool } from "./pool-file.js";
 import { count, shown } from "./printable.js";
 import { tellTroubles } from "./troubles.js";
 
 export interface ListenOptions {
   readonly exec?: string;
   readonly accept?: string;
+  readonly once?: true;
+  readonly count?: number;
+  readonly for?: number;
 }
 
 /** Prints what arrives, or runs a program for each message, until interrupted. */
 export async function listen(
   context: Context,
   args: readonly string[],
-  { exec, accept: acceptFile }: ListenOptions,
+  { exec, accept: acceptFile, once, count: most = once ? 1 : undefined, for: ms }: ListenOptions,
 ): Promise<ExitCode> {
   const { output, signal } = context;
   if (exec === undefined && args.length > 0) throw new Failure("USAGE", "arguments without --exec");
@@ -30,6 +33,7 @@ export async function listen(
   const people = await People.known(context);
   const accepted = acceptFile === undefined ? undefined : await readAccepted(acceptFile, people, signal);
   if (exec !== undefined) await checkProgram(exec);
+  const poolFile = poolPath(context);
   const programs =
     exec === undefined
       ? undefined
@@ -39,31 +43,48 @@ export async function listen(
           // With --json, stdout is for objects.
           stdout: output.json ? 2 : 1,
           keyFile: path,
+          ...(poolFile === undefined ? {} : { poolFile }),
           nameOf: (address) => people.nameOf(address),
           onEnd: (message, time, end) => tellEnd(context, exec, people, message, time, end),
         });
 
   // The own key is always known: `doctor` finds a key that is in use twice by asking for it.
   const accept = (from: string): boolean => accepted?.has(from) !== false || from === keys.publicKeyHex;
+  let handled = 0;
   await withPeer(context, { identity: keys, brokers, people, accept }, async (router) => {
-    tellTroubles(context, router, people);
+    const untroubled = tellTroubles(context, router, people);
     await startPeer(context, router, brokers);
     if (output.json) await output.result({ event: "listening", address: router.address }, () => "");
     else output.note(output.paintNotes.dim(`Listening as ${formatAddress(router.address)}\nCtrl-C ends it.`));
     // Closing ends the messages, after those that were acknowledged.
-    void aborted(signal).then(() => router.close({ signal }));
+    const end = (): void => {
+      untroubled();
+      void router.close({ signal });
+    };
+    void aborted(signal).then(end);
+    const timer = ms === undefined ? undefined : setTimeout(end, ms);
+    const messages = router.messages();
+    let arrived = 0;
+    // At once, before another one is acknowledged.
+    router.addMessageHandler(() => {
+      if (++arrived === most) end();
+    });
     const known = new Set<string>();
-    for await (const message of router.messages()) {
+    for await (const message of messages) {
+      if (++handled === most) end();
       const time = new Date();
       if (programs === undefined || output.json) await print(context, people, message, time, known);
       await programs?.add(message, time);
     }
+    clearTimeout(timer);
   });
   if (programs !== undefined && programs.waiting > 0) {
-    output.note(`${count(programs.waiting, "message")} still to be handled; Ctrl-C again leaves them.`);
+    if (signal.aborted)
+      output.note(`${count(programs.waiting, "message")} still to be handled; Ctrl-C again leaves them.`);
     await programs.done();
   }
-  return 0;
+  // Who waits for a message wants to know that none came.
+  return signal.aborted || (most ?? 0) <= handled ? 0 : 1;
 }
 
 async function print(
@@ -78,7 +99,9 @@ async function print(
   if (output.isTerminal && !known.has(from) && people.nameOf(from) === undefined)
     await output.line(output.paint.dim(`from ${formatAddress(from)}`));
   if (known.size < MAX_KNOWN) known.add(from);
-  await output.result(messageObject(message, time, people), () => messageLine(output, message, time, people));
+  await output.message(messageObject(message, time, people), () =>
+    messageLine(output, message, time, people),
+  );
 }
 
 const MAX_KNOWN = 10_000;

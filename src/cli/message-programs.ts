@@ -1,7 +1,7 @@
 import { spawn } from "node:child_process";
 import { constants } from "node:fs";
 import { access, stat } from "node:fs/promises";
-import { delimiter, join } from "node:path";
+import { delimiter, join, resolve } from "node:path";
 import pLimit from "p-limit";
 import type { InboundMessage } from "sidewire";
 import { Failure, reasonOf } from "./failure.js";
@@ -22,6 +22,8 @@ export interface ProgramOptions {
   readonly stdout: number;
   /** The key in use, so that it can answer as the same peer. */
   readonly keyFile: string;
+  /** The pool in use, where it is not the one in the package. */
+  readonly poolFile?: string;
   readonly nameOf: (address: string) => string | undefined;
   readonly onEnd: (message: InboundMessage, time: Date, end: ProgramEnd) => Promise<void>;
 }
@@ -74,10 +76,11 @@ export class MessagePrograms {
   }
 
   #spawn({ data, from, sentAt, sealed, broker, sequence }: InboundMessage, time: Date): Promise<ProgramEnd> {
-    const { program, args, stdout, keyFile, nameOf } = this.#options;
+    const { program, args, stdout, keyFile, poolFile, nameOf } = this.#options;
     const env = {
       ...process.env,
       SIDEWIRE_KEY: keyFile,
+      ...(poolFile === undefined ? {} : { SIDEWIRE_BROKERS: resolve(poolFile) }),
       SIDEWIRE_FROM: from,
       SIDEWIRE_NAME: nameOf(from) ?? "",
       SIDEWIRE_TIME: time.toISOString(),

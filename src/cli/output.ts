@@ -36,10 +36,26 @@ export class Output {
     await this.line(this.json ? jsonLine(object) : text());
   }
 
+  /** A message that was acknowledged. Where stdout takes no more, it stands on stderr, so that it is not lost. */
+  async message(object: object, text: () => string): Promise<void> {
+    const line = this.json ? jsonLine(object) : text();
+    if (await this.#write(line)) return;
+    const what = "not written, as nobody reads stdout any more";
+    this.#err(
+      this.json ? jsonLine({ warning: what, code: "UNWRITTEN", message: object }) : `${what}: ${line}`,
+    );
+  }
+
   /** A line on stdout as it is. */
   async line(text: string): Promise<void> {
+    await this.#write(text);
+  }
+
+  async #write(text: string): Promise<boolean> {
     this.#clearSpinner();
-    await new Promise<void>((resolve) => process.stdout.write(`${text}\n`, () => resolve()));
+    return await new Promise((resolve) =>
+      process.stdout.write(`${text}\n`, (error) => resolve(error === null || error === undefined)),
+    );
   }
 
   /** A remark for people. */

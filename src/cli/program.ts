@@ -59,11 +59,11 @@ async function runCommand(args: readonly string[], json: boolean, interrupt: Int
 function describe(json: boolean, choose: (action: Action) => void): Command {
   const program = new Command("sidewire")
     .description("Small signed messages between known keys, over public MQTT brokers.")
-    .version(version)
+    .version(version, "-v, --version")
     .option("--key <file>", "the key (default: $SIDEWIRE_KEY, else in the configuration folder)", notEmpty)
     .option(
       "--brokers <file>",
-      "the pool, in the format of brokers.json (default: the one in the package)",
+      "the pool, in the format of brokers.json (default: $SIDEWIRE_BROKERS, else the one in the package)",
       notEmpty,
     )
     .option("--timeout <ms>", "how long to wait for a broker or an answer", wholeNumber(1, 600_000))
@@ -74,7 +74,7 @@ function describe(json: boolean, choose: (action: Action) => void): Command {
       outputError: () => {},
       // Without any command the help goes here, which is for people.
       writeErr: (text) => {
-        if (process.stderr.isTTY && !json) process.stderr.write(text);
+        if (!json) process.stderr.write(text);
       },
     })
     .exitOverride()
@@ -148,6 +148,9 @@ function describe(json: boolean, choose: (action: Action) => void): Command {
       "run it for each message: the bytes on its stdin, the arguments as they are",
       notEmpty,
     )
+    .addOption(new Option("--once", "end after the first message").conflicts("count"))
+    .option("--count <n>", "end after so many messages", wholeNumber(1, 1_000_000_000))
+    .option("--for <ms>", "end after so long", wholeNumber(1, 2_147_483_647))
     .option(
       "--accept <file>",
       "take messages from these only: addresses or contacts, one a line, # comments",
@@ -157,6 +160,7 @@ function describe(json: boolean, choose: (action: Action) => void): Command {
       "after",
       example(
         "sidewire listen",
+        "sidewire listen --once --for 60000",
         "sidewire listen --accept friends.txt --exec python3 -- handle.py --verbose",
       ),
     )
@@ -173,7 +177,9 @@ function describe(json: boolean, choose: (action: Action) => void): Command {
     .option("--plain", PLAIN)
     .addOption(sealedOption())
     .addHelpText("after", example('sidewire send ben "hello"', "sidewire send sw1q… < offer.json"))
-    .action((dest: string, text: string | undefined, options: SendOptions) => {
+    .allowExcessArguments()
+    .action((dest: string, text: string | undefined, options: SendOptions, { args }: Command) => {
+      if (args.length > 2) throw new Failure("USAGE", unquoted(dest, args.slice(1).join(" ")));
       choose(async (context) => (await import("./send.js")).send(context, dest, text, options));
     });
 
@@ -277,6 +283,13 @@ const DEST = "the peer: a contact's name or an address";
 
 function example(...lines: readonly string[]): string {
   return `\nExample${lines.length > 1 ? "s" : ""}:\n${lines.map((line) => `  ${line}`).join("\n")}`;
+}
+
+/** What to do about a text that the shell took apart. */
+function unquoted(dest: string, text: string): string {
+  const isPlain = /^[\p{L}\p{N} .,:?'-]{1,60}$/u.test(dest + text);
+  const shown = isPlain ? `${dest} "${text}"` : 'DEST "…"';
+  return `a text of several words needs quotes: sidewire send ${shown}`;
 }
 
 function wholeNumber(min: number, max: number): (text: string) => number {

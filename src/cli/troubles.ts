@@ -5,12 +5,13 @@ import type { People } from "./people.js";
 /** Strangers must not fill the screen with old messages, ms. */
 const TELL_EVERY_MS = 60_000;
 
-/** Says when nothing can arrive, and when it can again. */
-export function tellTroubles({ output, signal }: Context, router: Router, people: People): void {
+/** Says when nothing can arrive, and when it can again. @returns what ends that, before the router is closed */
+export function tellTroubles({ output, signal }: Context, router: Router, people: People): () => void {
   let connected: boolean | undefined;
+  let isOver = false;
   router.on("broker", () => {
     const now = router.stats().brokers.some(({ state }) => state === "open");
-    if (now === (connected ?? false) || signal.aborted) return;
+    if (now === (connected ?? false) || signal.aborted || isOver) return;
     if (!now) output.warn("NO_BROKER", "no broker is connected any more; trying again");
     else if (connected === false && output.json) void output.result({ event: "connected" }, () => "");
     else if (connected === false) output.note("Connected again.");
@@ -24,4 +25,7 @@ export function tellTroubles({ output, signal }: Context, router: Router, people
     const message = `refused a message from ${from === "" ? "somebody" : people.short(from)}, sent ${seconds} s ${ageMs > 0 ? "ago" : "ahead"} by its clock: see sidewire doctor`;
     output.warn("CLOCK", message, { from, ageMs });
   });
+  return () => {
+    isOver = true;
+  };
 }

@@ -58,6 +58,17 @@ describe("chat in a pipe", () => {
     expect(objects(out)).toContainEqual({ event: "presence", present: false });
   });
 
+  it("tells no trouble when the input has ended", async () => {
+    home.makeKey();
+    const ann = await startPeer(poolOf([broker]));
+    for (let i = 0; i < 3; i++) {
+      const chatting = home.start(["chat", ...POOL, ann.address, "--json"], { open: true });
+      await chatting.until(({ out }) => out.includes("presence"));
+      chatting.child.stdin?.end();
+      expect(await chatting.ended).toMatchObject({ code: 0, err: "" });
+    }
+  });
+
   it("says why a line was not sent", async () => {
     home.makeKey();
     const nobody = Keypair.generate().publicKeyHex;

@@ -56,6 +56,7 @@ describe("listen --exec", () => {
         args: ["$HOME; echo", "a b", "--json", "*"],
         env: {
           SIDEWIRE_KEY: home.keyFile,
+          SIDEWIRE_BROKERS: home.path("pool.json"),
           SIDEWIRE_FROM: ann.address,
           SIDEWIRE_NAME: "",
           SIDEWIRE_TIME: expect.stringMatching(/^\d{4}-.*Z$/),

@@ -113,7 +113,7 @@ describe.each([["rank", [Keypair.generate().publicKeyHex]] as const, ["brokers",
   "%s with an empty pool",
   (name, args) => {
     it("says so, and ends with 1", async () => {
-      home.write("pool.json", {});
+      home.write("pool.json", { IPv4: {} });
       const plain = await home.run([name, ...POOL, ...args]);
       expect(plain).toMatchObject({ code: 1, out: "", err: "sidewire: the pool has no broker\n" });
       const json = await home.run([name, ...POOL, ...args, "--json"]);

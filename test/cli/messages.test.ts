@@ -135,7 +135,7 @@ describe("send", () => {
     const json = await home.run([...args, "--json"]);
     expect(json.code).toBe(1);
     expect(objects(json.err)).toMatchObject([{ code: "NO_BROKER", brokers: [{ host: "127.0.0.1" }] }]);
-    home.write("pool.json", {});
+    home.write("pool.json", { IPv4: {} });
     expect((await home.run(args)).err).toBe("sidewire: the pool has no broker for this machine\n");
   });
 
@@ -291,6 +291,67 @@ describe("listen", () => {
     expect(objects(out).map(({ text }) => text)).toEqual([undefined, "I am Ann"]);
   });
 
+  it.each([
+    [["--once"], 1],
+    [["--count", "3"], 3],
+  ])("ends by itself after as many messages as it is told: %j", async (args, most) => {
+    const address = home.makeKey();
+    const listening = await home.listen([...POOL, ...args, "--json"]);
+    const pipe = await (await peer()).pipe(address);
+    for (let i = 0; i < most; i++) await pipe.deliver(`message ${i}`);
+    const { code, out, err } = await listening.ended;
+    expect([code, err]).toEqual([0, ""]);
+    const shown = objects(out).flatMap(({ text }) => text ?? []);
+    expect(shown).toEqual(Array.from({ length: most }, (_, i) => `message ${i}`));
+    expect(await pipe.send("more", { timeoutMs: 300 })).toBe(0);
+  });
+
+  it("prints all that it acknowledged, and not much more than it was told, when many come at once", async () => {
+    const address = home.makeKey();
+    const listening = await home.listen([...POOL, "--count", "5"]);
+    const peers = await Promise.all([peer(), peer(), peer()]);
+    const pipes = await Promise.all(peers.map((one) => one.pipe(address)));
+    const sent = pipes.flatMap((pipe, p) =>
+      Array.from({ length: 30 }, (_, i) => pipe.send(`${p}-${i}`, { timeoutMs: 1000 })),
+    );
+    const { code, out } = await listening.ended;
+    const acknowledged = (await Promise.all(sent)).flatMap((bytes, i) =>
+      bytes > 0 ? [`${Math.floor(i / 30)}-${i % 30}`] : [],
+    );
+    expect(code).toBe(0);
+    const shown = [...out.matchAll(/\tplain\t(\S+)\n/g)].map(([, text]) => text);
+    expect(acknowledged.filter((text) => !shown.includes(text))).toEqual([]);
+    expect(shown.length).toBeGreaterThanOrEqual(5);
+    expect(shown.length).toBeLessThan(90);
+  });
+
+  it("ends by itself after some time: with 1 where it was told to wait for a message", async () => {
+    home.makeKey();
+    const bare = await home.run(["listen", ...POOL, "--for", "100", "--json"]);
+    expect([bare.code, bare.err]).toEqual([0, ""]);
+    expect((await home.run(["listen", ...POOL, "--for", "100", "--once"])).code).toBe(1);
+  });
+
+  it("loses nothing that it acknowledged when its reader has had enough", async () => {
+    const address = home.makeKey();
+    home.link("sidewire");
+    const listening = home.shell("./sidewire listen --brokers pool.json | head -1");
+    await listening.until(({ err }) => err.includes("Listening as"));
+    const pipe = await (await peer()).pipe(address);
+    const sent: string[] = [];
+    for (let i = 0; i < 50; i++) {
+      const text = `message ${i}`;
+      if ((await pipe.send(text, { timeoutMs: 1000 })) === 0) break;
+      sent.push(text);
+    }
+    const { out, err } = await listening.ended;
+    expect(out).toMatch(/\tmessage 0\n$/);
+    expect(sent.length).toBeGreaterThan(1);
+    const told = [...`${out}${err}`.matchAll(/\tplain\t(message \d+)\n/g)].map(([, text]) => text);
+    expect(sent.filter((text) => !told.includes(text))).toEqual([]);
+    expect(err).toContain("not written, as nobody reads stdout any more: ");
+  });
+
   it("ends quietly when nobody reads any more", async () => {
     const address = home.makeKey();
     const listening = await home.listen(POOL);
@@ -313,7 +374,9 @@ describe("listen", () => {
     await (await (await peer()).pipe(address)).send("hello");
     const { code, err } = await listening.ended;
     expect(code).toBe(1);
-    expect(err).toMatch(/ends it\.\nsidewire: cannot write to stdout: no space left on device\n$/);
+    expect(err).toMatch(
+      /ends it\.\nnot written, as nobody reads stdout any more: .*\thello\nsidewire: cannot write to stdout: no space left on device\n$/,
+    );
   });
 
   it("prints everything that it acknowledged, also when it is ended in the middle", async () => {

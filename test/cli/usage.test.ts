@@ -32,15 +32,40 @@ describe("sidewire", () => {
     for (const option of ["--key", "--brokers", "--timeout", "--json"]) expect(out).toContain(option);
   });
 
-  it("tells its version", async () => {
-    expect((await new Home().run(["--version"])).out).toBe(`${packageJson.version}\n`);
+  it.each(["--version", "-v"])("tells its version: %s", async (option) => {
+    expect((await new Home().run([option])).out).toBe(`${packageJson.version}\n`);
+  });
+
+  it("lists its commands when it is called alone, and says that one is missing", async () => {
+    for (const [args, names] of [
+      [[], COMMANDS],
+      [["contact"], ["add", "list", "remove", "rename"]],
+    ] as const) {
+      const { code, out, err } = await new Home().run(args);
+      expect([code, out]).toEqual([2, ""]);
+      for (const name of names) expect(err).toMatch(new RegExp(`^  ${name} `, "m"));
+      expect(err).toMatch(/\nsidewire: a command is missing \(see --help\)\n$/);
+      const json = await new Home().run([...args, "--json"]);
+      expect(objects(json.err)).toEqual([{ error: "a command is missing", code: "USAGE" }]);
+    }
+  });
+
+  it("takes the pool that SIDEWIRE_BROKERS names, unless --brokers does", async () => {
+    const home = new Home();
+    const env = { SIDEWIRE_BROKERS: home.path("none.json") };
+    expect((await home.run(["rank", ADDRESS], { env })).err).toContain("cannot read");
+    home.write("pool.json", "no pool");
+    const { code, err } = await home.run(["rank", ADDRESS, "--brokers", "pool.json"], { env });
+    expect([code, err]).toEqual([2, expect.stringContaining("pool.json: pool: expected JSON")]);
   });
 
   it.each([
-    [[], "a command is missing"],
     [["sned"], "unknown command 'sned' (Did you mean send?)"],
     [["send"], "missing required argument 'dest'"],
     [["id", "more"], "too many arguments"],
+    [["send", "ben", "hello", "my", "friend"], 'needs quotes: sidewire send ben "hello my friend"'],
+    [["send", "ben", "$(rm)", "`x`"], 'needs quotes: sidewire send DEST "…"'],
+    [["send", ADDRESS, "text", "--plain", "--encrypt"], "'--encrypt' cannot be used with option '--plain'"],
     [["id", "--jsno"], "unknown option '--jsno'"],
     [["send", ADDRESS, "text", "--timeout", "soon"], "Expected a whole number from 1 to 600000"],
     [["send", ADDRESS, "text", "--timeout", "0"], "Expected a whole number from 1 to 600000"],
@@ -87,6 +112,14 @@ describe("sidewire", () => {
       'bad.json: IPv4["a.example"].port: expected a port',
     ],
     ["a pool", ["brokers", "--brokers", "text.json"], "INVALID_POOL", "text.json: pool: expected JSON"],
+    ["a pool", ["brokers", "--brokers", "object.json"], "INVALID_POOL", "object.json: no broker pool"],
+    ["a pool", ["send", ADDRESS, "x", "--brokers", "list.json"], "INVALID_POOL", "list.json: pool: expected"],
+    [
+      "a pool",
+      ["rank", ADDRESS, "--brokers", "empty.json"],
+      "INVALID_POOL",
+      "empty.json: pool: expected JSON",
+    ],
     ["a message", ["send", ADDRESS, "--file", "none"], "FILE", "cannot read none: no such file"],
     ["a message", ["send", ADDRESS, "--file", "."], "FILE", "cannot read .: it is a folder"],
     ["a message", ["send", ADDRESS, "--file", "long"], "MESSAGE_TOO_LARGE", "long is longer than"],
@@ -107,6 +140,9 @@ describe("sidewire", () => {
     home.makeKey();
     home.write("bad.json", { IPv4: { "a.example": { port: 0 } } });
     home.write("text.json", "password");
+    home.write("object.json", { name: "sidewire", version: "1.0.0" });
+    home.write("list.json", "[]");
+    home.write("empty.json", "");
     home.write("long", Buffer.alloc(70_000));
     home.write("friends", `# known\n${ADDRESS} # Ann\n${ADDRESS.slice(1)}\n`);
     home.write("nobody", NO_POINT);

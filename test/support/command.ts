@@ -156,7 +156,14 @@ export class Home {
   }
 
   #spawn(program: string, args: readonly string[], { input, open, env }: CommandOptions): Running {
-    const { SIDEWIRE_KEY: _, NO_COLOR: __, FORCE_COLOR: ___, CI: ____, ...inherited } = process.env;
+    const {
+      SIDEWIRE_KEY: _,
+      SIDEWIRE_BROKERS: _____,
+      NO_COLOR: __,
+      FORCE_COLOR: ___,
+      CI: ____,
+      ...inherited
+    } = process.env;
     const folders = {
       HOME: this.folder,
       XDG_CONFIG_HOME: this.path("config"),
