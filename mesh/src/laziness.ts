@@ -16,6 +16,12 @@ const ENOUGH = 0.9;
 /** A peer that does not agree is asked again after this, ms. */
 const ASK_AGAIN_MS = 60_000;
 
+/** So many peers at most are woken to see whether they relay: relays themselves are not lazy, and come by themselves. */
+const MAX_SOUGHT = 8;
+
+/** WireGuard is looked at this often, ms, while it knocks without end: it does so every 5 s for each peer that is lost. */
+const KNOCK_GAP_MS = 100;
+
 /** What is used of a peer. */
 export interface LazyPeer extends Pick<Peer, "isAsleep" | "sleep" | "wake"> {
   readonly machine: { snapshot(now: number): { readonly path: unknown } };
@@ -53,7 +59,11 @@ export class Laziness {
   readonly #beginning = new Set<string>();
   #port: LoopbackPort | undefined;
   #opening: Promise<LoopbackPort> | undefined;
+  /** Who was woken to see whether it relays. */
+  readonly #sought = new Set<string>();
   #reading: Promise<void> | undefined;
+  #readAt = Number.NEGATIVE_INFINITY;
+  #knocking: NodeJS.Timeout | undefined;
   #isClosed = false;
 
   constructor(means: LazinessMeans) {
@@ -94,6 +104,16 @@ export class Laziness {
     if (tired.length > 0) void this.#rest(tired);
   }
 
+  /** A relay is wanted, and none is known: one of those that sleep may be one. */
+  seekRelay(): void {
+    for (const [name, peer] of this.#means.peers) {
+      if (this.#sought.size >= MAX_SOUGHT) return;
+      if (!peer.isAsleep || this.#sought.has(name)) continue;
+      this.#sought.add(name);
+      peer.wake();
+    }
+  }
+
   /** A peer speaks of the tunnel's end. */
   async hear(name: string, message: RestMessage): Promise<void> {
     const peer = this.#means.peers.get(name);
@@ -111,6 +131,7 @@ export class Laziness {
 
   close(): void {
     this.#isClosed = true;
+    clearTimeout(this.#knocking);
     this.#port?.close();
   }
 
@@ -187,9 +208,22 @@ export class Laziness {
 
   /** WireGuard wants a session with somebody who sleeps: its counters say with whom. */
   #knocked(): void {
+    if (this.#isClosed || this.#knocking !== undefined) return;
+    // What comes while it is looked at may not be seen by that.
+    const wait = this.#reading === undefined ? this.#readAt + KNOCK_GAP_MS - performance.now() : KNOCK_GAP_MS;
+    if (wait <= 0) this.#read();
+    else
+      this.#knocking = setTimeout(() => {
+        this.#knocking = undefined;
+        if (this.#reading === undefined) this.#read();
+        else this.#knocked();
+      }, wait);
+  }
+
+  #read(): void {
     const { device, onState, onError } = this.#means;
-    if (this.#isClosed) return;
-    this.#reading ??= device
+    this.#readAt = performance.now();
+    this.#reading = device
       .read()
       .then((state) => {
         if (!this.#isClosed) onState(state);

@@ -23,7 +23,7 @@ export interface MeshOptions {
   readonly relay?: boolean | undefined;
   /**
    * Peers have a tunnel only while it is used: the first packet for one makes it, and 15 min without data end it where the
-   * peer is lazy, too. Default: no.
+   * peer is lazy, too. Not together with {@link relay}. Default: no.
    */
   readonly lazy?: boolean | undefined;
   /** Whether peers are told and heard on the own LANs, by broadcast and multicast. Default: yes. */

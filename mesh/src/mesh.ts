@@ -129,6 +129,7 @@ export class Mesh extends EventEmitter<MeshEvents> implements AsyncDisposable {
       create,
     } = options;
     parseStunServers(stun);
+    if (isRelay && options.lazy) throw lazyRelay();
     const turn = parseTurnServers(options.turn ?? []);
     const device = await Device.open(options.interface, { stateFolder, create, signal });
     let mesh: Mesh | undefined;
@@ -608,4 +609,11 @@ function addressesOf({ addresses }: Link): InterfaceAddress[] {
 
 function closed(name: string): MeshError {
   return new MeshError("CLOSED", `${name} is looked after no more`);
+}
+
+function lazyRelay(): MeshError {
+  return new MeshError(
+    "INVALID_OPTION",
+    "lazy: a relay has to be there before anybody knows that it is needed, so it cannot be lazy",
+  );
 }

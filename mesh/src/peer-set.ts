@@ -216,6 +216,7 @@ export class PeerSet {
       use: (path, isFresh) => void this.#use(name, path, isFresh),
       announce: () => void telling.tell(name),
       relay: () => {
+        if (!relaying.client.knowsRelays) this.#laziness?.seekRelay();
         relaying.client.want(name);
         turn.want(name);
       },

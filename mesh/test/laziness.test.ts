@@ -3,6 +3,7 @@ import { afterEach, describe, expect, it, vi } from "vitest";
 import type { DevicePeer, DeviceState } from "../src/device/state.js";
 import { type Endpoint, formatEndpoint } from "../src/ip/endpoint.js";
 import { Laziness, type LazyPeer } from "../src/laziness.js";
+import { Mesh } from "../src/mesh.js";
 import type { RestMessage } from "../src/rest-message.js";
 
 const B = "B";
@@ -16,6 +17,7 @@ class LazyHost {
   readonly told: RestMessage[] = [];
   readonly errors: unknown[] = [];
   readonly laziness: Laziness;
+  readonly peers = new Map<string, LazyPeer>();
   shown: DevicePeer;
   isReached = true;
   /** Whether the peer has what it is told. */
@@ -41,6 +43,7 @@ class LazyHost {
         this.isAsleep = false;
       },
     };
+    this.peers.set(B, peer);
     this.laziness = new Laziness({
       device: {
         state: this.state,
@@ -56,7 +59,7 @@ class LazyHost {
           return this.state;
         },
       },
-      peers: new Map([[B, peer]]),
+      peers: this.peers,
       idleMs: IDLE_MS,
       tell: async (_, message) => {
         this.told.push(message);
@@ -137,6 +140,27 @@ describe("a peer that sleeps", () => {
     expect(a.reads).toBe(1);
   });
 
+  it("costs no more than ten looks a second, however often WireGuard knocks, and none is missed", async () => {
+    const a = await host();
+    vi.useFakeTimers({ toFake: ["performance", "setTimeout", "clearTimeout"] });
+    await a.asleep();
+    const port = Number(a.shown.endpointText?.split(":")[1]);
+    const knock = async (): Promise<void> => {
+      await new Promise<void>((resolve) =>
+        a.socket.send("an initiation", port, "127.0.0.1", () => resolve()),
+      );
+      // As long as a datagram takes on the loopback.
+      for (let i = 0; i < 5; i++) await new Promise((resolve) => setImmediate(resolve));
+    };
+    for (let i = 0; i < 20; i++) await knock();
+    expect(a.reads).toBe(1);
+    a.shown = { ...a.shown, sentBytes: 148 };
+    await knock();
+    expect(a.isAsleep).toBe(true);
+    await vi.advanceTimersByTimeAsync(100);
+    expect([a.reads, a.isAsleep]).toEqual([2, false]);
+  });
+
   it("is woken when WireGuard has heard from it, or somebody gave it another endpoint", async () => {
     for (const change of [{ receivedBytes: 148 }, { endpointText: "203.0.113.9:1" }]) {
       const a = await host();
@@ -166,6 +190,27 @@ describe("a peer that sleeps", () => {
     a.look();
     await a.settled();
     expect(a.isAsleep).toBe(true);
+  });
+});
+
+it("a host that needs a relay wakes eight peers for it at most, and each once", async () => {
+  const { laziness, peers } = await host();
+  const woken: string[] = [];
+  const others = Array.from({ length: 20 }, (_, i) => `peer ${i}`);
+  for (const name of others)
+    peers.set(name, {
+      ...{ isAsleep: name !== "peer 0", machine: { snapshot: () => ({ path: undefined }) } },
+      ...{ sleep: () => {}, wake: () => woken.push(name) },
+    });
+  for (let i = 0; i < 3; i++) laziness.seekRelay();
+  expect(woken).toEqual(others.slice(1, 9));
+});
+
+it("a relay is not lazy, and says so before anything is changed", async () => {
+  const opening = Mesh.open({ interface: "wg0", relay: true, lazy: true });
+  await expect(opening).rejects.toMatchObject({
+    code: "INVALID_OPTION",
+    message: expect.stringContaining("a relay has to be there"),
   });
 });
 

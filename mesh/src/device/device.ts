@@ -209,7 +209,8 @@ export class Device extends EventEmitter<DeviceEvents> implements AsyncDisposabl
     return await this.#turns.take(undefined, async (signal) => {
       const state = await this.#reader.state(signal);
       await this.#journal.noteFound(state, "keep");
-      const peers = state.peers.filter(({ publicKey }) => publicKeys.includes(publicKey));
+      const named = new Set(publicKeys);
+      const peers = state.peers.filter(({ publicKey }) => named.has(publicKey));
       for (const command of restPeers(this.name, peers, formatEndpoint(endpoint)))
         await this.#changer.run(command, signal);
       this.#state = await this.#reader.state(signal);

@@ -61,6 +61,11 @@ export class RelayClient {
     if (isRelay) this.#askForAll();
   }
 
+  /** Some peer relays. */
+  get knowsRelays(): boolean {
+    return this.#relays.size > 0;
+  }
+
   /** A way to a peer is wanted: none works, or the one in use is in doubt. */
   want(peer: string): void {
     if (this.#isClosed) return;

@@ -109,4 +109,24 @@ withLab("lazy hosts", (startLab) => {
     expect(da.last(hb.publicKey)?.state).toBe("direct");
     expect(da.peers().filter(isAsleep)).toHaveLength(1);
   });
+
+  it("put everything back, also what one that was killed has left", { timeout: 180_000 }, async () => {
+    await using met = await two(startLab);
+    const { lab, ha, hb } = met;
+    await ha.wireguard.set("peer", hb.publicKey, "endpoint", "198.51.100.77:7", "persistent-keepalive", "17");
+    const before = await snapshot(ha.host);
+    const endpoints = (): Promise<string> => ha.wireguard.show("endpoints");
+    const killed = Daemon.start(lab, ha.host, ha.wireguard, { more: ["--lazy"] });
+    await expect.poll(endpoints, { timeout: START_MS }).toContain("\t127.0.0.1:");
+    expect(await ha.wireguard.show("persistent-keepalive")).toMatch(/\toff\n$/);
+    const port = await endpoints();
+    killed.process.signal("SIGKILL");
+    await killed.process.wrote(/\(ended with/);
+    const { stateFolder } = killed;
+    const again = Daemon.start(lab, ha.host, ha.wireguard, { stateFolder, more: ["--lazy"] });
+    await again.until(hb.publicKey, isAsleep, START_MS);
+    await expect.poll(endpoints, { timeout: START_MS }).not.toBe(port);
+    await again.stop();
+    expect(await snapshot(ha.host)).toBe(before);
+  });
 });
