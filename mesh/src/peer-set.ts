@@ -215,9 +215,9 @@ export class PeerSet {
       probe: (path) => this.probe(name, path),
       use: (path, isFresh) => void this.#use(name, path, isFresh),
       announce: () => void telling.tell(name),
-      relay: () => {
+      relay: (failed) => {
         if (!relaying.client.knowsRelays) this.#laziness?.seekRelay();
-        relaying.client.want(name);
+        relaying.client.want(name, failed);
         turn.want(name);
       },
       relayOf: (path) => relaying.client.relayOf(name, path),

@@ -16,8 +16,8 @@ export interface PeerHands {
   use(path: PathName, isFresh: boolean): void;
   /** Tells the peer our candidates. */
   announce(): void;
-  /** Looks for a relay. */
-  relay(): void;
+  /** Looks for a relay, for another one than this path goes through. */
+  relay(failed: PathName | undefined): void;
   /** The public key of the relay that a path goes through, base64. */
   relayOf(path: PathName): string | undefined;
   /** The TURN server of ours that a path goes through. */
@@ -199,7 +199,7 @@ export class Peer {
         this.#hands.announce();
         break;
       case "relay":
-        this.#hands.relay();
+        this.#hands.relay(decision.failed);
         break;
       case "changed":
         this.#hands.changed();

@@ -65,8 +65,11 @@ export type Decision =
   | { readonly type: "use"; readonly path: PathName; readonly isFresh: boolean }
   /** Tell the peer our candidates: the brokers, or a path that works, carry it. */
   | { readonly type: "announce" }
-  /** Look for a relay: no path works, or the one in use may not. */
-  | { readonly type: "relay" }
+  /**
+   * Look for a relay: no path works, or the one in use may not. `failed`: the path in use, where it loses WireGuard's
+   * packets.
+   */
+  | { readonly type: "relay"; readonly failed: PathName | undefined }
   /** What people are shown has changed. */
   | { readonly type: "changed" };
 

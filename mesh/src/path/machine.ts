@@ -91,8 +91,7 @@ export class PathMachine {
     this.#dropIfDead(now);
     this.#beginBursts(now);
     this.#sendProbes(now);
-    if (this.#relayWish.take(this.#inUse?.path, this.#isHopeless, now))
-      this.#decisions.push({ type: "relay" });
+    this.#wishForRelay(now);
     if (this.#agenda.takeAnnounce(now)) this.#decisions.push({ type: "announce" });
     this.#show(now);
     return { decisions: this.#decisions, nextAt: this.#nextAt(now) };
@@ -392,6 +391,13 @@ export class PathMachine {
       this.#probing.probeOthers(inUse.path, C.SEEK_PROBES, now);
   }
 
+  #wishForRelay(now: number): void {
+    const path = this.#inUse?.path;
+    if (!this.#relayWish.take(path, this.#isHopeless, now)) return;
+    const failed = path !== undefined && isPenalised(path, now) ? path.name : undefined;
+    this.#decisions.push({ type: "relay", failed });
+  }
+
   #doubt(now: number): void {
     this.#probing.doubt(this.#inUse?.path, now);
   }
@@ -407,7 +413,7 @@ export class PathMachine {
   }
 
   #nextAt(now: number): number {
-    const relayAt = this.#relayWish.nextAt(this.#inUse?.path);
+    const relayAt = this.#relayWish.nextAt(this.#inUse?.path, now);
     const times = [this.#agenda.nextAt(now), this.#chooser.nextAt, relayAt];
     times.push(...this.#probing.nextAt(this.#probed(now), now));
     if (this.#inUse !== undefined) {

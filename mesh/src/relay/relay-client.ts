@@ -66,11 +66,17 @@ export class RelayClient {
     return this.#relays.size > 0;
   }
 
-  /** A way to a peer is wanted: none works, or the one in use is in doubt. */
-  want(peer: string): void {
+  /**
+   * A way to a peer is wanted: none works, or the one in use is in doubt.
+   * @param failed - a path that loses what it should carry: its relay, if it has one, is not asked for a while
+   */
+  want(peer: string, failed?: string): void {
     if (this.#isClosed) return;
+    const now = performance.now();
+    const relay = failed === undefined ? undefined : this.relayOf(peer, failed);
+    if (relay !== undefined) this.#bar(peer, relay, now + FAILED_MS);
     this.#wanting.add(peer);
-    this.#ask(peer, performance.now());
+    this.#ask(peer, now);
   }
 
   /** A peer's path has changed. */

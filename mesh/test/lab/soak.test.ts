@@ -167,8 +167,22 @@ class Mesh {
 
   /** Resolves when each has met all others. */
   async isWhole(): Promise<void> {
-    for (const member of this.#members.values())
-      await until(async () => (await member.reached()).length === MEMBERS - 1, PATIENCE_MS);
+    for (const member of this.#members.values()) {
+      let reached: readonly string[] = [];
+      const isWhole = async (): Promise<boolean> => {
+        reached = await member.reached();
+        return reached.length === MEMBERS - 1;
+      };
+      // The command itself takes time of the processors.
+      await until(isWhole, PATIENCE_MS, 1000).catch(async (error: unknown) => {
+        throw new Error(
+          `${member.host.name} reaches ${reached.length} of ${MEMBERS - 1}: ${await member.ask("status")}`,
+          {
+            cause: error,
+          },
+        );
+      });
+    }
   }
 
   /** Something happens. @returns how many messages it may cause */

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { parseEndpoint } from "../../src/ip/endpoint.js";
-import { createPath, onAnswered, onSent, type Path } from "../../src/path/path.js";
+import { createPath, onAnswered, onSent, type Path, penalise } from "../../src/path/path.js";
 import { RelayWish } from "../../src/path/relay-wish.js";
 import { Tier } from "../../src/path/tiers.js";
 
@@ -22,7 +22,7 @@ function wishes(
   to: number,
 ): number[] {
   const found: number[] = [];
-  for (let now = from; now < to; now = Math.max(now + 1, Math.min(to, wish.nextAt(path))))
+  for (let now = from; now < to; now = Math.max(now + 1, Math.min(to, wish.nextAt(path, now))))
     if (wish.take(path, isHopeless, now)) found.push(now);
   return found;
 }
@@ -45,10 +45,18 @@ describe("a relay", () => {
   it("is not sought while a path works, and is at its first probe that is not answered", () => {
     const wish = new RelayWish();
     const path = pathThatWorks(0);
-    expect(wish.nextAt(path)).toBe(Number.POSITIVE_INFINITY);
+    expect(wish.nextAt(path, 0)).toBe(Number.POSITIVE_INFINITY);
     expect(wishes(wish, path, false, 0, 60_000)).toEqual([]);
     onSent(path, 60_000);
     // The timeout of a round trip of 20 ms.
     expect(wishes(wish, path, false, 60_000, 63_000)).toEqual([60_250, 61_250, 62_250]);
+  });
+
+  it("is sought while the path in use answers probes and loses WireGuard's packets", () => {
+    const wish = new RelayWish();
+    const path = pathThatWorks(0);
+    penalise(path, 5_000);
+    expect(wishes(wish, path, false, 5_000, 8_000)).toEqual([5_000, 6_000, 7_000]);
+    expect(wishes(wish, path, false, path.penalisedUntil, 90_000)).toEqual([]);
   });
 });

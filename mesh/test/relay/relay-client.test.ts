@@ -1,6 +1,6 @@
 import { beforeEach, describe, expect, it, vi } from "vitest";
 import { parseEndpoint } from "../../src/ip/endpoint.js";
-import { FAILED_MS, PATIENCE_MS } from "../../src/relay/limits.js";
+import { ASK_GAP_MS, FAILED_MS, PATIENCE_MS } from "../../src/relay/limits.js";
 import type { RelayMessage } from "../../src/relay/message.js";
 import { rankRelays } from "../../src/relay/rank.js";
 import { RelayClient } from "../../src/relay/relay-client.js";
@@ -128,6 +128,20 @@ describe("who is relayed", () => {
     vi.advanceTimersByTime(FAILED_MS);
     client.want(PEER);
     expect(told.take()).toMatchObject([{ to: FIRST }]);
+  });
+
+  it("leaves a relay on whose path packets are lost, and no other for that of a direct path", async () => {
+    await client.allocated(FIRST, place("10.9.0.3:4000"));
+    told.take();
+    client.want(PEER, "192.0.2.1:51820");
+    expect(told.take()).toMatchObject([{ type: "request", to: FIRST }]);
+    client.want(PEER, "10.9.0.3:4000");
+    vi.advanceTimersByTime(ASK_GAP_MS);
+    client.want(PEER, "10.9.0.3:4000");
+    expect(told.take()).toMatchObject([{ type: "request", to: SECOND }]);
+    vi.advanceTimersByTime(FAILED_MS);
+    client.want(PEER);
+    expect(told.take()).toMatchObject([{ type: "request", to: FIRST }]);
   });
 
   it("tells the relays at the end", async () => {

@@ -171,10 +171,18 @@ export async function makeNetwork([first, ...others]: readonly [LabMember, ...La
   }
 }
 
-/** Waits until something holds. @returns how long it took, ms */
-export async function until(holds: () => Promise<boolean>, timeoutMs: number = 15_000): Promise<number> {
+/**
+ * Waits until something holds.
+ * @param gapMs - between two looks
+ * @returns how long it took, ms
+ */
+export async function until(
+  holds: () => Promise<boolean>,
+  timeoutMs: number = 15_000,
+  gapMs: number = 5,
+): Promise<number> {
   const startedAt = performance.now();
-  for (; !(await holds().catch(() => false)); await delay(5))
+  for (; !(await holds().catch(() => false)); await delay(gapMs))
     if (performance.now() - startedAt > timeoutMs) throw new Error(`not so after ${timeoutMs} ms`);
   return performance.now() - startedAt;
 }
