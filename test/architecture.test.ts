@@ -209,7 +209,7 @@ describe("the command", () => {
     const users = (foreign: string): string[] =>
       [...command].filter(([, source]) => source.foreign.includes(foreign)).map(([name]) => name);
     expect(users("aedes")).toEqual(["cli/embedded-broker"]);
-    expect(users("commander").toSorted()).toEqual(["cli/ending", "cli/program"]);
+    expect(users("commander").toSorted()).toEqual(["cli/ending", "cli/grammar", "cli/program"]);
   });
 });
 

@@ -19,10 +19,12 @@ export async function add(context: Context, name: string, text: string): Promise
 }
 
 /** Shows all names. */
-export async function list({ output, signal }: Context): Promise<ExitCode> {
+export async function list({ output, signal }: Context, { names }: { names?: true }): Promise<ExitCode> {
   const contacts = await readContacts(signal);
   if (output.json) {
     for (const contact of contacts) await output.result(objectOf(contact), () => "");
+  } else if (names) {
+    for (const { name } of contacts) await output.line(name);
   } else if (contacts.length === 0) {
     output.note("There are no contacts yet: sidewire contact add NAME ADDRESS");
   } else if (output.isTerminal) {

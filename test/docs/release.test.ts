@@ -46,6 +46,7 @@ const PACKED = [
   "dist/node.d.ts",
   "dist/node.js",
   "dist/node.js.map",
+  "dist/sidewire.1",
   "dist/sidewire.min.js",
   "dist/sidewire.min.licenses.txt",
   "package.json",

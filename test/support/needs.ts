@@ -107,6 +107,13 @@ export const withTerminal: Asking<InTerminal> = asking(
 const mosquitto = find("mosquitto");
 
 /** What {@link startBroker} starts. */
+/** They are started by a script, in which they are found. */
+export const withShells: Asking<undefined> = asking(
+  "zsh and fish",
+  () => (find("zsh") === undefined ? undefined : find("fish")),
+  () => undefined,
+);
+
 export const brokerName: string = mosquitto === undefined ? "aedes" : "mosquitto";
 
 /**
