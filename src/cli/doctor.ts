@@ -6,6 +6,7 @@ import type { Context } from "./context.js";
 import { endingOf } from "./ending.js";
 import { type ExitCode, Failure, inWords } from "./failure.js";
 import { type KeyFile, readKey } from "./key-file.js";
+import { noNames, withoutNames } from "./names-check.js";
 import { waitOptions, withPeer } from "./peer.js";
 import { readPool } from "./pool-file.js";
 import { milliseconds, printable, wrapped } from "./printable.js";
@@ -22,20 +23,36 @@ interface Finding {
 const DROPPED_MS = 120_000;
 const SKEW_MS = 30_000;
 
+const NO_RESOLVER: Finding = {
+  check: "names",
+  level: "bad",
+  message: "no name can be looked up, so no broker is found",
+  advice: "see whether this machine is online, and its name servers (on Linux: /etc/resolv.conf)",
+};
+
 /** Looks for what keeps messages from arriving. */
 export async function doctor(context: Context, { ntp }: { ntp?: readonly string[] }): Promise<ExitCode> {
   const { options, output } = context;
-  const pool = await readPool(context);
+  const whole = await readPool(context);
   let bad = false;
   const tell = async (finding: Finding): Promise<void> => {
     bad ||= finding.level === "bad";
     await output.result(finding, () => paragraph(context, finding));
   };
   const key = await lookAtKey(context);
+  const isNameless = await output.waiting("looking up names", () =>
+    noNames(whole, context.signal, options.timeout),
+  );
+  // Everything else would fail for the same reason, one line each.
+  const pool = isNameless ? withoutNames(whole) : whole;
   // Before anything is told, since it may turn out that --ntp names no server.
-  const clock = await output.waiting("asking for the time", () => lookAtClock(context, ntp));
+  const clock =
+    isNameless && ntp === undefined
+      ? undefined
+      : await output.waiting("asking for the time", () => lookAtClock(context, ntp));
   await tell(key.finding);
-  await tell(clock);
+  if (isNameless) await tell(NO_RESOLVER);
+  if (clock !== undefined) await tell(clock);
   for (const family of ["IPv4", "IPv6"] as const) await tell(lookAtFamily(family));
   const checks = await output.waiting("checking brokers", (update) =>
     checkPool(pool, {
@@ -44,7 +61,7 @@ export async function doctor(context: Context, { ntp }: { ntp?: readonly string[
       onDone: (done, of) => update(`checking brokers: ${done} of ${of}`),
     }),
   );
-  for (const finding of lookAtBrokers(checks)) await tell(finding);
+  if (!isNameless || checks.length > 0) for (const finding of lookAtBrokers(checks)) await tell(finding);
   if (key.file !== undefined && checks.some(({ ok }) => ok)) {
     const { file } = key;
     await tell(

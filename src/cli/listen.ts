@@ -41,7 +41,7 @@ export async function listen(
           program: exec,
           args,
           // With --json, stdout is for objects.
-          stdout: output.json ? 2 : 1,
+          stdout: output.json ? process.stderr : process.stdout,
           keyFile: path,
           ...(poolFile === undefined ? {} : { poolFile }),
           nameOf: (address) => people.nameOf(address),

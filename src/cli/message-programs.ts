@@ -2,9 +2,11 @@ import { spawn } from "node:child_process";
 import { constants } from "node:fs";
 import { access, stat } from "node:fs/promises";
 import { delimiter, join, resolve } from "node:path";
+import { setTimeout as delay } from "node:timers/promises";
 import pLimit from "p-limit";
 import type { InboundMessage } from "sidewire";
 import { Failure, reasonOf } from "./failure.js";
+import { passOnLines } from "./whole-lines.js";
 
 /** How a program that was given a message ended. */
 export interface ProgramEnd {
@@ -18,8 +20,8 @@ export interface ProgramEnd {
 export interface ProgramOptions {
   readonly program: string;
   readonly args: readonly string[];
-  /** The file descriptor that its stdout goes to. */
-  readonly stdout: number;
+  /** Where its stdout goes. */
+  readonly stdout: NodeJS.WriteStream;
   /** The key in use, so that it can answer as the same peer. */
   readonly keyFile: string;
   /** The pool in use, where it is not the one in the package. */
@@ -30,6 +32,9 @@ export interface ProgramOptions {
 
 /** Programs at a time, over all senders. */
 const CONCURRENCY = 8;
+
+/** How long what a program printed at its end may take to get here, ms. */
+const LAST_WORDS_MS = 1000;
 
 /** Messages that wait; with more, the router keeps what comes, and then refuses it without an ACK. */
 const MAX_WAITING = 256;
@@ -93,19 +98,23 @@ export class MessagePrograms {
       // Some of what keeps a program from starting is thrown here, the rest is an event.
       const child = spawn(program, args, {
         env,
-        stdio: ["pipe", stdout, 2],
+        stdio: ["pipe", "pipe", "inherit"],
         shell: false,
         windowsHide: true,
         // Ctrl-C is for this command, which lets what it has begun come to its end.
         detached: process.platform !== "win32",
       });
       child.once("error", reject);
-      child.once("exit", (exitCode, signal) =>
-        resolve(exitCode === null ? { signal: signal ?? "" } : { exitCode }),
-      );
+      const printed = passOnLines(child.stdout, stdout);
+      child.once("exit", (exitCode, signal) => {
+        const end = (): void => resolve(exitCode === null ? { signal: signal ?? "" } : { exitCode });
+        // What it started may go on printing; nobody waits for that.
+        void Promise.race([printed, delay(LAST_WORDS_MS, undefined, { ref: false })]).then(end);
+        if ("unref" in child.stdout && typeof child.stdout.unref === "function") child.stdout.unref();
+      });
       // It need not read what it is given.
-      child.stdin?.on("error", () => {});
-      child.stdin?.end(data);
+      child.stdin.on("error", () => {});
+      child.stdin.end(data);
     }).catch((error: unknown) => ({ error: reasonOf(error) }));
   }
 }

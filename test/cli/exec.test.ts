@@ -69,6 +69,20 @@ describe("listen --exec", () => {
     ]);
   });
 
+  it("separates what programs print: by lines, also where the last one has no line break", async () => {
+    const listening = await listenWith(
+      `${READ}
+      process.stdout.write("begin " + data);
+      await new Promise((resolve) => setTimeout(resolve, 100));
+      process.stdout.write(", end " + data + (String(data) === "2" ? "\\n" : ""));`,
+    );
+    const pipes = await Promise.all([1, 2, 3].map(async () => await (await peer()).pipe(address)));
+    await Promise.all(pipes.map((pipe, i) => pipe.deliver(String(i))));
+    await listening.until(({ out }) => out.split("\n").length > 3);
+    const { out } = await listening.stop();
+    expect(out.split("\n").toSorted()).toEqual(["", ...[0, 1, 2].map((i) => `begin ${i}, end ${i}`)]);
+  });
+
   it("runs one at a time for a sender, in order, and others at the same time", async () => {
     // Each writes when it begins and ends; Ann's first goes on until Ben's has begun.
     const listening = await listenWith(
@@ -121,7 +135,7 @@ describe("listen --exec", () => {
     rmSync(home.path("folder"));
     write();
     await pipe.deliver("two");
-    await listening.until(({ out }) => out === "two");
+    await listening.until(({ out }) => out === "two\n");
     const { code, err } = await listening.stop();
     expect(code).toBe(0);
     const failures = err.split("\n").filter((line) => line.startsWith("!"));

@@ -414,6 +414,28 @@ describe("doctor", () => {
     expect(levelOf((await home.run(args)).out, "same key elsewhere")).toBe("warning");
   });
 
+  it("says in one line that no name can be looked up, and goes on with what needs none", async () => {
+    home.makeKey();
+    // No name server has to be asked for these.
+    const names = ["a", "b", "c"].map((letter) => `${letter.repeat(64)}.example`);
+    home.write("pool.json", { IPv4: Object.fromEntries(names.map((name) => [name, { port: 1883 }])) });
+    const { code, out } = await home.run(["doctor", ...POOL, "--timeout", "3000", "--json"]);
+    expect(code).toBe(1);
+    expect(objects(out).map(({ check, level }) => [check, level])).toEqual([
+      ["key", "ok"],
+      ["names", "bad"],
+      ["IPv4", "ok"],
+      ["IPv6", "ok"],
+    ]);
+    for (const name of names) expect(out).not.toContain(name);
+    const own = poolOf([broker]);
+    home.write("pool.json", {
+      IPv4: { ...own.IPv4, ...Object.fromEntries(names.map((n) => [n, { port: 1 }])) },
+    });
+    const more = await home.run(["doctor", ...POOL, "--timeout", "3000", "--json"]);
+    expect([more.code, levelOf(more.out, "names"), levelOf(more.out, "IPv4 mqtt")]).toEqual([1, "bad", "ok"]);
+  });
+
   it("tells in words why a time server gave no time, and what to do about that", async () => {
     home.makeKey();
     const closed = `127.0.0.1:${await freePort("127.0.0.1")}`;
