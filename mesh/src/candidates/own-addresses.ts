@@ -3,7 +3,7 @@ import { type Link, leavesBy, type Route } from "../device/network.js";
 import type { NatVerdict } from "../info.js";
 import { parseAddress } from "../ip/address.js";
 import { type Endpoint, endpointOf, formatEndpoint } from "../ip/endpoint.js";
-import type { Prefix } from "../ip/prefix.js";
+import { formatPrefix, type Prefix } from "../ip/prefix.js";
 import { roundedMs } from "../rounded.js";
 import type { Candidate } from "./candidate.js";
 import { Gathered } from "./gather.js";
@@ -20,6 +20,12 @@ interface OwnAddressesEvents {
 
 /** What is known of the own outside address is good for so long before it is asked for again on occasion, ms. */
 const FRESH_MS = 5000;
+
+/**
+ * The longest prefix of a route to the outside: VPNs put the halves of all addresses before the default route, or
+ * 2000::/3, which is what is public of IPv6.
+ */
+const MAX_OUTWARD_BITS = 3;
 
 /** How often STUN servers are asked, ms: while paths are known (Tailscale: 20 to 26 s), and while all is quiet. */
 const ACTIVE_MS = 25_000;
@@ -87,16 +93,18 @@ export class OwnAddresses extends EventEmitter<OwnAddressesEvents> {
     this.#locals = localAddresses(links, routes, this.#overlay);
     const hosts = this.local.flatMap((address) => endpointOf(parseAddress(address), listenPort) ?? []);
     const isChanged = this.#gathered.found("host", hosts);
-    const defaults = routes.filter(
-      ({ destination, devices }) => destination.bits === 0 && !devices.includes(this.#overlay),
-    );
-    const gateways = defaults.map(({ family, devices, gateway, metric }) => [
-      family,
-      devices,
-      gateway,
-      metric,
-    ]);
-    this.#place = JSON.stringify([this.local, listenPort, gateways]);
+    const out = routes
+      .filter(
+        ({ destination, devices }) =>
+          destination.bits <= MAX_OUTWARD_BITS && !devices.includes(this.#overlay),
+      )
+      .map(({ destination, devices, gateway, metric }) => [
+        formatPrefix(destination),
+        devices,
+        gateway,
+        metric,
+      ]);
+    this.#place = JSON.stringify([this.local, listenPort, out]);
     if (before !== undefined && before !== this.#place) {
       this.#askedAt = Number.NEGATIVE_INFINITY;
       return "moved";

@@ -27,6 +27,13 @@ it("says that the host has moved when its ways out or WireGuard's port are other
   expect(look(51_820, LAN, DEFAULT)).toBeUndefined();
   expect(look(51_820, LAN, { ...DEFAULT, gateway: "192.168.1.254" })).toBe("moved");
   expect(look(51_821, LAN, { ...DEFAULT, gateway: "192.168.1.254" })).toBe("moved");
+  // A VPN takes the default route's place without a change of it.
+  const GATEWAY = { ...DEFAULT, gateway: "192.168.1.254" };
+  for (const dst of ["0.0.0.0/1", "128.0.0.0/1", "2000::/3"]) {
+    expect(look(51_821, LAN, GATEWAY, { dst, dev: "tun0" })).toBe("moved");
+    expect(look(51_821, LAN, GATEWAY, { dst, dev: "tun0" })).toBeUndefined();
+  }
+  expect(look(51_821, LAN, GATEWAY)).toBe("moved");
   // What goes into the tunnel is no way out of it.
   const inTunnel = { dst: "default", dev: "wg0", table: "51820" };
   expect(look(51_821, LAN, { ...DEFAULT, gateway: "192.168.1.254" }, inTunnel)).toBeUndefined();
