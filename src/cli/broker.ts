@@ -27,11 +27,8 @@ export async function broker(
     const family = isIPv6(reachableAt) ? "IPv6" : "IPv4";
     const pool = { [family]: { [reachableAt]: { port: running.port, ws: running.wsPort, path: "/mqtt" } } };
     await output.line(jsonLine(pool));
-    output.note(
-      output.paintNotes.dim(
-        `Listening. The line above is its pool: keep it in a file for --brokers. Ctrl-C ends it.`,
-      ),
-    );
+    const where = output.isTerminal ? "The line above is its pool: keep it in a file" : "Its pool is written";
+    output.note(output.paintNotes.dim(`Listening. ${where} for --brokers. Ctrl-C ends it.`));
     await aborted(signal);
   } finally {
     await running.close();

@@ -97,7 +97,7 @@ export class TerminalView implements ChatView {
     const far =
       state.present && state.roundTripMs !== undefined ? `, ${milliseconds(state.roundTripMs)} away` : "";
     const text = state.present ? `● ${this.#name} is there${far}` : `○ ${this.#name} is not there`;
-    this.#say(paint.dim(`${clockTime()}   ${text}`));
+    this.#say(paint.dim(hung(`${clockTime()}   `, text, process.stdout.columns)));
   }
 
   close(): void {
@@ -143,15 +143,13 @@ export class TerminalView implements ChatView {
   #lineOf({ time, text, fate }: Pending): string {
     const { paint } = this.#output;
     const sign = sealedSign(paint, this.#sealed);
-    const line = (mark: string, more = ""): string =>
-      hung(
-        `${paint.dim(time)} ${mark} ${paint.bold("you")} ${sign}  `,
-        printable(text),
-        process.stdout.columns,
-      ) + more;
+    const line = (mark: string, more = ""): string => {
+      const head = `${paint.dim(time)} ${mark} ${paint.bold("you")} ${sign}  `;
+      return hung(head, printable(text) + more, process.stdout.columns);
+    };
     if (fate === undefined) return line(paint.dim("…"));
     if (fate.delivered) return line(paint.green("✓"));
-    return line(paint.red("✗"), ` ${paint.red(`(${fate.reason})`)}`);
+    return line(paint.red("✗"), ` (${fate.reason})`);
   }
 
   #write(line: string): void {

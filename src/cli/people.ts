@@ -1,4 +1,5 @@
 import { formatAddress } from "sidewire";
+import stringWidth from "string-width";
 import { parseAddress } from "./address.js";
 import { type Contact, contactNamed, readContacts } from "./contacts.js";
 import type { Context } from "./context.js";
@@ -40,9 +41,17 @@ export class People {
     return this.nameOf(address) ?? formatAddress(address);
   }
 
-  /** The name, or so much of the address that it fits a line. */
+  /** The name or the address, or so much of it that it leaves room in a line. */
   short(address: string): string {
-    return this.nameOf(address) ?? shortAddress(address);
+    const name = this.nameOf(address);
+    if (name === undefined) return shortAddress(address);
+    if (stringWidth(name) <= SHORT_COLUMNS) return name;
+    let start = "";
+    for (const { segment } of new Intl.Segmenter().segment(name)) {
+      if (stringWidth(start + segment) >= SHORT_COLUMNS) break;
+      start += segment;
+    }
+    return `${start}…`;
   }
 
   /** Who is meant: a contact's name, or an address. @throws {@link Failure} `INVALID_ADDRESS` */
@@ -62,6 +71,9 @@ export class People {
     }
   }
 }
+
+/** As long as an address in short. */
+const SHORT_COLUMNS = 15;
 
 /** Whom a command speaks with. */
 export interface Destination {

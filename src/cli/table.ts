@@ -9,7 +9,10 @@ const GAP = "  ";
 /** Narrower than this, a last column is not worth wrapping. */
 const MIN_LAST = 16;
 
-/** A table without lines, whose last column is wrapped to the terminal's width where there is one. */
+/**
+ * A table without lines, whose last column is wrapped to the terminal's width where there is one. Where that is too
+ * narrow for the other columns, each row is a block of lines, one for each of its cells.
+ */
 export function table(
   head: readonly Column[],
   rows: readonly (readonly string[])[],
@@ -17,22 +20,58 @@ export function table(
   columns: number | undefined,
 ): string {
   const titles = head.map((title) => title.replace(/^>/, ""));
-  const before = titles
-    .slice(0, -1)
-    .map(
-      (title, i) =>
-        rows.reduce((widest, row) => Math.max(widest, stringWidth(row[i] ?? "")), stringWidth(title)) +
-        GAP.length,
-    )
-    .reduce((sum, width) => sum + width, 0);
+  const widths = titles.map((title, i) =>
+    rows.reduce((widest, row) => Math.max(widest, stringWidth(row[i] ?? "")), stringWidth(title)),
+  );
+  const before = widths.slice(0, -1).reduce((sum, width) => sum + width + GAP.length, 0);
   const last = (columns ?? Number.POSITIVE_INFINITY) - before - 1;
-  const made = new Table({
+  if (last < Math.min(MIN_LAST, widths.at(-1) ?? 0)) return blocks(titles, rows, dim, columns ?? 0);
+  return drawn({
     head: titles.map(dim),
+    rows,
+    isRight: head.map((title) => title.startsWith(">")),
+    last,
+  });
+}
+
+function blocks(
+  titles: readonly string[],
+  rows: readonly (readonly string[])[],
+  dim: (text: string) => string,
+  columns: number,
+): string {
+  const widest = Math.max(...titles.map((title) => stringWidth(title)));
+  const last = Math.max(1, columns - widest - GAP.length - 1);
+  return rows
+    .map((row) => {
+      const cells = row.flatMap((cell, i) => (cell === "" ? [] : [[dim(titles[i] ?? ""), cell]]));
+      return drawn({ head: undefined, rows: cells, isRight: [false, false], last });
+    })
+    .join("\n\n");
+}
+
+interface Drawing {
+  readonly head: readonly string[] | undefined;
+  readonly rows: readonly (readonly string[])[];
+  readonly isRight: readonly boolean[];
+  /** How wide the last column may be. */
+  readonly last: number;
+}
+
+function drawn({ head, rows, isRight, last }: Drawing): string {
+  // What is longer than the column, an address say, is better broken than cut off.
+  const hasLong = rows.some((row) => (row.at(-1) ?? "").split(" ").some((word) => stringWidth(word) > last));
+  const made = new Table({
+    ...(head === undefined ? {} : { head: [...head] }),
     chars: { ...NO_LINES, middle: GAP },
     style: { head: [], border: [], "padding-left": 0, "padding-right": 0 },
-    colAligns: head.map((title) => (title.startsWith(">") ? "right" : "left")),
-    ...(Number.isFinite(last) && last >= MIN_LAST
-      ? { wordWrap: true, colWidths: [...titles.slice(1).map(() => null), last] }
+    colAligns: isRight.map((right) => (right ? "right" : "left")),
+    ...(Number.isFinite(last)
+      ? {
+          wordWrap: true,
+          wrapOnWordBoundary: !hasLong,
+          colWidths: [...isRight.slice(1).map(() => null), last],
+        }
       : {}),
   });
   // One by one: a pool may be longer than what a call can take.

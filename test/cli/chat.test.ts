@@ -1,3 +1,4 @@
+import stringWidth from "string-width";
 import { beforeEach, describe, expect, it } from "vitest";
 import { formatAddress, Keypair } from "../../src/index.js";
 import { Home, objects } from "../support/command.js";
@@ -175,6 +176,26 @@ withTerminal("chat at two terminals", (inTerminal) => {
     );
     terminal.type("\x03");
     expect((await terminal.ended).signal).toBeNull();
+  });
+
+  it("fits 40 columns, whoever is talked with", async () => {
+    const own = home.makeKey();
+    const ann = await startPeer(poolOf([broker]));
+    home.write("config/sidewire/contacts.txt", `${"n".repeat(32)} ${ann.address}\n`);
+    const terminal = home.startIn(inTerminal, ["chat", ...POOL, "n".repeat(32)], { NO_COLOR: "1" }, 40);
+    await terminal.until(({ out }) => out.includes("is there"));
+    await (await ann.pipe(own)).deliver(`${"a long line ".repeat(9)}end`);
+    await terminal.until(({ out }) => out.includes("end"));
+    terminal.type("and what is typed is as long: so long\r");
+    await terminal.until(({ out }) => out.includes("✓"));
+    await ann.close();
+    terminal.type("nobody has this\r");
+    await terminal.until(({ out }) => out.includes("✗") && out.includes("answer)"));
+    terminal.type("\x03");
+    const { out } = await terminal.ended;
+    const said = out.split(/\r?\n/).filter((line) => /^\d\d:\d\d:\d\d |^ {10,}/.test(line));
+    expect(said.length).toBeGreaterThan(8);
+    for (const line of said) expect(stringWidth(line)).toBeLessThanOrEqual(40);
   });
 
   it("keeps a stranger's control characters from the terminal", async () => {

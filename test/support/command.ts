@@ -122,9 +122,14 @@ export class Home {
     return this.#spawn(process.execPath, [COMMAND, ...args], options);
   }
 
-  /** Starts it in a terminal of 80 columns, which gets everything that it says, and can be typed into. */
-  startIn(terminal: InTerminal, args: readonly string[], env: NodeJS.ProcessEnv = {}): Running {
-    const [program = "", ...rest] = terminal([process.execPath, COMMAND, ...args]);
+  /** Starts it in a terminal of 80 columns, or as many as asked for, which gets everything that it says, and can be typed into. */
+  startIn(
+    terminal: InTerminal,
+    args: readonly string[],
+    env: NodeJS.ProcessEnv = {},
+    columns?: number,
+  ): Running {
+    const [program = "", ...rest] = terminal([process.execPath, COMMAND, ...args], columns);
     return this.#spawn(program, rest, {
       open: true,
       env: { TERM: "xterm-256color", ...env },

@@ -93,15 +93,16 @@ export const withPython: Asking<Python> = asking(
 );
 
 /** The command that runs another in a terminal. */
-export type InTerminal = (command: readonly string[]) => string[];
+export type InTerminal = (command: readonly string[], columns?: number) => string[];
 
 export const withTerminal: Asking<InTerminal> = asking(
   "the `script` of util-linux",
   () => find("script", (path) => runs(path, "--version")),
-  (script) => (command) => {
-    const quoted = command.map((word) => `'${word.replaceAll("'", "'\\''")}'`).join(" ");
-    return [script, "-qefc", `stty rows 24 cols 80; exec ${quoted}`, "/dev/null"];
-  },
+  (script) =>
+    (command, columns = 80) => {
+      const quoted = command.map((word) => `'${word.replaceAll("'", "'\\''")}'`).join(" ");
+      return [script, "-qefc", `stty rows 24 cols ${columns}; exec ${quoted}`, "/dev/null"];
+    },
 );
 
 const mosquitto = find("mosquitto");
