@@ -246,6 +246,7 @@ export class Mesh extends EventEmitter<MeshEvents> implements AsyncDisposable {
     });
     this.#relaying = new Relaying({
       isOn: isRelay,
+      mayRelay: (publicKey) => this.#membership.mayRelay(publicKey),
       peers: this.#peers,
       own: () => formatKey(this.#publicKey),
       overlay: () => this.#overlay,
@@ -389,7 +390,10 @@ export class Mesh extends EventEmitter<MeshEvents> implements AsyncDisposable {
       listen: (publicKeys, isMember) =>
         this.#channels.listen(publicKeys, (name) => isMember(name) || this.#peers.has(name)),
       unusedRoutes: () => device.unusedRoutes,
-      apply: async (members) => this.#peerSet.takeState(await device.setMembers(members)),
+      apply: async (members) => {
+        this.#peerSet.takeState(await device.setMembers(members));
+        this.#relaying.changed();
+      },
       name: (network) => this.#names.set(network),
       addresses: async () =>
         (await device.links()).filter(({ name }) => name === device.name).flatMap(addressesOf),
@@ -414,6 +418,7 @@ export class Mesh extends EventEmitter<MeshEvents> implements AsyncDisposable {
         this.#membership.troubles,
         this.#names.troubles,
         this.#gossip.trouble ?? [],
+        this.#relaying.server.trouble ?? [],
       ].flat(),
       brokers: this.#signaling.brokers(),
       turn: this.#turn.info(),

@@ -14,6 +14,7 @@ export interface SetOptions extends MembersOptions {
   /** `false`: none. */
   readonly groups?: readonly string[] | false;
   readonly routes?: readonly string[] | false;
+  readonly relay?: boolean;
 }
 
 /** Shows who is in the network. */
@@ -42,13 +43,14 @@ export async function change(
 export async function set(
   context: Context,
   name: string,
-  { groups, routes, ...options }: SetOptions,
+  { groups, routes, relay, ...options }: SetOptions,
 ): Promise<ExitCode> {
-  if (groups === undefined && routes === undefined)
-    throw new UsageError("set needs --groups, --no-groups, --routes or --no-routes");
+  if (groups === undefined && routes === undefined && relay === undefined)
+    throw new UsageError("set needs --groups, --no-groups, --routes, --no-routes, --relay or --no-relay");
   const all = <T>(wanted: readonly T[] | false | undefined): readonly T[] | undefined =>
     wanted === false ? [] : wanted;
-  return await change(context, options, { do: "set", name, groups: all(groups), routes: all(routes) });
+  const request = { do: "set", name, groups: all(groups), routes: all(routes), relay } as const;
+  return await change(context, options, request);
 }
 
 type Column = readonly [title: string, cell: (member: MemberInfo, now: number) => string, isRare?: boolean];
@@ -65,6 +67,7 @@ const COLUMNS: readonly Column[] = [
   ["key", ({ publicKey }) => shortKey(publicKey)],
   ["addresses", ({ addresses }) => addresses.map(printable).join(" ")],
   ["carries", ({ routes }) => routes.map(printable).join(" "), true],
+  ["relays", ({ mayRelay }) => (mayRelay ? "" : "never"), true],
   [">for", ({ since }, now) => span(now - since)],
 ];
 

@@ -323,6 +323,8 @@ function describeRoles(program: Command, choose: (action: Action) => void): void
     .option("--no-groups", "none")
     .option("--routes <subnets>", "all of them, as in 192.168.7.0/24,fd12:3456::/48", list)
     .option("--no-routes", "none")
+    .option("--relay", "it may relay for others, if its owner lets it by up --relay (default)")
+    .option("--no-relay", "nobody uses it as a relay, whatever its owner says")
     .option("-i, --interface <name>", "not needed where there is one daemon", notEmpty)
     .addHelpText(
       "after",

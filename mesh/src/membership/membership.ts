@@ -177,6 +177,11 @@ export class Membership {
     return this.#place.view?.members.get(publicKey)?.isAdmin === true;
   }
 
+  /** Whether the network lets a host relay for others: one that is no member is nobody's concern here. */
+  mayRelay(publicKey: string): boolean {
+    return this.#place.view?.members.get(publicKey)?.mayRelay ?? true;
+  }
+
   /** Whether the rules let two members be peers of each other. */
   mayMeet(one: string, other: string): boolean {
     const { view } = this.#place;
@@ -223,6 +228,7 @@ export class Membership {
         isAdmin: member.isAdmin,
         groups: member.groups,
         routes: member.routes.map(formatPrefix),
+        mayRelay: member.mayRelay,
         since: member.since,
         isSelf: member.publicKey === ownKey,
       })),

@@ -25,12 +25,13 @@ export type MembershipRequest =
   | { readonly do: "rename"; readonly name: string; readonly to: string }
   | { readonly do: "promote"; readonly name: string }
   | { readonly do: "demote"; readonly name: string }
-  /** All groups that a member is in, and all subnets that it carries; what is left out stays as it is. */
+  /** All groups that a member is in, all subnets that it carries, whether it may relay; what is left out stays as it is. */
   | {
       readonly do: "set";
       readonly name: string;
       readonly groups?: readonly string[] | undefined;
       readonly routes?: readonly string[] | undefined;
+      readonly relay?: boolean | undefined;
     }
   /** `rule`: as in `web -> db`. */
   | { readonly do: "allow"; readonly rule: string }
@@ -49,6 +50,8 @@ export interface MemberInfo {
   readonly groups: readonly string[];
   /** Subnets behind it that it carries. */
   readonly routes: readonly string[];
+  /** An admin lets it relay for others; its owner has to want it, too. */
+  readonly mayRelay: boolean;
   /** It is this host. */
   readonly isSelf: boolean;
   /** Unix ms. */
@@ -114,6 +117,7 @@ export const membershipRequestSchema: z.ZodMiniType<MembershipRequest> = z.discr
     name: who,
     groups: z.optional(words),
     routes: z.optional(words),
+    relay: z.optional(z.boolean()),
   }),
   z.strictObject({ do: z.literal("allow"), rule }),
   z.strictObject({ do: z.literal("disallow"), rule }),
@@ -133,6 +137,7 @@ const networkSchema: z.ZodMiniType<NetworkInfo> = z.object({
         isAdmin: z.boolean(),
         groups: z.readonly(z.array(text)),
         routes: z.readonly(z.array(text)),
+        mayRelay: z.boolean(),
         isSelf: z.boolean(),
         since: z.number(),
       }),

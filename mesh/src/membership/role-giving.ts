@@ -22,13 +22,14 @@ export class RoleGiving {
   }
 
   /**
-   * Says all groups that a member is in, and all subnets that it carries; what is left out stays as it is.
+   * Says all groups that a member is in, all subnets that it carries, and whether it may relay; what is left out stays as it
+   * is.
    * @throws {@link MeshError} `NO_NETWORK`, `NOT_ADMIN`, `NO_MEMBER`, `INVALID_OPTION`, `CONFLICT`, `FILE`
    */
-  async set(wanted: string, { groups, routes }: Roles): Promise<MembershipReply> {
+  async set(wanted: string, { groups, routes, relay }: Roles): Promise<MembershipReply> {
     this.#place.asAdmin();
     const { publicKey } = this.#place.member(wanted);
-    const fields = this.#check({ groups, routes }, publicKey);
+    const fields = this.#check({ groups, routes, relay }, publicKey);
     await this.#changed([this.#place.say("roles", parseKey(publicKey), fields)]);
     return { did: "done", text: rolesInWords(this.#place.member(publicKey)) };
   }

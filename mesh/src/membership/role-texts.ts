@@ -6,18 +6,19 @@ import { isGroup, MAX_GROUP_LENGTH, MAX_GROUPS, parseRule, type Rule } from "../
 import type { Fields } from "../roster/statement.js";
 import type { Member } from "../roster/view.js";
 
-/** What a member is besides a name, as a person writes it: groups, and subnets that it carries. */
+/** What a member is besides a name, as a person writes it: groups, subnets that it carries, and whether it may relay. */
 export interface Roles {
   readonly groups?: readonly string[] | undefined;
   readonly routes?: readonly string[] | undefined;
+  readonly relay?: boolean | undefined;
 }
 
 /**
- * Groups and routes from texts.
+ * Groups, routes and the rest from texts.
  * @throws {@link MeshError} `INVALID_OPTION`
  */
-export function rolesFrom({ groups, routes }: Roles): Fields {
-  return { groups: groups && groupsFrom(groups), routes: routes && routesFrom(routes) };
+export function rolesFrom({ groups, routes, relay }: Roles): Fields {
+  return { groups: groups && groupsFrom(groups), routes: routes && routesFrom(routes), relay };
 }
 
 /** @throws {@link MeshError} `INVALID_OPTION` */
@@ -30,10 +31,11 @@ export function ruleFrom(text: string): Rule {
   );
 }
 
-export function rolesInWords({ name, groups, routes }: Member): string {
+export function rolesInWords({ name, groups, routes, mayRelay }: Member): string {
   const inGroups = groups.length === 0 ? "in no group" : `in ${groups.join(", ")}`;
   const carried = routes.length === 0 ? "no subnet" : routes.map(formatPrefix).join(", ");
-  return `${name} is ${inGroups}, and carries ${carried}.`;
+  const relays = mayRelay ? "" : " It may not relay for others.";
+  return `${name} is ${inGroups}, and carries ${carried}.${relays}`;
 }
 
 function groupsFrom(texts: readonly string[]): string[] {

@@ -13,6 +13,8 @@ export interface RelayClientMeans {
   readonly own: () => string;
   readonly peers: ReadonlyMap<string, RelayPeer>;
   readonly tell: Tell;
+  /** Whether the network lets a host relay. */
+  readonly mayRelay: (publicKey: string) => boolean;
   /** Whether packets to an endpoint go through the tunnel. */
   readonly isBehindTunnel: (endpoint: Endpoint) => boolean;
 }
@@ -59,6 +61,12 @@ export class RelayClient {
     if (isRelay) this.#relays.add(peer);
     else this.#relays.delete(peer);
     if (isRelay) this.#askForAll();
+  }
+
+  /** Other hosts may relay than before: places at those that may not any more are left. */
+  changed(): void {
+    this.#withdraw(({ relay }) => !this.#means.mayRelay(relay));
+    this.#askForAll();
   }
 
   /** Some peer relays. */
@@ -116,6 +124,7 @@ export class RelayClient {
   ): Promise<void> {
     const { peers, tell } = this.#means;
     if (this.#isClosed || !peers.has(peer) || peer === relay || !this.#isOf(relay, endpoint)) return;
+    if (!this.#means.mayRelay(relay)) return;
     const places = (this.#places.get(peer) ?? []).filter((place) => place.relay !== relay);
     const path = formatEndpoint(endpoint);
     const before = this.#places.get(peer)?.find((place) => place.relay === relay);
@@ -177,10 +186,11 @@ export class RelayClient {
 
   /** The relay that there is a place at already, as long as it can be reached; else the first in the order of the pair. */
   #choose(peer: string, now: number): string | undefined {
-    const { own, peers } = this.#means;
+    const { own, peers, mayRelay } = this.#means;
     const usable = [...this.#relays].filter(
       (relay) =>
         relay !== peer &&
+        mayRelay(relay) &&
         directPathOf(peers.get(relay)) !== undefined &&
         (this.#barred.get(`${peer} ${relay}`) ?? 0) <= now,
     );

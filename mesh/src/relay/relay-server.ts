@@ -22,6 +22,10 @@ import { directPathOf, type RelayPeer, type Tell } from "./relay-peer.js";
 export interface RelayServerMeans {
   /** The owner of this host has consented. */
   readonly isOn: boolean;
+  /** Whether the network lets a host relay. */
+  readonly mayRelay: (publicKey: string) => boolean;
+  /** The own public key, base64. */
+  readonly own: () => string;
   readonly peers: ReadonlyMap<string, RelayPeer>;
   readonly tell: Tell;
   /** The own addresses in the tunnel, the best first. */
@@ -61,7 +65,7 @@ export class RelayServer {
 
   /** What it does for others now; undefined when it is no relay. */
   sessions(): RelaySession[] | undefined {
-    if (!this.#means.isOn) return undefined;
+    if (!this.#isOn) return undefined;
     return [...this.#sessions.values()].map(({ pair, since, forwarder }) => ({
       peers: pair,
       endpoint: formatEndpoint(forwarder.endpoint),
@@ -71,6 +75,17 @@ export class RelayServer {
       bytes: forwarder.bytes,
       dropped: forwarder.dropped,
     }));
+  }
+
+  /** Why this host does not relay although its owner wants it, in one sentence. */
+  get trouble(): string | undefined {
+    if (!this.#means.isOn || this.#isOn) return undefined;
+    return "this host relays for nobody, since an admin does not let it: sidewire-mesh set NAME --relay changes that";
+  }
+
+  get #isOn(): boolean {
+    const { isOn, mayRelay, own } = this.#means;
+    return isOn && mayRelay(own());
   }
 
   /** A peer asks for a place with another one. Both are told of it. */
@@ -123,6 +138,12 @@ export class RelayServer {
     }
   }
 
+  /** It may be that this host is to relay no more. */
+  changed(): void {
+    if (this.#isOn) return;
+    for (const [name, session] of this.#sessions) void this.#end(name, session);
+  }
+
   /** A peer's path has changed: without a direct one there is no relaying. */
   peerChanged(peer: string): void {
     const { machine } = this.#means.peers.get(peer) ?? {};
@@ -168,9 +189,9 @@ export class RelayServer {
 
   /** The address of a place for these two, or why there is none. */
   #addressFor(from: string, to: string): string | { readonly refusal: Refusal } {
-    const { isOn, peers, overlay } = this.#means;
+    const { peers, overlay } = this.#means;
     const [one, other] = [peers.get(from), peers.get(to)];
-    if (!isOn) return { refusal: "off" };
+    if (!this.#isOn) return { refusal: "off" };
     if (one === undefined || other === undefined || from === to) return { refusal: "no-peer" };
     if (directPathOf(one) === undefined || directPathOf(other) === undefined) return { refusal: "no-path" };
     const address = overlay().find((text) => {

@@ -43,6 +43,12 @@ export class Relaying {
     }
   }
 
+  /** The network lets other hosts relay than before. */
+  changed(): void {
+    this.client.changed();
+    this.server.changed();
+  }
+
   peerChanged(peer: string): void {
     this.client.peerChanged(peer);
     this.server.peerChanged(peer);

@@ -11,6 +11,8 @@ export interface Claim {
   readonly removal: Entry | undefined;
   readonly groups: readonly string[];
   readonly routes: readonly ClaimedRoute[];
+  /** No admin has said that it may not. */
+  readonly mayRelay: boolean;
 }
 
 /** A subnet that an admin has given somebody to carry. */
@@ -57,7 +59,7 @@ export function claimsOf(valid: readonly Entry[]): Claims {
       refused.delete(subject);
     } else if (replaced !== undefined) refused.add(subject);
     else if (!refused.has(subject)) {
-      const claim = { keys: [subject], first: entry, last: entry, groups: [], routes: [] };
+      const claim = { keys: [subject], first: entry, last: entry, groups: [], routes: [], mayRelay: true };
       all.push(claim);
       byKey.set(subject, claim);
     }
@@ -79,13 +81,15 @@ interface Started {
   last: Entry;
   groups: readonly string[];
   routes: readonly ClaimedRoute[];
+  mayRelay: boolean;
 }
 
 /** What is not said stays as it is; so does the time since when a route is carried. */
 function giveRoles(claim: Started | undefined, { statement }: Entry, at: number): void {
   if (claim === undefined) return;
-  const { groups = claim.groups, routes } = statement.fields;
+  const { groups = claim.groups, relay = claim.mayRelay, routes } = statement.fields;
   claim.groups = groups;
+  claim.mayRelay = relay;
   if (routes === undefined) return;
   const before = new Map(claim.routes.map(({ prefix, since }) => [formatPrefix(prefix), since]));
   claim.routes = routes.map((prefix) => ({ prefix, since: before.get(formatPrefix(prefix)) ?? at }));

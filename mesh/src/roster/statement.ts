@@ -9,8 +9,8 @@ import { isSignedBy, SIGNATURE_BYTES, SIGNING_KEY_BYTES, type SigningKey } from 
 
 /**
  * What an admin says: it founds the network; somebody is a member, with these fields; a member is removed for good; a
- * member's signing key is an admin's; an admin is one no more; a member is in these groups and may carry these routes; a
- * rule holds; it holds no more.
+ * member's signing key is an admin's; an admin is one no more; a member is in these groups, may carry these routes, and may
+ * relay or not; a rule holds; it holds no more.
  */
 export const STATEMENT_KINDS = [
   "found",
@@ -69,6 +69,8 @@ export interface Fields {
   readonly groups?: readonly string[] | undefined;
   /** All subnets that the member may carry; undefined: as before. */
   readonly routes?: readonly Prefix[] | undefined;
+  /** Whether the member may relay for others; undefined: as before. */
+  readonly relay?: boolean | undefined;
   /** Which rule it is that holds, or not. */
   readonly rule?: Rule | undefined;
 }
@@ -112,6 +114,7 @@ const RecordType = {
   Groups: 7,
   Routes: 8,
   Rule: 9,
+  Relay: 10,
 } as const;
 
 /** Writes and signs. */
@@ -187,7 +190,7 @@ function holds({ kind, counter, previous, network, lamport, subject, fields }: S
 }
 
 function records(fields: Fields): Buffer[] {
-  const { name, address, prefix, signer, last, replaces, groups, routes, rule } = fields;
+  const { name, address, prefix, signer, last, replaces, groups, routes, rule, relay } = fields;
   const record = (type: number, value: Uint8Array): Buffer =>
     Buffer.concat([Uint8Array.of(type, value.length), value]);
   return [
@@ -202,6 +205,7 @@ function records(fields: Fields): Buffer[] {
     ...(groups === undefined ? [] : [record(RecordType.Groups, Buffer.from(formatGroups(groups)))]),
     ...(routes === undefined ? [] : [record(RecordType.Routes, writeRoutes(routes))]),
     ...(rule === undefined ? [] : [record(RecordType.Rule, Buffer.from(formatRule(rule)))]),
+    ...(relay === undefined ? [] : [record(RecordType.Relay, Uint8Array.of(relay ? 1 : 0))]),
   ];
 }
 
@@ -259,6 +263,10 @@ function fieldOf(type: number, value: Uint8Array): Fields | undefined {
       const text = Buffer.from(value).toString("latin1");
       const rule = parseRule(text);
       return rule && formatRule(rule) === text ? { rule } : undefined;
+    }
+    case RecordType.Relay: {
+      const [mayRelay = 2] = value;
+      return value.length === 1 && mayRelay <= 1 ? { relay: mayRelay === 1 } : undefined;
     }
     default:
       return {};

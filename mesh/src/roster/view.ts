@@ -29,6 +29,8 @@ export interface Member {
   readonly groups: readonly string[];
   /** Subnets behind it that it carries for others. No two members carry one prefix. */
   readonly routes: readonly Prefix[];
+  /** It may relay, if its owner wants that, too. */
+  readonly mayRelay: boolean;
   /** When it was admitted, by the admin's clock, Unix ms. */
   readonly since: number;
 }
@@ -105,6 +107,7 @@ export function viewOf(roster: Roster): View {
       isAdmin: admins.has(signer),
       groups: claim.groups,
       routes: [],
+      mayRelay: claim.mayRelay,
       since: claim.first.statement.time,
     });
   }

@@ -31,6 +31,22 @@ withLab("roles and rules in the lab", (startLab) => {
       );
     });
 
+  it("leave no relay that an admin forbids, until it allows it again", { timeout: 120_000 }, async () => {
+    await using lab = await startLab(homes("ha", "hb"));
+    const [a, b] = membersOf(lab, "ha", "hb");
+    b.join(await a.found(), "--relay");
+    await until(() => b.canReach("10.9.0.1"));
+    const relays = async (): Promise<boolean> =>
+      JSON.parse(await b.ask("status", "--json")).relaying !== undefined;
+    await until(relays);
+    expect(await a.ask("set", "hb", "--no-relay")).toMatch(/may not relay for others/);
+    await until(async () => !(await relays()));
+    expect(await b.ask("status")).toMatch(/! this host relays for nobody, since an admin does not let it/);
+    expect(await a.ask("members")).toMatch(/relays.*\n.*\n.*hb.*never/);
+    await a.ask("set", "hb", "--relay");
+    await until(relays);
+  });
+
   it("leave no peers but those that a rule allows", { timeout: 180_000 }, async () => {
     await using lab = await startLab(homes("ha", "hb", "hc", "hd"));
     const all = membersOf(lab, "ha", "hb", "hc", "hd");

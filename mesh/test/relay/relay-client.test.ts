@@ -19,6 +19,7 @@ describe("who is relayed", () => {
   let told: Told;
   let peers: Map<string, FakeRelayPeer>;
   let client: RelayClient;
+  let forbidden: Set<string>;
   const peer = (name: string): FakeRelayPeer => {
     const found = peers.get(name);
     if (found === undefined) throw new Error("no such peer");
@@ -28,6 +29,7 @@ describe("who is relayed", () => {
   beforeEach(() => {
     vi.useFakeTimers({ toFake: ["performance"] });
     told = new Told();
+    forbidden = new Set();
     peers = new Map([
       [PEER, new FakeRelayPeer("probing", "10.9.0.2/32")],
       [FIRST, new FakeRelayPeer("direct", "10.9.0.3/32")],
@@ -37,6 +39,7 @@ describe("who is relayed", () => {
       own: () => OWN,
       peers,
       tell: told.tell,
+      mayRelay: (name) => !forbidden.has(name),
       isBehindTunnel: ({ address }) => address.startsWith("10.9."),
     });
     client.offers(FIRST, true);
@@ -141,6 +144,22 @@ describe("who is relayed", () => {
     expect(told.take()).toMatchObject([{ type: "request", to: SECOND }]);
     vi.advanceTimersByTime(FAILED_MS);
     client.want(PEER);
+    expect(told.take()).toMatchObject([{ type: "request", to: FIRST }]);
+  });
+
+  it("has nothing to do with a relay that the network forbids", async () => {
+    forbidden.add(FIRST);
+    client.want(PEER);
+    expect(told.take()).toMatchObject([{ type: "request", to: SECOND }]);
+    await client.allocated(FIRST, place("10.9.0.3:4000"));
+    expect([told.take(), peer(PEER).facts]).toEqual([[], []]);
+    await client.allocated(SECOND, place("10.9.0.4:4000"));
+    peer(PEER).facts.length = 0;
+    told.take();
+    forbidden = new Set([SECOND]);
+    vi.advanceTimersByTime(ASK_GAP_MS);
+    client.changed();
+    expect(peer(PEER).facts).toEqual([{ type: "relay", path: "10.9.0.4:4000", isOpen: false }]);
     expect(told.take()).toMatchObject([{ type: "request", to: FIRST }]);
   });
 

@@ -41,6 +41,7 @@ describe("a relay", () => {
   let peers: Map<string, FakeRelayPeer>;
   let server: RelayServer;
   let isOn: boolean;
+  let mayRelay: boolean;
   let overlay: string[];
   const taken: string[] = [];
   const ends: End[] = [];
@@ -48,6 +49,7 @@ describe("a relay", () => {
   beforeEach(() => {
     told = new Told();
     isOn = true;
+    mayRelay = true;
     overlay = ["127.0.0.3"];
     taken.length = 0;
     peers = new Map([
@@ -56,6 +58,8 @@ describe("a relay", () => {
       [C, new FakeRelayPeer("direct", "fd00::3/128")],
     ]);
     server = new RelayServer({
+      own: () => keyOf("relay"),
+      mayRelay: () => mayRelay,
       get isOn() {
         return isOn;
       },
@@ -256,6 +260,22 @@ describe("a relay", () => {
     expect(told.take()).toHaveLength(2);
     await server.request(A, B);
     expect(told.take()).toEqual([]);
+  });
+
+  it("ends what it does when the network forbids it, and says why", async () => {
+    await allocate();
+    told.take();
+    server.changed();
+    expect([server.sessions()?.length, server.trouble]).toEqual([1, undefined]);
+    mayRelay = false;
+    server.changed();
+    expect(told.take()).toMatchObject([{ type: "released" }, { type: "released" }]);
+    expect([server.sessions(), server.trouble]).toEqual([undefined, expect.stringContaining("an admin")]);
+    await server.request(A, B);
+    expect(told.take()).toMatchObject([{ type: "refused", reason: "off" }]);
+    // Nobody misses what its owner does not want.
+    isOn = false;
+    expect(server.trouble).toBeUndefined();
   });
 
   it("says nothing of relaying where it does not", () => {

@@ -82,6 +82,18 @@ describe("what a member is besides its name", () => {
     expect(viewOf(roster).members.get(keyOf("web-2"))).toMatchObject({ groups: [], routes: [] });
   });
 
+  it("is that it may relay, until an admin says otherwise", () => {
+    const roster = office();
+    const mayRelay = (name: string): boolean | undefined => viewOf(roster).members.get(keyOf(name))?.mayRelay;
+    expect([mayRelay("web"), mayRelay("db")]).toEqual([true, true]);
+    giveRoles(roster, "ann", "web", { relay: false });
+    giveRoles(roster, "ann", "web", { groups: ["www"] });
+    replace(roster, "ben", "web", "web-2");
+    expect([mayRelay("web-2"), mayRelay("db")]).toEqual([false, true]);
+    giveRoles(roster, "ben", "web-2", { relay: true });
+    expect(mayRelay("web-2")).toBe(true);
+  });
+
   it("is nobody's who was never admitted", () => {
     const roster = office();
     giveRoles(roster, "ann", "eve", { groups: ["www"], routes: ["192.168.7.0/24"] });

@@ -1,5 +1,6 @@
 import { createHash } from "node:crypto";
 import { parsePrefix } from "../../src/ip/prefix.js";
+import type { Roles } from "../../src/membership/role-texts.js";
 import { Roster } from "../../src/roster/roster.js";
 import { parseRule } from "../../src/roster/rule.js";
 import { SigningKey } from "../../src/roster/signing-key.js";
@@ -68,9 +69,9 @@ export function giveRoles(
   roster: Roster,
   admin: string,
   name: string,
-  { groups, routes }: { readonly groups?: readonly string[]; readonly routes?: readonly string[] },
+  { groups, routes, relay }: Roles,
 ): void {
-  const fields = { groups, routes: routes?.flatMap((one) => parsePrefix(one) ?? []) };
+  const fields = { groups, routes: routes?.flatMap((one) => parsePrefix(one) ?? []), relay };
   if (roster.write(signerOf(admin), "roles", bytesOf(name), fields, 1) === undefined)
     throw new Error(`${admin} cannot give ${name} roles`);
 }
