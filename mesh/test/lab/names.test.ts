@@ -3,6 +3,7 @@ import { expect, it } from "vitest";
 import type { Lab } from "../../lab/index.js";
 import { HOSTS, homes, LabMember, until } from "../support/lab-member.js";
 import { withLab } from "../support/needs.js";
+import { atOurPace } from "../support/pace.js";
 
 /** From `join` to the first answer of a host that is called by its name, ms. */
 const JOIN_MS = 3000;
@@ -26,7 +27,7 @@ withLab("names of members in the lab", (startLab) => {
     const token = await a.found();
     await until(async () => /ha\.office\.internal/.test(a.hosts()));
     b.join(token);
-    expect(await until(() => reaches(b, "ha.office.internal"))).toBeLessThan(JOIN_MS);
+    expect(await until(() => reaches(b, "ha.office.internal"))).toBeLessThan(atOurPace(JOIN_MS));
     await until(() => reaches(a, "hb.office"));
     const { members } = await a.network();
     const lines = members.flatMap(({ name, addresses }) =>

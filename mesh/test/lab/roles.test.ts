@@ -2,6 +2,7 @@ import { expect, it } from "vitest";
 import type { Lab } from "../../lab/index.js";
 import { homes, LabMember, makeNetwork, until } from "../support/lab-member.js";
 import { withLab } from "../support/needs.js";
+import { atOurPace } from "../support/pace.js";
 
 /** Until a change of the rules has its effect at every member that is online, ms. */
 const EFFECT_MS = 2000;
@@ -66,7 +67,7 @@ withLab("roles and rules in the lab", (startLab) => {
       becomes(c, names, "hb"),
       becomes(d, names),
     ]);
-    expect(performance.now() - allowedAt).toBeLessThan(EFFECT_MS);
+    expect(performance.now() - allowedAt).toBeLessThan(atOurPace(EFFECT_MS));
     expect(await b.canReach("10.9.0.3")).toBe(true);
     expect(await b.canReach("10.9.0.4")).toBe(false);
     expect(b.hosts()).toMatch(/hc\.office\.internal/);
@@ -76,7 +77,7 @@ withLab("roles and rules in the lab", (startLab) => {
     await a.ask("set", "hd", "--groups", "web");
     const setAt = performance.now();
     await Promise.all([becomes(d, names, "hc"), becomes(c, names, "hb", "hd")]);
-    expect(performance.now() - setAt).toBeLessThan(EFFECT_MS);
+    expect(performance.now() - setAt).toBeLessThan(atOurPace(EFFECT_MS));
     await until(() => d.canReach("10.9.0.3"));
     for (const one of all) expect((await one.network()).rules).toEqual(["web -> db"]);
 
@@ -96,7 +97,7 @@ withLab("roles and rules in the lab", (startLab) => {
 
     // So does one that a removed member was no peer of.
     await a.ask("remove", "hd");
-    await until(async () => (await c.names()).join() === "ha,hb,hc", EFFECT_MS);
+    await until(async () => (await c.names()).join() === "ha,hb,hc", atOurPace(EFFECT_MS));
   });
 
   it("say what is wrong", { timeout: 60_000 }, async () => {
@@ -174,7 +175,7 @@ withLab("roles and rules in the lab", (startLab) => {
     await x.run(["ip", "route", "add", "10.9.0.0/24", "via", r.host.address()]);
 
     expect(await a.ask("set", "hr", "--routes", SUBNET)).toBe(`hr is in no group, and carries ${SUBNET}.\n`);
-    await until(async () => (await carriersAt(b, names)).join() === "hr", EFFECT_MS);
+    await until(async () => (await carriersAt(b, names)).join() === "hr", atOurPace(EFFECT_MS));
     await until(async () => (await r.network()).troubles.length > 0);
     expect((await r.network()).troubles).toEqual([
       expect.stringMatching(/passes on no packets of IPv4: sysctl -w net\.ipv4\.ip_forward=1/),
