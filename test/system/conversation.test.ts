@@ -67,7 +67,8 @@ for (const { name, start } of brokers) {
     });
 
     it("keeps 10 000 messages of one pipe in order that are sent without waiting", {
-      timeout: 60_000,
+      // 20 000 signatures, and as many checks of them: a minute of a slow processor.
+      timeout: 240_000,
     }, async () => {
       const pool = poolOf([use(await start())]);
       const [ann, ben] = await Promise.all([startPeer(pool), startPeer(pool)]);
