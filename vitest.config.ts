@@ -7,6 +7,7 @@ const MEASURING: readonly string[] = [
   "test/strangers/flood.test.ts",
   "test/faults/**/*.test.ts",
   "test/browser/hostile.test.ts",
+  "test/demo.test.ts",
 ];
 
 const config: ViteUserConfig = defineConfig({

@@ -1,11 +1,11 @@
 import { readFileSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, it } from "vitest";
+import { atOurPace } from "../../../test/support/pace.js";
 import type { Lab } from "../../lab/index.js";
 import { snapshot } from "../support/device.js";
 import { homes, LabMember, makeNetwork, until } from "../support/lab-member.js";
 import { withLab } from "../support/needs.js";
-import { atOurPace } from "../support/pace.js";
 
 /** What each done-line of membership allows, ms. */
 const JOIN_MS = 3000;

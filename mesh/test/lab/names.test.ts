@@ -1,9 +1,9 @@
 import { readFileSync } from "node:fs";
 import { expect, it } from "vitest";
+import { atOurPace } from "../../../test/support/pace.js";
 import type { Lab } from "../../lab/index.js";
 import { HOSTS, homes, LabMember, until } from "../support/lab-member.js";
 import { withLab } from "../support/needs.js";
-import { atOurPace } from "../support/pace.js";
 
 /** From `join` to the first answer of a host that is called by its name, ms. */
 const JOIN_MS = 3000;

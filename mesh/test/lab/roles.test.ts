@@ -1,8 +1,8 @@
 import { expect, it } from "vitest";
+import { atOurPace } from "../../../test/support/pace.js";
 import type { Lab } from "../../lab/index.js";
 import { homes, LabMember, makeNetwork, until } from "../support/lab-member.js";
 import { withLab } from "../support/needs.js";
-import { atOurPace } from "../support/pace.js";
 
 /** Until a change of the rules has its effect at every member that is online, ms. */
 const EFFECT_MS = 2000;

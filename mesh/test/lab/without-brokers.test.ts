@@ -1,9 +1,9 @@
 import { expect, it } from "vitest";
+import { atOurPace } from "../../../test/support/pace.js";
 import type { NatOptions } from "../../lab/index.js";
 import { Daemon } from "../support/daemon.js";
 import { type Member, makeMembers } from "../support/mesh-lab.js";
 import { withLab } from "../support/needs.js";
-import { atOurPace } from "../support/pace.js";
 import { PingStream } from "../support/ping-stream.js";
 
 const RESTRICTED: NatOptions = { kind: "port-restricted" };

@@ -9,14 +9,15 @@ const MOST = 5;
 /**
  * A bar for what is mostly the starts of programs: as it is on the machine that it was set on, and longer where Node itself
  * takes longer to start, at this moment.
- * @returns ms; never less than what was given
+ * @param bar - in whatever unit
+ * @returns in the same unit; never less than what was given
  */
-export function atOurPace(ms: number): number {
+export function atOurPace(bar: number): number {
   const times = Array.from({ length: 5 }, () => {
     const startedAt = performance.now();
     spawnSync(process.execPath, ["-e", "0"]);
     return performance.now() - startedAt;
   });
   const median = times.toSorted((a, b) => a - b)[2] ?? 0;
-  return ms * Math.min(MOST, Math.max(1, median / NODE_STARTS_MS));
+  return bar * Math.min(MOST, Math.max(1, median / NODE_STARTS_MS));
 }
