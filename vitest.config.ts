@@ -7,7 +7,9 @@ const MEASURING: readonly string[] = [
   "test/strangers/flood.test.ts",
   "test/faults/**/*.test.ts",
   "test/browser/hostile.test.ts",
+  "test/browser/webrtc-at-once.test.ts",
   "test/demo.test.ts",
+  "test/system/original.test.ts",
 ];
 
 const config: ViteUserConfig = defineConfig({

@@ -19,5 +19,5 @@ export function atOurPace(bar: number): number {
     return performance.now() - startedAt;
   });
   const median = times.toSorted((a, b) => a - b)[2] ?? 0;
-  return bar * Math.min(MOST, Math.max(1, median / NODE_STARTS_MS));
+  return Math.ceil(bar * Math.min(MOST, Math.max(1, median / NODE_STARTS_MS)));
 }
