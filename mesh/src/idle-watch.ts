@@ -1,12 +1,12 @@
+import { INITIATION_BYTES, RESPONSE_BYTES } from "./path/wireguard-watch.js";
+
 /** What WireGuard shows of a peer, as far as it matters here. */
 export interface Counters {
   readonly receivedBytes: number;
   readonly sentBytes: number;
 }
 
-/** WireGuard's own packets, bytes: those that make a session, and one without data. */
-const INITIATION_BYTES = 148;
-const RESPONSE_BYTES = 92;
+/** WireGuard's packet without data, bytes. */
 const KEEPALIVE_BYTES = 32;
 /** A handshake is tried again after this, ms. */
 const RETRY_MS = 5_000;

@@ -4,8 +4,8 @@ import type { Fact, PathName } from "./facts.js";
 type WireGuardFact = Extract<Fact, { type: "wireguard" }>;
 
 /** Bytes of WireGuard's two messages that make a session and carry no data. */
-const INITIATION_BYTES = 148;
-const RESPONSE_BYTES = 92;
+export const INITIATION_BYTES = 148;
+export const RESPONSE_BYTES = 92;
 /** So many of each are tried as an explanation: more than there can be between a switch and its verdict. */
 const MOST_MESSAGES = 6;
 

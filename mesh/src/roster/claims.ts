@@ -11,7 +11,7 @@ export interface Claim {
   readonly removal: Entry | undefined;
   readonly groups: readonly string[];
   readonly routes: readonly ClaimedRoute[];
-  /** No admin has said that it may not. */
+  /** Whether it may relay: it may until an admin forbids it. */
   readonly mayRelay: boolean;
 }
 

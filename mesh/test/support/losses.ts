@@ -2,7 +2,7 @@ import type { Lab } from "../../lab/index.js";
 
 /**
  * Which packets between the NATs `a` and `b` are lost: those that `a` sends to `b`, the others, all, none, or those of
- * WireGuard, as where a firewall knows these and lets STUN pass.
+ * WireGuard, as with a firewall that drops these and lets STUN pass.
  */
 export type Lost = "to b" | "to a" | "all" | "none" | "WireGuard's";
 
