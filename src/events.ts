@@ -5,42 +5,48 @@ import type { DropReason } from "./receiving/receiver.js";
 
 /** The `broker` event: a broker's state has changed. */
 export interface BrokerEvent {
-  /** Which broker. */
+  /** The broker. */
   readonly broker: BrokerAddress;
-  /** What it is doing now. */
+  /** The broker's new state. */
   readonly state: LinkState;
-  /** Why it is waiting for its next try. */
+  /** Why the broker waits for its next try. */
   readonly error?: SidewireError | undefined;
 }
 
-/** The `dropped` event: something came in and was not taken. */
+/** The `dropped` event: a packet came in and was not accepted. */
 export interface DroppedEvent {
-  /** Why it was not taken. */
+  /** Why the packet was not accepted. */
   readonly reason: DropReason;
-  /** The broker that it came by. */
+  /** The broker that the packet came by. */
   readonly broker: BrokerAddress;
-  /** Who it says it is from; proven only for reasons that come after the check of the signature. */
+  /** The claimed source of the packet. The source is only proven for reasons that come after the signature check. */
   readonly from?: string | undefined;
-  /** With `too-old` and `too-new`: how old it was by its sender's clock, ms; negative when from ahead. */
+  /**
+   * The packet's age according to its timestamp, in ms; negative for a timestamp in the future. Only with `too-old` and
+   * `too-new`.
+   */
   readonly ageMs?: number | undefined;
 }
 
-/** The `skew` event: a peer's clock differs from `getTime` by more than 30 s. At most one a minute and peer. */
+/**
+ * The `skew` event: a peer's clock differs from `getTime` by more than 30 s. At most one event a minute for each peer.
+ */
 export interface SkewEvent {
   /** The peer's address: 66 hex characters. */
   readonly from: string;
-  /** Positive when the peer's clock is ahead, ms. */
+  /** The difference in ms; positive when the peer's clock is ahead. */
   readonly offsetMs: number;
 }
 
 /**
- * The `handlerError` event: one of the application's own functions failed. A handler threw or rejected; or `accept`,
- * `getTime` or a function of the identity did, which is told every 10 s at most.
+ * The `handlerError` event: one of the application's own functions failed. Either a handler threw or rejected, or
+ * `accept`, `getTime`, `verify` or a function of the identity failed. Failures of the latter functions are reported
+ * once in 10 s at most.
  */
 export interface HandlerErrorEvent {
-  /** What it threw or rejected with. */
+  /** What the function threw or rejected with. */
   readonly error: unknown;
-  /** The message it was called with; absent where it was not a message handler. */
+  /** The message that the function was called with; absent if the function was not a message handler. */
   readonly message?: InboundMessage | undefined;
 }
 
@@ -57,13 +63,14 @@ export interface RouterEvents {
   message: (message: InboundMessage) => void;
   /** A broker's state has changed. */
   broker: (event: BrokerEvent) => void;
-  /** Something came in and was not taken. */
+  /** A packet came in and was not accepted. */
   dropped: (event: DroppedEvent) => void;
   /**
-   * A peer's clock and `getTime` are more than 30 s apart: by its ACKs, or by its messages, which may have been on
-   * their way for a minute. One that is too old to be shown may be a replay, and is told of by `dropped` alone.
+   * A peer's clock and `getTime` differ by more than 30 s. The difference comes from the peer's ACKs or messages. A
+   * message may have been on its way for a minute, which is taken into account. A message that is too old may be a
+   * replay, so it only causes a `dropped` event.
    */
   skew: (event: SkewEvent) => void;
-  /** One of the application's own functions failed; without a listener it goes to `console.error`. */
+  /** One of the application's own functions failed. Without a listener, the error goes to `console.error`. */
   handlerError: (event: HandlerErrorEvent) => void;
 }

@@ -5,32 +5,37 @@ import { sha1 } from "@noble/hashes/legacy.js";
 import { bytesToHex, randomBytes } from "@noble/hashes/utils.js";
 import { BoundedMap } from "./base/bounded-map.js";
 import type { Verify } from "./platform/platform.js";
-// Types alone: this file is the same for Node and for pages.
+// Only types are imported, because this file is the same for Node and for pages.
 import type { Identity, Keypair } from "./wire/identity.js";
 
-/** libsecp256k1 takes numbers of 32 bytes: a SHA-1 digest stands behind zeros. */
+/** libsecp256k1 expects numbers of 32 bytes, so zeros are put before a SHA-1 digest. */
 const NUMBER_BYTES = 32;
 
 const SIGNATURE_BYTES = 64;
 const PUBLIC_KEY_BYTES = 33;
 
-/** Of so many peers the key is kept as the point that it stands for: to find that is a twentieth of a check. */
+/**
+ * The number of public keys that are kept as decompressed points. Decompressing takes a twentieth of the time of a
+ * check.
+ */
 const KEPT_POINTS = 1024;
 
-/** An identity that signs by libsecp256k1, and the verification that goes with it. */
+/** An identity that signs with libsecp256k1, and a function that verifies with it. */
 export interface FastIdentity extends Identity {
-  /** Checks signatures by libsecp256k1: for the router's option of the same name. */
+  /** Verifies signatures with libsecp256k1. Pass this function as the router's option `verify`. */
   readonly verify: Verify;
   sharedSecret(publicKey: Uint8Array): Uint8Array;
 }
 
-/** Compiled once; it keeps no key. */
+/** Compiled once for all identities; the module stores no key. */
 let compiling: Promise<Secp256k1> | undefined;
 
 /**
- * Signatures by libsecp256k1, compiled to WebAssembly: for pages, whose own take ten times as long to check, and for
- * servers with many messages. It comes with `@bitauth/libauth`, an optional peer dependency: `npm install
- * @bitauth/libauth`. It takes 120 KB of a page, gzipped, and works on the thread that calls it.
+ * Signatures by libsecp256k1, compiled to WebAssembly. Use it in pages, where the built-in verification takes ten times
+ * as long, and on servers with many messages.
+ *
+ * The function needs `@bitauth/libauth`, an optional peer dependency: `npm install @bitauth/libauth`. That package adds
+ * 120 KB to a page, gzipped. The work is done on the calling thread.
  *
  * @param keys - the key pair that signs
  *
@@ -44,7 +49,7 @@ let compiling: Promise<Secp256k1> | undefined;
  * ```
  */
 export async function libsecp256k1(keys: Keypair): Promise<FastIdentity> {
-  // The seed blinds what an observer of the processor might learn of a key.
+  // The random seed blinds the calculations, so that an observer of the processor learns nothing about a key.
   compiling ??= instantiateSecp256k1(randomBytes(NUMBER_BYTES));
   const secp256k1 = await compiling;
   const { publicKey, secretKey } = keys;
@@ -54,7 +59,7 @@ export async function libsecp256k1(keys: Keypair): Promise<FastIdentity> {
     const known = points.get(id);
     if (known !== undefined) return known;
     const point = secp256k1.uncompressPublicKey(other);
-    // What is wrong with it, if it is none.
+    // For an invalid key the package returns the problem as text.
     if (typeof point === "string") return undefined;
     points.set(id, point);
     return point;
@@ -62,7 +67,7 @@ export async function libsecp256k1(keys: Keypair): Promise<FastIdentity> {
   return {
     publicKey,
     sign: (part) => taken(secp256k1.signMessageHashCompact(secretKey, digestOf(part))),
-    // The x coordinate of the shared point: without the sign of y.
+    // The x coordinate of the shared point, without the byte for the sign of y.
     sharedSecret: (other) => taken(secp256k1.mulTweakPublicKeyCompressed(other, secretKey)).slice(1),
     verify: (signature, part, other) => {
       if (signature.length !== SIGNATURE_BYTES || other.length !== PUBLIC_KEY_BYTES) return false;
@@ -78,7 +83,7 @@ function digestOf(part: Uint8Array): Uint8Array {
   return digest;
 }
 
-/** The package returns what is wrong as text. */
+/** The package returns an error as text. */
 function taken(result: Uint8Array | string): Uint8Array {
   if (typeof result === "string") throw new Error(result);
   return result;

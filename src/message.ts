@@ -1,53 +1,55 @@
 import type { BrokerAddress } from "./base/errors.js";
 
-/** What a send, a delivery or a probe takes. */
+/** The options of a send, a delivery or a probe. */
 export interface SendOptions {
-  /** How long to wait for the ACK, ms, from when the message's turn has come. Default: 4000; 1 to 600 000. */
+  /**
+   * How long to wait for the ACK, in ms. The time starts when the message's turn has come. Default: 4000; 1 to 600 000.
+   */
   timeoutMs?: number | undefined;
-  /** Ends the wait with an `AbortError`; what was published may still arrive. */
+  /** Ends the wait with an `AbortError`. A message that was published may still arrive. */
   signal?: AbortSignal | undefined;
 }
 
 /** How a message was delivered. */
 export interface Receipt {
-  /** Bytes of the message that was acknowledged. */
+  /** The length of the acknowledged message in bytes. */
   readonly bytes: number;
-  /** The broker that the first ACK came by. */
+  /** The broker that delivered the first ACK. */
   readonly broker: BrokerAddress;
-  /** From the first publish to the first ACK, ms. */
+  /** The time from the first publish to the first ACK, in ms. */
   readonly roundTripMs: number;
-  /** How often the message was published, over all brokers. */
+  /** How many times the message was published, over all brokers. */
   readonly attempts: number;
-  /** The brokers it was published on, in the order of their turn. */
+  /** The brokers that the message was published on, in the order of their turn. */
   readonly brokersTried: readonly BrokerAddress[];
   /**
-   * How far the peer's clock is ahead of `getTime`, ms; negative when it is behind. Known to about a
-   * second: ACKs carry whole seconds.
+   * How far the peer's clock is ahead of `getTime`, in ms; negative when the peer's clock is behind. Accurate to about
+   * one second, because ACKs carry whole seconds.
    */
   readonly remoteClockOffsetMs: number;
 }
 
 /** A message that came in. */
 export interface InboundMessage {
-  /** What it says: bytes of its own, opened if it was sealed. */
+  /** The message's content, already opened if the message was sealed. The receiver owns the bytes. */
   readonly data: Uint8Array;
-  /** The data as UTF-8 text; what is not valid UTF-8 becomes U+FFFD. */
+  /** The content as UTF-8 text. Bytes that are not valid UTF-8 become U+FFFD. */
   text(): string;
-  /** The sender's address, proven by its signature. */
+  /** The sender's address, proven by the sender's signature. */
   readonly from: string;
-  /** The sender's queue, 64 hex characters: messages of one queue come in order. */
+  /** The sender's queue, 64 hex characters. Messages of one queue come in order. */
   readonly queueId: string;
-  /** The place in that queue. */
+  /** The message's number in that queue. */
   readonly sequence: number;
-  /** When the sender says it was sent, Unix ms (whole seconds). */
+  /** The time of sending according to the sender, in Unix ms (whole seconds). */
   readonly sentAt: number;
-  /** The broker it came by first. */
+  /** The broker that delivered the first copy. */
   readonly broker: BrokerAddress;
-  /** Whether it was end-to-end encrypted. */
+  /** Whether the message was end-to-end encrypted. */
   readonly sealed: boolean;
   /**
-   * Sends a message back, through a pipe that is kept for further replies.
-   * @returns the number of bytes acknowledged, 0 when no ACK came in time; an empty one gives 0 either way
+   * Sends a message back to the sender. The pipe for replies is kept for further replies.
+   * @returns the number of bytes acknowledged, or 0 when no ACK came in time. An empty message gives 0 in both cases.
    */
   reply(data: string | Uint8Array, options?: SendOptions): Promise<number>;
 }

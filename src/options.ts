@@ -22,104 +22,126 @@ import type { Family, SocketOptions, Verify } from "./platform/platform.js";
 import type { Transport } from "./platform/transports.js";
 import { type BrokerPool, defaultBrokers, FAMILIES, parseBrokerPool } from "./wire/broker-pool.js";
 
-/** A router that others are put over; any `Router` is one. */
+/** A router whose connections other routers may share. Any `Router` is one. */
 export interface ConnectionsOwner {
-  /** Its own address. */
+  /** The router's own address. */
   readonly address: string;
-  /** Where it listens. */
+  /** The brokers where the router listens, as hints. */
   hints(): BrokerHint[];
-  /** Closes the connections that nobody needs now. */
+  /** Closes the connections that are not needed now. Resolves with their number. */
   closeIdle(): Promise<number>;
-  /** Closes it, and with it those over its connections. */
+  /** Closes the router, and all routers over its connections. */
   close(options?: { signal?: AbortSignal | undefined }): Promise<void>;
 }
 
-/** What a router is made with. */
+/** The options of a router. */
 export interface RouterOptions {
   /**
-   * The time, in Unix milliseconds. Required: a wrong clock makes peers drop each other's messages,
-   * and must not pass for a signaling fault. `Date.now` is right on one host; elsewhere a corrected
-   * clock is better. One in seconds is refused. What comes in while it fails is not taken, and what is
-   * sent then rejects with `INVALID_OPTION`.
+   * The time, in Unix milliseconds. This option is required, because a wrong clock makes peers drop each other's
+   * messages, and that must not look like a fault of the network. `Date.now` is right if all peers run on one host.
+   * Otherwise a corrected clock is better.
+   *
+   * A clock in seconds is refused with `INVALID_OPTION`. While the function fails, incoming messages are not accepted,
+   * and sends reject with `INVALID_OPTION`.
    */
   getTime: () => number;
   /**
-   * Another address on the connections of this router, which may be over another one itself: the same sessions with
-   * the same brokers at the same rates, each address with its own topic, ranking, order, handlers, limits and end.
-   * Each of them is there once. `brokers`, `families`, `nic`, `transports`, `allowInsecure`, `ca`, `idleTimeoutMs` and
-   * `allowPrivateHints` belong to the connections: they are those of the router that owns them, and an error here.
-   * Default: connections of its own.
+   * Another router whose connections this router shares. That router may itself be over a third one. Both use the same
+   * sessions with the same brokers at the same rates. Each router keeps its own address, topic, ranking, order of
+   * messages, handlers, limits and end. An address may be used only once on the same connections.
+   *
+   * The options `brokers`, `families`, `nic`, `transports`, `allowInsecure`, `ca`, `idleTimeoutMs` and
+   * `allowPrivateHints` belong to the connections. The router that owns the connections sets them; giving one of them
+   * here is an error. Default: the router has connections of its own.
    */
   over?: ConnectionsOwner | undefined;
-  /** The brokers to use. Default: {@link defaultBrokers}, public ones. */
+  /** The brokers to use. Default: {@link defaultBrokers}, which are public. */
   brokers?: BrokerPool | undefined;
-  /** Default: the families this machine has an address in, loopback included; both where it does not tell. */
+  /**
+   * The address families to use. Default: the families of this machine's addresses, loopback included; both families if
+   * the system does not tell.
+   */
   families?: readonly Family[] | undefined;
-  /** The local address to leave by: one, for its own family, or one for each. Node only. Default: the system's choice. */
+  /**
+   * The local address to connect from: one address for its own family, or one for each family. Node only. Default: the
+   * system chooses.
+   */
   nic?: string | Partial<Record<Family, string>> | undefined;
   /**
-   * In order of preference. Default: mqtt, mqtts, wss, ws in Node; wss, ws in a browser. After one with TLS none
-   * without is tried, and a broker's login goes over TLS alone where its entry has `tls` or `wss`: see
-   * {@link allowInsecure}.
+   * The transports to use, in the order of preference. Default: mqtt, mqtts, wss, ws in Node; wss, ws in a browser.
+   *
+   * After a transport with TLS, no transport without TLS is tried. A broker's login goes over TLS only, if the broker's
+   * entry has `tls` or `wss`. {@link allowInsecure} changes both.
    */
   transports?: readonly Transport[] | undefined;
   /**
-   * Let a transport without TLS take the place of one with TLS that failed, and carry a broker's login although its
-   * entry has `tls` or `wss`. Whoever sits in between can make the one fail to see the other. Default: false.
+   * Lets a transport without TLS replace one with TLS that failed, and lets it carry a broker's login even if the
+   * broker's entry has `tls` or `wss`. An attacker between the router and the broker can block TLS to force this.
+   * Default: false.
    */
   allowInsecure?: boolean | undefined;
-  /** PEM certificates to trust besides the usual ones, for brokers with a CA of their own. Node only. */
+  /** Additional trusted certificates in PEM, for brokers with their own CA. Node only. */
   ca?: string | undefined;
-  /** Called with every message; further ones by `router.addMessageHandler`. */
+  /** Called with every message. `router.addMessageHandler` adds further functions. */
   onMessage?: ((message: InboundMessage) => unknown) | undefined;
   /**
-   * Whether to take packets from this address, asked before a signature is checked. Anything but `true`, at once,
-   * counts as no, and so does an error. Default: from everyone.
+   * Decides whether to accept packets from an address. Called before the signature is checked. Only the immediate
+   * result `true` means yes; any other result, a promise and an error mean no. Default: everyone is accepted.
    */
   accept?: ((from: string) => boolean) | undefined;
-  /** How many of the best-ranked reachable brokers to listen on, for each family. Default: 3; 1 to 100. */
+  /**
+   * The number of brokers to listen on, for each family: the best-ranked ones that can be reached. Other peers are told
+   * of these. Default: 3; 1 to 100.
+   */
   inboundBrokers?: number | undefined;
   /**
-   * How many further brokers to listen on, for each family, so that a peer that reaches only one of
-   * them gets through too, and a failed one is replaced without dialling. Default: 8; 0 to 100.
+   * The number of further brokers to listen on, for each family. A peer that reaches only one of them gets through,
+   * too, and a failed broker is replaced without dialling. Default: 8; 0 to 100.
    */
   reserveBrokers?: number | undefined;
-  /** How many brokers a message goes to at once, and joins in at each widening. Default: 3; 1 to 100. */
+  /**
+   * The number of brokers that a message goes to at once. The same number joins at each widening. Default: 3; 1 to 100.
+   */
   fanOut?: number | undefined;
-  /** How long to wait for an ACK before the next brokers join in, ms. Default: 400; 10 to 60 000. */
+  /** How long to wait for an ACK before the next brokers join, in ms. Default: 400; 10 to 60 000. */
   widenAfterMs?: number | undefined;
   /**
-   * How many messages of a pipe may wait for their ACK at once; 8 for two seconds, while the peer has not answered yet.
-   * Default: 64; 1 to 10 000.
+   * The maximum number of messages of a pipe that wait for their ACK at the same time. Until the peer has answered for
+   * the first time, the maximum is 8 for the first two seconds. Default: 64; 1 to 10 000.
    */
   maxInFlight?: number | undefined;
   /**
-   * The longest message, sent or received, bytes. Default: 61 440 (60 KiB), which sealed, signed and addressed is
-   * within the 64 KB that operators of public brokers allow; 1 to 16 777 216.
+   * The maximum length of a message, sent or received, in bytes. Default: 61 440 (60 KiB); 1 to 16 777 216. A sealed
+   * and signed message of the default length stays within the 64 KB that operators of public brokers allow.
    */
   maxMessageBytes?: number | undefined;
-  /** How long a received message waits for those before it in its queue, ms. Default: 1000; 0 to 60 000. */
+  /**
+   * How long a received message waits for missing messages before it in its queue, in ms. Default: 1000; 0 to 60 000.
+   */
   gapTimeoutMs?: number | undefined;
-  /** After how long without a send a connection that is not listened on is closed, ms. Default: 600 000; from 1000. */
+  /**
+   * How long a connection stays open without a send, in ms. This holds only for brokers that the router does not listen
+   * on. Default: 600 000; at least 1000.
+   */
   idleTimeoutMs?: number | undefined;
-  /** Keeps where peers were found. Default: a {@link MemoryHintStore}. */
+  /** Stores the brokers where peers were found. Default: a {@link MemoryHintStore}. */
   hintStore?: HintStore | undefined;
   /**
-   * Seal every message, so that only its destination can read it. Default: false.
+   * Seals every message, so that only its destination can read it. Default: false.
    *
-   * **A Python peer cannot read it, and acknowledges it all the same**: `send` reports success for a message that its
-   * application never gets.
+   * **A Python peer cannot read a sealed message, but acknowledges it nevertheless**: `send` then reports success for a
+   * message that the peer's application never gets.
    */
   encrypt?: boolean | undefined;
-  /** Take sealed messages only. Default: false. */
+  /** Accepts only sealed messages. Default: false. */
   requireEncryption?: boolean | undefined;
-  /** Dial hinted brokers at loopback, link-local and private addresses that the pool has not. Default: false. */
+  /** Allows hints for brokers outside the pool at loopback, link-local and private addresses. Default: false. */
   allowPrivateHints?: boolean | undefined;
-  /** Checks signatures instead of the platform's own cryptography. */
+  /** Verifies signatures instead of the platform's own cryptography. */
   verify?: Verify | undefined;
 }
 
-/** The options with every default filled in. */
+/** The options, with all defaults filled in. */
 export interface Settings {
   readonly getTime: () => number;
   readonly brokers: BrokerPool;
@@ -145,28 +167,28 @@ export interface Settings {
   readonly verify: Verify;
 }
 
-/** What `router.start` takes. */
+/** The options of `router.start`. */
 export interface StartOptions {
-  /** Ends the wait with an `AbortError`; the router goes on trying. */
+  /** Ends the wait with an `AbortError`. The router goes on trying to connect. */
   signal?: AbortSignal | undefined;
-  /** How long to wait for the first broker, ms. Default: 10 000. */
+  /** How long to wait for the first broker, in ms. Default: 10 000. */
   timeoutMs?: number | undefined;
 }
 
-/** What `router.pipe` takes. */
+/** The options of `router.pipe`. */
 export interface PipeOptions {
-  /** Hand out the pipe made before for this destination, if there is one. Default: false. */
+  /** Returns the cached pipe for this destination, if there is one. Default: false. */
   useCache?: boolean | undefined;
-  /** How long after it was last handed out a cached pipe is handed out again, ms. Default: 3 600 000. */
+  /** How long a cached pipe is reused after it was last returned, in ms. Default: 3 600 000. */
   expiryMs?: number | undefined;
   /**
-   * Seal the messages of this pipe, so that only the destination can read them; not for a Python peer, which cannot
-   * read them, and acknowledges them all the same. Default: the router's.
+   * Seals the messages of this pipe, so that only the destination can read them. Not for a Python peer: it cannot read
+   * sealed messages, but acknowledges them nevertheless. Default: the router's option.
    */
   encrypt?: boolean | undefined;
   /**
-   * Where the destination says it listens; tried first. At most 6 are used. What is malformed or may not be dialled
-   * is left out, and counted in `stats().skippedHints`.
+   * The brokers where the destination says it listens. They are tried first. At most 6 are used. A hint that is
+   * malformed or must not be dialled is left out, and counted in `stats().skippedHints`.
    */
   hintBrokers?: readonly BrokerHint[] | undefined;
   /** Ends the wait for the first broker with an `AbortError`. */
@@ -174,9 +196,9 @@ export interface PipeOptions {
 }
 
 /**
- * Checks a router's options and fills in the defaults. Starts nothing.
+ * Checks a router's options, and fills in the defaults. Starts nothing.
  *
- * @param shared - the settings of the router whose connections it uses
+ * @param shared - the settings of the router whose connections are shared
  * @throws {@link InvalidInputError} `INVALID_OPTION`, `INVALID_POOL`; {@link SidewireError} `UNSUPPORTED`
  */
 export function parseRouterOptions(options: RouterOptions, shared?: Settings): Settings {
@@ -184,10 +206,10 @@ export function parseRouterOptions(options: RouterOptions, shared?: Settings): S
     Omit<Settings, keyof SocketOptions> & { nic: unknown; ca: unknown; over: unknown }
   >(options, {
     getTime: aClock,
-    // Looked at by the router.
+    // The router checks this option.
     over: (value) => value,
     brokers: or(parseBrokerPool, defaultBrokers),
-    // Looked up only where it is needed: that takes as long as a tenth of a connection.
+    // The families are only looked up if the option is missing: the look takes a tenth of the time of a connection.
     families: (value = platform.localFamilies(), ...place) => someOf(FAMILIES)(value, ...place),
     transports: or(someOf(platform.transports), platform.transports),
     allowInsecure: or(flag, false),
@@ -206,7 +228,7 @@ export function parseRouterOptions(options: RouterOptions, shared?: Settings): S
     allowPrivateHints: or(flag, false),
     hintStore: or(aHintStore, new MemoryHintStore()),
     verify: or(aFunction<Verify>(), platform.createVerify()),
-    // Looked at by the platform.
+    // The platform checks these two options.
     nic: (value) => value,
     ca: (value) => value,
     ...(shared && ofConnections(shared)),
@@ -214,7 +236,7 @@ export function parseRouterOptions(options: RouterOptions, shared?: Settings): S
   return { ...read, ...(shared ? { nic: shared.nic, ca: shared.ca } : platform.parseSocketOptions(nic, ca)) };
 }
 
-/** What belongs to the connections, and not to one of the addresses on them. */
+/** The options that belong to the connections, not to one of the addresses on them. */
 const OF_CONNECTIONS = [
   "brokers",
   "families",
@@ -226,7 +248,7 @@ const OF_CONNECTIONS = [
   "allowPrivateHints",
 ] as const;
 
-/** As it is, and nobody else's to choose. */
+/** The schemas of these options: the shared value is taken over, and a value from the caller is an error. */
 function ofConnections(shared: Settings): Partial<Fields<Settings>> {
   const schemaOf =
     (name: (typeof OF_CONNECTIONS)[number]): Schema<unknown> =>
@@ -241,7 +263,7 @@ function ofConnections(shared: Settings): Partial<Fields<Settings>> {
   return Object.fromEntries(OF_CONNECTIONS.map((name) => [name, schemaOf(name)]));
 }
 
-/** What a wait is given, checked. */
+/** The checked options of a wait. */
 export interface Wait {
   readonly signal: AbortSignal | undefined;
   readonly timeoutMs: number;
@@ -252,7 +274,7 @@ export function parseStartOptions(options: StartOptions): Wait {
   return parseWait(options, 10_000, MAX_MS);
 }
 
-/** What `router.pipe` is given, checked. */
+/** The checked options of `router.pipe`. */
 export interface PipeSettings {
   readonly useCache: boolean;
   readonly encrypt: boolean;
@@ -309,7 +331,7 @@ export function parseSignal(options: { readonly signal?: unknown }): AbortSignal
 
 const MAX_MS = 2 ** 31 - 1;
 
-/** That it is a function is all that can be seen of it. */
+/** The cast is safe enough: JavaScript cannot check more than that the value is a function. */
 function aFunction<T>(): Schema<T> {
   return be("a function", (value): value is T => typeof value === "function");
 }
@@ -320,7 +342,7 @@ const aClock: Schema<RouterOptions["getTime"]> = (value, code, path) => {
   return getTime;
 };
 
-/** At least one of the choices, each once. */
+/** A list of at least one of the choices. Duplicates are removed. */
 function someOf<T>(choices: readonly T[]): Schema<readonly T[]> {
   const all = listOf(
     be(`one of ${choices.join(", ")}`, (value): value is T => choices.some((c) => c === value)),
@@ -332,9 +354,9 @@ function someOf<T>(choices: readonly T[]): Schema<readonly T[]> {
   };
 }
 
-/** Taken as it is: its methods belong to it. */
+/** The store itself is returned, not a copy, because its methods need their object. */
 const aHintStore: Schema<HintStore> = (value, code, path) => {
   record({ get: aFunction(), set: aFunction() })(value, code, path);
-  // It has both functions.
+  // The cast is safe: the store has both functions.
   return value as HintStore;
 };

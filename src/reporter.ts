@@ -10,30 +10,32 @@ import type { InboundMessage } from "./message.js";
 import type { Drop, DropReason } from "./receiving/receiver.js";
 import { addressOf } from "./wire/broker-pool.js";
 
-/** The pause between two `skew` events of one peer, ms. */
+/** The pause between two `skew` events of one peer, in ms. */
 const SKEW_PAUSE_MS = 60_000;
 
-/** Peers whose last `skew` event is remembered. */
+/** The number of peers whose last `skew` event is remembered. */
 const SKEW_PEERS = 1000;
 
-/** The pause between two reports of one function that may fail with every packet, ms. */
+/** The pause between two reports of one function that may fail for every packet, in ms. */
 const FAILURE_PAUSE_MS = 10_000;
 
-/** What the receiver saw so far. */
+/** The receiver's counters. */
 export interface Counts {
   received: number;
   duplicates: number;
   readonly dropped: Partial<Record<DropReason, number>>;
 }
 
-/** Tells the application what happens: counts it, and emits the router's events, none of which can end the caller. */
+/**
+ * Reports to the application: counts what happens, and emits the router's events. No listener can make the caller fail.
+ */
 export class Reporter {
   readonly counts: Counts = { received: 0, duplicates: 0, dropped: {} };
   readonly #emitter: Emitter<RouterEvents>;
   readonly #lifecycle: Lifecycle;
   readonly #skewTold = new BoundedMap<string, number>(SKEW_PEERS);
   readonly #failureTold = new Map<string, number>();
-  /** Changes of brokers that are to be told. */
+  /** Changes of brokers that were not reported yet. */
   readonly #untold: BrokerEvent[] = [];
 
   constructor(emitter: Emitter<RouterEvents>, lifecycle: Lifecycle) {
@@ -65,13 +67,13 @@ export class Reporter {
   }
 
   /**
-   * Tells of a broker's changes in their order.
-   * @param conclude - draws the conclusions from a change, before the application is told of it
+   * Reports the changes of a broker in their order.
+   * @param conclude - acts on a change, before the change is reported to the application
    */
   brokerChanged({ broker, state, lastError }: LinkSlot, conclude: () => void): void {
     const error = state === "waiting" ? lastError : undefined;
     const count = this.#untold.push({ broker: addressOf(broker), state, error });
-    // What follows from a change is a change in its turn, and is told after it.
+    // `conclude` may cause further changes. They are reported after this one.
     if (count > 1) return;
     for (const event of this.#untold) {
       conclude();
@@ -80,7 +82,7 @@ export class Reporter {
     this.#untold.length = 0;
   }
 
-  /** What one of the application's functions threw or rejected with. */
+  /** Reports an error that one of the application's functions threw or rejected with. */
   failed(error: unknown, message: InboundMessage | undefined, name = "a handler"): void {
     // A handler that was still replying when its own router was closed has not failed.
     if (!this.#lifecycle.isRunning && error instanceof SidewireError && error.code === "CLOSED") return;
@@ -89,8 +91,9 @@ export class Reporter {
   }
 
   /**
-   * As {@link failed}, of a function that is called for every packet: told now and then, as strangers can send many.
-   * @param name - of the option
+   * The same as {@link failed}, for a function that is called for every packet. Such errors are reported at intervals,
+   * because strangers can send many packets.
+   * @param name - the name of the option
    */
   failedAgain(name: string, error: unknown): void {
     const now = monotonicNow();
@@ -99,12 +102,12 @@ export class Reporter {
     this.failed(error, undefined, name);
   }
 
-  /** Calls a listener of any event but `message`: none of them can end who emits it. */
+  /** Calls a listener of any event except `message`. A listener that fails cannot make the emitting code fail. */
   call(event: keyof RouterEvents, listener: Listener, args: readonly unknown[]): void {
     void callGuarded(
       () => listener.call(args),
       (error) => {
-        // Nobody is told by those who failed to be told.
+        // A failed listener of `handlerError` must not be reported by the same event.
         if (event === "handlerError") console.error("sidewire: a listener of handlerError failed:", error);
         else this.failed(error, undefined);
       },

@@ -43,17 +43,17 @@ import { type Identity, identityAddress, parseAddress } from "./wire/identity.js
 import { PACKET_OVERHEAD } from "./wire/packet.js";
 import { sealedLength } from "./wire/seal.js";
 
-/** How long a graceful close waits for what is in flight, ms. */
+/** How long a graceful close waits for messages in flight, in ms. */
 const CLOSE_GRACE_MS = 5000;
 
-/** How much of that the signatures of the last ACKs may take, ms. */
+/** The part of that time that the signatures of the last ACKs may take, in ms. */
 const LAST_ACKS_MS = 1000;
 
-/** How long an immediate one waits for them, ms: as long as a busy machine takes to sign. */
+/** How long an immediate close waits for these signatures, in ms. A busy machine needs this time to sign. */
 const LAST_MOMENT_MS = 100;
 
 /**
- * A peer: listens on its brokers, makes pipes to others, hands over what comes in.
+ * A peer. A router listens on its brokers, makes pipes to other peers, and hands incoming messages to the application.
  *
  * @example
  * ```ts
@@ -68,10 +68,10 @@ const LAST_MOMENT_MS = 100;
  * ```
  */
 export class Router extends Emitter<RouterEvents> implements AsyncDisposable {
-  /** The own address: 66 hex characters. */
+  /** The router's own address: 66 hex characters. */
   readonly address: string;
   readonly #settings: Settings;
-  /** Its own, or those of the router that it is over. */
+  /** The router's own connections, or those of the router that it is over. */
   readonly #connections: Connections;
   readonly #links: LinkSet;
   readonly #inbound: InboundSet;
@@ -92,9 +92,11 @@ export class Router extends Emitter<RouterEvents> implements AsyncDisposable {
   #keptHints = "";
 
   /**
-   * Checks everything, connects nothing.
-   * @throws {@link InvalidInputError} `INVALID_KEY`, `INVALID_OPTION`, `INVALID_POOL`;
-   * {@link SidewireError} `UNSUPPORTED`; `CLOSED` where that is what it is put over
+   * Checks the identity and all options. Connects to nothing.
+   * @param identity - a {@link Keypair}, or another object that signs
+   * @param options - `getTime` is required
+   * @throws {@link InvalidInputError} `INVALID_KEY`, `INVALID_OPTION`, `INVALID_POOL`; {@link SidewireError}
+   * `UNSUPPORTED`; `CLOSED` when the router of the option `over` is closed
    */
   constructor(identity: Identity, options: RouterOptions) {
     super();
@@ -167,12 +169,12 @@ export class Router extends Emitter<RouterEvents> implements AsyncDisposable {
   }
 
   /**
-   * Starts listening. Resolves with the first broker that works and goes on towards the full set.
+   * Starts listening. Resolves when the first broker works. The router then goes on to connect to the other brokers.
    *
-   * When it rejects with {@link NoBrokerError}, because no broker works, or with {@link AbortError},
-   * the router still goes on trying, until {@link close}; calling it again waits again.
+   * `start` rejects with {@link NoBrokerError} when no broker works, and with {@link AbortError} when the signal fires.
+   * The router still goes on trying in both cases, until {@link close}. Another call waits again.
    *
-   * @throws {@link NoBrokerError} with each broker's reason; {@link SidewireError} `CLOSED`, `ABORTED`
+   * @throws {@link NoBrokerError} with the reason for each broker; {@link SidewireError} `CLOSED`, `ABORTED`
    */
   async start(options: StartOptions = {}): Promise<void> {
     const { signal, timeoutMs } = parseStartOptions(options);
@@ -185,11 +187,11 @@ export class Router extends Emitter<RouterEvents> implements AsyncDisposable {
   }
 
   /**
-   * A pipe to a peer, once some broker to send by is connected.
+   * Makes a pipe to a peer. Waits until a broker for sending is connected.
    *
-   * @param destination - the peer's address, 66 hex characters
-   * @throws {@link InvalidInputError} `INVALID_ADDRESS`, `INVALID_OPTION`, `INVALID_HINT`;
-   * {@link NoBrokerError}; {@link SidewireError} `NOT_STARTED`, `CLOSED`, `ABORTED`
+   * @param destination - the peer's address, in hex or in bech32m
+   * @throws {@link InvalidInputError} `INVALID_ADDRESS`, `INVALID_OPTION`, `INVALID_HINT`; {@link NoBrokerError};
+   * {@link SidewireError} `NOT_STARTED`, `CLOSED`, `ABORTED`
    */
   async pipe(destination: string, options: PipeOptions = {}): Promise<SmartPipe> {
     const to = parseAddress(destination, "destination");
@@ -201,8 +203,9 @@ export class Router extends Emitter<RouterEvents> implements AsyncDisposable {
   }
 
   /**
-   * Asks whether a peer is there, through a pipe made for it.
-   * @throws as {@link pipe}
+   * Asks whether a peer is there, through a new pipe.
+   * @param destination - the peer's address, in hex or in bech32m
+   * @throws the errors of {@link pipe}
    */
   async probe(destination: string, options: SendOptions & PipeOptions = {}): Promise<ProbeResult> {
     const to = parseAddress(destination, "destination");
@@ -223,9 +226,9 @@ export class Router extends Emitter<RouterEvents> implements AsyncDisposable {
   }
 
   /**
-   * Calls a function with every message. The same function twice counts once; what it throws or
-   * rejects with is reported as `handlerError`.
-   * @returns a function that removes it
+   * Calls a function with every message. Registering the same function twice counts once. Errors that the function
+   * throws or rejects with are reported as `handlerError`.
+   * @returns a function that removes the handler
    */
   addMessageHandler(handler: MessageHandler): () => void {
     check(typeof handler === "function", "INVALID_OPTION", "handler", "a function");
@@ -233,23 +236,23 @@ export class Router extends Emitter<RouterEvents> implements AsyncDisposable {
   }
 
   /**
-   * The messages from now on, as an async iterable. Ends when the signal fires or the router is closed.
-   * A reader that falls 1024 messages behind makes the router refuse more, without an ACK.
+   * The messages from now on, as an async iterable. The iterable ends when the signal fires or the router is closed.
+   * When a reader is 1024 messages behind, the router refuses further messages and sends no ACK for them.
    */
   messages(options: { signal?: AbortSignal | undefined } = {}): AsyncIterableIterator<InboundMessage> {
     return this.#mailbox.read(parseSignal(options));
   }
 
-  /** Where this peer listens now, best first: to be given to others as `hintBrokers`. */
+  /** The brokers where this peer listens now, the best first. Give them to other peers as `hintBrokers`. */
   hints(): BrokerHint[] {
     return interleave(this.#inbound.listening()).map(hintOfBroker);
   }
 
   /**
-   * Closes the connections that are not listened on and that no message waits for, without waiting until they have
-   * been idle for `idleTimeoutMs`. They are opened again when they are needed. One that another address uses as well
-   * stays for that one.
-   * @returns how many there were, when they are gone
+   * Closes the connections that the router does not listen on and that no message waits for. Does not wait until they
+   * have been idle for `idleTimeoutMs`. A closed connection is opened again when it is needed. A connection that
+   * another address uses stays open for that address.
+   * @returns the number of these connections, when they are closed
    * @throws {@link SidewireError} `NOT_STARTED`, `CLOSED`
    */
   async closeIdle(): Promise<number> {
@@ -258,9 +261,12 @@ export class Router extends Emitter<RouterEvents> implements AsyncDisposable {
   }
 
   /**
-   * To be called when the network has changed: another uplink, another Wi-Fi, a VPN. Nothing tells a connection that
-   * its way is gone. Those from addresses that this machine has no more end at once, the others are asked for a sign of
-   * life, and brokers that wait for their next try are dialled. All routers on the same connections are meant.
+   * Call this function when the network has changed: another uplink, another Wi-Fi, a VPN. A connection does not notice
+   * by itself that its route is gone.
+   *
+   * Connections from addresses that this machine no longer has end at once. The other connections are checked by a
+   * ping. Brokers that wait for their next try are dialled at once. The call affects all routers on the same
+   * connections.
    * @throws {@link SidewireError} `NOT_STARTED`, `CLOSED`
    */
   networkChanged(): void {
@@ -268,7 +274,7 @@ export class Router extends Emitter<RouterEvents> implements AsyncDisposable {
     this.#connections.networkChanged();
   }
 
-  /** What each broker did so far, and what was received and dropped. */
+  /** What each broker has done so far, and how many messages were received and dropped. */
   stats(): RouterStats {
     return {
       brokers: this.#links.slots().map((slot) => brokerStats(slot, this.#inbound.roleOf(slot))),
@@ -280,13 +286,14 @@ export class Router extends Emitter<RouterEvents> implements AsyncDisposable {
   }
 
   /**
-   * Takes no more to send, lets what was begun (sends, replies, probes, the hint store) end in at most 5 s, hands
-   * over what was acknowledged, and leaves. Afterwards no timer, socket or listener is left. Twice is once.
+   * Closes the router. It accepts no new sends. Work that was begun (sends, replies, probes, the hint store) gets at
+   * most 5 s to end. Acknowledged messages are handed over. Afterwards no timer, socket or listener is left. A second
+   * call waits for the first one.
    *
-   * The routers over its connections are closed as well, before those are. One that is over another's leaves that one
-   * and all others on the same connections as they are.
+   * The routers over this router's connections are closed first. A router that is over another one leaves that one, and
+   * all others on the same connections, as they are.
    *
-   * @param options - `signal`: leave at once when it fires; one that has fired already is an immediate end
+   * @param options - `signal`: the router closes at once when the signal fires or has fired already
    */
   async close(options: { signal?: AbortSignal | undefined } = {}): Promise<void> {
     const signal = parseSignal(options);
@@ -294,7 +301,7 @@ export class Router extends Emitter<RouterEvents> implements AsyncDisposable {
     await this.#closing;
   }
 
-  /** {@link close}, for `await using`. */
+  /** The same as {@link close}, for `await using`. */
   [Symbol.asyncDispose](): Promise<void> {
     return this.close();
   }
@@ -305,7 +312,7 @@ export class Router extends Emitter<RouterEvents> implements AsyncDisposable {
     listener: Listener,
     args: readonly unknown[],
   ): void {
-    // What is emitted by this name is a message.
+    // The argument of this event is always a message, so the cast is safe.
     if (event === "message") this.#mailbox.call(listener, args[0] as InboundMessage);
     else this.#reporter.call(event, listener, args);
   }
@@ -315,7 +322,7 @@ export class Router extends Emitter<RouterEvents> implements AsyncDisposable {
     if (event === "message") this.#mailbox.receiversChanged();
   }
 
-  /** The router that another one is put over. */
+  /** The router of the option `over`. */
   static #over(options: unknown): Router | undefined {
     const over = isRecord(options) ? options.over : undefined;
     if (over === undefined) return undefined;
@@ -336,7 +343,7 @@ export class Router extends Emitter<RouterEvents> implements AsyncDisposable {
     const { isRunning } = this.#lifecycle;
     const closed = closedError();
     this.#lifecycle.beginClosing();
-    // They end within the same time, and before what they are over.
+    // These routers end within the same time, and before the connections that they use.
     const others = this.#connections.closeOthers(this.address, signal);
     const { over: graceOver, stop } = timer(CLOSE_GRACE_MS);
     let stopPatience = (): void => {};
@@ -378,10 +385,10 @@ export class Router extends Emitter<RouterEvents> implements AsyncDisposable {
     }
   }
 
-  /** A broker's state has changed: who is listened on, and what is kept for the next start. */
+  /** Acts on a change of a broker's state: updates the brokers to listen on, and stores them for the next start. */
   #conclude(): void {
     this.#inbound.changed();
-    // Those that are left at the end are no news.
+    // While the router is closing, the lost connections must not change the stored brokers.
     if (!this.#lifecycle.isRunning) return;
     const brokers = interleave(this.#inbound.listening());
     const hints = JSON.stringify(brokers.map(addressOf));

@@ -5,43 +5,43 @@ import type { LinkSlot } from "./brokers/link-slot.js";
 import type { DropReason } from "./receiving/receiver.js";
 import { addressOf } from "./wire/broker-pool.js";
 
-/** What `router.stats` tells of one broker. */
+/** One broker in the result of `router.stats`. */
 export interface BrokerStats extends BrokerAddress {
-  /** What it is doing now. */
+  /** The broker's current state. */
   readonly state: LinkState;
-  /** Listened on and told to others, listened on in reserve, or only sent by. */
+  /** Listened on and told to other peers, listened on in reserve, or used only for sending. */
   readonly role: "inbound" | "reserve" | "outbound";
-  /** The latest round trip to a peer through it, ms. */
+  /** The latest round trip to a peer by this broker, in ms. */
   readonly roundTripMs?: number | undefined;
-  /** Publishes, ACKs included. */
+  /** The number of publishes, including ACKs. */
   readonly sent: number;
-  /** Messages whose ACK came by it. */
+  /** The number of messages whose ACK came by this broker. */
   readonly acknowledged: number;
-  /** Failed attempts since it last worked for a while. */
+  /** The number of failed attempts since the broker last worked for a while. */
   readonly failures: number;
-  /** Why it failed the last time, in words. */
+  /** The reason for the last failure, in words. */
   readonly lastError?: string | undefined;
-  /** Until it is dialled again, ms, while it is waiting. */
+  /** The time until the next try, in ms. Only while the broker is waiting. */
   readonly nextTryInMs?: number | undefined;
 }
 
-/** What `router.stats` returns. */
+/** The result of `router.stats`. */
 export interface RouterStats {
   /** Every broker that was dialled or held so far. */
   readonly brokers: readonly BrokerStats[];
-  /** Messages handed to the application. */
+  /** The number of messages handed to the application. */
   readonly received: number;
-  /** Further copies of them, which were acknowledged and not handed over. */
+  /** The number of further copies of these messages. They were acknowledged, but not handed over. */
   readonly duplicates: number;
-  /** How many packets were dropped, by reason. */
+  /** The number of dropped packets, by reason. */
   readonly dropped: Readonly<Partial<Record<DropReason, number>>>;
-  /** Entries of `hintBrokers`, and of what the hint store gave, that are malformed or may not be dialled. */
+  /** The number of entries in `hintBrokers` and from the hint store that were malformed or must not be dialled. */
   readonly skippedHints: number;
-  /** Messages that wait for an ACK now. */
+  /** The number of messages that wait for an ACK now. */
   readonly inFlight: number;
 }
 
-/** What one broker did so far. */
+/** The statistics of one broker. */
 export function brokerStats(slot: LinkSlot, role: BrokerStats["role"]): BrokerStats {
   const { broker, state, traffic, failures, lastError, retryAt } = slot;
   return {

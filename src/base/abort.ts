@@ -1,16 +1,15 @@
 import { AbortError } from "./errors.js";
 
-/** @throws AbortError when the signal has already fired. */
+/** @throws {@link AbortError} when the signal has already fired. */
 export function throwIfAborted(signal: AbortSignal | undefined): void {
   if (signal?.aborted) throw new AbortError(signal.reason);
 }
 
 /**
- * Calls `listener` with an {@link AbortError} when the signal fires; returns
- * the function that takes the listener off again.
+ * Calls `listener` with an {@link AbortError} when the signal fires. Returns a function that removes the listener.
  *
- * A signal has one listener of ours at most, whatever is done under it: a thousand sends under one signal are
- * meant, and Node takes more than ten listeners for a leak.
+ * This module adds at most one listener to a signal, however many operations share the signal. A thousand sends under
+ * one signal are legitimate, but Node warns of a leak from the eleventh listener on.
  */
 export function onAbort(signal: AbortSignal | undefined, listener: (error: AbortError) => void): () => void {
   if (!signal) return () => {};
@@ -19,10 +18,10 @@ export function onAbort(signal: AbortSignal | undefined, listener: (error: Abort
   return watch.add(() => listener(new AbortError(signal.reason)));
 }
 
-/** Nothing is shared by it: who waits is found by the signal, which is the caller's. */
+/** The map is shared state, but it shares nothing between callers: the key is the caller's own signal. */
 const watches = new WeakMap<AbortSignal, Watch>();
 
-/** Everybody who waits for one signal. */
+/** All functions that wait for one signal. */
 class Watch {
   readonly #signal: AbortSignal;
   readonly #waiting = new Set<() => void>();
@@ -47,12 +46,9 @@ class Watch {
   };
 }
 
-/**
- * The promise, or a rejection as soon as the signal fires, whichever is first.
- * It stops the waiting, not the work.
- */
+/** Settles as the promise does, or rejects as soon as the signal fires. An abort ends the waiting, not the work. */
 export async function abortable<T>(promise: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
-  // Also where nobody waits for it any more.
+  // Without this handler, a rejection after an abort would be an unhandled one: nobody waits for the promise any more.
   promise.catch(() => {});
   if (signal === undefined) return await promise;
   throwIfAborted(signal);

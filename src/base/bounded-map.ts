@@ -1,4 +1,7 @@
-/** A map of at most so many entries: each `set` makes an entry the newest, and the oldest one gives way. */
+/**
+ * A map with at most `max` entries. `set` makes an entry the newest one; when the map is full, the oldest entry is
+ * deleted.
+ */
 export class BoundedMap<K, V> extends Map<K, V> {
   readonly #max: number;
 
@@ -11,7 +14,7 @@ export class BoundedMap<K, V> extends Map<K, V> {
     super.delete(key);
     super.set(key, value);
     if (this.size > this.#max) {
-      // The first key is a K: there is more than one entry.
+      // The cast is safe: the map has more than one entry here.
       super.delete(this.keys().next().value as K);
     }
     return this;

@@ -1,8 +1,8 @@
 import { check } from "./schema.js";
 
-/** A function that was registered for an event, once for each time that it was. */
+/** One registration of a function for an event. A function that is registered twice has two of these. */
 export class Listener {
-  /** How many of its calls have not ended yet, where somebody counts them. */
+  /** How many calls of this listener have not ended yet. Only the mailbox counts them. */
   unfinished = 0;
 
   constructor(
@@ -17,43 +17,49 @@ export class Listener {
 }
 
 /**
- * Emits events to listeners, in Node and in browsers, with the methods that every event emitter has. How a listener
- * is called is up to the subclass, so that one that fails can harm nobody: neither the others nor who emits.
+ * Emits events to listeners, in Node and in browsers. The methods are those of the usual event emitters.
+ *
+ * The subclass decides how a listener is called. So a listener that fails can harm neither the other listeners nor the
+ * code that emits.
  *
  * @typeParam Events - the listener of each event, by the event's name
  */
 export abstract class Emitter<Events extends { [E in keyof Events]: (...args: never[]) => unknown }> {
-  /** By event. The lists are replaced, not changed: an event goes to those who were there when it was emitted. */
+  /**
+   * The lists by event. A list is replaced, never changed: an event reaches exactly the listeners that were registered
+   * when the event was emitted.
+   */
   readonly #listeners = new Map<keyof Events, readonly Listener[]>();
 
-  /** Calls a listener; must not throw. @internal */
+  /** Calls one listener. Must not throw. @internal */
   protected abstract callListener(event: keyof Events, listener: Listener, args: readonly unknown[]): void;
 
-  /** Told when listeners of an event have come or left. @internal */
+  /** Called after listeners of an event were added or removed. @internal */
   protected abstract listenersChanged(event: keyof Events): void;
 
   /**
-   * Calls a function with every event of this name, as often as it was registered.
-   * @param context - its `this`; default the emitter
+   * Calls a function for every event of this name. A function that is registered twice is called twice.
+   * @param context - the function's `this`; default: the emitter
+   * @throws {@link InvalidInputError} `INVALID_OPTION` when the listener is no function
    */
   on<E extends keyof Events>(event: E, listener: Events[E], context?: unknown): this {
     return this.#add(event, listener, context, false);
   }
 
-  /** As {@link on}. */
+  /** The same as {@link on}. */
   addListener<E extends keyof Events>(event: E, listener: Events[E], context?: unknown): this {
     return this.on(event, listener, context);
   }
 
-  /** As {@link on}, for the next event alone. */
+  /** The same as {@link on}, but only for the next event. */
   once<E extends keyof Events>(event: E, listener: Events[E], context?: unknown): this {
     return this.#add(event, listener, context, true);
   }
 
   /**
-   * Takes a function off an event, every registration of it; without one, all.
-   * @param context - only those with this one
-   * @param once - only those that were registered with `once`
+   * Removes every registration of a function for an event. Without a function, removes all functions of the event.
+   * @param context - if given, removes only registrations with this `this`
+   * @param once - if true, removes only registrations made with `once`
    */
   off<E extends keyof Events>(event: E, listener?: Events[E], context?: unknown, once = false): this {
     const isMeant = (each: Listener): boolean =>
@@ -63,7 +69,7 @@ export abstract class Emitter<Events extends { [E in keyof Events]: (...args: ne
     return this.#keep(event, (each) => !isMeant(each));
   }
 
-  /** As {@link off}. */
+  /** The same as {@link off}. */
   removeListener<E extends keyof Events>(
     event: E,
     listener?: Events[E],
@@ -73,7 +79,7 @@ export abstract class Emitter<Events extends { [E in keyof Events]: (...args: ne
     return this.off(event, listener, context, once);
   }
 
-  /** Takes every function off an event, or off all events. */
+  /** Removes every function of one event, or of all events. */
   removeAllListeners(event?: keyof Events): this {
     for (const name of event === undefined ? this.eventNames() : [event]) this.off(name);
     return this;
@@ -81,7 +87,7 @@ export abstract class Emitter<Events extends { [E in keyof Events]: (...args: ne
 
   /**
    * Emits an event.
-   * @returns whether somebody listens to it
+   * @returns true when the event has a listener
    */
   emit<E extends keyof Events>(event: E, ...args: Parameters<Events[E]>): boolean {
     const listeners = this.registered(event);
@@ -92,7 +98,7 @@ export abstract class Emitter<Events extends { [E in keyof Events]: (...args: ne
     return listeners.length > 0;
   }
 
-  /** The events that somebody listens to. */
+  /** The events that have a listener. */
   eventNames(): (keyof Events)[] {
     return [...this.#listeners.keys()];
   }
@@ -104,11 +110,11 @@ export abstract class Emitter<Events extends { [E in keyof Events]: (...args: ne
 
   /** The functions that are registered for an event. */
   listeners<E extends keyof Events>(event: E): Events[E][] {
-    // They were registered for this event.
+    // The cast is safe: these functions were registered for this event.
     return this.registered(event).map(({ run }) => run as Events[E]);
   }
 
-  /** What is registered for an event. @internal */
+  /** The registrations for an event. @internal */
   protected registered(event: keyof Events): readonly Listener[] {
     return this.#listeners.get(event) ?? [];
   }

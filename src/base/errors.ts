@@ -1,23 +1,26 @@
 /**
- * Every error this library throws or rejects with, so that a caller can tell
- * them apart by `code` and typed fields instead of by their text.
+ * All errors that this library throws or rejects with. A caller tells them apart by `code` and typed fields, not by
+ * their text.
  */
 
 /** The stable codes of {@link SidewireError}. */
 export type SidewireErrorCode =
-  /** An option of the router, a pipe or a send is of the wrong type or out of range. */
+  /** An option of the router, a pipe or a send has the wrong type or is out of range. */
   | "INVALID_OPTION"
-  /** Not a peer's address: a compressed secp256k1 public key in hex or bech32m. The error says where a typo is. */
+  /**
+   * Not a peer's address. An address is a compressed secp256k1 public key in hex or bech32m. The error says where the
+   * typo is.
+   */
   | "INVALID_ADDRESS"
   /** Not a secp256k1 secret key, or an identity without a usable public key or `sign`. */
   | "INVALID_KEY"
   /** A broker pool, or one entry of it, is malformed. */
   | "INVALID_POOL"
-  /** The broker hints are no list. */
+  /** The broker hints are not a list. */
   | "INVALID_HINT"
-  /** A field of a packet to be packed is out of range, or the signer gave no 64-byte signature. */
+  /** A field of a packet to pack is out of range, or the signer returned no 64-byte signature. */
   | "INVALID_PACKET"
-  /** The option exists, but not on this platform (`nic` in a browser). */
+  /** The option exists, but not on this platform, such as `nic` in a browser. */
   | "UNSUPPORTED"
   /** The message is longer than `maxMessageBytes`. */
   | "MESSAGE_TOO_LARGE"
@@ -51,7 +54,7 @@ export type SidewireErrorCode =
 export class SidewireError extends Error {
   /** The name of the class. */
   override readonly name: string = "SidewireError";
-  /** What kind of error this is; never changes between versions. */
+  /** The kind of error. Codes never change between versions. */
   readonly code: SidewireErrorCode;
 
   constructor(code: SidewireErrorCode, message: string, options?: { cause?: unknown }) {
@@ -63,10 +66,10 @@ export class SidewireError extends Error {
 /** The codes that {@link InvalidInputError} can carry. */
 export type InvalidInputCode = Extract<SidewireErrorCode, `INVALID_${string}`>;
 
-/** A value from the caller that cannot be used: names where it stood and what was wanted. */
+/** A value from the caller cannot be used. The error names the place of the value and what was expected there. */
 export class InvalidInputError extends SidewireError {
   override readonly name = "InvalidInputError";
-  /** Where the value stood, such as `IPv4["broker.example.com"].port`. */
+  /** The place of the value, such as `IPv4["broker.example.com"].port`. */
   readonly path: string;
 
   constructor(code: InvalidInputCode, path: string, problem: string, options?: { cause?: unknown }) {
@@ -75,7 +78,7 @@ export class InvalidInputError extends SidewireError {
   }
 }
 
-/** The caller's `AbortSignal` fired. Named like the platform's own, so `error.name === "AbortError"` holds. */
+/** The caller's `AbortSignal` fired. The name is the same as the platform's, so `error.name === "AbortError"` holds. */
 export class AbortError extends SidewireError {
   override readonly name = "AbortError";
 
@@ -84,65 +87,65 @@ export class AbortError extends SidewireError {
   }
 }
 
-/** Which broker an error, a receipt or an event speaks of. Never carries credentials. */
+/** The broker that an error, a receipt or an event is about. Never contains credentials. */
 export interface BrokerAddress {
-  /** The family it is spoken to over. */
+  /** The address family of the connection to the broker. */
   readonly family: "IPv4" | "IPv6";
-  /** Its host as the pool or the hint spells it. */
+  /** The broker's host, spelled as in the pool or in the hint. */
   readonly host: string;
-  /** The plain MQTT port, where the broker has one. */
+  /** The port for plain MQTT, if the broker has one. */
   readonly port?: number;
 }
 
 /** Why a connection to a broker failed or ended. */
 export type BrokerFailure =
-  /** The name did not resolve, or a hinted one leads to a private address. */
+  /** The name did not resolve, or the name came from a hint and leads to a private address. */
   | "dns"
-  /** The connection was refused, or reset or closed before the broker answered. */
+  /** The connection was refused, or was reset or closed before the broker answered. */
   | "unreachable"
-  /** TLS failed: mostly a certificate that cannot be trusted. */
+  /** TLS failed, in most cases because the certificate cannot be trusted. */
   | "tls"
-  /** An HTTP answer in the place of a WebSocket; see `httpStatus`. */
+  /** The server answered with HTTP instead of a WebSocket; see `httpStatus`. */
   | "http"
-  /** What answered is not MQTT: a captive portal, or another service. */
+  /** The answer is not MQTT: it comes from a captive portal or another service. */
   | "not-mqtt"
-  /** No answer within the connect timeout. */
+  /** No answer came within the connect timeout. */
   | "timeout"
-  /** The broker answered CONNECT with a refusal; see `returnCode`. */
+  /** The broker refused CONNECT; see `returnCode`. */
   | "refused"
   /** The broker did not grant the subscription at QoS 1. */
   | "subscription"
   /** An established session ended. */
   | "lost"
-  /** What came is not what MQTT 3.1.1 lets a broker send here. */
+  /** The broker sent something that MQTT 3.1.1 does not allow here. */
   | "protocol"
-  /** It sent more than could be read. */
+  /** The broker sent more than could be read. */
   | "flood"
-  /** The broker speaks no transport this platform may use. */
+  /** The broker offers no transport that this platform may use. */
   | "transport";
 
-/** What a {@link BrokerError} knows besides its reason. */
+/** What a {@link BrokerError} says besides its reason. */
 export interface BrokerErrorDetails {
-  /** What it came from. */
+  /** The error that caused this one. */
   readonly cause?: unknown;
-  /** The CONNACK return code. */
+  /** The CONNACK return code, when the reason is `"refused"`. */
   readonly returnCode?: number | undefined;
-  /** The HTTP status. */
+  /** The HTTP status, when the reason is `"http"`. */
   readonly httpStatus?: number | undefined;
-  /** When to try again at the soonest, ms. */
+  /** How long to wait before the next try, at least, in ms. */
   readonly retryAfterMs?: number | undefined;
 }
 
 /** One broker failed. */
 export class BrokerError extends SidewireError {
   override readonly name = "BrokerError";
-  /** What kind of failure it was. */
+  /** The kind of failure. */
   readonly reason: BrokerFailure;
   /** The CONNACK return code, when `reason` is `"refused"`. */
   readonly returnCode: number | undefined;
   /** The HTTP status, when `reason` is `"http"`. */
   readonly httpStatus: number | undefined;
-  /** For how long the server asked to be left alone (`Retry-After`), ms. */
+  /** How long the server asks clients to stay away (`Retry-After`), in ms. */
   readonly retryAfterMs: number | undefined;
 
   constructor(reason: BrokerFailure, message: string, details: BrokerErrorDetails = {}) {
@@ -154,13 +157,13 @@ export class BrokerError extends SidewireError {
   }
 }
 
-/** One line of a {@link NoBrokerError}: a broker and why it could not be used. */
+/** One entry of a {@link NoBrokerError}: a broker, and why it could not be used. */
 export interface UnreachableBroker extends BrokerAddress {
-  /** Why, in words. */
+  /** The reason, in words. */
   readonly error: string;
 }
 
-/** `start` or `pipe` found no broker that works; lists each one's reason. */
+/** `start` or `pipe` found no broker that works. The error lists the reason for each broker. */
 export class NoBrokerError extends SidewireError {
   override readonly name = "NoBrokerError";
   /** Every broker that was tried. */
@@ -173,20 +176,20 @@ export class NoBrokerError extends SidewireError {
   }
 }
 
-/** What one broker did for a message that was not acknowledged. */
+/** What happened at one broker with a message that was not acknowledged. */
 export interface AttemptReport extends BrokerAddress {
-  /** How often the message was published there. */
+  /** How many times the message was published there. */
   readonly publishes: number;
-  /** Why it was not published, or not again; absent when it was published and no ACK came. */
+  /** Why the message was not published, or not published again. Absent when it was published and no ACK came. */
   readonly error?: string | undefined;
 }
 
-/** A message was not acknowledged in time; lists what each broker did. */
+/** A message was not acknowledged in time. The error lists what happened at each broker. */
 export class NoAckError extends SidewireError {
   override readonly name = "NoAckError";
   /** The destination's address. */
   readonly to: string;
-  /** What each broker did, in the order of their turn. */
+  /** One report for each broker, in the order in which the brokers had their turn. */
   readonly brokers: readonly AttemptReport[];
 
   constructor(

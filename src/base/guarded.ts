@@ -1,8 +1,8 @@
 /**
- * Calls a function of the application, and lets nothing of it escape.
+ * Calls a function of the application. No exception and no rejection of the function escapes.
  *
- * @param onError - told what it threw or rejected with; must not throw itself
- * @returns when it has ended, if it has not yet
+ * @param onError - called with what the function threw or rejected with; must not throw
+ * @returns a promise that resolves when the call has ended; undefined when the call has ended already
  */
 export function callGuarded(
   call: () => unknown,
@@ -17,7 +17,7 @@ export function callGuarded(
   return undefined;
 }
 
-/** Whether it is a promise, of any make and realm. */
+/** Whether a value is a promise, of any library and any realm. */
 export function isPromise(value: unknown): value is PromiseLike<unknown> {
   return typeof Object(value).then === "function";
 }

@@ -1,16 +1,16 @@
 interface Node<T> {
   readonly item: T;
   at: number;
-  /** Where it stands among the nodes. */
+  /** The node's position in the array of nodes. */
   index: number;
 }
 
 /**
- * Items in the order of a number each, such as the time when they are due. The first is at hand; to add, to move and
- * to remove one takes as many steps as the logarithm of how many there are.
+ * Items in the order of a number, such as the time when each item is due. Reading the first number takes one step.
+ * Adding, moving and removing an item take O(log n) steps.
  */
 export class Heap<T> {
-  /** The children of the node at n stand at 2 n + 1 and 2 n + 2, and come no earlier. */
+  /** A binary heap. The children of the node at index n are at 2 n + 1 and 2 n + 2, and their numbers are not lower. */
   readonly #nodes: Node<T>[] = [];
   readonly #byItem = new Map<T, Node<T>>();
 
@@ -18,17 +18,17 @@ export class Heap<T> {
     return this.#nodes.length;
   }
 
-  /** The number of the first, or Infinity. */
+  /** The lowest number, or Infinity when there are no items. */
   get firstAt(): number {
     return this.#nodes[0]?.at ?? Number.POSITIVE_INFINITY;
   }
 
-  /** Every item, in no order. */
+  /** Every item, in no particular order. */
   items(): IterableIterator<T> {
     return this.#byItem.keys();
   }
 
-  /** Adds an item, or moves it. */
+  /** Adds an item, or changes its number. */
   set(item: T, at: number): void {
     const known = this.#byItem.get(item);
     const node = known ?? { item, at, index: this.#nodes.length };
@@ -50,7 +50,10 @@ export class Heap<T> {
     this.#settle(last);
   }
 
-  /** The items whose number is no higher, in no order; takes as many steps as they are. */
+  /**
+   * The items whose number is at most `at`, in no particular order. The number of steps is proportional to the number
+   * of items found.
+   */
   upTo(at: number): T[] {
     const found: T[] = [];
     const open = [0];
@@ -63,7 +66,7 @@ export class Heap<T> {
     return found;
   }
 
-  /** Moves a node up or down to where it belongs. */
+  /** Moves a node up or down to its right place. */
   #settle(node: Node<T>): void {
     const nodes = this.#nodes;
     let { index } = node;

@@ -5,8 +5,11 @@ import { Pending } from "./pending.js";
 type Phase = "new" | "running" | "closing" | "closed";
 
 /**
- * How far a router is: new, running, closing (takes nothing new, what was begun may end), closed.
- * Knows what was begun, so that closing can wait for it, and whom to tell that nothing comes any more.
+ * The phase of a router: new, running, closing or closed. While it is closing, a router accepts no new work, and work
+ * that was begun may end.
+ *
+ * The lifecycle keeps the work that was begun, so that closing can wait for it. It also keeps the functions that must
+ * be told when the router is closed.
  */
 export class Lifecycle {
   #phase: Phase = "new";
@@ -33,7 +36,7 @@ export class Lifecycle {
   }
 
   /**
-   * For what was begun before it was closing, and may end.
+   * The check for work that was begun before the closing: such work may end while the router is closing.
    * @throws SidewireError `CLOSED`
    */
   checkNotOver(): void {
@@ -44,31 +47,31 @@ export class Lifecycle {
     this.#phase = "running";
   }
 
-  /** From now on {@link checkRunning} throws; what was begun goes on. */
+  /** From now on {@link checkRunning} throws. Work that was begun goes on. */
   beginClosing(): void {
     this.#phase = "closing";
   }
 
-  /** Notes work that closing waits for. */
+  /** Registers work that closing waits for. */
   track<T>(work: Promise<T>): Promise<T> {
     return this.#work.track(work);
   }
 
   /**
-   * Resolves when the work that was begun has ended, however it ended.
-   * @param over - ends the wait earlier, as the signal does
+   * Resolves when all work that was begun has ended, with or without success.
+   * @param over - ends the wait earlier when it settles, as the signal does
    */
   async drain(over: Promise<unknown>, signal: AbortSignal | undefined): Promise<void> {
     await abortable(Promise.race([this.#work.settled(), over]), signal).catch(() => {});
   }
 
-  /** Calls `fail` when the router is closed; returns the function that takes it off again. */
+  /** Calls `fail` when the router is closed. Returns a function that removes `fail`. */
   onClosed(fail: (error: SidewireError) => void): () => void {
     this.#watchers.add(fail);
     return () => this.#watchers.delete(fail);
   }
 
-  /** The end: tells everybody who waits. */
+  /** Ends the lifecycle, and tells all functions that wait for the end. */
   close(): void {
     this.#phase = "closed";
     for (const fail of this.#watchers) fail(closedError());
@@ -76,7 +79,7 @@ export class Lifecycle {
   }
 }
 
-/** What calls to a closed router are answered with. */
+/** The error for calls to a closed router. */
 export function closedError(): SidewireError {
   return new SidewireError("CLOSED", "the router was closed");
 }

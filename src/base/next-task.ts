@@ -1,17 +1,17 @@
 /**
- * Calls `act` once everything else that is due had its turn: what came in, timers, the application. Promises alone
- * never let anything else in between. No timer: those are rare in a page that is in the background.
+ * Calls `act` after everything else that is due: incoming data, timers, the application's work. A promise alone is not
+ * enough, because microtasks run before all of these. A timer is too slow: a page in the background gets few of them.
  */
 export const nextTask: (act: () => void) => void =
   typeof setImmediate === "function"
     ? (act) => void setImmediate(act)
     : typeof MessageChannel === "function"
       ? pageTask
-      : (act) => void setTimeout(act); // what stands in for a page in tests, as jsdom, has neither
+      : (act) => void setTimeout(act); // jsdom, which imitates a page in tests, has neither
 
 /**
- * Does what takes long in a turn of its own: everything else that is due has its turn before it, and before what
- * follows from it.
+ * Does long work in a turn of its own. Everything else that is due has its turn before the work, and again between the
+ * work and the code that uses the result.
  */
 export async function inOwnTurn<T>(work: () => T | Promise<T>): Promise<T> {
   await new Promise<void>(nextTask);

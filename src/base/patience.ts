@@ -6,23 +6,23 @@ interface Waiting {
 }
 
 /**
- * How long the application's functions are waited for that may hang: a verifier, a key in somebody else's hands. One
- * timer for all that goes on, and none once nothing does.
+ * Limits how long the library waits for functions of the application that may hang: a verifier, or a key in an agent or
+ * a token. All waits share one timer, and without waits there is no timer.
  */
 export class Patience {
   readonly #ms: number;
-  /** The one that began first comes first. */
+  /** In the order in which the waits began, so the first entry ends first. */
   readonly #waiting = new Set<Waiting>();
   readonly #alarm: Alarm = new Alarm((now) => this.#giveUp(now));
 
-  /** @param ms - for each of them */
+  /** @param ms - the limit of each wait */
   constructor(ms: number) {
     this.#ms = ms;
   }
 
   /**
-   * What some work comes to.
-   * @returns undefined when it takes too long; never settles once nobody waits any more
+   * Waits for the result of some work.
+   * @returns the value; undefined when the work takes too long. After {@link close} the promise may never settle.
    */
   async wait<T>(work: PromiseLike<T>): Promise<{ readonly value: T } | undefined> {
     let waiting: Waiting | undefined;
@@ -39,12 +39,12 @@ export class Patience {
     }
   }
 
-  /** The error for what took too long. */
+  /** The error for work that took too long. */
   error(): Error {
     return new Error(`no answer within ${this.#ms} ms`);
   }
 
-  /** Nobody waits for anything any more. */
+  /** Ends all waits without an answer. */
   close(): void {
     this.#waiting.clear();
     this.#alarm.clear();

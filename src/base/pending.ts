@@ -1,8 +1,8 @@
-/** Work that was begun, until it has ended, however it ends. */
+/** Work that was begun and has not ended yet, with or without success. */
 export class Pending {
   readonly #work = new Set<Promise<unknown>>();
 
-  /** Notes some work; returns it. */
+  /** Registers some work, and returns it. */
   track<T>(work: Promise<T>): Promise<T> {
     const forget = (): void => void this.#work.delete(work);
     this.#work.add(work);
@@ -10,7 +10,7 @@ export class Pending {
     return work;
   }
 
-  /** Resolves when all of it has ended that was begun before. */
+  /** Resolves when all work that was registered before this call has ended. */
   async settled(): Promise<void> {
     await Promise.allSettled(this.#work);
   }

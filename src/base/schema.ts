@@ -1,15 +1,15 @@
 import { type InvalidInputCode, InvalidInputError } from "./errors.js";
 
 /**
- * Reads a value that a caller without types, a file or a stranger made.
+ * Reads a value from a caller without types, from a file or from a stranger.
  *
- * @param code - of the error
- * @param path - where the value stands, for the error; empty for the whole
- * @throws {@link InvalidInputError}
+ * @param code - the code of the error
+ * @param path - the place of the value, for the error; empty for the whole value
+ * @throws {@link InvalidInputError} when the value does not fit
  */
 export type Schema<T> = (value: unknown, code: InvalidInputCode, path: string) => T;
 
-/** @throws {@link InvalidInputError} unless it holds */
+/** @throws {@link InvalidInputError} unless `holds` is true */
 export function check(
   holds: boolean,
   code: InvalidInputCode,
@@ -20,13 +20,13 @@ export function check(
   if (!holds) throw new InvalidInputError(code, path, `expected ${wanted}${got}`);
 }
 
-/** What came instead, shortened, for the error. */
+/** The value that was given instead, shortened, for the error's text. */
 export function got(value: unknown): string {
   const shown = typeof value === "object" ? "an object" : String(value).slice(0, 80);
   return `, got ${typeof value === "string" ? JSON.stringify(shown) : shown}`;
 }
 
-/** A value that passes a test. Shown in the error if it is an option: what is in a pool may be a secret. */
+/** A value that passes a test. Only the error of an option shows the value: a value in a pool may be a secret. */
 export function be<T>(wanted: string, test: (value: unknown) => value is T): Schema<T> {
   return (value, code, path) => {
     check(test(value), code, path, wanted, code === "INVALID_OPTION" ? got(value) : "");
@@ -34,17 +34,17 @@ export function be<T>(wanted: string, test: (value: unknown) => value is T): Sch
   };
 }
 
-/** A value that may be left out, and what it is then. */
+/** A value that may be left out, with its default. */
 export function or<T>(schema: Schema<T>, fallback: T): Schema<T> {
   return (value, code, path) => (value === undefined ? fallback : schema(value, code, path));
 }
 
-/** A value that may be left out. */
+/** A value that may be left out, without a default. */
 export function optional<T>(schema: Schema<T>): Schema<T | undefined> {
   return or<T | undefined>(schema, undefined);
 }
 
-/** An array; `limit` is how many of it are looked at. */
+/** An array. Items after the first `limit` are ignored. */
 export function listOf<T>(schema: Schema<T>, limit?: number): Schema<T[]> {
   return (value, code, path) => {
     check(Array.isArray(value), code, path, "a list", got(value));
@@ -52,12 +52,12 @@ export function listOf<T>(schema: Schema<T>, limit?: number): Schema<T[]> {
   };
 }
 
-/** What each field of an object must be. */
+/** The schema of each field of an object. */
 export type Fields<T> = { readonly [K in keyof T]-?: Schema<T[K] | undefined> };
 
 /**
- * An object with these fields; others are left out.
- * @param root - what the whole is called
+ * An object with these fields. Other fields are left out of the result.
+ * @param root - the name of the whole object, for the error
  */
 export function record<T extends object>(fields: Fields<T>, root = ""): Schema<T> {
   return (value, code, path) => {
@@ -67,20 +67,20 @@ export function record<T extends object>(fields: Fields<T>, root = ""): Schema<T
       const field = schema(value[name], code, path === "" ? name : `${path}.${name}`);
       if (field !== undefined) read[name] = field;
     }
-    // Each field is as its schema has it.
+    // The cast is safe: the schema of each field has checked it.
     return read as T;
   };
 }
 
 /**
- * What a caller chose. A name that means nothing is an error: it is a known one, misspelled.
+ * Reads an object of options. An unknown name is an error, because it is probably a misspelled option.
  * @throws {@link InvalidInputError} `INVALID_OPTION`
  */
 export function readOptions<T extends object>(options: unknown, fields: Fields<T>): T {
   const read = record(fields, "options")(options, "INVALID_OPTION", "");
   for (const [name, value] of Object.entries(Object(options))) {
     if (value === undefined || Object.hasOwn(fields, name)) continue;
-    // Nobody misspells at greater length.
+    // A longer name is no misspelled option, and the comparison of names takes time.
     const unknown = name.slice(0, 64);
     const nearest = nearestTo(unknown, Object.keys(fields));
     throw new InvalidInputError("INVALID_OPTION", unknown, `no such option, the nearest is "${nearest}"`);
@@ -88,13 +88,13 @@ export function readOptions<T extends object>(options: unknown, fields: Fields<T
   return read;
 }
 
-/** The name that takes the fewest letters to change. */
+/** The name with the smallest edit distance. */
 function nearestTo(name: string, names: readonly string[]): string {
   const edits = names.map((known) => editsBetween(name.toLowerCase(), known.toLowerCase()));
   return names[edits.indexOf(Math.min(...edits))] ?? "";
 }
 
-/** How many letters have to be added or taken away. */
+/** The edit distance: how many letters have to be inserted or deleted. */
 function editsBetween(from: string, to: string): number {
   let row = Array.from({ length: to.length + 1 }, (_, i) => i);
   for (const [i, letter] of [...from].entries()) {
@@ -130,7 +130,7 @@ export function isRecord(value: unknown): value is Record<string, unknown> {
   return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
-/** Of any realm. */
+/** An AbortSignal of any realm: `instanceof` fails for a signal from an iframe, a `vm` context or a test runner. */
 export const aSignal: Schema<AbortSignal | undefined> = optional(
   be("an AbortSignal", (value): value is AbortSignal => {
     if (!isRecord(value)) return false;
@@ -141,9 +141,9 @@ export const aSignal: Schema<AbortSignal | undefined> = optional(
 );
 
 /**
- * A plain view of a Uint8Array of any realm: `instanceof` knows its own realm alone, not that of an iframe, of a
- * `vm` context or of a test runner. Buffers are some as well.
- * @returns undefined for anything else, and for one whose memory was given away
+ * A plain view of a Uint8Array of any realm. `instanceof` accepts only objects of its own realm, not those of an
+ * iframe, a `vm` context or a test runner. A Buffer is a Uint8Array, too.
+ * @returns undefined for any other value, and for an array whose memory was transferred
  */
 export function viewOf(value: unknown): Uint8Array | undefined {
   if (!ArrayBuffer.isView(value) || Object.prototype.toString.call(value) !== "[object Uint8Array]")
@@ -155,7 +155,7 @@ export function viewOf(value: unknown): Uint8Array | undefined {
   }
 }
 
-/** As {@link viewOf}. */
+/** Reads a Uint8Array of any realm, as {@link viewOf} does. */
 export const bytes: Schema<Uint8Array> = (value, code, path) => {
   const view = viewOf(value);
   check(view !== undefined, code, path, "a Uint8Array", got(value));

@@ -1,24 +1,24 @@
 import { onAbort, throwIfAborted } from "./abort.js";
 import { startTimer } from "./timer.js";
 
-/** Begins something; gives up and lets go of what it holds when the signal fires. */
+/** Begins an attempt. When the signal fires, the attempt gives up and releases what it holds. */
 export type Attempt<T> = (signal: AbortSignal) => Promise<T>;
 
 export interface StaggeredOptions<T> {
-  /** After how long without an outcome the next attempt begins too, ms. */
+  /** How long an attempt may take until the next one begins beside it, in ms. */
   readonly delayMs: number;
   readonly signal: AbortSignal;
-  /** Lets go of what an attempt comes to after another has won. */
+  /** Releases the result of an attempt that succeeds after another attempt has won. */
   readonly discard?: (value: T) => void;
   /** Whether the pause between two attempts keeps the process alive (Node). Default: true. */
   readonly isReferenced?: boolean;
 }
 
 /**
- * What the first of several attempts to succeed comes to. They begin one after the other: the next when one has
- * failed, or when the one before has taken some time. The others are given up then.
+ * The result of the first attempt that succeeds. The attempts begin one after the other: the next attempt begins when
+ * one has failed, or when the latest one has run for `delayMs`. When one attempt succeeds, the others are aborted.
  *
- * @throws `AggregateError` with every attempt's error in the order of the attempts; AbortError
+ * @throws `AggregateError` with the error of every attempt, in the order of the attempts; AbortError
  */
 export async function staggered<T>(
   attempts: readonly Attempt<T>[],
@@ -37,7 +37,7 @@ export async function staggered<T>(
       stopTimer();
       stopListening();
       finish();
-      // What an abort comes with takes a while to make.
+      // Only when needed: making the error of an abort takes time.
       if (pending > 0) others.abort("another attempt has won");
     };
     const beginNext = (): void => {

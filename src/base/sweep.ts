@@ -1,9 +1,9 @@
-/** Entries at each call: a tenth of a millisecond to look at them, half of one to delete them all. */
+/** Entries of one call. Looking at 1024 entries takes 0.1 ms, deleting all of them 0.5 ms. */
 const SOME = 1024;
 
 /**
- * Goes round a map, some entries at a time: whoever looks after a big one does not hold up anything else.
- * The owner may add and delete meanwhile; what is added has its turn in the same round.
+ * Goes through a map again and again, some entries at a time. So a check of a large map does not block anything else.
+ * The owner may add and delete entries meanwhile. An added entry is visited in the same round.
  */
 export class Sweep<K, V> {
   readonly #map: ReadonlyMap<K, V>;
@@ -14,7 +14,7 @@ export class Sweep<K, V> {
     this.#rest = map.entries();
   }
 
-  /** The next ones, as far as the end of the round; the call after that begins another. */
+  /** The next entries, at most until the end of the round. The call after that begins a new round. */
   *some(): Generator<[K, V], void> {
     for (let i = 0; i < SOME; i++) {
       const { value, done } = this.#rest.next();

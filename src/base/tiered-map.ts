@@ -1,13 +1,13 @@
 import { BoundedMap } from "./bounded-map.js";
 
-/** A bounded map in two tiers: whatever strangers put in pushes out nothing of what is known. */
+/** A bounded map in two tiers. Entries of strangers never push out entries of known peers. */
 export class TieredMap<K, V> {
   readonly #max: number;
-  /** Not before there is something in it: an address that is silent for a day needs no tables. */
+  /** The tiers are created when they are needed: an address without traffic then needs no memory for them. */
   #known: BoundedMap<K, V> | undefined;
   #others: BoundedMap<K, V> | undefined;
 
-  /** @param max - entries of each tier */
+  /** @param max - the maximum number of entries in each tier */
   constructor(max: number) {
     this.#max = max;
   }
@@ -16,12 +16,12 @@ export class TieredMap<K, V> {
     return this.#known?.get(key) ?? this.#others?.get(key);
   }
 
-  /** Whether it is in the tier that strangers cannot fill. */
+  /** Whether the key is in the tier that strangers cannot fill. */
   isKnown(key: K): boolean {
     return this.#known?.has(key) === true;
   }
 
-  /** Makes an entry the newest of a tier. One that is known stays so. */
+  /** Makes an entry the newest one of its tier. An entry in the tier of known peers stays in that tier. */
   set(key: K, value: V, isKnown: boolean): void {
     if (!isKnown && !this.isKnown(key)) {
       this.#others ??= new BoundedMap(this.#max);

@@ -1,23 +1,23 @@
 /**
- * A timer that fires so much too late was held up: the application kept the thread busy, or the process was
- * stopped. What came in meanwhile has not been read yet.
+ * A timer that fires this late was held up: the application kept the thread busy, or the process was stopped. Data that
+ * came in meanwhile has not been read yet.
  */
 const HELD_UP_MS = 50;
 
-/** How long what came in may take to be read and checked, at most: as long again as the timer was late. */
+/** The extra time for reading and checking that data is as long as the timer was late, but at most this. */
 const CATCH_UP_MS = 250;
 
-/** Of a thread that is busy without end so many pauses are used to catch up, then the timer fires all the same. */
+/** The maximum number of extra times. After them the timer fires even when the thread is always busy. */
 const CATCH_UPS = 4;
 
 /**
- * Calls `act` after some time, as `setTimeout` does. When the timer was held up, what came in meanwhile is read
- * first: an answer that is there counts, however late the timer is. Everything that gives up, repeats or hangs up
- * by the clock waits by this timer.
+ * Calls `act` after some time, as `setTimeout` does. A timer that was held up first lets the incoming data be read: an
+ * answer that has arrived counts, however late the timer is. All code that gives up, repeats or disconnects after some
+ * time uses this timer.
  *
  * @param ms - 0 to 2^31 - 1
- * @param isReferenced - whether the timer keeps the process alive (Node)
- * @returns what stops it
+ * @param isReferenced - whether the timer keeps the process alive (Node); default: true
+ * @returns a function that stops the timer
  */
 export function startTimer(ms: number, act: () => void, isReferenced = true): () => void {
   let id: ReturnType<typeof setTimeout> | undefined;
@@ -32,8 +32,9 @@ export function startTimer(ms: number, act: () => void, isReferenced = true): ()
     if (!isReferenced) id.unref();
   };
   const catchUp = (waitMs: number, catchUps: number): void => {
-    // A page in the background gets a timer a minute, late each time, while its messages come in at once. And a timer
-    // that a message sets, not a timer, counts as the first of its chain, which is a second late at most.
+    // In a background page, timers may fire once a minute only, and always late, while data of its WebSockets comes in
+    // at once. So a page catches up by messages of a MessageChannel, not by another timer. Browsers count a timer that
+    // is set by a message as the first of a chain, and delay it by one second at most.
     if (!isPage) wait(waitMs, catchUps);
     else
       void turns(waitMs).then(() => {
@@ -47,10 +48,10 @@ export function startTimer(ms: number, act: () => void, isReferenced = true): ()
   };
 }
 
-/** What stands in for a page in tests may have no such messages. */
+/** An imitation of a page in tests, such as jsdom, may have no MessageChannel. */
 const isPage: boolean = typeof document === "object" && typeof MessageChannel === "function";
 
-/** Lets everything else have its turn for some time, without a timer. */
+/** Lets all other work have its turn for some time, without a timer. */
 async function turns(ms: number): Promise<void> {
   const { port1, port2 } = new MessageChannel();
   const endAt = performance.now() + ms;

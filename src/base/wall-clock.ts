@@ -1,7 +1,9 @@
 import { InvalidInputError } from "./errors.js";
 import { check, got } from "./schema.js";
 
-/** Unix times of this era, 2001 to 5138, in other units than milliseconds: from where on, and the unit. */
+/**
+ * Detects Unix times of the years 2001 to 5138 in a wrong unit: the lowest number of each unit, and the unit's name.
+ */
 const UNITS: readonly (readonly [number, string | undefined])[] = [
   [1e17, "nanoseconds"],
   [1e14, "microseconds"],
@@ -10,7 +12,7 @@ const UNITS: readonly (readonly [number, string | undefined])[] = [
 ];
 
 /**
- * Looks at the application's clock.
+ * Reads the application's clock.
  * @returns Unix milliseconds
  * @throws InvalidInputError `INVALID_OPTION`
  */
@@ -27,8 +29,8 @@ export function readClock(getTime: () => number): number {
 }
 
 /**
- * Looks at the application's clock for the first time. One that has no time yet may have it later; one that counts
- * in another unit, or gives no number, never will.
+ * Checks the application's clock once, at the start. A clock that throws may work later, so it is accepted. A clock
+ * that uses another unit or returns no number will never work.
  * @throws InvalidInputError `INVALID_OPTION`
  */
 export function checkClock(getTime: () => number): void {

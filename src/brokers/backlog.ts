@@ -1,13 +1,13 @@
 import { NEVER } from "../base/alarm.js";
 
-/** A broker that sends more than can be read for so much of such a time is left, ms. */
+/** A broker is given up when unread bytes from it have waited for this share of this time, in ms. */
 export const FLOOD_MS = 10_000;
 const FLOODED_SHARE = 0.95;
 
-/** Since when there is more to read than was read, and for how much of the time. Monotonic milliseconds. */
+/** Measures how long unread bytes have waited. All times are monotonic milliseconds. */
 export class Backlog {
   #since = NEVER;
-  /** For how long there was one before, since it was last looked. */
+  /** For how long bytes have waited in earlier periods since the last look. */
   #ms = 0;
   #lookedAt = 0;
 
@@ -15,7 +15,7 @@ export class Backlog {
     return this.#since < NEVER;
   }
 
-  /** From now on it counts. */
+  /** Begins the measurement. */
   start(now: number): void {
     this.#lookedAt = now;
   }
@@ -29,12 +29,12 @@ export class Backlog {
     this.#since = NEVER;
   }
 
-  /** When to look next. */
+  /** The time of the next look. */
   get lookAt(): number {
     return this.#lookedAt + FLOOD_MS;
   }
 
-  /** Whether it was there for nearly all of the time since it was last looked. */
+  /** Whether bytes have waited for nearly all of the time since the last look. */
   isFlood(now: number): boolean {
     const ms = this.#ms + Math.max(0, now - this.#since);
     const isFlood = ms > FLOODED_SHARE * (now - this.#lookedAt);

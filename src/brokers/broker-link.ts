@@ -22,25 +22,28 @@ import type { Reader } from "./read-scheduler.js";
 import { endOf, refusedWith, type State, tooLate } from "./session-failures.js";
 import { type Subscriber, Subscriptions } from "./subscriptions.js";
 
-/** Unsent bytes at which a broker counts as stuck. */
+/** With more unsent bytes than this, a broker counts as stuck. */
 const MAX_UNSENT_BYTES = 1 << 20;
 
-/** The highest id of a packet; 0 is none. */
+/** The highest packet id. 0 is not a valid id. */
 const MAX_PACKET_ID = 65_535;
 
-/** What may wait to be read, bytes: more comes only where reading cannot be paused, in a browser. */
+/**
+ * The maximum number of bytes that may wait to be read. The limit only matters in a browser, where reading cannot be
+ * paused.
+ */
 const MAX_UNREAD_BYTES = 4 << 20;
 
-/** When no bytes of long messages have come in for so long, none is waited for any more, ms. */
+/** A long message counts as stopped when none of its bytes have come in for this time, in ms. */
 const PAUSED_MS = 1000;
 
-/** How long a graceful end may take. */
+/** How long a graceful end may take, in ms. */
 const GOODBYE_MS = 500;
 
 /**
- * Connects, subscribes at QoS 1 to the topics of those who listen from the beginning, and resolves once the broker has
- * granted one of them.
- * @throws {@link BrokerError} when anything of it fails or takes longer than the connect timeout
+ * Connects, and subscribes at QoS 1 to the topics of the first subscribers. Resolves when the broker has granted one of
+ * the topics.
+ * @throws {@link BrokerError} when a step fails or takes longer than the connect timeout
  */
 export const openLink: OpenLink = (options, signal) => {
   throwIfAborted(signal);
@@ -62,7 +65,10 @@ class Session implements BrokerLink, Reader {
   readonly #liveness = new Liveness();
   readonly #backlog = new Backlog();
   readonly #alarm: Alarm = new Alarm((now) => this.#ring(now));
-  /** Told once how it began, and then how it ended, unless {@link close} ended it. */
+  /**
+   * Called once when the session is open or has failed to open. Then called once when the session has ended, unless
+   * {@link close} ended it.
+   */
   #onChange: (error: Error | undefined) => void;
   #connection: Connection | undefined;
   #onGone: (() => void) | undefined;
@@ -72,14 +78,14 @@ class Session implements BrokerLink, Reader {
   /** When bytes of a long message came in last, and on which topic. */
   #longAt = -NEVER;
   #longOn: string | undefined;
-  /** What to do when each ping is answered that was not yet. */
+  /** The functions to call when the unanswered pings are answered, in the order of the pings. */
   readonly #onPong: (() => void)[] = [];
-  /** The latest SUBSCRIBE or UNSUBSCRIBE, and when it must be answered. */
+  /** The id of the latest SUBSCRIBE or UNSUBSCRIBE, and the time by which the broker must answer it. */
   #changeId = 0;
   #changedBy = NEVER;
   #isChangeDue = false;
 
-  /** @param onOpened - told once, of the subscription or of what came in its place */
+  /** @param onOpened - called once, when the session is open or has failed to open */
   constructor(options: LinkOptions, onOpened: (error: Error | undefined) => void) {
     this.#options = options;
     this.#onChange = onOpened;
@@ -128,7 +134,7 @@ class Session implements BrokerLink, Reader {
     });
   }
 
-  /** Asks for what is wanted and leaves what is not, unless an answer is waited for. */
+  /** Sends the next SUBSCRIBE or UNSUBSCRIBE, if there is one and the last one was answered. */
   #change(): void {
     const packet = this.#nextChange();
     if (packet) this.#send(packet);
@@ -141,7 +147,7 @@ class Session implements BrokerLink, Reader {
     this.#changeId = (this.#changeId % MAX_PACKET_ID) + 1;
     if (type === "subscribe") this.#guard.expectSuback(this.#changeId, topics.length);
     else this.#guard.expectUnsuback(this.#changeId);
-    // It is there until the session is open anyway.
+    // While the session is being opened, the connect timeout ends it earlier anyway.
     this.#changedBy = this.#liveness.leftBy(monotonicNow()) + this.#options.connectTimeoutMs;
     this.#alarm.set(this.#changedBy);
     return (type === "subscribe" ? subscribePacket : unsubscribePacket)(this.#changeId, topics);
@@ -154,7 +160,10 @@ class Session implements BrokerLink, Reader {
     return true;
   }
 
-  /** Between two pings: the answer to the first is a sign of life, that to the second says that all has left. */
+  /**
+   * Publishes a long message between two pings. The answer to the first ping is a sign of life. The answer to the
+   * second ping shows that the broker has read the whole message.
+   */
   #publishLong(packet: Uint8Array, onLeft: () => void): void {
     let startedAt = 0;
     this.#ping(() => {
@@ -172,7 +181,7 @@ class Session implements BrokerLink, Reader {
       this.fail(new BrokerError("lost", "the address that it left by is none of this machine's any more"));
       return;
     }
-    // What has come in and waits to be read is a sign of life.
+    // Received bytes that wait to be read are a sign of life, too.
     if (this.#state !== "messages" || this.#liveness.isSuspected || this.#backlog.isThere) return;
     this.#ping();
     this.#alarm.set(this.#liveness.suspect());
@@ -193,7 +202,7 @@ class Session implements BrokerLink, Reader {
     connection?.destroy();
   }
 
-  /** Ends it, and says why. */
+  /** Ends the session with an error. */
   fail(error: Error): void {
     if (this.#state === "nothing") return;
     const onChange = this.#onChange;
@@ -210,7 +219,7 @@ class Session implements BrokerLink, Reader {
         packet = this.#hasEnded ? undefined : this.#guard.next();
         if (packet?.type === "publish" && packet.id > 0) acknowledgements.push(pubackPacket(packet.id));
         if (packet !== undefined) this.#handle(packet);
-        // Who waits for the link gets it before anything else comes by it.
+        // After a SUBACK reading stops for now, so that the caller gets the link before the first message arrives.
       } while (packet !== undefined && mayGoOn() && packet.type !== "suback");
     } catch (error) {
       if (!(error instanceof BrokerError)) throw error;
@@ -231,7 +240,7 @@ class Session implements BrokerLink, Reader {
     this.#stage = stage;
     if (stage === "handshake") this.#options.onReach?.(true);
     if (stage !== "connect") return;
-    // A broker on this machine has answered before the next turn but one.
+    // A broker on this machine would have answered within two turns of the event loop.
     platform.nextTurn(() =>
       platform.nextTurn(() => {
         if (this.#state === "connection" && this.#stage === "connect") this.#options.onReach?.(false);
@@ -268,7 +277,7 @@ class Session implements BrokerLink, Reader {
       this.fail(new BrokerError("flood", "sent more than could be read"));
   }
 
-  /** What is called may have ended it. */
+  /** A getter, because any function that is called may have ended the session. */
   get #hasEnded(): boolean {
     return this.#state === "nothing";
   }
@@ -316,11 +325,11 @@ class Session implements BrokerLink, Reader {
     return this.#nextChange() ?? NOTHING;
   }
 
-  /** @param refusal - why no topic was granted, where that is so */
+  /** @param refusal - why no topic was granted; undefined when one was granted */
   #answered(refusal: BrokerError | undefined): void {
     this.#changedBy = NEVER;
     if (this.#state === "suback") {
-      // Without any it is of no use.
+      // A new session without any granted topic is useless.
       if (refusal) {
         this.fail(refusal);
         return;
@@ -336,7 +345,7 @@ class Session implements BrokerLink, Reader {
     this.#alarm.set(this.#liveness.dueAt);
     const onOpened = this.#onChange;
     this.#onChange = (error) => {
-      // What ends a session that was open is a broker error.
+      // An open session always ends with a BrokerError.
       if (error instanceof BrokerError) this.#options.onClose(error);
     };
     onOpened(undefined);
@@ -354,7 +363,7 @@ class Session implements BrokerLink, Reader {
     this.#send(PINGREQ);
   }
 
-  /** Looks what is due; returns when to look again. */
+  /** Does what is due. Returns the time of the next call. */
   #ring(now: number): number {
     if (this.#state === "nothing") return NEVER;
     if (this.#state !== "messages") {
@@ -400,7 +409,9 @@ class Session implements BrokerLink, Reader {
 
 const NOTHING = new Uint8Array();
 
-/** Random each time, and within the 23 characters that every broker must take (MQTT 3.1.1, 3.1.3.1). */
+/**
+ * A new random id for each session. It keeps to the 23 characters that every broker must accept (MQTT 3.1.1, 3.1.3.1).
+ */
 function randomClientId(): string {
   return `sw${bytesToHex(randomBytes(10))}`;
 }

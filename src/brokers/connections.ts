@@ -13,51 +13,55 @@ import { ReadScheduler } from "./read-scheduler.js";
 import { SleepDetector } from "./sleep-detector.js";
 
 export interface ConnectionsOptions extends DialOptions {
-  /** In browsers a host is one broker, whatever the family. */
+  /** In browsers one host is one broker, whatever the family. */
   readonly familiesAreOne: boolean;
   readonly idleTimeoutMs: number;
-  /** The wall clock, ms; may throw. */
+  /** The wall clock, in ms; may throw. */
   readonly wallNow: () => number;
 }
 
-/** A session that lasted this long makes the failures before it forgotten. */
+/** A session that lasted at least this long sets the broker's failures back to zero. */
 const PROVEN_AFTER_MS = 30_000;
 
-/** How often idle connections are looked for, where the idle timeout is not shorter. */
+/** How often idle connections are looked for. The interval is shorter if the idle timeout is shorter. */
 const SWEEP_EVERY_MS = 60_000;
 
-/** Connections at once to brokers that hints named and no pool has, over all pipes: hints are somebody else's word. */
+/**
+ * The maximum number of simultaneous connections to brokers that are in no pool, over all pipes. Such brokers come from
+ * hints, and strangers may write hints.
+ */
 const MAX_HINTED = 16;
 
 type Known = KnownBroker<Slot>;
 
-/** Closes an address; when the signal fires, at once. */
+/** Closes an address. When the signal fires, the address closes at once. */
 type Close = (signal: AbortSignal | undefined) => Promise<void>;
 
 /**
- * The sessions with brokers, of one address or of several: opens each once for everybody who wants it, dials again
- * after a pause where somebody does, and ends those that nobody is left for.
+ * The sessions with brokers, for one address or several. Each broker has at most one session, which all addresses
+ * share. A lost session is dialled again after a pause, as long as an address wants it. A session that no address uses
+ * is ended.
  */
 export class Connections {
   readonly #options: ConnectionsOptions;
   readonly #brokers = new Map<string, Known>();
-  /** Those in rankings. */
+  /** One object for each broker of the rankings. */
   readonly #ranked = new Map<string, Broker>();
-  /** They are looked for often. */
+  /** The ids are kept because they are needed often. */
   readonly #ids = new WeakMap<Broker, string>();
-  /** The addresses on these connections, and what closes each. */
+  /** The addresses on these connections, each with the function that closes it. */
   readonly #addresses = new Map<string, Close>();
   #owner: string | undefined;
   readonly #retry: Alarm = new Alarm((now) => this.#tryAgain(now));
   readonly #sweep: Alarm = new Alarm((now) => this.#closeIdle(now));
   readonly #sleepDetector: SleepDetector;
-  /** Of the line that all sessions share. */
+  /** The speed of this machine's line, which all sessions share. */
   readonly speed: LineSpeed = new LineSpeed();
   readonly #scheduler = new ReadScheduler();
   readonly #sweepEveryMs: number;
-  /** Sessions that are saying goodbye. */
+  /** Sessions that are being closed gracefully. */
   readonly #leaving = new Set<Promise<void>>();
-  /** How often the machine has woken from sleep, or from an earlier state of it. */
+  /** How often the machine has woken from sleep, was restored from a snapshot, or has changed its network. */
   wakes = 0;
   #closed = false;
 
@@ -66,20 +70,20 @@ export class Connections {
     this.#sweepEveryMs = Math.min(SWEEP_EVERY_MS, options.idleTimeoutMs);
     this.#sleepDetector = new SleepDetector(options.wallNow, () => {
       this.wakes++;
-      // The machine may have slept, the network may be another.
+      // After sleep, connections may be dead and the network may be another one.
       for (const { link } of this.#brokers.values()) link?.check();
     });
   }
 
-  /** Some address is used from now on. */
+  /** Must be called when an address starts. */
   start(): void {
     this.#sleepDetector.start();
   }
 
   /**
-   * Makes an address one of these connections. The first one owns them.
-   * @param close - ends it
-   * @throws {@link InvalidInputError} `INVALID_KEY`: each is there once
+   * Adds an address to these connections. The first address owns the connections.
+   * @param close - closes the address
+   * @throws {@link InvalidInputError} `INVALID_KEY` when the address was added before
    */
   enter(address: string, close: Close): void {
     const isNew = !this.#addresses.has(address);
@@ -88,25 +92,28 @@ export class Connections {
     this.#addresses.set(address, close);
   }
 
-  /** Where this address owns the connections, closes all others. */
+  /** If this address owns the connections, closes all other addresses. */
   async closeOthers(address: string, signal: AbortSignal | undefined): Promise<void> {
     if (address !== this.#owner) return;
     const others = [...this.#addresses].filter(([other]) => other !== address);
     await Promise.all(others.map(([, close]) => close(signal)));
   }
 
-  /** An address has ended; where it owns the connections, they do, too. */
+  /** Removes an address that has ended. If the address owns the connections, closes them, too. */
   async exit(address: string, graceful: boolean): Promise<void> {
     this.#addresses.delete(address);
     if (address === this.#owner) await this.close(graceful);
   }
 
-  /** Whether a broker speaks a transport that may be used. */
+  /** Whether the broker offers a transport that may be used. */
   isUsable(broker: Broker): boolean {
     return this.#options.transports.some((transport) => portOf(broker, transport) !== undefined);
   }
 
-  /** The same broker as one object for all addresses, which each have a ranking of their own. */
+  /**
+   * Returns one shared object for a broker. Each address has a ranking of its own, so equal brokers would otherwise be
+   * stored once for each address.
+   */
   same(broker: Broker): Broker {
     const id = this.#idOf(broker);
     const same = this.#ranked.get(id) ?? broker;
@@ -114,7 +121,7 @@ export class Connections {
     return same;
   }
 
-  /** What is known of a broker, which may have been dialled or not. */
+  /** The state of a broker, whether it was dialled or not. */
   find(broker: Broker): Known {
     const id = this.#idOf(broker);
     const known = this.#brokers.get(id) ?? newBroker(id, broker);
@@ -122,7 +129,10 @@ export class Connections {
     return known;
   }
 
-  /** Asks for an address's topic, and dials for it, unless that is under way, done, or has to wait. */
+  /**
+   * Subscribes to the address's topic at the broker, and dials the broker if necessary. Does nothing while the broker
+   * is connecting or waiting, or when the topic is granted.
+   */
   dial(slot: Slot): void {
     if (this.#closed) return;
     const { known } = slot;
@@ -136,7 +146,7 @@ export class Connections {
     slot.changed();
   }
 
-  /** As {@link dial}, and again when its time has come, as long as it is wanted. */
+  /** As {@link dial}. Dials again after each pause, as long as the address wants the broker. */
   keepDialling(slot: Slot): void {
     this.dial(slot);
     if (slot.state !== "waiting") return;
@@ -144,7 +154,7 @@ export class Connections {
     else this.#retry.set(slot.retryAt);
   }
 
-  /** Lets none of an address's brokers wait for longer than a few seconds. */
+  /** Limits the wait of an address's brokers to a few seconds. */
   hurry(slots: Iterable<Slot>): void {
     const latest = monotonicNow() + Math.random() * URGENT_MS;
     for (const slot of slots) {
@@ -156,7 +166,7 @@ export class Connections {
     }
   }
 
-  /** An address is gone from a broker. The session ends with the last of them. */
+  /** Unsubscribes an address at a broker. The session ends when the last address leaves. */
   leave(slot: Slot, graceful: boolean): void {
     if (slot.membership === "none") return;
     const { known } = slot;
@@ -166,15 +176,15 @@ export class Connections {
     slot.changed();
   }
 
-  /** The broker has granted an address's topic, or has not. */
+  /** Must be called when the broker has granted or refused an address's topic. */
   answered(slot: Slot): void {
-    // Those who are there from the beginning are told when the session is.
+    // The first subscribers of a new session are told later, when the session is returned.
     if (slot.known.state === "open") this.#settle(slot, monotonicNow());
   }
 
   /**
-   * The network is another one. Sessions that leave by an address which is gone are over at once, the others are asked
-   * for a sign of life, and nobody waits for a next try.
+   * Must be called when the network has changed. A session whose local address is gone ends at once. The other sessions
+   * are checked by a ping. No broker waits for its next try any longer.
    */
   networkChanged(): void {
     const now = monotonicNow();
@@ -190,12 +200,12 @@ export class Connections {
     this.#retry.set(now);
   }
 
-  /** Resolves when the sessions are gone that were ended. */
+  /** Resolves when the sessions that are being closed have ended. */
   async left(): Promise<void> {
     await Promise.all(this.#leaving);
   }
 
-  /** Closes every session and starts none any more. */
+  /** Closes every session, and opens none afterwards. */
   async close(graceful: boolean): Promise<void> {
     this.#closed = true;
     this.#retry.clear();
@@ -220,7 +230,7 @@ export class Connections {
     let id = this.#ids.get(broker);
     if (id === undefined) {
       const { family, host } = broker;
-      // Ports tell apart what hints name on one host; a pool has each host once.
+      // The ports distinguish hinted brokers on the same host. A pool contains each host only once.
       const ports = Object.values(TRANSPORTS).map(({ portField }) => broker[portField]);
       id = `${this.#options.familiesAreOne ? "" : family} ${host} ${ports.join()}`;
       this.#ids.set(broker, id);
@@ -228,7 +238,10 @@ export class Connections {
     return id;
   }
 
-  /** Whether one more may be dialled; of brokers that hints named, the one that is not used for longest makes room. */
+  /**
+   * Whether one more broker may be dialled. When there are too many hinted brokers, the one that was unused for the
+   * longest time is closed to make room.
+   */
   #hasRoomFor(known: Known): boolean {
     if (!isHinted(known)) return true;
     const used = [...this.#brokers.values()].filter(
@@ -281,12 +294,12 @@ export class Connections {
     } catch (error) {
       if (signal.aborted) return;
       known.dialling = undefined;
-      // What comes out of it is nothing else.
+      // `dialBroker` rejects with nothing else unless the signal has fired, so the cast is safe.
       this.#lost(known, error as BrokerError);
     }
   }
 
-  /** @param first - whom it was opened for */
+  /** @param first - the addresses whose topics were in the first SUBSCRIBE */
   #opened(known: Known, link: BrokerLink, first: readonly Slot[]): void {
     const now = monotonicNow();
     known.link = link;
@@ -295,7 +308,7 @@ export class Connections {
     this.#sweep.set(now + this.#sweepEveryMs);
     known.state = "open";
     known.lastError = undefined;
-    // Some may have come or gone meanwhile.
+    // Addresses may have come or gone while the session was being opened.
     for (const slot of first) if (!slot.isMember) link.unsubscribe(slot);
     for (const slot of [...known.users]) {
       if (known.link !== link) return;
@@ -304,7 +317,7 @@ export class Connections {
     }
   }
 
-  /** What an address's topic came to. */
+  /** Handles the broker's answer for an address's topic. */
   #settle(slot: Slot, now: number): void {
     const { refusal } = slot;
     if (refusal) {
@@ -367,7 +380,7 @@ export class Connections {
       for (const slot of [...known.users]) {
         if (slot.isWanted) continue;
         if (slot.state === "open" && now - slot.lastUse >= idleTimeoutMs) this.leave(slot, true);
-        // What was never used again since it failed is forgotten with its pause.
+        // A broker that failed, and was not wanted again for the idle timeout, is forgotten together with its pause.
         const isOver = slot.state === "waiting" && now - slot.retryAt >= idleTimeoutMs;
         if (isOver) this.leave(slot, true);
         if (slot.state === "idle") slot.forget();

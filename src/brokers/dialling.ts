@@ -7,29 +7,29 @@ import type { KnownBroker } from "./known-broker.js";
 import type { BrokerLink, LinkOptions, OpenLink } from "./link.js";
 import { isSecure, type TransportPolicy, type Way, waysTo } from "./transport-choice.js";
 
-/** How brokers are dialled. */
+/** The options for dialling brokers. */
 export interface DialOptions extends TransportPolicy {
   readonly openLink: OpenLink;
   readonly nic: Partial<Record<Family, string>>;
   readonly ca: SocketOptions["ca"];
 }
 
-/** How long one transport of a broker may take to connect and subscribe. */
+/** How long one transport of a broker may take to connect and subscribe, in ms. */
 export const CONNECT_TIMEOUT_MS = 4000;
 
-/** For how long a broker that says "later" (HTTP `Retry-After`) is left alone at most. */
+/** The longest pause that a broker may ask for (HTTP `Retry-After`), in ms. */
 const MAX_RETRY_AFTER_MS = 120_000;
 
-/** What is known of a broker, whoever uses it. */
+/** The state of a broker; who uses the broker does not matter here. */
 type Known = KnownBroker<unknown>;
 
-/** What a session has to do with those who use it. */
+/** The link options that depend on the users of a session. */
 type Uses = Pick<LinkOptions, "subscribers" | "speed" | "scheduler" | "onReach" | "onClose">;
 
 /**
  * Tries the ways to a broker one after the other.
- * @returns the first that works
- * @throws {@link BrokerError} with what became of each; anything, once the signal has fired
+ * @returns the session over the first way that works
+ * @throws {@link BrokerError} with the failure of each way; after the signal has fired, any error
  */
 export async function dialBroker(
   known: Known,
@@ -57,20 +57,23 @@ export async function dialBroker(
         error instanceof BrokerError
           ? error
           : new BrokerError("unreachable", String(error), { cause: error });
-      // It may have worked before, and come before what is preferred.
+      // A transport without TLS may have worked before, and is then tried before the preferred ones.
       if (reason.reason === "tls") mayBeInsecure = allowInsecure;
       const pauseMs = Math.min(reason.retryAfterMs ?? 0, MAX_RETRY_AFTER_MS);
       known.pauses.set(transport, monotonicNow() + pauseMs);
       failures.set(transport, reason);
       failure = together(failures, reason);
-      // To be told of while the next way is tried.
+      // So that users see the failure while the next way is tried.
       known.lastError = failure;
     }
   }
   throw failure ?? noWay(broker, transports);
 }
 
-/** Tries one way: in as few round trips as it goes, and then step by step where a broker does not take that. */
+/**
+ * Tries one way. The first try sends SUBSCRIBE together with CONNECT, to save a round trip. When the broker hangs up on
+ * that, the second try waits for CONNACK first.
+ */
 async function dialWay(
   known: Known,
   { transport, port }: Way,
@@ -106,7 +109,7 @@ async function dialWay(
       { ...uses, subscribers, broker, target, isPipelined, connectTimeoutMs: CONNECT_TIMEOUT_MS, onClose },
       signal,
     );
-    // It may be over before anybody knew of it.
+    // The session may have ended before this function received it.
     if (ended !== undefined && !signal.aborted) throw ended;
     return link;
   };
@@ -120,7 +123,10 @@ async function dialWay(
   }
 }
 
-/** When a broker has not asked to be left alone at one of its transports any more. */
+/**
+ * The time from which the broker may be dialled again by at least one transport, as far as the broker asked for a
+ * pause.
+ */
 export function mayBeTriedAt(known: Known, policy: TransportPolicy): number {
   const ways = waysTo(known.broker, policy);
   const times = ways.map(({ transport }) => pausedUntil(known, transport));
@@ -131,7 +137,7 @@ function pausedUntil({ pauses }: Known, transport: Transport): number {
   return pauses.get(transport) ?? 0;
 }
 
-/** Why there is no way to a broker at all. */
+/** The error for a broker that cannot be dialled at all. */
 function noWay(broker: Broker, transports: readonly Transport[]): BrokerError {
   const hasOne = transports.some((transport) => portOf(broker, transport) !== undefined);
   const problem = hasOne
@@ -140,7 +146,7 @@ function noWay(broker: Broker, transports: readonly Transport[]): BrokerError {
   return new BrokerError("transport", `${problem} (${transports.join(", ")})`);
 }
 
-/** What became of every transport that was tried. */
+/** One error for all the transports that were tried. */
 function together(failures: ReadonlyMap<Transport, BrokerError>, last: BrokerError): BrokerError {
   if (failures.size === 1) return last;
   const each = [...failures].map(([transport, { message }]) => `${transport}: ${message}`);

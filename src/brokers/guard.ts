@@ -2,10 +2,10 @@ import { BrokerError } from "../base/errors.js";
 import { PUBLIC_KEY_BYTES } from "../wire/address.js";
 import { MAX_TOPICS, PacketType } from "./mqtt-packets.js";
 
-/** What a broker may send to one who subscribed to topics at QoS 1. */
+/** The packets that a broker may send to a client with subscriptions at QoS 1. */
 export type Incoming =
   | { readonly type: "connack"; readonly code: number }
-  /** The answers to the topics of the one SUBSCRIBE, in their order. */
+  /** The answers to the topics of the one unanswered SUBSCRIBE, in their order. */
   | { readonly type: "suback"; readonly codes: readonly number[] }
   | { readonly type: "unsuback" | "pingresp" }
   | Publish;
@@ -14,45 +14,54 @@ export type Incoming =
 export interface Publish {
   readonly type: "publish";
   readonly topic: string;
-  /** To be acknowledged with, where it came at QoS 1; 0 else. */
+  /** The packet id for the acknowledgement of a message at QoS 1; 0 at QoS 0. */
   readonly id: number;
-  /** Nothing where it was too long, and passed over. */
+  /** undefined when the message was too long and was skipped. */
   readonly payload: Uint8Array | undefined;
 }
 
 /**
- * A message that is too long is passed over, byte by byte, up to this size: it may be a stranger's, and the broker an
- * honest one. A connection that is to carry more is of no use.
+ * A message that is too long is skipped byte by byte, up to this size: a stranger may have sent the message through an
+ * honest broker. A longer message ends the session.
  */
 const MAX_PASSED_OVER_BYTES: number = 16 << 20;
 
-/** Which topics there may be messages on. */
+/** The topics that may receive messages. */
 export interface Topics {
-  /** The longest payload that is of use on a topic, bytes; none where nobody of this session has asked for it. */
+  /** The longest useful payload on a topic, in bytes; undefined when the session has not subscribed to the topic. */
   limitOf(topic: string): number | undefined;
-  /** The longest on any of them. */
+  /** The longest useful payload on any topic. */
   readonly longest: number;
 }
 
-/** Topics are addresses, which have one length. */
+/** A topic is an address in hex, so all topics have the same length. */
 const TOPIC_BYTES: number = 2 * PUBLIC_KEY_BYTES;
 
-/** A PUBLISH: the length of its topic, the topic, its id. A SUBACK has an id, and a byte for each topic. */
+/**
+ * The longest head: a PUBLISH has two bytes of length, the topic and an id; a SUBACK has an id and one byte for each
+ * topic.
+ */
 const MAX_HEAD_BYTES: number = Math.max(2 + TOPIC_BYTES + 2, 2 + MAX_TOPICS);
 
-/** What the object of a small array costs besides its bytes. */
+/** The approximate memory of a small array besides its bytes. */
 const CHUNK_OVERHEAD = 256;
 
-/** A payload is handed on within the buffer it came in, unless that is more than so many times its size. */
+/**
+ * A payload that shares a larger buffer is copied when the buffer is more than this many times as large. Otherwise a
+ * small payload would keep a large buffer in memory.
+ */
 const MAX_KEPT_RATIO = 2;
 
-/** So much is set aside for a payload that comes in pieces, at first: what is announced may never come. */
+/**
+ * The size of the first buffer for a payload that comes in pieces. The buffer grows with the received bytes, because
+ * announced bytes may never come.
+ */
 const FIRST_BUFFER_BYTES = 131_072;
 
-/** The most bytes that tell a packet's length (MQTT 3.1.1, section 2.2.3). */
+/** The maximum number of bytes for a packet's length (MQTT 3.1.1, section 2.2.3). */
 const MAX_LENGTH_BYTES = 4;
 
-/** What else answers, by its first byte: `H` of HTTP, `<` of a page, a TLS alert and a TLS handshake. */
+/** Other services that answer, by their first byte: `H` of HTTP, `<` of a page, a TLS alert, a TLS handshake. */
 const STRANGERS: Readonly<Record<number, string>> = {
   72: ", but a web server: a captive portal, or not the broker's port",
   60: ", but a web server: a captive portal, or not the broker's port",
@@ -78,38 +87,40 @@ const NAMES: Readonly<Record<number, string>> = {
 };
 
 /**
- * Reads what a broker sends, as the bytes come, and lets nothing through but what may come now: CONNACK first and
- * once, SUBACK and UNSUBACK for what was asked, PINGRESP where it was asked for, messages on topics of the session at
- * QoS 0 or 1.
- * Whatever else is refused at its first byte that tells. The work is linear in the bytes, however they are cut.
+ * Reads what a broker sends, as the bytes come. Only packets that are allowed at this moment pass: CONNACK first and
+ * only once, SUBACK and UNSUBACK for the packet that was sent, PINGRESP for a PINGREQ, and messages at QoS 0 or 1 on
+ * topics of the session.
+ *
+ * Any other packet is refused at the first byte that shows it is wrong. The work grows linearly with the number of
+ * bytes, however the bytes are split into chunks.
  */
 export class Guard {
   readonly #topics: Topics;
-  /** What was not read yet: chunks from the one at `#first` on, that one from `#at` on. */
+  /** The unread bytes: the chunks from index `#first` on; the first of them from offset `#at` on. */
   readonly #chunks: Uint8Array[] = [];
   #first = 0;
   #at = 0;
   #waitingBytes = 0;
-  /** The first byte of the packet that is being read; 0 between packets. */
+  /** The first byte of the current packet; 0 between packets. */
   #kind = 0;
-  /** Its length, as far as it was read. */
+  /** The length of the current packet, as far as it was read. */
   #length = 0;
   #lengthBytes = 0;
-  /** What comes before the payload: everything, but for a PUBLISH. */
+  /** The part before the payload. In all packets except PUBLISH this part is the whole packet. */
   readonly #head: Uint8Array = new Uint8Array(MAX_HEAD_BYTES);
   #headFilled = 0;
   #headLength = -1;
-  /** Of a PUBLISH, and the longest payload that is of use there. */
+  /** The topic of a PUBLISH, and the longest useful payload on it. */
   #topic = "";
   #limit = 0;
-  /** What there is of a payload that comes in pieces. */
+  /** The received part of a payload that comes in pieces. */
   #payload = NOTHING;
   #payloadFilled = 0;
 
   #isConnected = false;
-  /** Whether anything was subscribed. */
+  /** Whether a SUBSCRIBE was sent. */
   #hasAsked = false;
-  /** The SUBSCRIBE or UNSUBSCRIBE that is to be answered, and the length of the answer. */
+  /** The SUBSCRIBE or UNSUBSCRIBE that the broker has to answer, and the length of the answer. */
   #asked: { readonly type: number; readonly id: number; readonly length: number } | undefined;
   #pings = 0;
 
@@ -117,33 +128,33 @@ export class Guard {
     this.#topics = topics;
   }
 
-  /** What waits to be read takes so much memory. */
+  /** The approximate memory of the unread bytes. */
   get waitingBytes(): number {
     return this.#waitingBytes;
   }
 
-  /** The topic of a message that has begun to come in, and has not ended. */
+  /** The topic of a message whose payload has partly come in. */
   get topicOfPayload(): string | undefined {
     return this.#payloadFilled > 0 ? this.#topic : undefined;
   }
 
-  /** A SUBSCRIBE for so many topics was sent, and nothing else is to be answered. */
+  /** Must be called when a SUBSCRIBE was sent. At most one SUBSCRIBE or UNSUBSCRIBE may be unanswered. */
   expectSuback(id: number, topics: number): void {
     this.#hasAsked = true;
     this.#asked = { type: PacketType.Suback, id, length: 2 + topics };
   }
 
-  /** An UNSUBSCRIBE was sent, and nothing else is to be answered. */
+  /** Must be called when an UNSUBSCRIBE was sent. At most one SUBSCRIBE or UNSUBSCRIBE may be unanswered. */
   expectUnsuback(id: number): void {
     this.#asked = { type: PacketType.Unsuback, id, length: 2 };
   }
 
-  /** A PINGREQ was sent. */
+  /** Must be called when a PINGREQ was sent. */
   expectPingresp(): void {
     this.#pings++;
   }
 
-  /** @param chunk - the next bytes, which must not change any more */
+  /** @param chunk - the next bytes; the caller must not change them afterwards */
   push(chunk: Uint8Array): void {
     if (chunk.length === 0) return;
     this.#chunks.push(chunk);
@@ -151,8 +162,8 @@ export class Guard {
   }
 
   /**
-   * The next packet, or nothing until more bytes have come.
-   * @throws {BrokerError} `protocol`; the guard is of no use any more then
+   * Reads the next packet. Returns undefined when more bytes are needed.
+   * @throws {BrokerError} `protocol` or `not-mqtt`; the guard must not be used afterwards
    */
   next(): Incoming | undefined {
     if (this.#headLength < 0 && !this.#readLength()) return undefined;
@@ -182,7 +193,7 @@ export class Guard {
     this.#payloadFilled = 0;
   }
 
-  /** Reads a packet's first byte and its length; returns whether they are there. */
+  /** Reads a packet's first byte and its length. Returns false when more bytes are needed. */
   #readLength(): boolean {
     for (;;) {
       const chunk = this.#chunk();
@@ -215,7 +226,7 @@ export class Guard {
         if (!this.#hasAsked) throw broken("a PUBLISH before the subscription");
         if ((byte & 0x06) > 0x02)
           throw broken(`a PUBLISH at QoS ${(byte >> 1) & 3}, where 1 is the highest granted`);
-        // Whether it is a copy or was kept says nothing here.
+        // The flags DUP and RETAIN do not matter here.
         return;
       case PacketType.Suback:
       case PacketType.Unsuback:
@@ -230,7 +241,7 @@ export class Guard {
     if ((byte & 0x0f) !== 0) throw broken(`${name} with flags`);
   }
 
-  /** Returns how long the part before the payload is. */
+  /** Checks the packet's length. Returns the length of the part before the payload. */
   #checkLength(): number {
     const type = this.#kind >> 4;
     if (type === PacketType.Publish) {
@@ -251,7 +262,7 @@ export class Guard {
     return (this.#kind & 0x06) !== 0;
   }
 
-  /** Reads up to the payload; returns whether it is there, and as it should be. */
+  /** Reads the part before the payload, and checks it. Returns false when more bytes are needed. */
   #readHead(): boolean {
     if (this.#headFilled === this.#headLength) return true;
     this.#headFilled = this.#copy(this.#head, this.#headFilled, this.#headLength);
@@ -262,7 +273,7 @@ export class Guard {
 
   #checkTopic(): void {
     const head = this.#head;
-    // Other bytes than those of an address make a text that is none.
+    // Bytes that are not those of an address give a text that is not a topic of the session.
     this.#topic = String.fromCharCode(...head.subarray(2, 2 + TOPIC_BYTES));
     const limit = uint16(head, 0) === TOPIC_BYTES ? this.#topics.limitOf(this.#topic) : undefined;
     if (limit === undefined) throw broken("a PUBLISH on a topic that was not subscribed");
@@ -291,7 +302,7 @@ export class Guard {
       : { type: "unsuback" };
   }
 
-  /** Returns the payload once all of it is there. */
+  /** Reads the payload. Returns undefined when more bytes are needed. */
   #readPayload(length: number): Uint8Array | undefined {
     if (length === 0) return NOTHING;
     const chunk = this.#chunk();
@@ -299,7 +310,7 @@ export class Guard {
     const end = this.#at + length;
     if (this.#payloadFilled === 0 && end <= chunk.length) {
       const within = chunk.subarray(this.#at, end);
-      // A Buffer's `slice` copies nothing.
+      // `new Uint8Array` copies the bytes. `slice` would not: the slice of a Buffer shares its memory.
       const payload = chunk.buffer.byteLength <= MAX_KEPT_RATIO * length ? within : new Uint8Array(within);
       this.#consume(length);
       return payload;
@@ -313,7 +324,7 @@ export class Guard {
     return this.#payload;
   }
 
-  /** Twice as much each time, so that it costs no more than the bytes that came. */
+  /** Doubles the buffer each time, so that all copying together costs no more than the received bytes. */
   #makeRoom(length: number): void {
     if (this.#payloadFilled < this.#payload.length) return;
     const size = Math.max(FIRST_BUFFER_BYTES, 2 * this.#payloadFilled);
@@ -322,7 +333,7 @@ export class Guard {
     this.#payload = larger;
   }
 
-  /** Takes a payload and keeps nothing of it; returns an empty one at its end. */
+  /** Skips a payload. Returns an empty array at the end of the payload, and undefined when more bytes are needed. */
   #passOver(length: number): Uint8Array | undefined {
     while (this.#payloadFilled < length) {
       if (this.#chunk() === undefined) return undefined;
@@ -333,7 +344,7 @@ export class Guard {
     return NOTHING;
   }
 
-  /** Copies what there is, up to an end; returns how far it came. */
+  /** Copies the available bytes up to `end`. Returns the new number of filled bytes. */
   #copy(target: Uint8Array, filled: number, end: number): number {
     let at = filled;
     while (at < end) {
@@ -347,17 +358,17 @@ export class Guard {
     return at;
   }
 
-  /** The chunk that is being read. */
+  /** The current chunk. */
   #chunk(): Uint8Array | undefined {
     return this.#chunks[this.#first];
   }
 
-  /** How much of it is left. */
+  /** The number of unread bytes in the current chunk. */
   #available(): number {
     return (this.#chunk()?.length ?? 0) - this.#at;
   }
 
-  /** Goes on, within the chunk. */
+  /** Moves on within the current chunk. */
   #consume(count: number): void {
     this.#at += count;
     this.#waitingBytes -= count;
@@ -365,7 +376,7 @@ export class Guard {
     this.#at = 0;
     this.#waitingBytes -= CHUNK_OVERHEAD;
     this.#chunks[this.#first++] = NOTHING;
-    // Taking the first element off an array moves all others, so it is done for many at once.
+    // Removing the first element of an array moves all others. So many elements are removed at once.
     if (2 * this.#first < this.#chunks.length) return;
     this.#chunks.splice(0, this.#first);
     this.#first = 0;

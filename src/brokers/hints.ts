@@ -13,35 +13,35 @@ import {
 } from "../wire/broker-pool.js";
 
 /**
- * Where a peer listens, in the form that peers give to each other: most trusted first, and the
- * broker need not be in the pool.
+ * A broker where a peer listens, in the form that peers give to each other. In a list of hints the most trusted one
+ * comes first. The broker need not be in the pool.
  */
 export interface BrokerHint {
   /**
-   * The family: 2 for IPv4, 10 for IPv6, as the ranking hashes it. Taken for IPv6 as well: 23, 24, 26, 28 and 30,
-   * its numbers on Windows, the BSDs, Solaris and macOS.
+   * The address family: 2 for IPv4, 10 for IPv6, as in the ranking. The numbers 23, 24, 26, 28 and 30 are accepted for
+   * IPv6 as well: they mean IPv6 on Windows, the BSDs, Solaris and macOS.
    */
   readonly af: number;
-  /** A host name or an address. */
+  /** A host name or an IP address. */
   readonly host: string;
-  /** One of the broker's ports: of plain MQTT, where the broker is not in the reader's pool. */
+  /** One of the broker's ports. If the broker is not in the reader's pool, the port must be that of plain MQTT. */
   readonly port: number;
 }
 
 /**
- * Keeps, between runs, where each address was last found. Both may be asynchronous; one that fails
- * costs a slower start and nothing else.
+ * Keeps the brokers where each address was last found, between runs. Both methods may be asynchronous. A store that
+ * fails only makes the first message slower.
  *
  * Default: {@link MemoryHintStore}. For Node there is `FileHintStore` in `sidewire/node`.
  */
 export interface HintStore {
-  /** The brokers kept for an address (66 hex characters), best first. */
+  /** The brokers stored for an address (66 hex characters), the best first. */
   get(address: string): readonly BrokerHint[] | undefined | Promise<readonly BrokerHint[] | undefined>;
-  /** Replaces what is kept for an address. */
+  /** Replaces the brokers stored for an address. */
   set(address: string, hints: readonly BrokerHint[]): void | Promise<void>;
 }
 
-/** Keeps hints in memory, for the 1000 addresses used last. */
+/** Keeps hints in memory, for the 1000 addresses that were stored last. */
 export class MemoryHintStore implements HintStore {
   readonly #hints = new BoundedMap<string, readonly BrokerHint[]>(MAX_KEPT);
 
@@ -53,33 +53,36 @@ export class MemoryHintStore implements HintStore {
     this.#hints.set(address, hints);
   }
 
-  /** Every address with its hints, the one used longest ago first. */
+  /** Every address with its hints, the one that was stored longest ago first. */
   entries(): IterableIterator<[string, readonly BrokerHint[]]> {
     return this.#hints.entries();
   }
 }
 
-/** How many addresses a store keeps hints for. */
+/** The maximum number of addresses in a store. */
 export const MAX_KEPT = 1000;
 
-/** No more hints than this are used for one peer: they are somebody else's word. */
+/** The maximum number of hints that are used for one peer, because strangers may write hints. */
 export const MAX_HINTS = 6;
 
-/** How many entries are looked at for them. */
+/** The maximum number of entries that are read to find usable hints. */
 const MAX_LOOKED_AT = 64;
 
-/** What IPv6 is on Linux, Windows, OpenBSD, Solaris, FreeBSD and macOS: the Python original gives its platform's number. */
+/**
+ * The number of IPv6 on Linux, Windows, OpenBSD, Solaris, FreeBSD and macOS. The Python original sends the number of
+ * its own system.
+ */
 const IPV6_NUMBERS: readonly unknown[] = [10, 23, 24, 26, 28, 30];
 
-/** The hints of a list that can be used, and how many of those before them cannot. */
+/** The usable hints of a list, and how many unusable entries were skipped. */
 export interface Hints {
   readonly usable: readonly BrokerHint[];
   readonly skipped: number;
 }
 
 /**
- * Reads hints that a caller or a store got from others: an odd one costs nothing but itself.
- * @throws {@link InvalidInputError} `INVALID_HINT` for what is no list
+ * Reads hints that a caller or a store received from others. An unusable entry is skipped.
+ * @throws {@link InvalidInputError} `INVALID_HINT` when the hints are not a list
  */
 export function parseHints(hints: unknown): Hints {
   check(Array.isArray(hints), "INVALID_HINT", "hintBrokers", "a list", got(hints));
@@ -103,8 +106,9 @@ function readHint(entry: unknown): BrokerHint | undefined {
 }
 
 /**
- * The broker that a hint names: the pool's own entry, with its credentials, when the port is one of its.
- * @param allowPrivate - whether hosts that the pool has not may be at private addresses
+ * The broker that a hint names. If the pool has the broker and the port, this is the pool's entry, with its
+ * credentials.
+ * @param allowPrivate - whether hosts outside the pool may be at private addresses
  * @returns undefined for a private address that is not allowed
  */
 export function brokerOfHint(
@@ -121,7 +125,7 @@ export function brokerOfHint(
     : { family, host, weight: 1, publicOnly, port };
 }
 
-/** The hint that names a broker. */
+/** The hint for a broker. */
 export function hintOfBroker(broker: Broker): BrokerHint {
   const [port = 0] = portsOf(broker);
   return { af: broker.family === "IPv6" ? 10 : 2, host: broker.host, port };

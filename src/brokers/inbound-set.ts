@@ -5,33 +5,36 @@ import type { LinkSet } from "./link-set.js";
 import type { LinkSlot } from "./link-slot.js";
 
 export interface InboundSetOptions {
-  /** For each family, the usable brokers in the order of the own ranking. */
+  /** The usable brokers of each family, in the order of the own ranking. */
   readonly rankings: readonly (readonly Broker[])[];
-  /** How many of each family others are told of. */
+  /** How many brokers of each family other peers are told of. */
   readonly inboundBrokers: number;
-  /** How many more of each family are listened on. */
+  /** How many more brokers of each family the router listens on. */
   readonly reserveBrokers: number;
 }
 
 /**
- * The pause between two dials of one family: short as long as others cannot be told of enough brokers, and none
- * after one that failed or stays silent. One after the other, so that the first to answer is not held up by the rest.
- * Where nobody answers at once, there is nothing to hold up, and a start does not wait for brokers that swallow its
- * attempts.
+ * The pause between two dials of one family, in ms. The short pause holds while too few brokers are open that other
+ * peers can be told of. There is no pause after a broker that failed or stays silent.
+ *
+ * Brokers are dialled one after the other, so that the first answer does not share its time with other dials. When no
+ * broker answers at once, a start does not wait for brokers that swallow connection attempts.
  */
 const FIRST_PACE_MS = 10;
 const PACE_MS = 100;
 
-/** An attempt without an answer after this long is no longer counted on. */
+/** An attempt without an answer after this time no longer counts as a broker that may open, in ms. */
 const HOPEFUL_MS = 1000;
 
-/** How long better brokers must stay connected before their substitutes are let go. */
+/** How long better brokers must stay connected before their substitutes are released, in ms. */
 const SETTLE_MS = 10_000;
 
-/** How far down a ranking brokers are held at most: where so many fail, it is the network that is down. */
+/**
+ * The maximum number of brokers that are held of one ranking. When so many brokers fail, the network itself is down.
+ */
 const MAX_HELD = 64;
 
-/** Somebody who waits for the first broker. */
+/** A caller that waits for the first broker. */
 interface Waiter {
   readonly since: number;
   readonly isOver: () => boolean;
@@ -39,7 +42,7 @@ interface Waiter {
   readonly reject: (error: SidewireError) => void;
 }
 
-/** One family: its ranking, and how far down brokers are held. */
+/** The state of one family: the ranking, and how many brokers from its head are held. */
 interface Front {
   readonly ranking: readonly Broker[];
   held: number;
@@ -47,12 +50,12 @@ interface Front {
 }
 
 /**
- * Keeps a router reachable: of each family the best-ranked brokers that work are held connected.
- * What is held is always the head of the ranking, as far down as it takes for enough of them to
- * work: it grows by the next when one fails, and shrinks again when the better one is back for a while.
+ * Keeps a router reachable: holds connections to the best-ranked brokers of each family that work. The held brokers are
+ * always the head of the ranking, as many as are needed for enough of them to work. When a broker fails, the next
+ * broker is added. When the better broker has been back for a while, the last one is released.
  *
- * The first `inboundBrokers` that work are what others are told of. The `reserveBrokers` behind them
- * make a failure cost no dialling, and let a peer through that reaches none of the first.
+ * Other peers are told of the first `inboundBrokers` that work. The `reserveBrokers` behind them have two uses. After a
+ * failure the substitute is connected already. And a peer that reaches none of the first brokers can use one of these.
  */
 export class InboundSet {
   readonly #links: LinkSet;
@@ -77,24 +80,25 @@ export class InboundSet {
   }
 
   /**
-   * Starts, and goes on until {@link close}.
-   * @param remembered - brokers that worked last time: the first is dialled at once, let go when the ranking is up
+   * Starts. The set then works until {@link close}.
+   * @param remembered - brokers that worked last time. The first of them is dialled at once, and released when enough
+   * brokers of the ranking are open
    */
   start(remembered: readonly Broker[]): void {
-    // With the others it would share its time.
+    // Only one: more connections would share the time of the first one.
     this.#remembered = remembered.slice(0, 1);
     for (const broker of this.#remembered) this.#links.hold(broker, REMEMBERED);
-    // It has a head start.
+    // The remembered broker gets a head start.
     if (remembered.length > 0) for (const front of this.#fronts) front.grownAt = monotonicNow();
     this.#running = true;
     this.changed();
   }
 
   /**
-   * Resolves with the first broker that is listened on.
-   * @param since - what failed before this time (monotonic ms) may still come up
-   * @param isOver - what is waited for, if it is something else
-   * @throws {@link NoBrokerError} once every broker has failed, or the time is over
+   * Resolves when the router listens on the first broker.
+   * @param since - monotonic ms; a broker that failed only before this time may still come up
+   * @param isOver - another condition to wait for instead
+   * @throws {@link NoBrokerError} when every broker has failed, or the timeout is over
    */
   async firstOpen(
     since: number,
@@ -109,9 +113,9 @@ export class InboundSet {
     }).finally(stop);
   }
 
-  /** To be called when the state of a broker has changed. */
+  /** Must be called when the state of a broker has changed. */
   changed(): void {
-    // Holding a broker changes its state, which is the review's own doing.
+    // Holding a broker changes its state. Such a change comes from the review itself.
     if (!this.#running || this.#reviewing) return;
     this.#alarm.set(this.#review(monotonicNow()));
     this.#waiting = this.#waiting.filter(({ since, isOver, resolve, reject }) => {
@@ -122,7 +126,7 @@ export class InboundSet {
     });
   }
 
-  /** The brokers that others are told of, for each family, best first. */
+  /** The brokers that other peers are told of, for each family, the best first. */
   listening(): Broker[][] {
     return this.#fronts.map((front) =>
       this.#held(front)
@@ -132,7 +136,7 @@ export class InboundSet {
     );
   }
 
-  /** What a broker is for: told to others, listened on in reserve, or neither. */
+  /** The role of a broker: told to other peers, listened on in reserve, or neither. */
   roleOf(slot: LinkSlot): "inbound" | "reserve" | "outbound" {
     const isIt = (broker: Broker): boolean => this.#links.find(broker) === slot;
     if (this.listening().flat().some(isIt)) return "inbound";
@@ -140,7 +144,7 @@ export class InboundSet {
     return isHeld || this.#remembered.some(isIt) ? "reserve" : "outbound";
   }
 
-  /** Every broker's reason for not working. */
+  /** The error with the reason for each broker. */
   failure(): NoBrokerError {
     const brokers = this.#fronts.flatMap(({ ranking }) =>
       ranking.map((broker) => {
@@ -152,14 +156,14 @@ export class InboundSet {
     return new NoBrokerError(brokers);
   }
 
-  /** @param error - what those who wait for the first broker are told */
+  /** @param error - the error for the callers that wait for the first broker */
   close(error: SidewireError): void {
     this.#running = false;
     this.#alarm.clear();
     for (const { reject } of this.#waiting.splice(0)) reject(error);
   }
 
-  /** Grows and shrinks what is held; returns when to look again. */
+  /** Adds and releases brokers as needed. Returns the time of the next review. */
   #review(now: number): number {
     this.#reviewing = true;
     this.#links.urgent = !this.#isListening();
@@ -181,7 +185,7 @@ export class InboundSet {
     if (front.held === front.ranking.length) return NEVER;
     const paceMs = open < this.#inboundBrokers ? this.#firstPaceMs(held, now) : PACE_MS;
     const [next] = front.ranking.slice(front.held);
-    // What is connected for another address costs no dialling.
+    // A broker that is connected for another address costs no dialling.
     const isConnected = next !== undefined && this.#links.isConnected(next);
     if (next !== undefined && (isConnected || front.grownAt + paceMs <= now)) {
       this.#links.hold(next, front);
@@ -189,11 +193,11 @@ export class InboundSet {
       if (isConnected) return this.#reviewFront(front, now);
       front.grownAt = now;
     }
-    // Of what was dialled just now nothing is known yet.
+    // Nothing is known yet of a broker that was dialled just now.
     return front.grownAt + (paceMs || FIRST_PACE_MS);
   }
 
-  /** How long to wait for what was dialled of a family, as long as too little of it is open. */
+  /** The pause after the last dial of a family, while too few of its brokers are open. */
   #firstPaceMs(held: readonly LinkSlot[], now: number): number {
     const dialled = [...this.#remembered.map((broker) => this.#links.find(broker)), ...held];
     const isAnswering = dialled.some(
@@ -204,7 +208,7 @@ export class InboundSet {
     return isHopeless && !isAnswering ? 0 : FIRST_PACE_MS;
   }
 
-  /** Lets go, from the end, what stands behind enough brokers that have been up for a while. */
+  /** Releases brokers from the end, as long as enough better brokers have been open for a while. */
   #shrink(front: Front, enough: number, now: number): number {
     for (;;) {
       const better = this.#held({ ...front, held: front.held - 1 }).filter(isOpen);
@@ -216,7 +220,7 @@ export class InboundSet {
     }
   }
 
-  /** The slots of what is held of a family, best first. */
+  /** The slots of the held brokers of a family, the best first. */
   #held(front: Front): LinkSlot[] {
     return front.ranking.slice(0, front.held).map((broker) => this.#links.find(broker));
   }
@@ -229,14 +233,17 @@ export class InboundSet {
     return held === ranking.length && ranking.every(failed);
   }
 
-  /** Somewhere, for whoever sends to us: what is open for our own sends alone does not count. */
+  /**
+   * Whether the router listens on any broker, so that others can send to it. A connection only for own sends does not
+   * count.
+   */
   #isListening(): boolean {
     const remembered = this.#remembered.map((broker) => this.#links.find(broker));
     return [remembered, ...this.#fronts.map((front) => this.#held(front))].flat().some(isOpen);
   }
 }
 
-/** Holds brokers that worked last time, until the ranking is up. */
+/** The holder of brokers that worked last time. */
 const REMEMBERED = "remembered";
 
 function isOpen(slot: LinkSlot): boolean {

@@ -6,42 +6,44 @@ import type { BrokerLink } from "./link.js";
 import { SizeLimit } from "./size-limit.js";
 import { TokenBucket } from "./token-bucket.js";
 
-/** What a broker is doing for us: nothing, connecting, connected, or waiting for its next try. */
+/** The state of a broker: unused, connecting, connected, or waiting for its next try. */
 export type LinkState = "idle" | "connecting" | "open" | "waiting";
 
-/** One broker, with what is known of it and the session there may be: the same for all addresses. */
+/** Everything known about one broker, and its session if there is one. All addresses share this object. */
 export interface KnownBroker<User> {
   readonly id: string;
   readonly broker: Broker;
   state: LinkState;
   link: BrokerLink | undefined;
   readonly bucket: TokenBucket;
-  /** The longest packet that it takes. */
+  /** The longest packet that the broker accepts. */
   readonly sizes: SizeLimit;
   /** Why the last attempt or session ended. */
   lastError: BrokerError | undefined;
-  /** Failed attempts since it last worked for a while. */
+  /** Failed attempts since the broker last worked for a while. */
   failures: number;
-  /** When that was; never, as -Infinity. */
+  /** The time of the last failure; -Infinity before the first failure. */
   failedAt: number;
-  /** When it is dialled again, if anybody wants it; meaningful while waiting. */
+  /** When the broker is dialled again, if an address wants it. Only valid while waiting. */
   retryAt: number;
-  /** When the present attempt began. */
+  /** When the current attempt began. */
   dialledAt: number;
-  /** Whether nothing has come from its address, though one on this machine would have answered. */
+  /**
+   * Whether the broker's address has not answered yet, although an address on this machine would have answered by now.
+   */
   isSilent: boolean;
-  /** When it was last heard of in the present attempt; never, as -Infinity. */
+  /** When the broker's address last answered in the current attempt; -Infinity before any answer. */
   heardAt: number;
-  /** Since when it is connected; meaningful while open. */
+  /** When the session was opened. Only valid while open. */
   openedAt: number;
-  /** Whether a session ever came about. */
+  /** Whether a session was ever opened. */
   worked: boolean;
   dialling: AbortController | undefined;
-  /** The transport that worked last is tried first. */
+  /** The transport that worked last. This transport is tried first. */
   transport: Transport | undefined;
-  /** Transports at which the broker asked to be left alone, and until when. */
+  /** Transports at which the broker asked for a pause, and the end of each pause. */
   readonly pauses: Map<Transport, number>;
-  /** One for each address that looks at it. */
+  /** One user for each address that knows this broker. */
   readonly users: Set<User>;
 }
 

@@ -3,7 +3,7 @@ import type { Connections } from "./connections.js";
 import type { LineSpeed } from "./line-speed.js";
 import { type LinkSetOptions, type LinkSlot, type LinkWatcher, Slot, type SlotOwner } from "./link-slot.js";
 
-/** The brokers of one address, over connections that other addresses may use as well. */
+/** The brokers of one address, over connections that other addresses may share. */
 export class LinkSet implements SlotOwner {
   readonly options: LinkSetOptions;
   readonly #connections: Connections;
@@ -15,7 +15,7 @@ export class LinkSet implements SlotOwner {
     this.#connections = connections;
   }
 
-  /** Of the line that all links share. */
+  /** The speed of the line that all links share. */
   get speed(): LineSpeed {
     return this.#connections.speed;
   }
@@ -26,8 +26,7 @@ export class LinkSet implements SlotOwner {
   }
 
   /**
-   * While true, no broker waits longer than a few seconds for its next try: the address cannot be
-   * reached at all.
+   * True while the address cannot be reached at all. No broker then waits longer than a few seconds for its next try.
    */
   set urgent(urgent: boolean) {
     if (urgent === this.#urgent) return;
@@ -47,22 +46,22 @@ export class LinkSet implements SlotOwner {
     this.#slots.delete(slot.id);
   }
 
-  /** The slot of a broker, which may have been dialled or not. */
+  /** The slot of a broker, whether it was dialled or not. */
   find(broker: Broker): LinkSlot {
     return this.#find(broker);
   }
 
-  /** The same broker as one object for all addresses. */
+  /** Returns one object for a broker, shared by all addresses. */
   same(broker: Broker): Broker {
     return this.#connections.same(broker);
   }
 
-  /** Whether a broker is connected, for this address or another: to listen on it, too, costs no dialling. */
+  /** Whether a broker is connected for any address. Listening on such a broker costs no dialling. */
   isConnected(broker: Broker): boolean {
     return this.#connections.find(broker).state === "open";
   }
 
-  /** Dials a broker unless it is connected, connecting or waiting for its next try. */
+  /** Dials a broker, unless it is connected, connecting or waiting for its next try. */
   dial(broker: Broker): LinkSlot {
     const slot = this.#find(broker);
     this.#connections.dial(slot);
@@ -70,8 +69,8 @@ export class LinkSet implements SlotOwner {
   }
 
   /**
-   * Dials a broker and tells the watcher, now and whenever it is connected again, until the returned
-   * function is called. A broker that is waiting is dialled when its time has come.
+   * Dials a broker. Tells the watcher now and whenever the broker is connected again, until the returned function is
+   * called. A broker that is waiting is dialled when its pause is over.
    */
   want(broker: Broker, watcher: LinkWatcher): () => void {
     const slot = this.#find(broker);
@@ -81,7 +80,7 @@ export class LinkSet implements SlotOwner {
     return stop;
   }
 
-  /** Keeps a broker connected, whatever happens to it, until {@link release}. */
+  /** Keeps a broker connected until {@link release}. A lost connection is dialled again. */
   hold(broker: Broker, holder: unknown): LinkSlot {
     const slot = this.#find(broker);
     slot.hold(holder);
@@ -89,14 +88,15 @@ export class LinkSet implements SlotOwner {
     return slot;
   }
 
-  /** Ends a {@link hold}; the connection stays until it is idle. */
+  /** Ends a {@link hold}. The connection stays open until it is idle. */
   release(broker: Broker, holder: unknown): void {
     this.#find(broker).release(holder);
   }
 
   /**
-   * Publishes over an open slot, if it can take it. Does not look at the rate.
-   * @param onLeft - as of {@link BrokerLink.publish}
+   * Publishes over an open slot. Does not check the rate.
+   * @param onLeft - called as by {@link BrokerLink.publish}
+   * @returns false when the slot is not open or its broker is stuck
    */
   publish(slot: LinkSlot, topic: string, payload: Uint8Array, now: number, onLeft?: () => void): boolean {
     const onRead = (): void => {
@@ -111,13 +111,16 @@ export class LinkSet implements SlotOwner {
     return true;
   }
 
-  /** Whether a long message for this address is coming in by one of them. */
+  /** Whether a long message for this address is coming in by any broker. */
   get isReceiving(): boolean {
     for (const { link } of this.#slots.values()) if (link?.isReceiving(this.options.topic)) return true;
     return false;
   }
 
-  /** Leaves the brokers that nobody wants now; resolves with how many, when the sessions are gone that end by it. */
+  /**
+   * Leaves the brokers that are not wanted now. Resolves with their number, when the sessions without other users have
+   * ended.
+   */
   async closeUnwanted(): Promise<number> {
     const unwanted = [...this.#slots.values()].filter((slot) => slot.state === "open" && !slot.isWanted);
     for (const slot of unwanted) this.#connections.leave(slot, true);
@@ -130,7 +133,7 @@ export class LinkSet implements SlotOwner {
     for (const slot of [...this.#slots.values()]) {
       slot.drop();
       this.#connections.leave(slot, graceful);
-      // It stays here: what each broker did can be asked for after the end.
+      // The slot stays in this set, because a caller may ask after the end what each broker did.
       slot.known.users.delete(slot);
     }
     await this.#connections.left();

@@ -7,108 +7,113 @@ import type { SizeLimit } from "./size-limit.js";
 import type { Subscriber } from "./subscriptions.js";
 import type { TokenBucket } from "./token-bucket.js";
 
-/** Told about one broker, as long as it is wanted. */
+/** Functions that are called for one broker while the broker is wanted. */
 export interface LinkWatcher {
-  /** It is connected; called at once where it already is. */
+  /** The broker is connected. Called at once if the broker is connected already. */
   opened?(slot: LinkSlot): void;
   /** An attempt failed, or the connection ended. */
   failed?(slot: LinkSlot, error: BrokerError): void;
 }
 
-/** One broker as one address sees it: open is one that has granted its subscription. */
+/** One broker as one address sees it. "open" means that the broker has granted the subscription of this address. */
 export interface LinkSlot {
   readonly id: string;
   readonly broker: Broker;
   readonly state: LinkState;
   readonly link: BrokerLink | undefined;
   readonly bucket: TokenBucket;
-  /** The longest packet that it takes. */
+  /** The longest packet that the broker accepts. */
   readonly sizes: SizeLimit;
   /** Why the last attempt, session or subscription ended. */
   readonly lastError: BrokerError | undefined;
-  /** Failed attempts since it last worked for a while. */
+  /** Failed attempts since the broker last worked for a while. */
   readonly failures: number;
-  /** When that was; never, as -Infinity. */
+  /** The time of the last failure; -Infinity before the first failure. */
   readonly failedAt: number;
-  /** When it is tried again, if this address wants it; meaningful while waiting. */
+  /** When the broker is tried again, if this address wants it. Only valid while waiting. */
   readonly retryAt: number;
-  /** When the present attempt began. */
+  /** When the current attempt began. */
   readonly dialledAt: number;
-  /** Whether nothing has come from its address, though one on this machine would have answered. */
+  /**
+   * Whether the broker's address has not answered yet, although an address on this machine would have answered by now.
+   */
   readonly isSilent: boolean;
-  /** When it was last heard of in the present attempt; never, as -Infinity. */
+  /** When the broker's address last answered in the current attempt; -Infinity before any answer. */
   readonly heardAt: number;
-  /** Since when it is open; meaningful while it is. */
+  /** When this slot was opened. Only valid while open. */
   readonly openedAt: number;
   readonly traffic: LinkTraffic;
 }
 
-/** What went over a broker so far. */
+/** The traffic of this address over a broker so far. */
 export interface LinkTraffic {
-  /** Publishes, ACKs included. */
+  /** Publishes, including ACKs. */
   sent: number;
-  /** Messages whose ACK came by it. */
+  /** Messages whose ACK came by this broker. */
   acknowledged: number;
-  /** The latest round trip to a peer through it, ms. */
+  /** The latest round trip to a peer by this broker, in ms. */
   roundTripMs: number | undefined;
 }
 
-/** What an address is told of its brokers. */
+/** The functions and limits of an address for its brokers. */
 export interface LinkSetOptions {
   readonly topic: string;
-  /** The longest payload that is of use. */
+  /** The longest useful payload, in bytes. */
   readonly maxPayloadBytes: number;
   readonly onMessage: (slot: LinkSlot, payload: Uint8Array) => void;
-  /** A payload was longer than that. */
+  /** Called for a payload that was longer than `maxPayloadBytes`. */
   readonly onTooLarge: (slot: LinkSlot) => void;
   readonly onState: (slot: LinkSlot) => void;
-  /** Nothing comes from the address of a broker that is dialled. */
+  /** Called when the address of a broker that is being dialled stays silent. */
   readonly onSilent: () => void;
 }
 
 /** The address that a slot belongs to. */
 export interface SlotOwner {
   readonly options: LinkSetOptions;
-  /** While true, nobody listens for it anywhere. */
+  /** True while the address cannot be reached by any broker. */
   readonly urgent: boolean;
-  /** The broker has granted its topic, or has not. */
+  /** Called when the broker has granted or refused the topic. */
   answered(slot: Slot): void;
-  /** Nobody has used it for long. */
+  /** Called when the slot was not used for a long time. */
   forget(slot: Slot): void;
 }
 
 /**
- * What an address has to do with a broker: nothing, or it was lost when nobody wanted it; else its topic is to be
- * asked for, was granted or was refused.
+ * The relation between an address and a broker:
+ * - none: the address does not use the broker
+ * - lapsed: the broker was lost while the address did not want it
+ * - asking: the topic is to be subscribed
+ * - granted, refused: the broker's answer for the topic
  */
 export type Membership = "none" | "lapsed" | "asking" | "granted" | "refused";
 
-/** An address's topic was refused. */
+/** The broker refused an address's topic. */
 export interface Refusal {
   readonly error: BrokerError;
-  /** How often in a row. */
+  /** How often in a row the topic was refused. */
   readonly count: number;
-  /** When, and when it is asked for again. */
+  /** When the topic was refused, and when it is asked for again. */
   at: number;
   askAgainAt: number;
 }
 
 const NOBODY: readonly unknown[] = [];
 
-/** The slot, as who looks after the connections may change it. */
+/** The slot as the connections see it: they may change its state. */
 export class Slot implements LinkSlot, Subscriber {
   readonly known: KnownBroker<Slot>;
   readonly #owner: SlotOwner;
-  /** Where nothing is sent there are none: an address on many brokers has many slots. */
+  /** Created when needed: an address on many brokers has many slots, and most of them have no watchers. */
   #watchers: Set<LinkWatcher> | undefined;
-  /** A few at most. Held brokers are redialled and never left for idleness. */
+  /** A few entries at most. A held broker is dialled again after a loss, and is never left because it is idle. */
   #holders: readonly unknown[] = NOBODY;
   readonly traffic: LinkTraffic = { sent: 0, acknowledged: 0, roundTripMs: undefined };
   membership: Membership = "none";
   openedAt = 0;
-  /** When something was last sent, or it was opened. */
+  /** When something was last sent, or the slot was opened. */
   lastUse = 0;
-  /** When this address asked for it. */
+  /** When this address last asked for the broker. */
   #askedAt = -NEVER;
   refusal: Refusal | undefined;
   #told: LinkState = "idle";
@@ -206,30 +211,30 @@ export class Slot implements LinkSlot, Subscriber {
     this.#holders = this.#holders.filter((other) => other !== holder);
   }
 
-  /** Returns what ends it. */
+  /** Adds a watcher. Returns the function that removes it. */
   watch(watcher: LinkWatcher): () => void {
     this.#watchers ??= new Set();
     this.#watchers.add(watcher);
     return () => this.#watchers?.delete(watcher);
   }
 
-  /** Nobody wants it any more. */
+  /** Removes all watchers and holders. */
   drop(): void {
     this.#watchers = undefined;
     this.#holders = NOBODY;
   }
 
-  /** Whether it was ever asked for. */
+  /** Whether this address ever asked for the broker. */
   get isTried(): boolean {
     return this.#askedAt > -NEVER;
   }
 
-  /** Whether the session is there for this address, too. */
+  /** Whether this address takes part in the session. */
   get isMember(): boolean {
     return this.membership !== "none" && this.membership !== "lapsed";
   }
 
-  /** Its topic is to be asked for. */
+  /** Notes that the topic is to be subscribed. */
   ask(now: number): void {
     this.membership = "asking";
     this.#askedAt = now;
@@ -256,7 +261,7 @@ export class Slot implements LinkSlot, Subscriber {
     this.#owner.options.onSilent();
   }
 
-  /** Tells the address, if it sees another state. */
+  /** Tells the address about the slot's state, if the state has changed. */
   changed(): void {
     const { state } = this;
     if (state === this.#told) return;
@@ -264,17 +269,17 @@ export class Slot implements LinkSlot, Subscriber {
     this.#owner.options.onState(this);
   }
 
-  /** Tells those who want it that it is open. */
+  /** Tells the watchers that the slot is open. */
   tellOpened(): void {
     for (const watcher of [...(this.#watchers ?? [])]) watcher.opened?.(this);
   }
 
-  /** Tells them that it is not. */
+  /** Tells the watchers that the slot has failed. */
   tellFailed(error: BrokerError): void {
     for (const watcher of [...(this.#watchers ?? [])]) watcher.failed?.(this, error);
   }
 
-  /** Nobody has used it for long. */
+  /** Forgets a slot that was not used for a long time. */
   forget(): void {
     this.known.users.delete(this);
     this.#owner.forget(this);

@@ -5,50 +5,57 @@ import type { LineSpeed } from "./line-speed.js";
 import type { ReadScheduler } from "./read-scheduler.js";
 import type { Subscriber } from "./subscriptions.js";
 
-/** What a link is opened with. */
+/** The options of a link. */
 export interface LinkOptions {
   readonly broker: Broker;
   readonly target: SocketTarget;
-  /** Who listens on it from the beginning: asked for when SUBSCRIBE is sent. */
+  /** The first subscribers of the link. Called when the first SUBSCRIBE is sent. */
   readonly subscribers: () => readonly Subscriber[];
   /**
-   * Whether SUBSCRIBE follows CONNECT at once, which saves a round trip, or waits for CONNACK. MQTT 3.1.1 (3.1.4) has
-   * brokers take the first; not all of them do.
+   * Whether SUBSCRIBE follows CONNECT at once, which saves a round trip, or waits for CONNACK. MQTT 3.1.1 (section
+   * 3.1.4) allows the first, but not all brokers accept it.
    */
   readonly isPipelined: boolean;
-  /** How long the broker may take to be connected, and to answer a subscription later. */
+  /** How long the broker may take to connect, and later to answer a subscription, in ms. */
   readonly connectTimeoutMs: number;
-  /** Of the line that all links share. */
+  /** The speed of the line that all links share. */
   readonly speed: LineSpeed;
-  /** Says when what came in is read. */
+  /** Decides when received bytes are read. */
   readonly scheduler: ReadScheduler;
-  /** Called when its address is not on this machine, or gone: a moment after it was dialled, and when it answers. */
+  /**
+   * Called with false when the broker's address does not answer as fast as one on this machine would. Called with true
+   * when the address answers.
+   */
   readonly onReach?: (isAnswering: boolean) => void;
-  /** Called with how it ended, once the session is over. */
+  /** Called once with the reason when the session has ended. */
   readonly onClose: (error: BrokerError) => void;
 }
 
-/** One MQTT session with one broker, subscribed to the own addresses. */
+/** One MQTT session with one broker, subscribed to topics of own addresses. */
 export interface BrokerLink {
-  /** When the broker was last heard of; monotonic ms. */
+  /** When the broker was last heard; monotonic ms. */
   readonly heardAt: number;
-  /** Whether a long message is coming in now on a topic. */
+  /** Whether a long message on a topic is coming in now. */
   isReceiving(topic: string): boolean;
-  /** Listens on one more topic. Who asks in one turn, or while an answer is waited for, asks together. */
+  /**
+   * Subscribes to one more topic. Topics of the same turn of the event loop share one packet, and so do topics that are
+   * added while an answer is missing.
+   */
   subscribe(subscriber: Subscriber): void;
-  /** Listens on it no more. */
+  /** Unsubscribes from a topic. */
   unsubscribe(subscriber: Subscriber): void;
   /**
    * Publishes at QoS 0.
-   * @param onLeft - called when the broker has read a long message: until then its bytes were on the line
-   * @returns false when the session is over, or so much is unsent that the broker must be stuck
+   * @param onLeft - called when the broker has read a long message; before that, bytes of the message were still on the
+   * line
+   * @returns false when the session is over, or when so many bytes are unsent that the broker must be stuck
    */
   publish(topic: string, payload: Uint8Array, onLeft?: () => void): boolean;
-  /** Asks the broker for a sign of life; without one the session is over 3 s later. */
+  /** Pings the broker. Without an answer within 3 s the session ends. */
   check(): void;
-  /** Leaves: says DISCONNECT when `graceful`, and is gone within half a second in any case. */
+  /** Closes the session. If `graceful`, sends DISCONNECT first. The close takes at most half a second. */
   close(graceful: boolean): Promise<void>;
 }
 
-/** The seam between links and what manages them. */
+/** Opens a link. Tests replace this function. */
 export type OpenLink = (options: LinkOptions, signal: AbortSignal) => Promise<BrokerLink>;

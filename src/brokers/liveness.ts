@@ -2,21 +2,24 @@ import { NEVER } from "../base/alarm.js";
 import { BrokerError } from "../base/errors.js";
 import { LineSpeed, LONG_BYTES } from "./line-speed.js";
 
-/** A broker is asked for a sign of life after so long without one from either side, and lost after so long. */
+/**
+ * After this time without traffic in one of the directions the broker is pinged. After this time without any answer it
+ * counts as lost.
+ */
 const PING_AFTER_MS = 10_000;
 const SILENT_MS = 15_000;
 
-/** How long a broker may take to answer a ping that is sent on suspicion. */
+/** How long a broker may take to answer a ping that was sent on suspicion, in ms. */
 const PING_MS = 3000;
 
-/** Whether a broker is still there: when it is to be asked, and when it is lost. Monotonic milliseconds. */
+/** Decides when a broker is pinged, and when it counts as lost. All times are monotonic milliseconds. */
 export class Liveness {
   receivedAt = 0;
   #sentAt = 0;
   #pingedAt = 0;
-  /** When a ping on suspicion must be answered. */
+  /** The time by which a ping on suspicion must be answered. */
   #answerBy = NEVER;
-  /** When the last of what was written has left for certain, if the line works at all. */
+  /** The time by which all written bytes must have left, if the line works at all. */
   #leftBy = 0;
 
   received(now: number): void {
@@ -33,12 +36,12 @@ export class Liveness {
     this.#pingedAt = now;
   }
 
-  /** The last ping was answered: what was written before it has left. */
+  /** The last ping was answered, so everything written before it has left. */
   ponged(now: number): void {
     this.#leftBy = Math.min(this.#leftBy, now);
   }
 
-  /** When what is written now has left. */
+  /** The time by which bytes that are written now must have left. */
   leftBy(now: number): number {
     return Math.max(now, this.#leftBy);
   }
@@ -47,34 +50,34 @@ export class Liveness {
     return this.#answerBy < NEVER;
   }
 
-  /** The ping that was sent just now is to be answered soon; returns by when. */
+  /** Turns the ping that was just sent into a ping on suspicion. Returns the time by which the broker must answer. */
   suspect(): number {
     this.#answerBy = this.leftBy(this.#pingedAt) + PING_MS;
     return this.#answerBy;
   }
 
-  /** When it is to be asked. */
+  /** The time of the next ping. */
   get pingAt(): number {
     return PING_AFTER_MS + Math.min(this.#sentAt, Math.max(this.receivedAt, this.#pingedAt));
   }
 
-  /** Why it is lost, if it is. */
+  /** Why the broker counts as lost; undefined while it does not. */
   whyLost(now: number): BrokerError | undefined {
     if (now >= this.#answerBy) return new BrokerError("lost", `no answer to a ping within ${PING_MS} ms`);
     if (now >= this.#silentAt) return new BrokerError("lost", `silent for ${SILENT_MS / 1000} s`);
     return undefined;
   }
 
-  /** When there is something to do. */
+  /** The time of the next check. */
   get dueAt(): number {
     return Math.min(this.#silentAt, this.#answerBy, this.pingAt);
   }
 
   get #silentAt(): number {
-    // Where timers come late, it may not have been asked yet.
+    // When timers are late, a ping may not have been sent yet.
     if (this.#pingedAt <= this.receivedAt) return NEVER;
     const askedFor = this.#pingedAt + SILENT_MS - PING_AFTER_MS;
-    // An answer waits behind what was written before.
+    // The answer to a ping comes only after everything that was written before the ping has left.
     return Math.max(askedFor, this.leftBy(this.receivedAt) + SILENT_MS);
   }
 }

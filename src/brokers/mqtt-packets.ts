@@ -1,8 +1,8 @@
 import { utf8ToBytes } from "@noble/hashes/utils.js";
 
-/** What a session says to its broker, as bytes of MQTT 3.1.1. */
+/** The packets that a session sends to its broker, as bytes of MQTT 3.1.1. */
 
-/** The types of packets (MQTT 3.1.1, section 2.2.1). */
+/** The packet types (MQTT 3.1.1, section 2.2.1). */
 export const PacketType = {
   Connect: 1,
   Connack: 2,
@@ -17,16 +17,16 @@ export const PacketType = {
   Disconnect: 14,
 } as const;
 
-/** Who connects, and how. */
+/** The content of a CONNECT packet. */
 export interface Greeting {
   readonly clientId: string;
-  /** After so long without a packet from here the broker may end the session, s. */
+  /** After one and a half times this time without a packet from the client, the broker may end the session, in s. */
   readonly keepAliveS: number;
   readonly username?: string | undefined;
   readonly password?: string | undefined;
 }
 
-/** The protocol's name and level: 3.1.1. */
+/** The protocol's name and level, for MQTT 3.1.1. */
 const PROTOCOL = Uint8Array.of(0, 4, 0x4d, 0x51, 0x54, 0x54, 4);
 
 const CLEAN_SESSION = 0x02;
@@ -34,7 +34,7 @@ const HAS_PASSWORD = 0x40;
 const HAS_USERNAME = 0x80;
 
 export function connectPacket({ clientId, keepAliveS, username, password }: Greeting): Uint8Array {
-  // A password alone is not foreseen (MQTT 3.1.1, 3.1.2.9).
+  // A password requires a user name (MQTT 3.1.1, section 3.1.2.9), so an empty one is sent.
   const user = username ?? (password === undefined ? undefined : "");
   const flags =
     CLEAN_SESSION | (user === undefined ? 0 : HAS_USERNAME) | (password === undefined ? 0 : HAS_PASSWORD);
@@ -42,26 +42,26 @@ export function connectPacket({ clientId, keepAliveS, username, password }: Gree
   return packet(PacketType.Connect << 4, PROTOCOL, Uint8Array.of(flags), uint16(keepAliveS), ...texts);
 }
 
-/** How many topics one packet asks for or leaves at most. */
+/** The maximum number of topics in one SUBSCRIBE or UNSUBSCRIBE. */
 export const MAX_TOPICS = 64;
 
-/** Asks for topics at QoS 1. */
+/** Subscribes to topics at QoS 1. */
 export function subscribePacket(id: number, topics: readonly string[]): Uint8Array {
   const filters = topics.flatMap((topic) => [...string(topic), Uint8Array.of(1)]);
   return packet((PacketType.Subscribe << 4) | 2, uint16(id), ...filters);
 }
 
-/** Leaves topics. */
+/** Unsubscribes from topics. */
 export function unsubscribePacket(id: number, topics: readonly string[]): Uint8Array {
   return packet((PacketType.Unsubscribe << 4) | 2, uint16(id), ...topics.flatMap(string));
 }
 
-/** A message at QoS 0. */
+/** Publishes a message at QoS 0. */
 export function publishPacket(topic: string, payload: Uint8Array): Uint8Array {
   return packet(PacketType.Publish << 4, ...string(topic), payload);
 }
 
-/** Tells that a message at QoS 1 came in. */
+/** Acknowledges a message that came at QoS 1. */
 export function pubackPacket(id: number): Uint8Array {
   return packet(PacketType.Puback << 4, uint16(id));
 }
@@ -90,7 +90,7 @@ function packet(first: number, ...body: readonly Uint8Array[]): Uint8Array {
   return bytes;
 }
 
-/** A text, behind its length. */
+/** A text after its length. */
 function string(text: string): [Uint8Array, Uint8Array] {
   const bytes = utf8ToBytes(text);
   return [uint16(bytes.length), bytes];

@@ -2,32 +2,32 @@ import { platform } from "#platform";
 import { monotonicNow } from "../base/alarm.js";
 import { startTimer } from "../base/timer.js";
 
-/** Something that has packets to read. */
+/** A connection with packets to read. */
 export interface Reader {
   /**
-   * Reads packets, and does what they ask for.
-   * @param mayGoOn - to be asked after each: whether another may be read now
-   * @returns whether there is more
+   * Reads and handles packets.
+   * @param mayGoOn - must be called after each packet; tells whether another packet may be read now
+   * @returns whether there is more to read
    */
   read(mayGoOn: () => boolean): boolean;
 }
 
-/** How long reading goes on at a stretch, over all connections, ms: then everything else has its turn. */
+/** How long reading may go on at once over all connections, in ms. Then everything else has its turn. */
 const STRETCH_MS = 5;
 
-/** Of what is left over so much is read for each connection in turn, ms. */
+/** How long each waiting connection may read in its turn, in ms. */
 const TURN_MS = 1;
 
-/** A packet costs one unit, and what comes in costs one for so many bytes. */
+/** Each packet costs one unit. In addition, this number of received bytes costs one unit. */
 const BYTES_PER_UNIT = 1024;
 
-/** What each connection may have read without waiting for others: units after a pause, and for each ms. */
+/** The allowance of each connection: units after a pause, and units per ms. */
 const OWN: Allowance = { burst: 4000, perMs: 2 };
 
-/** What all of them together may have read beyond that. */
+/** The common allowance of all connections, for reading beyond their own. */
 const COMMON: Allowance = { burst: 500, perMs: 10 };
 
-/** Until there is something again of what is used up, ms. */
+/** How long to wait when all allowances are used up, in ms. */
 const PAUSE_MS = 2;
 
 interface Allowance {
@@ -35,7 +35,7 @@ interface Allowance {
   readonly perMs: number;
 }
 
-/** What is left of an allowance. */
+/** The remaining units of an allowance. */
 class Account {
   readonly #allowance: Allowance;
   #units: number;
@@ -58,30 +58,32 @@ class Account {
   }
 }
 
-/** What is known of a connection. */
+/** The state of a connection. */
 interface Place {
   readonly account: Account;
-  /** What came in, and nobody has paid for. */
+  /** Received bytes that were not charged to an account yet. */
   unpaidBytes: number;
 }
 
 /**
- * Shares the thread's time out among the connections of a router. What comes in is read at once, for a few
- * milliseconds; what is more waits, one connection after the other, with everything else in between. Each has an
- * allowance of its own and all of them a common one beyond, so that a flood by one broker holds up no other.
+ * Shares the thread's time among the connections of a router. Received bytes are read at once, for a few milliseconds.
+ * The rest waits: the connections take turns, and everything else has its turn in between.
+ *
+ * Each connection has its own allowance, and all of them share a common one. So a flood from one broker does not delay
+ * the others.
  */
 export class ReadScheduler {
   readonly #places = new WeakMap<Reader, Place>();
   readonly #common = new Account(COMMON);
-  /** Those that have more to read, in the order of their turns. */
+  /** The connections with more to read, in the order of their turns. */
   readonly #waiting = new Set<Reader>();
   #stretchEndsAt = 0;
   #isScheduled = false;
 
   /**
-   * Reads what has come in, now or later.
-   * @param bytes - how much of it is new
-   * @returns whether all of it has been read; else {@link Reader.read} is called again by and by
+   * Reads received bytes, now or later.
+   * @param bytes - the number of new bytes
+   * @returns whether everything has been read; if not, {@link Reader.read} is called again later
    */
   serve(reader: Reader, bytes: number): boolean {
     const now = monotonicNow();
@@ -96,7 +98,7 @@ export class ReadScheduler {
     return false;
   }
 
-  /** A connection is over. */
+  /** Must be called when a connection is over. */
   forget(reader: Reader): void {
     this.#waiting.delete(reader);
   }
@@ -110,7 +112,7 @@ export class ReadScheduler {
     return place;
   }
 
-  /** When the present stretch ends: it began with the first that was read in this turn of the event loop. */
+  /** The end of the current stretch. A stretch begins with the first read in a turn of the event loop. */
   #stretch(now: number): number {
     if (this.#stretchEndsAt === 0) {
       this.#stretchEndsAt = now + STRETCH_MS;
@@ -132,7 +134,7 @@ export class ReadScheduler {
     else platform.nextTurn(go);
   }
 
-  /** Reads for one that waits; returns how long nothing more may be read, ms. */
+  /** Reads for one waiting connection. Returns how long to wait before the next read, in ms. */
   #turn(now: number): number {
     const reader = this.#next(now);
     if (reader === undefined) return PAUSE_MS;
@@ -143,7 +145,7 @@ export class ReadScheduler {
     return 0;
   }
 
-  /** The first that can pay for itself, or that may be paid for. */
+  /** The first waiting connection with units of its own; otherwise the first one, if the common allowance has units. */
   #next(now: number): Reader | undefined {
     for (const reader of this.#waiting) if (this.#place(reader).account.has(now)) return reader;
     const [first] = this.#waiting;

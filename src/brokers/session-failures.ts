@@ -1,10 +1,10 @@
 import { BrokerError } from "../base/errors.js";
 import type { Stage } from "../platform/platform.js";
 
-/** What a session waits for. */
+/** The packet or event that a session waits for. */
 export type State = "connection" | "connack" | "suback" | "messages" | "nothing";
 
-/** What CONNACK says no with (MQTT 3.1.1, section 3.2.2.3). */
+/** The reasons for a refusal in CONNACK (MQTT 3.1.1, section 3.2.2.3). */
 const REFUSALS: Readonly<Record<number, string>> = {
   1: "unacceptable protocol version",
   2: "identifier rejected",
@@ -13,20 +13,20 @@ const REFUSALS: Readonly<Record<number, string>> = {
   5: "not authorized",
 };
 
-/** To what no answer came. */
+/** The step that was not answered. */
 const UNANSWERED: Readonly<Record<string, string>> = {
   handshake: " to the handshake",
   connack: " to CONNECT",
   suback: " to SUBSCRIBE",
 };
 
-/** CONNACK said no. */
+/** The error for a refusal in CONNACK. */
 export function refusedWith(code: number): BrokerError {
   const problem = `refused with code ${code}: ${REFUSALS[code] ?? "unknown"}`;
   return new BrokerError("refused", problem, { returnCode: code });
 }
 
-/** It was not open in time. */
+/** The error for a session that was not open in time. */
 export function tooLate(state: State, stage: Stage, timeoutMs: number): BrokerError {
   const waitedFor = state === "connection" ? stage : state;
   const problem = `no answer${UNANSWERED[waitedFor] ?? ""} within ${timeoutMs} ms`;
@@ -35,7 +35,7 @@ export function tooLate(state: State, stage: Stage, timeoutMs: number): BrokerEr
     : new BrokerError("timeout", problem);
 }
 
-/** What the end of a connection means, by what the session was waiting for. */
+/** The error for the end of a connection, which depends on what the session was waiting for. */
 export function endOf(state: State, cause: unknown): BrokerError {
   const isOpen = state === "messages";
   if (cause instanceof BrokerError && (!isOpen || cause.reason === "protocol")) return cause;
@@ -49,7 +49,7 @@ export function endOf(state: State, cause: unknown): BrokerError {
   return new BrokerError("unreachable", `${words || "closed"}${when}`, { cause });
 }
 
-/** An AggregateError has no words of its own. */
+/** An AggregateError has no message of its own. */
 function wordsOf(cause: unknown): string {
   if (!(cause instanceof Error)) return String(cause);
   return cause.message || String("code" in cause ? cause.code : cause.name);

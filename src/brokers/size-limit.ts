@@ -1,27 +1,28 @@
 import { NEVER } from "../base/alarm.js";
 import { LONG_BYTES } from "./line-speed.js";
 
-/** How often a length ends a session before it is the length: once may be chance. */
+/** The number of sessions that must end before their length counts as too long. One end may be chance. */
 const ENDINGS = 2;
 
-/** How long it counts: an operator may allow more. */
+/** How long the limit is kept, in ms. The operator may raise the broker's limit later. */
 const KEPT_MS = 600_000;
 
 /**
- * Learns which is the longest packet that a broker takes. One that is too long ends the session, and every message
- * with it that is on its way; so what ended sessions is not published there again. Monotonic milliseconds.
+ * Learns the longest packet that a broker accepts. A packet that is too long ends the session, and all messages on
+ * their way are lost with it. So a length that has ended sessions is not published there again. All times are monotonic
+ * milliseconds.
  */
 export class SizeLimit {
   /** The long packets that the broker has not read yet, in their order. */
   readonly #unread: number[] = [];
   #longestTaken = 0;
-  /** In how many sessions in a row one was the longest that was not read. */
+  /** The number of sessions in a row that ended with an unread long packet. */
   #endings = 0;
-  /** From this length on the broker takes nothing, until then. */
+  /** Until the time `#until`, packets of this length and more are not published. */
   #tooLong = NEVER;
   #until = -NEVER;
 
-  /** Whether a packet of so many bytes may be published. */
+  /** Whether a packet of `length` bytes may be published. */
   takes(length: number, now: number): boolean {
     return length < this.#tooLong || now >= this.#until;
   }
@@ -30,12 +31,12 @@ export class SizeLimit {
     if (length >= LONG_BYTES) this.#unread.push(length);
   }
 
-  /** The broker has read the long packet that was published first. */
+  /** The broker has read the first of the unread long packets. */
   read(): void {
     this.taken(this.#unread.shift() ?? 0);
   }
 
-  /** A packet went through the broker. */
+  /** A packet of this length went through the broker. */
   taken(length: number): void {
     this.#longestTaken = Math.max(this.#longestTaken, length);
     if (length >= LONG_BYTES) this.#endings = 0;
@@ -43,14 +44,14 @@ export class SizeLimit {
     this.#tooLong = NEVER;
   }
 
-  /** The session has ended: by the longest packet that was not read, if any. */
+  /** The session has ended. The longest unread packet may be the reason. */
   ended(now: number): void {
     let longest = 0;
     for (const length of this.#unread) longest = Math.max(longest, length);
     this.#unread.length = 0;
     if (longest <= this.#longestTaken) return;
     this.#endings++;
-    // Of a broker that is known to do so, once is enough.
+    // When the broker already has a limit, one more end is enough to lower it.
     const isKnown = now < this.#until && this.#tooLong < NEVER;
     if (this.#endings < ENDINGS && !isKnown) return;
     this.#tooLong = isKnown ? Math.min(this.#tooLong, longest) : longest;

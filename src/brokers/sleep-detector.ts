@@ -1,14 +1,14 @@
 import { Alarm, monotonicNow } from "../base/alarm.js";
 
-/** How often it is looked, ms. */
+/** The interval between two looks at the clocks, in ms. */
 const LOOK_EVERY_MS = 2000;
 
-/** How far the clocks may move apart between two looks before that was sleep, ms. */
+/** A difference of more than this between the two clocks counts as sleep, in ms. */
 const SLEPT_MS = 10_000;
 
 /**
- * Notices that the machine has slept: the wall clock and the monotonic clock have moved apart, or the
- * last look is long ago. Connections may be dead then without a word.
+ * Detects that the machine has slept: the wall clock and the monotonic clock differ, or the last look was long ago.
+ * After sleep, connections may be dead without any error.
  */
 export class SleepDetector {
   readonly #wallNow: () => number;
@@ -16,7 +16,7 @@ export class SleepDetector {
   readonly #alarm: Alarm = new Alarm((now) => this.#look(now));
   #last: { readonly wall: number; readonly now: number } | undefined;
 
-  /** @param wallNow - the wall clock, ms; may throw, which says nothing of sleep */
+  /** @param wallNow - the wall clock, in ms; may throw, which is ignored */
   constructor(wallNow: () => number, onWake: () => void) {
     this.#wallNow = wallNow;
     this.#onWake = onWake;
@@ -37,7 +37,7 @@ export class SleepDetector {
     try {
       wall = this.#wallNow();
     } catch {
-      // Taken to have gone on as it should.
+      // The wall clock is assumed to have gone on normally.
     }
     const drift = Math.abs(wall - (last?.wall ?? wall) - passed);
     this.#last = { wall, now };

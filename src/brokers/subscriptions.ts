@@ -3,53 +3,56 @@ import { BrokerError } from "../base/errors.js";
 import type { Topics } from "./guard.js";
 import { MAX_TOPICS } from "./mqtt-packets.js";
 
-/** Who listens on a topic: one address, at one broker. */
+/** A listener on a topic: one address at one broker. */
 export interface Subscriber {
   readonly topic: string;
-  /** The longest payload that is of use. */
+  /** The longest useful payload, in bytes. */
   readonly maxPayloadBytes: number;
-  /** Called with every publish on the topic. */
+  /** Called for every publish on the topic. */
   onMessage(payload: Uint8Array): void;
-  /** Called for a publish that was longer than {@link maxPayloadBytes}, and not kept. */
+  /** Called for a publish that was longer than {@link maxPayloadBytes}. Such a publish is not kept. */
   onTooLarge(): void;
-  /** Called with the broker's answer to the subscription: why not, if it was not granted. */
+  /** Called with the broker's answer to the subscription: undefined when granted, otherwise the reason. */
   onAnswer(error: BrokerError | undefined): void;
 }
 
-/** One packet's worth of changes. */
+/** The changes of one packet. */
 export interface Change {
   readonly type: "subscribe" | "unsubscribe";
   readonly topics: readonly string[];
 }
 
-/** What there is about one topic. */
+/** The state of one topic. */
 interface Entry {
-  /** Who wants it now. */
+  /** The address that wants the topic now. */
   subscriber: Subscriber | undefined;
-  /** What the broker knows of it: nothing, that it is asked for, that it is to be sent here as asked, or otherwise. */
+  /**
+   * What the broker knows of the topic: nothing; it was asked for; it was granted at QoS 1; it was granted at another
+   * QoS.
+   */
   state: "unknown" | "asked" | "granted" | "otherwise";
 }
 
-/** What SUBACK says to a topic that was granted as asked, and from which code on it was refused. */
+/** The SUBACK code for a topic granted at QoS 1, and the lowest code of a refusal. */
 const GRANTED = 1;
 const REFUSED = 0x80;
 
-/** Topics that were left, and may still have messages under way. */
+/** The maximum number of topics that were left and may still have messages on their way. */
 const MAX_LEFT = 1000;
 
 /**
- * The subscriptions of one session: what is wanted, what the broker was asked for, and what it granted. One packet is
- * under way at a time. What is wanted meanwhile goes together into the next.
+ * The subscriptions of one session: the wanted topics, the requested topics and the granted topics. Only one packet is
+ * unanswered at a time. Changes that come meanwhile go into the next packet together.
  */
 export class Subscriptions implements Topics {
   readonly #entries = new Map<string, Entry>();
-  /** Topics that are wanted and not granted, or granted and not wanted. */
+  /** Topics that are wanted but not granted, or granted but not wanted. */
   readonly #changed = new Set<string>();
   #underWay: Change | undefined;
   readonly #left = new BoundedMap<string, true>(MAX_LEFT);
   longest = 0;
 
-  /** Once is as good as twice. */
+  /** Adds a subscriber. Adding one twice changes nothing. */
   add(subscriber: Subscriber): void {
     const { topic, maxPayloadBytes } = subscriber;
     const entry = this.#entries.get(topic) ?? { subscriber, state: "unknown" };
@@ -57,11 +60,11 @@ export class Subscriptions implements Topics {
     this.#entries.set(topic, entry);
     this.longest = Math.max(this.longest, maxPayloadBytes);
     if (entry.state === "unknown" || entry.state === "otherwise") this.#changed.add(topic);
-    // It was about to be left.
+    // The topic was granted and was about to be left.
     else if (this.#changed.delete(topic)) subscriber.onAnswer(undefined);
   }
 
-  /** From now on it is told nothing. */
+  /** Removes a subscriber. No more of its functions are called. */
   remove(subscriber: Subscriber): void {
     const { topic } = subscriber;
     const entry = this.#entries.get(topic);
@@ -71,7 +74,7 @@ export class Subscriptions implements Topics {
     else if (entry.state !== "asked") this.#changed.add(topic);
   }
 
-  /** Who is to be told of what comes on a topic. */
+  /** The subscriber of a topic. */
   find(topic: string): Subscriber | undefined {
     return this.#entries.get(topic)?.subscriber;
   }
@@ -79,11 +82,14 @@ export class Subscriptions implements Topics {
   limitOf(topic: string): number | undefined {
     const { state = "unknown", subscriber } = this.#entries.get(topic) ?? {};
     if (state !== "unknown") return subscriber?.maxPayloadBytes ?? NOTHING;
-    // A broker may send what it had for us before it read that we left (MQTT 3.1.1, 3.10.4).
+    // A broker may still send messages that it had before it read the UNSUBSCRIBE (MQTT 3.1.1, section 3.10.4).
     return this.#left.has(topic) ? NOTHING : undefined;
   }
 
-  /** What is to be sent next, if nothing is under way. Who wants to listen comes before who leaves. */
+  /**
+   * The next packet to send; undefined when an answer is missing or nothing has changed. New topics come before left
+   * ones.
+   */
   next(): Change | undefined {
     if (this.#underWay !== undefined || this.#changed.size === 0) return undefined;
     const wanted: string[] = [];
@@ -104,9 +110,9 @@ export class Subscriptions implements Topics {
   }
 
   /**
-   * What was under way is answered.
-   * @param codes - of a SUBACK, one for each topic
-   * @returns why nothing of it was granted, where that is so
+   * Must be called when the unanswered packet was answered.
+   * @param codes - the codes of a SUBACK, one for each topic
+   * @returns why no topic of the packet was granted; undefined when one was granted
    */
   answered(codes: readonly number[] = []): BrokerError | undefined {
     const { type, topics } = this.#underWay ?? { type: "unsubscribe", topics: [] };
@@ -126,7 +132,7 @@ export class Subscriptions implements Topics {
     if (error) entry.subscriber = undefined;
     entry.state = error ? "otherwise" : "granted";
     if (code >= REFUSED) this.#forget(topic);
-    // Nobody wants it any more, or not like that.
+    // The topic is not wanted any more, or was granted at the wrong QoS.
     else if (entry.subscriber === undefined) this.#changed.add(topic);
     subscriber?.onAnswer(error);
     return error;
@@ -137,7 +143,7 @@ export class Subscriptions implements Topics {
     const entry = this.#entries.get(topic);
     if (entry?.subscriber === undefined) this.#forget(topic);
     else {
-      // Somebody came while it was being left.
+      // A new subscriber came while the topic was being left.
       entry.state = "unknown";
       this.#changed.add(topic);
     }
@@ -149,5 +155,5 @@ export class Subscriptions implements Topics {
   }
 }
 
-/** Not even an empty payload is of use. */
+/** A limit that no payload meets, not even an empty one. */
 const NOTHING = -1;

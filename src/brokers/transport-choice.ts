@@ -1,24 +1,24 @@
 import { TRANSPORTS, type Transport } from "../platform/transports.js";
 import { type BrokerEntry, portOf } from "../wire/broker-pool.js";
 
-/** A transport of a broker, and the port it is spoken at. */
+/** A transport of a broker, and its port. */
 export interface Way {
   readonly transport: Transport;
   readonly port: number;
 }
 
-/** What the application says of transports. */
+/** The application's options for transports. */
 export interface TransportPolicy {
-  /** In order of preference. */
+  /** In the order of preference. */
   readonly transports: readonly Transport[];
-  /** Whether one without TLS may take the place of one that failed, and carry a login that has another way. */
+  /** Whether a transport without TLS may replace one that failed, and may carry a login that could go over TLS. */
   readonly allowInsecure: boolean;
 }
 
 /**
- * The ways to a broker in the order in which they are tried, each when those before it have failed. Whoever
- * can break a connection with TLS must not get one without in its place: after a secure one come secure ones alone.
- * Where the broker's entry has a login and a port with TLS, the login goes over TLS.
+ * The ways to a broker in the order in which they are tried; each is tried when those before it have failed. An
+ * attacker who can break a TLS connection must not get an unencrypted one instead. So after a way with TLS only ways
+ * with TLS follow. If the broker's entry has a login and a TLS port, the login goes over TLS only.
  */
 export function waysTo(broker: BrokerEntry, { transports, allowInsecure }: TransportPolicy): Way[] {
   const ways = transports.flatMap((transport): Way[] => {
@@ -33,7 +33,7 @@ export function waysTo(broker: BrokerEntry, { transports, allowInsecure }: Trans
   return ways.filter((way, i) => isSecure(way) || firstSecure < 0 || i < firstSecure);
 }
 
-/** Whether a broker's login must not go out in clear: it need not. */
+/** Whether a broker's login must not be sent unencrypted, because the broker has a TLS port. */
 export function keepsLogin(broker: BrokerEntry): boolean {
   const hasLogin = broker.username !== undefined || broker.password !== undefined;
   return hasLogin && (broker.tls !== undefined || broker.wss !== undefined);

@@ -2,7 +2,7 @@ import { readBytes } from "./files.js";
 import type { People } from "./people.js";
 
 /**
- * The addresses in a file: one a line, or a contact's name; what follows a # is a remark.
+ * Reads the addresses in a file. Each line has an address or a contact's name. A # begins a comment.
  * @throws Failure, which names the line
  */
 export async function readAccepted(

@@ -1,7 +1,7 @@
 import { parseAddress as parse, SidewireError } from "sidewire";
 import { Failure } from "./failure.js";
 
-/** An address in hex. @throws {@link Failure} `INVALID_ADDRESS` */
+/** Converts an address to hex. @throws {@link Failure} `INVALID_ADDRESS` */
 export function parseAddress(text: string, where: string): string {
   try {
     return parse(text, where);

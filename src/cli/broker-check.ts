@@ -12,26 +12,29 @@ import {
 } from "sidewire";
 import { reasonOf } from "./failure.js";
 
-/** One transport of one broker, and how it did. */
+/** The result of a check: one transport of one broker. */
 export interface Check {
   readonly family: Family;
   readonly host: string;
   readonly transport: Transport;
   readonly port: number;
   readonly ok: boolean;
-  /** Not tried: the broker's login would go out in clear, and has a port with TLS. */
+  /**
+   * True when the transport was not tried, because the login would be sent unencrypted although the broker has a TLS
+   * port.
+   */
   readonly skipped?: true;
-  /** Until the subscription was granted. */
+  /** The time until the subscription was granted, in ms. */
   readonly connectMs?: number;
-  /** From the publish of a message to its arrival here. */
+  /** The time from the publish of a message to its arrival here, in ms. */
   readonly echoMs?: number;
   readonly error?: string;
 }
 
-/** Connections at a time: a check is short, and most of it is waiting. */
+/** The number of simultaneous checks. A check is short, and waits most of the time. */
 const CONCURRENCY = 12;
 
-// The keys of the table are the transports.
+// The keys of the table are exactly the transports, so the cast is safe.
 const EACH_TRANSPORT = Object.keys(TRANSPORTS) as Transport[];
 
 const CONNECT_MS = 6000;
@@ -45,7 +48,7 @@ interface Candidate {
   readonly port: number;
 }
 
-/** Checks every transport of every broker, a few at a time; in the pool's order. */
+/** Checks every transport of every broker, several at a time. The results are in the pool's order. */
 export async function checkPool(
   pool: BrokerPool,
   options: {
@@ -69,7 +72,7 @@ export async function checkPool(
   );
 }
 
-/** What of a pool works: the same entries with the ports that passed, or were not tried. */
+/** The brokers of a pool that work, each with the ports that passed the check or were not tried. */
 export function workingPool(pool: BrokerPool, checks: readonly Check[], today: Date): BrokerPool {
   const familyOf = (family: Family): Record<string, BrokerEntry> =>
     Object.fromEntries(
@@ -93,7 +96,7 @@ function isOf(check: Check, family: Family, host: string): boolean {
   return check.family === family && check.host === host;
 }
 
-/** As the library sees it, which does not send a login in clear either. */
+/** The same rule as in the library, which does not send such a login unencrypted either. */
 function wouldShowLogin({ entry, transport }: Candidate): boolean {
   const hasLogin = entry.username !== undefined || entry.password !== undefined;
   return hasLogin && !TRANSPORTS[transport].isSecure && (entry.tls !== undefined || entry.wss !== undefined);
@@ -111,7 +114,7 @@ function candidatesOf(pool: BrokerPool): Candidate[] {
   );
 }
 
-/** A peer of its own, which has this one way out, sends itself a message. */
+/** Starts a peer that has only this transport, and sends a message from the peer to itself. */
 async function checkOne(
   candidate: Candidate,
   signal: AbortSignal,

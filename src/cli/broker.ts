@@ -13,7 +13,7 @@ export interface BrokerOptions {
   readonly allowOrigin?: readonly string[];
 }
 
-/** Runs a broker until interrupted. The line on stdout is a pool, for `--brokers`. */
+/** Runs a broker until an interrupt. The line on stdout is a pool for `--brokers`. */
 export async function broker(
   { output, signal }: Context,
   { host, port = 1883, wsPort = 8083, allowOrigin = [] }: BrokerOptions,
@@ -36,7 +36,7 @@ export async function broker(
   return 0;
 }
 
-/** The address for others, where the broker listens on all of them. */
+/** An address that other machines can use, if the broker listens on all addresses. */
 function reachableHost(host: string): string {
   if (host !== "0.0.0.0" && host !== "::") return host;
   const family = host === "::" ? "IPv6" : "IPv4";

@@ -13,20 +13,21 @@ export interface BrokersOptions {
   readonly write?: string;
 }
 
-/** Public brokers are other people's: a check every minute is plenty. */
+/** A short interval would load public brokers, which belong to other people. Once a minute is enough. */
 const INTERVAL_MS = 60_000;
 
-/** Checks the pool, once or until interrupted, and writes what works. */
+/** Checks the pool, once or until an interrupt, and writes the brokers that work. */
 export async function brokers(
   context: Context,
   { watch, interval = INTERVAL_MS, write }: BrokersOptions,
 ): Promise<ExitCode> {
   const { signal } = context;
-  // Once: what it writes into the same file is what works now, and not all that there is to check.
+  // The pool is read only once. `--write` may overwrite the same file with fewer brokers, but all of them must be
+  // checked.
   const pool = await readPool(context);
   for (;;) {
     const checks = await check(context, pool).catch((error: unknown) => {
-      // Being ended is how watching ends, and half a check tells nothing.
+      // Watching ends by an interrupt, so the interrupt is no error. The results of half a check are useless.
       if (watch && signal.aborted) return undefined;
       throw error;
     });
@@ -60,7 +61,7 @@ async function show({ output }: Context, checks: readonly Check[]): Promise<void
   await output.line(`\n${summary(checks)} ${output.paint.dim(`(${clockTime(time)})`)}`);
 }
 
-/** An hour without a network must not cost anybody a good pool. */
+/** If no broker works, the file stays as it is: an hour without a network must not destroy a good pool. */
 async function keep(
   { output }: Context,
   pool: BrokerPool,

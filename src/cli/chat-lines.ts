@@ -6,7 +6,10 @@ import type { Output } from "./output.js";
 import type { People } from "./people.js";
 import { printable } from "./printable.js";
 
-/** A chat in a pipe: what was sent and what came, a line each; sent lines in their order, once their fate is known. */
+/**
+ * A chat through pipes: one output line for each message. A sent line is printed when its result is known; sent lines
+ * keep their order.
+ */
 export class LineView implements ChatView {
   readonly #output: Output;
   readonly #people: People;
@@ -56,7 +59,7 @@ export class LineView implements ChatView {
   }
 
   close(): void {
-    // A stream that was read keeps the process alive.
+    // An open stdin would keep the process alive.
     process.stdin.destroy();
   }
 

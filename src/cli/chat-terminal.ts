@@ -7,7 +7,7 @@ import type { Output } from "./output.js";
 import type { People } from "./people.js";
 import { clockTime, hung, milliseconds, printable, shown } from "./printable.js";
 
-/** A line that was typed, as long as it or one before it has no answer. */
+/** A typed line that is shown below the history, because the line or an earlier one has no result yet. */
 interface Pending {
   readonly time: string;
   readonly text: string;
@@ -17,8 +17,8 @@ interface Pending {
 const PROMPT = "› ";
 
 /**
- * A chat at a terminal: above what was said, below it what has no answer yet, last what is being typed.
- * Lines move up in the order in which they were sent, with their marks.
+ * A chat at a terminal. The history is at the top, then the lines without a result, then the line that is being typed.
+ * Lines move into the history in the order in which they were sent, with their marks.
  */
 export class TerminalView implements ChatView {
   readonly #output: Output;
@@ -27,7 +27,7 @@ export class TerminalView implements ChatView {
   readonly #sealed: boolean;
   readonly #input: Interface;
   readonly #pending: Pending[] = [];
-  /** Rows of the pending lines as they stand on the screen. */
+  /** The number of rows that the pending lines take on the screen. */
   #rows = 0;
   #open = true;
 
@@ -55,7 +55,7 @@ export class TerminalView implements ChatView {
       wake();
     };
     this.#input.on("line", (line) => {
-      // As it was typed it stands above the cursor; it comes back with its mark.
+      // The terminal shows the typed line above the cursor. It is removed here, and drawn again with its mark.
       this.#redraw(() => {}, this.#rowsOf(PROMPT + line));
       typed.push(line);
       wake();
@@ -102,7 +102,7 @@ export class TerminalView implements ChatView {
 
   close(): void {
     if (!this.#open) return;
-    // What has no answer stays as it is.
+    // Lines without a result stay on the screen as they are.
     this.#redraw(() => {});
     this.#open = false;
     this.#input.close();
@@ -114,7 +114,7 @@ export class TerminalView implements ChatView {
     this.#redraw(() => this.#write(line));
   }
 
-  /** Takes away what stands below the history, lets something change, and draws it again. */
+  /** Removes everything below the history, makes the change, and draws everything again. */
   #redraw(change: () => unknown, typedRows = 0): void {
     if (!this.#open) {
       change();
@@ -135,7 +135,7 @@ export class TerminalView implements ChatView {
       this.#write(line);
       this.#rows += this.#rowsOf(line);
     }
-    // Readline would go up by the rows that it drew last, which are gone.
+    // Readline would move the cursor up by the rows that it drew last, but these rows were removed.
     Reflect.set(this.#input, "prevRows", 0);
     this.#input.prompt(true);
   }

@@ -1,6 +1,6 @@
 import type { BrokerAddress, InboundMessage } from "sidewire";
 
-/** What became of a line that was sent. */
+/** The result of a sent line. */
 export type Fate =
   | {
       readonly delivered: true;
@@ -10,16 +10,16 @@ export type Fate =
     }
   | { readonly delivered: false; readonly sealed: boolean; readonly code: string; readonly reason: string };
 
-/** Whether the other one is there; how far, where that was just measured. */
+/** Whether the peer is there, and its round trip in ms if it was just measured. */
 export type PresenceState =
   | { readonly present: true; readonly roundTripMs?: number }
   | { readonly present: false };
 
-/** How a chat looks: to a person at a terminal, or in a pipe. */
+/** The display of a chat: a terminal for a person, or lines in a pipe. */
 export interface ChatView {
-  /** The lines that are typed, until the end of input or the signal. */
+  /** The typed lines, until the end of the input or until the signal fires. */
   lines(signal: AbortSignal): AsyncIterable<string>;
-  /** A line is on its way. @returns what to call once its fate is known */
+  /** Shows that a line is on its way. @returns a function to call with the result */
   sending(text: string): (fate: Fate) => Promise<void>;
   received(message: InboundMessage): Promise<void>;
   presence(state: PresenceState): void;

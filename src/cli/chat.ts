@@ -13,14 +13,14 @@ import { readPool } from "./pool-file.js";
 import { Presence } from "./presence.js";
 import { tellTroubles } from "./troubles.js";
 
-/** Two people, line by line, until the end of input or an interrupt. */
+/** A chat of two people, line by line, until the end of the input or an interrupt. */
 export async function chat(context: Context, dest: string, { plain }: { plain?: true }): Promise<ExitCode> {
   const { output, signal, interrupt } = context;
   const { to, people } = await destination(context, dest);
   const sealed = plain !== true;
   const { keys } = await readKey(context);
   const brokers = await readPool(context);
-  // The own key as well: `doctor` finds a key that is in use twice by asking for it.
+  // The own key is accepted as well: `doctor` probes the own address to find out whether a key is in use twice.
   const accept = (from: string): boolean => from === to || from === keys.publicKeyHex;
   return await withPeer(context, { identity: keys, brokers, people, accept }, async (router) => {
     const untroubled = tellTroubles(context, router, people);

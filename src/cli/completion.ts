@@ -10,7 +10,7 @@ import type { ExitCode } from "./failure.js";
 
 export type Shell = "bash" | "zsh" | "fish";
 
-/** Prints a script that completes command lines. */
+/** Prints a shell script that completes command lines. */
 export async function completion(
   { output }: Context,
   shell: Shell,
@@ -21,7 +21,7 @@ export async function completion(
   return 0;
 }
 
-/** A command with the words that lead to it, and the options that may stand there. */
+/** A command, with the words that lead to it and the options that it accepts. */
 interface Place {
   readonly command: CommandDescription;
   readonly path: readonly string[];

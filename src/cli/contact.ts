@@ -11,14 +11,14 @@ import {
 import type { Context } from "./context.js";
 import type { ExitCode } from "./failure.js";
 
-/** Gives an address a name. */
+/** Adds a contact: a name for an address. */
 export async function add(context: Context, name: string, text: string): Promise<ExitCode> {
   const address = parseAddress(text, "ADDRESS");
   const contact = await addContact({ name, address }, context.signal);
   return await told(context, contact, `${contact.name} is ${formatAddress(contact.address)}`);
 }
 
-/** Shows all names. */
+/** Shows all contacts. */
 export async function list({ output, signal }: Context, { names }: { names?: true }): Promise<ExitCode> {
   const contacts = await readContacts(signal);
   if (output.json) {
@@ -37,13 +37,13 @@ export async function list({ output, signal }: Context, { names }: { names?: tru
   return 0;
 }
 
-/** Forgets a name. */
+/** Removes a contact. */
 export async function remove(context: Context, name: string): Promise<ExitCode> {
   const contact = await removeContact(name, context.signal);
   return await told(context, contact, `${contact.name} was ${formatAddress(contact.address)}`);
 }
 
-/** Gives somebody another name. */
+/** Changes a contact's name. */
 export async function rename(context: Context, from: string, to: string): Promise<ExitCode> {
   const contact = await renameContact(from, to, context.signal);
   return await told(context, contact, `${to} is ${formatAddress(contact.address)}`);

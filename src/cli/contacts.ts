@@ -8,45 +8,48 @@ import { withLock } from "./file-lock.js";
 import { folders, readBytes, replaceFile } from "./files.js";
 import { printable } from "./printable.js";
 
-/** Somebody who is known by a name. */
+/** A peer with a name. */
 export interface Contact {
   readonly name: string;
-  /** In hex. */
+  /** The contact's address in hex. */
   readonly address: string;
 }
 
-/** A line of the file that has a contact. */
+/** A line of the file with a contact. */
 interface Entry extends Contact {
-  /** From 0. */
+  /** The line's index, from 0. */
   readonly line: number;
 }
 
-/** The contacts, and the text that they stand in. */
+/** The contacts, and the lines of the file. */
 interface ContactFile {
   readonly lines: readonly string[];
   readonly entries: readonly Entry[];
 }
 
-/** A line for each contact: name, address, and a remark behind #. */
+/** The file of contacts. Each line has a name and an address. A # begins a comment. */
 export const contactsPath: string = join(folders.config, "contacts.txt");
 
-/** More than anybody knows. Each line costs a tenth of a millisecond to read. */
+/** The maximum size of the file, far more than anybody needs. Reading a line takes 0.1 ms. */
 const MAX_BYTES: number = 256 * 1024;
 
 const NAME = /^[\p{L}\p{N}][\p{L}\p{M}\p{N}._-]{0,31}$/u;
 
-/** @throws {@link Failure} `FILE`, `INVALID_CONTACTS`, `INVALID_ADDRESS`, with the line; what the signal gives */
+/** @throws {@link Failure} `FILE`, `INVALID_CONTACTS` or `INVALID_ADDRESS`, with the line; or the signal's reason */
 export async function readContacts(signal: AbortSignal): Promise<readonly Contact[]> {
   return (await readFile(signal)).entries;
 }
 
-/** The contact of that name, in small letters or capitals. */
+/** The contact with this name. Capital and small letters do not matter. */
 export function contactNamed(contacts: readonly Contact[], name: string): Contact | undefined {
   const key = keyOf(name);
   return contacts.find((contact) => keyOf(contact.name) === key);
 }
 
-/** @throws {@link Failure} `CONTACT_EXISTS` where the name or the address has another one, `USAGE` for a bad name */
+/**
+ * @throws {@link Failure} `CONTACT_EXISTS` when the name or the address belongs to another contact; `USAGE` for a bad
+ * name
+ */
 export async function addContact(contact: Contact, signal: AbortSignal): Promise<Contact> {
   checkName(contact.name, "NAME");
   let kept = contact;
@@ -82,7 +85,7 @@ export async function renameContact(from: string, to: string, signal: AbortSigna
     const others = entries.filter((other) => other !== entry);
     renamed = { name: to, address: entry.address };
     sameAs(renamed, others);
-    // What else stands in the line stays.
+    // Only the name changes; the rest of the line stays, such as a comment.
     return lines.map((line, i) => (i === entry.line ? line.replace(/\S+/, () => to) : line));
   });
   return renamed ?? noContact(from);
@@ -96,7 +99,9 @@ function noContact(name: string): never {
   throw new Failure("NO_CONTACT", `no contact is called ${JSON.stringify(name.slice(0, 40))}`);
 }
 
-/** The one of them that it is; one that contradicts it is an error. */
+/**
+ * The entry that equals the contact, if there is one. An entry with the same name or the same address only is an error.
+ */
 function sameAs({ name, address }: Contact, entries: readonly Contact[]): Contact | undefined {
   const same = contactNamed(entries, name);
   if (same?.address === address) return same;
@@ -115,7 +120,7 @@ function lineOf({ name, address }: Contact): string {
   return `${name} ${formatAddress(address)}`;
 }
 
-/** One change at a time, whoever else makes one. */
+/** Changes the file under a lock, so that two processes never change it at the same time. */
 async function change(signal: AbortSignal, edit: (file: ContactFile) => readonly string[]): Promise<void> {
   try {
     await makeFolder(dirname(contactsPath), 0o700);
@@ -129,7 +134,7 @@ async function change(signal: AbortSignal, edit: (file: ContactFile) => readonly
     const text = lines.join("\n");
     if (Buffer.byteLength(text) > MAX_BYTES) throw tooLong();
     const exists = (await sizeOf(contactsPath)) !== undefined;
-    // Who knows whom is nobody else's business; a mode that somebody chose stays.
+    // A new file is readable only by its owner: it shows which peers the owner knows. An existing file keeps its mode.
     await replaceFile(contactsPath, text, exists ? undefined : 0o600);
   });
 }
@@ -171,7 +176,7 @@ function checkName(name: string, where: string): void {
 function problemOfName(name: string): string | undefined {
   if (!NAME.test(name) || printable(name) !== name)
     return "a name has up to 32 letters, digits, dots, hyphens and underscores, and begins with a letter or digit";
-  // Nobody should have to wonder which of the two is meant.
+  // Otherwise a user could not tell whether a text is a name or an address.
   return /^(sw1|[0-9a-f]{32}$)/i.test(name) ? "a name must not look like an address" : undefined;
 }
 
@@ -183,7 +188,7 @@ function textOf(bytes: Uint8Array): string {
   try {
     return new TextDecoder("utf-8", { fatal: true }).decode(bytes);
   } catch {
-    // It would be damaged when it is written again.
+    // Text that is not UTF-8 would be damaged when the file is written again.
     throw new Failure("INVALID_CONTACTS", `${contactsPath}: not text in UTF-8`);
   }
 }

@@ -1,7 +1,7 @@
 import type { Interrupt } from "./interrupt.js";
 import type { Output } from "./output.js";
 
-/** The options that every command has. */
+/** The options of every command. */
 export interface GlobalOptions {
   readonly key?: string;
   readonly brokers?: string;
@@ -9,11 +9,11 @@ export interface GlobalOptions {
   readonly json?: true;
 }
 
-/** What every command runs in. */
+/** Everything that a command gets. */
 export interface Context {
   readonly options: GlobalOptions;
   readonly output: Output;
   readonly interrupt: Interrupt;
-  /** Fires on SIGINT and SIGTERM. */
+  /** Fires on SIGINT, on SIGTERM and when stdout fails. */
   readonly signal: AbortSignal;
 }

@@ -1,15 +1,15 @@
-/** An option, as the grammar has it. */
+/** An option of the grammar. */
 export interface OptionDescription {
   readonly long?: string | undefined;
   readonly short?: string | undefined;
   readonly flags: string;
   readonly description: string;
   readonly hidden: boolean;
-  /** Whether a value has to follow. */
+  /** Whether the option requires a value. */
   readonly required: boolean;
 }
 
-/** An argument, as the grammar has it. */
+/** An argument of the grammar. */
 export interface ArgumentDescription {
   name(): string;
   readonly description: string;
@@ -18,7 +18,7 @@ export interface ArgumentDescription {
   readonly argChoices?: readonly string[] | undefined;
 }
 
-/** A command, as the grammar has it: what completion and the manual are made from. */
+/** A command of the grammar. Completion scripts and the manual are made from these descriptions. */
 export interface CommandDescription {
   name(): string;
   description(): string;
@@ -28,24 +28,24 @@ export interface CommandDescription {
   readonly examples?: readonly string[];
 }
 
-/** The options that are told of. */
+/** The options that users see. */
 export function optionsOf(command: CommandDescription): readonly OptionDescription[] {
   return command.options.filter(({ hidden }) => !hidden);
 }
 
-/** What kind of value an option or argument takes, by its name in the grammar. */
+/** The kind of value of an option or argument, by its name in the grammar. */
 export function kindOf(name: string): "file" | "peer" | "contact" | "none" {
   if (/^(file|program)$/.test(name)) return "file";
   if (name === "dest") return "peer";
   return name === "contact" ? "contact" : "none";
 }
 
-/** The name of an option's value. */
+/** The name of an option's value; undefined for an option without a value. */
 export function valueNameOf({ flags }: OptionDescription): string | undefined {
   return /<(.*)>/.exec(flags)?.[1];
 }
 
-/** As it stands in a usage line. */
+/** The argument as it is shown in a usage line. */
 export function argumentShown(argument: ArgumentDescription): string {
   const name = `${argument.name()}${argument.variadic ? "..." : ""}`;
   return argument.required ? `<${name}>` : `[${name}]`;

@@ -11,7 +11,7 @@ import { waitOptions, withPeer } from "./peer.js";
 import { readPool } from "./pool-file.js";
 import { milliseconds, printable, wrapped } from "./printable.js";
 
-/** `bad` keeps messages from arriving; a `warning` may. */
+/** The result of one check. `bad` means that messages cannot arrive; `warning` means that some may not arrive. */
 interface Finding {
   readonly check: string;
   readonly level: "ok" | "warning" | "bad";
@@ -19,7 +19,7 @@ interface Finding {
   readonly advice?: string;
 }
 
-/** Peers drop messages that are further off than this by their clock, and are told of half a minute, ms. */
+/** Peers drop messages when the clocks differ by more than DROPPED_MS, and report a difference above SKEW_MS; in ms. */
 const DROPPED_MS = 120_000;
 const SKEW_MS = 30_000;
 
@@ -30,7 +30,7 @@ const NO_RESOLVER: Finding = {
   advice: "see whether this machine is online, and its name servers (on Linux: /etc/resolv.conf)",
 };
 
-/** Looks for what keeps messages from arriving. */
+/** Looks for reasons why messages do not arrive. */
 export async function doctor(context: Context, { ntp }: { ntp?: readonly string[] }): Promise<ExitCode> {
   const { options, output } = context;
   const whole = await readPool(context);
@@ -43,9 +43,9 @@ export async function doctor(context: Context, { ntp }: { ntp?: readonly string[
   const isNameless = await output.waiting("looking up names", () =>
     noNames(whole, context.signal, options.timeout),
   );
-  // Everything else would fail for the same reason, one line each.
+  // Without names, every check of a named broker would fail for this one reason.
   const pool = isNameless ? withoutNames(whole) : whole;
-  // Before anything is told, since it may turn out that --ntp names no server.
+  // The clock is checked before any output, because a wrong `--ntp` is an error of usage.
   const clock =
     isNameless && ntp === undefined
       ? undefined
@@ -135,7 +135,7 @@ async function lookAtClock(
   }
 }
 
-/** Why there is no time, with what became of each server in words; and what to do about it. */
+/** The problem with the time servers in words, with the outcome of each server, and an advice. */
 function withoutTime(text: string): { message: string; advice: string } {
   const [, problem = text, servers = ""] = /^(.*?) \((.*)\)$/.exec(text) ?? [];
   const each = servers.split("; ").map((server) => {
@@ -152,7 +152,7 @@ function withoutTime(text: string): { message: string; advice: string } {
 
 function lookAtFamily(family: Family): Finding {
   const addresses = addressesOf(family);
-  // One family is enough; whether there is any way out is what the brokers tell.
+  // One family is enough. The brokers' checks show whether the network works.
   const message = addresses.length > 0 ? addresses.join(", ") : "no address besides this machine's own";
   return { check: family, level: "ok", message };
 }
@@ -164,7 +164,7 @@ function addressesOf(family: Family): string[] {
     .map(({ address }) => address);
 }
 
-/** One finding for each family and transport that the pool has. */
+/** One finding for each family and transport in the pool. */
 function lookAtBrokers(all: readonly Check[]): Finding[] {
   const checks = all.filter(({ skipped }) => !skipped);
   if (!checks.some(({ ok }) => ok)) {
@@ -206,7 +206,7 @@ function reasons(checks: readonly Check[]): string {
     .join(", ");
 }
 
-/** Asks for the own key without answering itself: whoever answers has the same one. */
+/** Probes the own address without answering itself. An answer comes from another process with the same key. */
 async function lookForTwin(context: Context, { keys }: KeyFile, brokers: BrokerPool): Promise<Finding> {
   const check = "same key elsewhere";
   return await withPeer(context, { identity: keys, brokers, accept: () => false }, async (router) => {

@@ -8,19 +8,21 @@ import { createWebSocketStream, WebSocketServer } from "ws";
 export interface EmbeddedBroker {
   readonly port: number;
   readonly wsPort: number;
-  /** Ends it and every connection to it. */
+  /** Closes the broker and all its connections. */
   close(): Promise<void>;
 }
 
-/** More connections than a LAN or a test has, each with less in one message than brokers take. */
+/**
+ * The maximum number of connections, more than a LAN or a test needs, and the maximum length of a WebSocket message.
+ */
 const MAX_CONNECTIONS = 1024;
 const MAX_WS_BYTES: number = 1 << 20;
 
 /**
- * Starts a broker; port 0 is a free one. It keeps nothing for those who are not there: no retained message, no will,
- * no session.
+ * Starts a broker; port 0 means a free port. The broker stores nothing for clients that are not connected: no retained
+ * messages, no wills, no sessions.
  *
- * @param origins - of pages that may use it, besides those of this machine and of `host`
+ * @param origins - the origins of pages that may use the broker, besides those of this machine and of `host`
  */
 export async function startEmbeddedBroker(
   host: string,
@@ -39,13 +41,13 @@ export async function startEmbeddedBroker(
       done(null);
     },
   });
-  // Without Nagle's algorithm, which would hold small packets back for up to 40 ms.
+  // Without Nagle's algorithm, which would delay small packets by up to 40 ms.
   const tcp = createServer({ noDelay: true }, (socket) => aedes.handle(socket));
   const http = createHttpServer({ noDelay: true }, (_, response) => response.writeHead(426).end());
   const webSockets = new WebSocketServer({
     server: http,
     maxPayload: MAX_WS_BYTES,
-    // Any page that is open in a browser here can connect: it says which it is.
+    // Any page that is open in a browser on this machine can connect here. The browser sends the page's origin.
     verifyClient: ({ origin }: { origin?: string }) => mayConnect(origin, host, origins),
   });
   webSockets.on("connection", (webSocket) => {
@@ -53,7 +55,7 @@ export async function startEmbeddedBroker(
     stream.on("error", () => {});
     aedes.handle(stream);
   });
-  // Told by `listen` as well.
+  // `listen` reports the same error.
   webSockets.on("error", () => {});
 
   const sockets = new Set<Socket>();
@@ -78,7 +80,7 @@ export async function startEmbeddedBroker(
   }
 }
 
-/** Whether a page of this origin may use a broker at `host`; what is no page has none. */
+/** Whether a page of this origin may use a broker at `host`. Clients other than pages send no origin. */
 export function mayConnect(origin: string | undefined, host: string, origins: readonly string[]): boolean {
   if (origin === undefined || origins.includes(origin)) return true;
   if (!URL.canParse(origin)) return false;
@@ -89,6 +91,6 @@ export function mayConnect(origin: string | undefined, host: string, origins: re
 async function listen(server: Server, host: string, port: number): Promise<number> {
   server.listen(port, host);
   await once(server, "listening");
-  // A TCP server's address is an AddressInfo once it is listening.
+  // The address of a listening TCP server is an AddressInfo, so the cast is safe.
   return (server.address() as AddressInfo).port;
 }

@@ -2,17 +2,17 @@ import { CommanderError } from "commander";
 import { NoBrokerError, SidewireError } from "sidewire";
 import { type ExitCode, Failure, reasonOf } from "./failure.js";
 
-/** The end of a command in words and numbers. */
+/** How a command ends, in words and numbers. */
 export interface Ending {
   readonly exitCode: ExitCode;
   readonly code: string;
-  /** One line. */
+  /** The reason in one line. */
   readonly message: string;
-  /** What each broker did, where that is the reason. */
+  /** What happened at each broker, if that is the reason. */
   readonly brokers?: NoBrokerError["brokers"];
 }
 
-/** The library's codes that mean that its caller gave it something wrong. */
+/** The codes of the library that mean wrong input from its caller. */
 const WRONG_USE = /^(INVALID_|UNSUPPORTED$|MESSAGE_TOO_LARGE$)/;
 
 export function endingOf(error: unknown): Ending {
@@ -23,7 +23,7 @@ export function endingOf(error: unknown): Ending {
   if (error instanceof CommanderError) {
     if (error.code === "commander.help")
       return { exitCode: 2, code: "USAGE", message: "a command is missing" };
-    // Its hints stand in a line of their own.
+    // commander puts its hints on a second line.
     const message = error.message.replace(/^error: /, "").replaceAll("\n", " ");
     return { exitCode: 2, code: "USAGE", message };
   }

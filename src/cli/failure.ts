@@ -1,9 +1,12 @@
 import { printable } from "./printable.js";
 
-/** Done; not delivered, not reachable or failed on the way; wrong use. */
+/**
+ * The exit code: 0 for success; 1 when a message was not delivered, nothing was reached or something failed; 2 for
+ * wrong usage.
+ */
 export type ExitCode = 0 | 1 | 2;
 
-/** The stable codes of {@link Failure}, besides those of the library. */
+/** The stable codes of {@link Failure}, in addition to those of the library. */
 export type FailureCode =
   /** The command line asks for something that does not exist, or contradicts itself. */
   | "USAGE"
@@ -13,22 +16,22 @@ export type FailureCode =
   | "NO_KEY"
   /** There is a key already. */
   | "KEY_EXISTS"
-  /** Others can read the key. */
+  /** Other users can read the key file. */
   | "KEY_EXPOSED"
-  /** A key file holds something else. */
+  /** The key file contains no key. */
   | "INVALID_KEY"
   | "INVALID_ADDRESS"
-  /** The file of contacts has something else in it; or holds no, or already has such a contact. */
+  /** The file of contacts is malformed; there is no such contact; there is such a contact already. */
   | "INVALID_CONTACTS"
   | "NO_CONTACT"
   | "CONTACT_EXISTS"
   | "INVALID_POOL"
   | "MESSAGE_TOO_LARGE"
   | "NO_BROKER"
-  /** A port cannot be listened on. */
+  /** The broker cannot listen on a port. */
   | "LISTEN";
 
-/** Something went wrong, and this is how the command ends. */
+/** The error that ends a command, with its exit code. */
 export class Failure extends Error {
   override readonly name = "Failure";
   readonly code: FailureCode;
@@ -43,7 +46,7 @@ export class Failure extends Error {
 
 export const EMPTY_POOL = "the pool has no broker";
 
-/** Reasons of the system in words. */
+/** The system's error codes in words. */
 const REASONS: Readonly<Record<string, string>> = {
   ENOENT: "no such file or folder",
   EACCES: "permission denied",
@@ -64,20 +67,20 @@ const REASONS: Readonly<Record<string, string>> = {
   ETIMEDOUT: "no answer",
 };
 
-/** An error's text for a table, in words where it is the system's own. A broker may have had a say in it. */
+/** An error's text for a table, in words if it is a system error. A broker may have influenced the text. */
 export function inWords(text: string): string {
-  // The library's words have the code behind them, for whoever looks it up.
+  // The library puts the code behind its words, for looking it up. A table has no room for that.
   const plain = text.replace(/ \(E[A-Z_]{3,}\)/g, "");
   const [code = ""] = /\bE[A-Z_]{3,}\b/.exec(plain) ?? [];
   return REASONS[code] ?? printable(plain);
 }
 
-/** The system's code for what failed. */
+/** The system's error code, if there is one. */
 export function codeOf(error: unknown): unknown {
   return error instanceof Error && "code" in error ? error.code : undefined;
 }
 
-/** Why something failed, without the call that did. */
+/** The reason of an error, without the name of the system call. */
 export function reasonOf(error: unknown): string {
   if (!(error instanceof Error)) return String(error);
   const code = codeOf(error);

@@ -2,12 +2,14 @@ import { open, rm, stat } from "node:fs/promises";
 import { codeOf, Failure, reasonOf } from "./failure.js";
 import { pause } from "./interrupt.js";
 
-/** A change takes milliseconds: who has held a lock for so long has died, ms. */
+/** A change takes milliseconds. A lock that is older than this was left by a process that died, in ms. */
 const STALE_MS = 10_000;
 
 const LOOK_AGAIN_MS = 20;
 
-/** Changes a file while nobody else does who asks here. @throws {@link Failure} `FILE` where no lock can be made */
+/**
+ * Does some work while no other process holds the file's lock. @throws {@link Failure} `FILE` when no lock can be made
+ */
 export async function withLock<T>(path: string, signal: AbortSignal, work: () => Promise<T>): Promise<T> {
   const lock = `${path}.lock`;
   while (!(await taken(lock, path))) {
@@ -28,7 +30,7 @@ async function taken(lock: string, path: string): Promise<boolean> {
     return true;
   } catch (error) {
     if (codeOf(error) !== "EEXIST") throw new Failure("FILE", `cannot write ${path}: ${reasonOf(error)}`, 1);
-    // It may be gone by now.
+    // The lock may have been removed meanwhile.
     const held = await stat(lock).catch(() => undefined);
     if (held !== undefined && Date.now() - held.mtimeMs > STALE_MS) await rm(lock, { force: true });
     return false;

@@ -4,12 +4,12 @@ import envPaths from "env-paths";
 import { codeOf, Failure, reasonOf } from "./failure.js";
 import { orAborted } from "./interrupt.js";
 
-/** The user's folders for this command, by the system's convention. */
+/** The user's folders for this command, by the convention of the system. */
 export const folders: { readonly config: string; readonly cache: string } = envPaths("sidewire", {
   suffix: "",
 });
 
-/** A file's bytes. @throws {@link Failure} `FILE`, which names it; what the signal gives as its reason */
+/** Reads a file. @throws {@link Failure} `FILE`, which names the file; or the signal's reason */
 export async function readBytes(path: string, signal: AbortSignal): Promise<Buffer> {
   try {
     return await orAborted(readFile(path), signal);
@@ -20,8 +20,8 @@ export async function readBytes(path: string, signal: AbortSignal): Promise<Buff
 }
 
 /**
- * Puts a new file in the place of an old one, or of what a link leads to; a crash leaves one or the other,
- * whole. Without a mode it has the old one's.
+ * Replaces a file, or the file that a link leads to. After a crash the file is either the old one or the new one, never
+ * a part of one. Without a mode, the new file gets the mode of the old one.
  */
 export async function replaceFile(path: string, text: string, mode?: number): Promise<void> {
   let next: string | undefined;

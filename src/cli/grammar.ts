@@ -12,7 +12,7 @@ import type { SendOptions } from "./send.js";
 /** What a command line asks for. */
 export type Action = (context: Context) => Promise<ExitCode>;
 
-/** A command with examples, which stand at the end of its help and in the manual. */
+/** A command with examples. The examples are shown at the end of its help and in the manual. */
 export class DescribedCommand extends Command {
   readonly examples: string[] = [];
 
@@ -27,7 +27,7 @@ export class DescribedCommand extends Command {
   }
 }
 
-/** The command line's grammar. What a command does is loaded once it is asked for. */
+/** The grammar of the command line. The code of a command is loaded only when the command is used. */
 export function describe(json: boolean, choose: (action: Action) => void): DescribedCommand {
   const program = new DescribedCommand("sidewire")
     .description("Small signed messages between known keys, over public MQTT brokers.")
@@ -42,9 +42,9 @@ export function describe(json: boolean, choose: (action: Action) => void): Descr
     .option("--json", "one JSON object a line: results on stdout, errors on stderr")
     .configureHelp({ showGlobalOptions: true })
     .configureOutput({
-      // An error is told once, by `run`.
+      // `run` reports the error, so commander must not.
       outputError: () => {},
-      // Without any command the help goes here, which is for people.
+      // Without a command, commander writes the help here. The help is for people, not for `--json`.
       writeErr: (text) => {
         if (!json) process.stderr.write(text);
       },
@@ -258,14 +258,14 @@ export function describe(json: boolean, choose: (action: Action) => void): Descr
 const ADDRESS = "as sidewire id shows it: sw1…, or 66 hex characters";
 const PLAIN = "not sealed: brokers can read it, and so can a peer in Python";
 
-/** What sealing was called before it was the default. */
+/** The old name of an option: sealing is now the default. */
 function sealedOption(): Option {
   return new Option("--encrypt").conflicts("plain").hideHelp();
 }
 
 const DEST = "the peer: a contact's name or an address";
 
-/** What to do about a text that the shell took apart. */
+/** The advice for a text that the shell split into several arguments. */
 function unquoted(dest: string, text: string): string {
   const isPlain = /^[\p{L}\p{N} .,:?'-]{1,60}$/u.test(dest + text);
   const shown = isPlain ? `${dest} "${text}"` : 'DEST "…"';
@@ -280,7 +280,10 @@ function wholeNumber(min: number, max: number): (text: string) => number {
   };
 }
 
-/** A variable without a value in a script is a mistake, and must not count as the working folder or as every address. */
+/**
+ * An empty value probably comes from an unset variable in a script. It must not count as the current folder or as all
+ * addresses.
+ */
 function notEmpty(text: string): string {
   if (text === "") throw new InvalidArgumentError("It is empty.");
   return text;

@@ -1,22 +1,25 @@
 import { setMaxListeners } from "node:events";
 
-/** What ended a command before its time. */
+/** The reason why a command ended early. */
 type Cause = "SIGINT" | "SIGTERM" | "EPIPE" | "STDOUT";
 
-/** Exit codes as shells give them to what a signal ended. A reader that has had enough is no fault. */
+/**
+ * The exit codes that shells use for a process that was ended by a signal. EPIPE is no error: the reader has read
+ * enough.
+ */
 const EXIT_CODES: Readonly<Record<Cause, number>> = { SIGINT: 130, SIGTERM: 143, EPIPE: 0, STDOUT: 1 };
 
-/** Closing what was closed properly takes less, ms. */
+/** How long a command may take to close everything after an interrupt, in ms. */
 const INSIST_AFTER_MS = 500;
 
-/** Turns the first SIGINT, SIGTERM or failure of stdout into an abort; the second signal kills as usual. */
+/** Turns the first SIGINT, SIGTERM or failure of stdout into an abort. The second signal kills the process as usual. */
 export class Interrupt {
   readonly #controller = new AbortController();
   #cause: Cause | undefined;
   #writeError: Error | undefined;
 
   constructor() {
-    // Everything that a command does at the same time listens to it, however much that is.
+    // All work of a command listens to this signal, so more than ten listeners are no leak.
     setMaxListeners(0, this.#controller.signal);
   }
 
@@ -24,12 +27,12 @@ export class Interrupt {
     return this.#controller.signal;
   }
 
-  /** How the process ends when this ended it; undefined as long as nothing did. */
+  /** The exit code after an interrupt; undefined before one. */
   get exitCode(): number | undefined {
     return this.#cause === undefined ? undefined : EXIT_CODES[this.#cause];
   }
 
-  /** Why stdout took no more, unless its reader just had enough. */
+  /** Why stdout failed; undefined when its reader only closed the pipe. */
   get writeError(): Error | undefined {
     return this.#writeError;
   }
@@ -37,7 +40,7 @@ export class Interrupt {
   readonly #onSignal = (signal: NodeJS.Signals): void =>
     this.raise(signal === "SIGTERM" ? "SIGTERM" : "SIGINT");
 
-  /** Listens until {@link stop}. */
+  /** Listens for signals until {@link stop}. */
   watch(): void {
     process.on("SIGINT", this.#onSignal);
     process.on("SIGTERM", this.#onSignal);
@@ -45,7 +48,7 @@ export class Interrupt {
       if (error.code !== "EPIPE") this.#writeError ??= error;
       this.raise(error.code === "EPIPE" ? "EPIPE" : "STDOUT");
     });
-    // Nobody is left to be told.
+    // An error of stderr cannot be reported anywhere.
     process.stderr.on("error", () => {});
   }
 
@@ -61,8 +64,8 @@ export class Interrupt {
   }
 
   /**
-   * Ends the process by the signal itself, should something keep it that cannot be ended: a FIFO that is
-   * being opened, or a name that is being looked up. `process.exit` would wait for it too.
+   * Ends the process by the signal itself after a moment, in case work that cannot be ended keeps the process alive:
+   * opening a FIFO, or looking up a name. `process.exit` would wait for such work, too.
    */
   insist(): void {
     const cause = this.#cause;
@@ -80,8 +83,8 @@ export function aborted(signal: AbortSignal): Promise<void> {
 }
 
 /**
- * What some work comes to; rejects when the signal fires. For work that cannot be ended itself: opening a
- * FIFO, say, which waits for whoever writes into it.
+ * The result of some work, or a rejection when the signal fires. For work that cannot be aborted itself, such as
+ * opening a FIFO, which waits for a writer.
  */
 export async function orAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
   const end = aborted(signal).then((): never => {
@@ -90,7 +93,7 @@ export async function orAborted<T>(work: Promise<T>, signal: AbortSignal): Promi
   return await Promise.race([work, end]);
 }
 
-/** Resolves after a while, or when the signal fires. */
+/** Resolves after `ms` milliseconds, or when the signal fires. */
 export function pause(ms: number, signal: AbortSignal): Promise<void> {
   return new Promise((resolve) => {
     const end = (): void => {

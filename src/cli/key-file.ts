@@ -9,34 +9,35 @@ import { folders } from "./files.js";
 import { orAborted } from "./interrupt.js";
 import { hex } from "./printable.js";
 
-/** A key and the file it is kept in: 64 hex characters that the owner alone can read. */
+/** A key and its file. The file has 64 hex characters, and only its owner can read it. */
 export interface KeyFile {
   readonly path: string;
   readonly keys: Keypair;
 }
 
-/** Longer than any key file; what is longer is not read to its end. */
+/** The maximum number of bytes that are read. Every key file is shorter. */
 const MAX_BYTES = 1024;
 
 const OWNER_ONLY = 0o600;
 const OTHERS = 0o077;
 
-/** Where the key is: as the option says, else as `SIDEWIRE_KEY` says, else in the configuration folder. */
+/** The path of the key file: the option, else `SIDEWIRE_KEY`, else a file in the configuration folder. */
 export function keyPath(option: string | undefined): string {
   const path = option ?? (process.env.SIDEWIRE_KEY || undefined);
   return path === undefined ? join(folders.config, "key") : resolve(path);
 }
 
-/** @throws {@link Failure} `NO_KEY`, `KEY_EXPOSED`, `INVALID_KEY`, `FILE`; what the signal gives as its reason */
+/** @throws {@link Failure} `NO_KEY`, `KEY_EXPOSED`, `INVALID_KEY`, `FILE`; or the signal's reason */
 export async function readKey({ options, signal }: Context): Promise<KeyFile> {
   const path = keyPath(options.key);
   const text = await orAborted(readOwnersFile(path), signal);
   try {
-    // Trimmed of a byte order mark, too.
+    // `trim` removes a byte order mark as well.
     return { path, keys: Keypair.fromSecretKey(text.trim()) };
   } catch (error) {
     if (!(error instanceof SidewireError)) throw error;
-    // Not the library's words, which speak of an argument; and never the text itself.
+    // The library's message is about an argument of a function, so it does not fit. The message must never contain the
+    // text.
     throw new Failure("INVALID_KEY", `${path} is not a key file: expected 64 hex characters of a secret key`);
   }
 }
@@ -56,7 +57,8 @@ export async function createKey(option: string | undefined): Promise<KeyFile> {
     throw new Failure("FILE", `cannot write ${path}: ${reasonOf(error)}`, 1);
   }
   try {
-    // A link is made or refused, never half of one: nobody reads half a key, and of two that run at once one loses.
+    // Making a link is atomic, and fails if the file exists. So nobody reads half a key, and of two processes at the
+    // same time only one succeeds.
     await link(next, path);
   } catch (error) {
     if (codeOf(error) !== "EEXIST") {
@@ -82,7 +84,10 @@ async function writeDurably(path: string, text: string): Promise<void> {
   }
 }
 
-/** Looks at the mode of the very file that is read. A pipe is its reader's alone, whatever its mode. */
+/**
+ * Reads the key file, and checks the mode of exactly the file that is read. A pipe needs no check: only its reader can
+ * read it.
+ */
 async function readOwnersFile(path: string): Promise<string> {
   const file = await open(path, "r").catch((error: unknown) => {
     if (codeOf(error) === "ENOENT")
@@ -94,7 +99,7 @@ async function readOwnersFile(path: string): Promise<string> {
     if (stats.isDirectory()) throw new Failure("FILE", `cannot read ${path}: it is a folder`);
     if (!stats.isFile() && !stats.isFIFO())
       throw new Failure("FILE", `cannot read ${path}: it is not a file`);
-    // Windows has other rights, which the mode does not show.
+    // On Windows the mode does not show who can read a file.
     if (stats.isFile() && process.platform !== "win32" && (stats.mode & OTHERS) !== 0) {
       const shown = (stats.mode & 0o777).toString(8).padStart(4, "0");
       throw new Failure("KEY_EXPOSED", `others can read the key (mode ${shown}): chmod 600 ${path}`);
@@ -107,7 +112,7 @@ async function readOwnersFile(path: string): Promise<string> {
   }
 }
 
-/** A pipe gives what it has in pieces. */
+/** Reads several times, because a pipe delivers its content in pieces. */
 async function readStart(file: FileHandle): Promise<string> {
   const bytes = Buffer.alloc(MAX_BYTES);
   let length = 0;

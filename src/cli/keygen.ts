@@ -4,7 +4,7 @@ import type { ExitCode } from "./failure.js";
 import { createKey } from "./key-file.js";
 import { qrCode } from "./qr-code.js";
 
-/** Makes a key and shows its address. */
+/** Makes a key, and shows its address. */
 export async function keygen({ options, output }: Context, { qr }: { qr?: true }): Promise<ExitCode> {
   const { keys, path } = await createKey(options.key);
   const address = keys.publicKeyHex;

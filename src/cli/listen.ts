@@ -20,7 +20,7 @@ export interface ListenOptions {
   readonly for?: number;
 }
 
-/** Prints what arrives, or runs a program for each message, until interrupted. */
+/** Prints messages, or runs a program for each message, until an interrupt or a limit. */
 export async function listen(
   context: Context,
   args: readonly string[],
@@ -40,7 +40,7 @@ export async function listen(
       : new MessagePrograms({
           program: exec,
           args,
-          // With --json, stdout is for objects.
+          // With --json, only objects go to stdout.
           stdout: output.json ? process.stderr : process.stdout,
           keyFile: path,
           ...(poolFile === undefined ? {} : { poolFile }),
@@ -48,7 +48,7 @@ export async function listen(
           onEnd: (message, time, end) => tellEnd(context, exec, people, message, time, end),
         });
 
-  // The own key is always known: `doctor` finds a key that is in use twice by asking for it.
+  // The own key is always accepted: `doctor` probes the own address to find out whether a key is in use twice.
   const accept = (from: string): boolean => accepted?.has(from) !== false || from === keys.publicKeyHex;
   let handled = 0;
   await withPeer(context, { identity: keys, brokers, people, accept }, async (router) => {
@@ -56,7 +56,7 @@ export async function listen(
     await startPeer(context, router, brokers);
     if (output.json) await output.result({ event: "listening", address: router.address }, () => "");
     else output.note(output.paintNotes.dim(`Listening as ${formatAddress(router.address)}\nCtrl-C ends it.`));
-    // Closing ends the messages, after those that were acknowledged.
+    // Closing the router ends the iteration, after all acknowledged messages.
     const end = (): void => {
       untroubled();
       void router.close({ signal });
@@ -65,7 +65,7 @@ export async function listen(
     const timer = ms === undefined ? undefined : setTimeout(end, ms);
     const messages = router.messages();
     let arrived = 0;
-    // At once, before another one is acknowledged.
+    // A handler runs at once, so the router closes before it acknowledges another message.
     router.addMessageHandler(() => {
       if (++arrived === most) end();
     });
@@ -83,7 +83,7 @@ export async function listen(
       output.note(`${count(programs.waiting, "message")} still to be handled; Ctrl-C again leaves them.`);
     await programs.done();
   }
-  // Who waits for a message wants to know that none came.
+  // A script that waits for messages must learn that they did not come.
   return signal.aborted || (most ?? 0) <= handled ? 0 : 1;
 }
 
@@ -95,7 +95,7 @@ async function print(
   known: Set<string>,
 ): Promise<void> {
   const { from } = message;
-  // The whole address, once: it is what an answer needs.
+  // The whole address is shown once for each sender, because a reply needs it.
   if (output.isTerminal && !known.has(from) && people.nameOf(from) === undefined)
     await output.line(output.paint.dim(`from ${formatAddress(from)}`));
   if (known.size < MAX_KNOWN) known.add(from);
@@ -106,7 +106,9 @@ async function print(
 
 const MAX_KNOWN = 10_000;
 
-/** With a program, people hear of failures alone; the message stands there, so that it is not lost. */
+/**
+ * Reports the end of a program. People only hear of failures. The warning contains the message, so that it is not lost.
+ */
 async function tellEnd(
   { output }: Context,
   program: string,

@@ -9,7 +9,7 @@ export async function man({ output }: Context, program: CommandDescription): Pro
   return 0;
 }
 
-/** What the grammar does not say; more of it is in docs/cli.md. */
+/** Facts that are not in the grammar. docs/cli.md has more of them. */
 const EXIT_STATUS: readonly (readonly [string, string])[] = [
   ["0", "Done. Also when Ctrl-C ends what has no end of its own."],
   ["1", "Not delivered, not reachable, or it failed on the way."],
@@ -83,7 +83,10 @@ function exampleLines({ examples = [] }: CommandDescription): string[] {
   return examples.length === 0 ? [] : [".RS 4", ".nf", ...examples.map(roff), ".fi", ".RE"];
 }
 
-/** A text that roff shows as it is: no request at the beginning of a line, no escape, hyphens that can be copied. */
+/**
+ * Escapes a text for roff, so that it is shown unchanged: a line must not begin with a request, escapes must not be
+ * interpreted, and hyphens must stay hyphens that can be copied.
+ */
 function roff(text: string): string {
   const escaped = text
     .replaceAll("\\", "\\e")

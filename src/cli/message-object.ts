@@ -3,7 +3,7 @@ import type { Output } from "./output.js";
 import type { People } from "./people.js";
 import { clockTime, content, hung, shown } from "./printable.js";
 
-/** A message that came in, for programs. */
+/** An incoming message as an object for programs. */
 export function messageObject(message: InboundMessage, time: Date, people: People): object {
   const { from, data, sealed, broker, sentAt, queueId, sequence } = message;
   return {
@@ -22,8 +22,8 @@ export function messageObject(message: InboundMessage, time: Date, people: Peopl
 }
 
 /**
- * The line for it: fields between tabs in a pipe, and for a person the time of day, the sender in short, and whether
- * anybody could read it on the way.
+ * An incoming message as a line. In a pipe the line has fields between tabs. For a person it has the time of day, the
+ * sender in short form, and whether brokers could read the message.
  */
 export function messageLine(
   { paint, isTerminal }: Output,
@@ -36,12 +36,12 @@ export function messageLine(
   return hung(head, shown(data), process.stdout.columns);
 }
 
-/** Whether brokers could read it. */
+/** Whether brokers could read a message, in a word. */
 export function sealedWord(sealed: boolean): string {
   return sealed ? "sealed" : "plain";
 }
 
-/** The same for a terminal. */
+/** The same word, coloured for a terminal. */
 export function sealedSign(paint: Output["paint"], sealed: boolean): string {
   return sealed ? paint.green("sealed") : paint.yellow("plain");
 }

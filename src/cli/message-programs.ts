@@ -8,42 +8,45 @@ import type { InboundMessage } from "sidewire";
 import { Failure, reasonOf } from "./failure.js";
 import { passOnLines } from "./whole-lines.js";
 
-/** How a program that was given a message ended. */
+/** How the program for a message ended. */
 export interface ProgramEnd {
   readonly exitCode?: number;
-  /** What killed it. */
+  /** The signal that killed the program. */
   readonly signal?: string;
-  /** Why it did not even start. */
+  /** Why the program did not start. */
   readonly error?: string;
 }
 
 export interface ProgramOptions {
   readonly program: string;
   readonly args: readonly string[];
-  /** Where its stdout goes. */
+  /** The stream for the program's stdout. */
   readonly stdout: NodeJS.WriteStream;
-  /** The key in use, so that it can answer as the same peer. */
+  /** The key file in use, so that the program can answer as the same peer. */
   readonly keyFile: string;
-  /** The pool in use, where it is not the one in the package. */
+  /** The pool file in use; absent for the pool in the package. */
   readonly poolFile?: string;
   readonly nameOf: (address: string) => string | undefined;
   readonly onEnd: (message: InboundMessage, time: Date, end: ProgramEnd) => Promise<void>;
 }
 
-/** Programs at a time, over all senders. */
+/** The maximum number of programs at a time, over all senders. */
 const CONCURRENCY = 8;
 
-/** How long what a program printed at its end may take to get here, ms. */
+/** How long to wait for a program's last output after its end, in ms. */
 const LAST_WORDS_MS = 1000;
 
-/** Messages that wait; with more, the router keeps what comes, and then refuses it without an ACK. */
+/**
+ * The maximum number of waiting messages. Beyond it the router keeps further messages, and then refuses them without an
+ * ACK.
+ */
 const MAX_WAITING = 256;
 
-/** Runs a program for each message: one at a time for each sender, in the order of the messages. */
+/** Runs a program for each message: only one at a time for each sender, in the order of the messages. */
 export class MessagePrograms {
   readonly #options: ProgramOptions;
   readonly #limit = pLimit(CONCURRENCY);
-  /** The last program of each sender that has any. */
+  /** The latest program of each sender with running or waiting programs. */
   readonly #last = new Map<string, Promise<void>>();
   readonly #waiting = new Set<Promise<void>>();
 
@@ -51,12 +54,12 @@ export class MessagePrograms {
     this.#options = options;
   }
 
-  /** Messages whose program has not ended. */
+  /** The number of messages whose program has not ended. */
   get waiting(): number {
     return this.#waiting.size;
   }
 
-  /** Takes a message. Resolves when there is room for another. */
+  /** Adds a message. Resolves when there is room for another one. */
   async add(message: InboundMessage, time: Date): Promise<void> {
     const { from } = message;
     const before = this.#last.get(from) ?? Promise.resolve();
@@ -71,7 +74,7 @@ export class MessagePrograms {
     while (this.#waiting.size >= MAX_WAITING) await Promise.race(this.#waiting);
   }
 
-  /** Resolves when every message has had its program. */
+  /** Resolves when the programs of all messages have ended. */
   async done(): Promise<void> {
     await Promise.all(this.#waiting);
   }
@@ -95,33 +98,33 @@ export class MessagePrograms {
       SIDEWIRE_SEQUENCE: String(sequence),
     };
     return new Promise<ProgramEnd>((resolve, reject) => {
-      // Some of what keeps a program from starting is thrown here, the rest is an event.
+      // A program that cannot start causes either an exception here or an `error` event.
       const child = spawn(program, args, {
         env,
         stdio: ["pipe", "pipe", "inherit"],
         shell: false,
         windowsHide: true,
-        // Ctrl-C is for this command, which lets what it has begun come to its end.
+        // Ctrl-C must end only this command. The command then waits for its programs.
         detached: process.platform !== "win32",
       });
       child.once("error", reject);
       const printed = passOnLines(child.stdout, stdout);
       child.once("exit", (exitCode, signal) => {
         const end = (): void => resolve(exitCode === null ? { signal: signal ?? "" } : { exitCode });
-        // What it started may go on printing; nobody waits for that.
+        // Processes that the program started may still write to stdout. Their output is not waited for.
         void Promise.race([printed, delay(LAST_WORDS_MS, undefined, { ref: false })]).then(end);
         if ("unref" in child.stdout && typeof child.stdout.unref === "function") child.stdout.unref();
       });
-      // It need not read what it is given.
+      // The program may end without reading its stdin.
       child.stdin.on("error", () => {});
       child.stdin.end(data);
     }).catch((error: unknown) => ({ error: reasonOf(error) }));
   }
 }
 
-/** Makes sure that there is such a program before the first message is acknowledged. */
+/** Checks that the program exists, before the first message is acknowledged. */
 export async function checkProgram(program: string): Promise<void> {
-  // There the name is completed in ways of its own.
+  // Windows has its own rules for the names of programs.
   if (process.platform === "win32") return;
   const folders = program.includes("/") ? [""] : (process.env.PATH ?? "").split(delimiter);
   const found = await Promise.all(
@@ -134,7 +137,7 @@ export async function checkProgram(program: string): Promise<void> {
 async function isProgram(path: string): Promise<boolean> {
   try {
     await access(path, constants.X_OK);
-    // A folder that may be entered counts as executable, too.
+    // Folders may also have the executable bit.
     return (await stat(path)).isFile();
   } catch {
     return false;

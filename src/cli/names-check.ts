@@ -2,12 +2,15 @@ import { isIP } from "node:net";
 import type { BrokerPool } from "sidewire";
 import { lookUp } from "sidewire/node";
 
-/** So many that cannot be looked up are not all misspelt, and nobody is asked for a hundred. */
+/**
+ * The number of names that are tried. Several wrong names are unlikely to be all misspelled, and more look-ups would
+ * take long.
+ */
 const SAMPLE = 4;
 
 const PATIENCE_MS = 5000;
 
-/** Whether no name of a pool can be looked up, of several that are tried; not where it has one name or none. */
+/** Whether none of several names of a pool can be looked up. False for a pool with fewer than two names. */
 export async function noNames(
   pool: BrokerPool,
   signal: AbortSignal,
@@ -29,7 +32,7 @@ export async function noNames(
   return isNone;
 }
 
-/** What of a pool needs no name to be looked up. */
+/** The brokers of a pool that are given by IP address. */
 export function withoutNames(pool: BrokerPool): BrokerPool {
   const ofFamily = (family: BrokerPool["IPv4"] = {}): NonNullable<BrokerPool["IPv4"]> =>
     Object.fromEntries(Object.entries(family).filter(([host]) => isIP(host) !== 0));

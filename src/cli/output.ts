@@ -8,15 +8,18 @@ import { type Column, table } from "./table.js";
 type Colors = ReturnType<typeof pc.createColors>;
 
 /**
- * What a command says: results on stdout, everything else on stderr. With `--json` both are one object
- * a line, and remarks for people are left out.
+ * The output of a command. Results go to stdout, everything else to stderr. With `--json` each result and each error is
+ * a JSON object in a line, and remarks for people are left out.
  */
 export class Output {
   readonly json: boolean;
-  /** Colours for stdout, and for stderr; plain where that is not a terminal. */
+  /** The colours for stdout and for stderr. A stream that is no terminal gets plain text. */
   readonly paint: Colors;
   readonly paintNotes: Colors;
-  /** What stands between something said on stderr and the screen: what is typed there must not be torn apart. */
+  /**
+   * Called for every write to stderr. The chat replaces this function, so that output does not break the line that is
+   * being typed.
+   */
   aside: (write: () => void) => void = (write) => write();
   #spinner: Spinner | undefined;
 
@@ -31,12 +34,12 @@ export class Output {
     return !this.json && process.stdout.isTTY === true;
   }
 
-  /** A result. Resolves once it is written, so that a slow reader slows the writer down. */
+  /** Writes a result. Resolves when the result is written, so that a slow reader slows the command down. */
   async result(object: object, text: () => string): Promise<void> {
     await this.line(this.json ? jsonLine(object) : text());
   }
 
-  /** A message that was acknowledged. Where stdout takes no more, it stands on stderr, so that it is not lost. */
+  /** Writes an acknowledged message. If stdout fails, the message goes to stderr, so that it is not lost. */
   async message(object: object, text: () => string): Promise<void> {
     const line = this.json ? jsonLine(object) : text();
     if (await this.#write(line)) return;
@@ -46,7 +49,7 @@ export class Output {
     );
   }
 
-  /** A line on stdout as it is. */
+  /** Writes a line to stdout. */
   async line(text: string): Promise<void> {
     await this.#write(text);
   }
@@ -58,18 +61,18 @@ export class Output {
     );
   }
 
-  /** A remark for people. */
+  /** Writes a remark for people. */
   note(text: string): void {
     if (!this.json) this.#err(text);
   }
 
-  /** Something that does not end the command. */
+  /** Writes a warning; the command goes on. */
   warn(code: string, message: string, fields: object = {}): void {
     const text = `${this.paintNotes.yellow("!")} ${printable(message)}`;
     this.#err(this.json ? jsonLine({ warning: message, code, ...fields }) : text);
   }
 
-  /** Why the command ends: one line, and what each broker did where that is the reason. */
+  /** Writes why the command ends: one line, and a table of the brokers if they are the reason. */
   fail({ code, message, brokers }: Ending, usage: boolean): void {
     if (this.json) {
       this.#err(jsonLine({ error: message, code, ...(brokers === undefined ? {} : { brokers }) }));
@@ -92,10 +95,10 @@ export class Output {
     return table(head, rows, this.paintNotes.dim, process.stderr.columns);
   }
 
-  /** Shows that something is going on, to a person who watches; ends with what it waits for. */
+  /** Shows a spinner to a person while some work is running. */
   async waiting<T>(text: string, work: (update: (text: string) => void) => Promise<T>): Promise<T> {
     if (!this.#canSpin) return await work(() => {});
-    // Not `start`, which would end the process by itself on SIGINT.
+    // Not `start`, which would end the process on SIGINT.
     const spinner = createSpinner(text, { stream: process.stderr, color: "cyan" }).loop();
     this.#spinner = spinner;
     try {
@@ -106,7 +109,7 @@ export class Output {
   }
 
   get #canSpin(): boolean {
-    // The spinner itself looks at stdout and CI, and writes a line for every frame where it may not move.
+    // The spinner itself checks stdout and CI. Where it cannot move, it would write a line for every frame.
     return this.isTerminal && process.stderr.isTTY && process.env.TERM !== "dumb" && !("CI" in process.env);
   }
 
@@ -122,6 +125,6 @@ export class Output {
 }
 
 function colorsOf(stream: NodeJS.WriteStream): Colors {
-  // hasColors looks at NO_COLOR and TERM; only a terminal has it.
+  // hasColors respects NO_COLOR and TERM. Only terminals have this function.
   return pc.createColors(stream.isTTY === true && stream.hasColors());
 }

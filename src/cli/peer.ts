@@ -7,24 +7,24 @@ import { folders } from "./files.js";
 import { People } from "./people.js";
 import { count } from "./printable.js";
 
-/** The longest message, sent or received: the library's default, and what public brokers tolerate. */
+/** The maximum length of a message, sent or received, in bytes: the library's default, which public brokers accept. */
 export const MAX_MESSAGE_BYTES: number = 60 * 1024;
 
-/** Strangers must not fill the screen with their clocks, ms. */
+/** The pause between two warnings about clocks, in ms. Otherwise strangers could fill the screen with warnings. */
 const TELL_SKEW_EVERY_MS = 10_000;
 
-/** What a command's peer is made of, besides what the command line says. */
+/** The options of a command's peer, besides those of the command line. */
 export interface PeerOptions {
   readonly identity: Identity;
   readonly brokers: BrokerPool;
-  /** From whom it takes messages: what is taken is acknowledged, so it must be shown. */
+  /** Decides from whom the peer accepts messages. An accepted message is acknowledged, so the command must show it. */
   readonly accept: (from: string) => boolean;
-  /** Those who are known by a name. */
+  /** The contacts. */
   readonly people?: People;
   readonly router?: Partial<RouterOptions>;
 }
 
-/** Runs something with a router, and closes it whatever happens: at once when the command was interrupted. */
+/** Does some work with a router, and closes the router afterwards. After an interrupt the router is closed at once. */
 export async function withPeer<T>(
   context: Context,
   { identity, brokers, accept, people = new People(), router: more = {} }: PeerOptions,
@@ -40,7 +40,7 @@ export async function withPeer<T>(
   });
   let toldAt = Number.NEGATIVE_INFINITY;
   router.on("skew", ({ from, offsetMs }) => {
-    // One for each peer is too many where keys cost nothing.
+    // One pause for all peers: a stranger could use many keys, because keys cost nothing.
     if (performance.now() - toldAt < TELL_SKEW_EVERY_MS) return;
     toldAt = performance.now();
     const direction = offsetMs > 0 ? "ahead of" : "behind";
@@ -68,12 +68,15 @@ export async function startPeer(
   );
 }
 
-/** How long to wait for an answer, as the command line says; as the library does otherwise. */
+/** How long to wait for an answer: the option of the command line, or the library's default. */
 export function waitOptions({ options, signal }: Context): { signal: AbortSignal; timeoutMs?: number } {
   return { signal, ...(options.timeout === undefined ? {} : { timeoutMs: options.timeout }) };
 }
 
-/** A file for each pool: where a peer was found in one says nothing about another. */
+/**
+ * The hint file of a pool. Each pool has its own file, because the brokers where a peer was found in one pool say
+ * nothing about another pool.
+ */
 function hintFile(brokers: BrokerPool): string {
   const name = createHash("sha256").update(JSON.stringify(brokers)).digest("hex").slice(0, 12);
   return join(folders.cache, `hints-${name}.json`);

@@ -5,7 +5,7 @@ import { type Contact, contactNamed, readContacts } from "./contacts.js";
 import type { Context } from "./context.js";
 import { Failure } from "./failure.js";
 
-/** How people see each other: by a contact's name, else by the address as it is passed on. */
+/** Shows peers to people: by the contact's name, or by the address in bech32m. */
 export class People {
   readonly #contacts: readonly Contact[];
   readonly #names: ReadonlyMap<string, string>;
@@ -15,7 +15,7 @@ export class People {
     this.#names = new Map(contacts.map(({ name, address }) => [address, name]));
   }
 
-  /** The contacts in the file. What is wrong with it is told, and costs nothing but the names. */
+  /** The contacts in the file. A bad file only causes a warning and the loss of the names. */
   static async known({ output, signal }: Context): Promise<People> {
     try {
       return new People(await readContacts(signal));
@@ -30,18 +30,18 @@ export class People {
     return this.#names.get(address);
   }
 
-  /** The field for JSON, where there is a name. */
+  /** The field `name` for JSON, if the address has a name. */
   named(address: string): { name?: string } {
     const name = this.nameOf(address);
     return name === undefined ? {} : { name };
   }
 
-  /** The name, or all of the address. */
+  /** The name, or the whole address. */
   full(address: string): string {
     return this.nameOf(address) ?? formatAddress(address);
   }
 
-  /** The name or the address, or so much of it that it leaves room in a line. */
+  /** The name or the address, shortened if it is too long for a line. */
   short(address: string): string {
     const name = this.nameOf(address);
     if (name === undefined) return shortAddress(address);
@@ -54,14 +54,14 @@ export class People {
     return `${start}…`;
   }
 
-  /** Who is meant: a contact's name, or an address. @throws {@link Failure} `INVALID_ADDRESS` */
+  /** The address of a contact's name or of an address. @throws {@link Failure} `INVALID_ADDRESS` */
   addressOf(text: string, where: string): string {
     const contact = contactNamed(this.#contacts, text);
     if (contact !== undefined) return contact.address;
     try {
       return parseAddress(text, where);
     } catch (error) {
-      // What is long, or begins like an address, was meant as one.
+      // A long text, or one that begins like an address, was probably meant as an address.
       if (!(error instanceof Failure) || !/^(?!sw1).{1,32}$/iu.test(text)) throw error;
       const name = JSON.stringify(text);
       throw new Failure(
@@ -72,16 +72,16 @@ export class People {
   }
 }
 
-/** As long as an address in short. */
+/** The width of a short address. */
 const SHORT_COLUMNS = 15;
 
-/** Whom a command speaks with. */
+/** The peer that a command talks to. */
 export interface Destination {
   readonly to: string;
   readonly people: People;
 }
 
-/** @throws {@link Failure} `INVALID_ADDRESS`; for a name also what is wrong with the file of contacts */
+/** @throws {@link Failure} `INVALID_ADDRESS`; for a name also the problem with the file of contacts */
 export async function destination(context: Context, text: string): Promise<Destination> {
   let to: string;
   try {
@@ -93,7 +93,7 @@ export async function destination(context: Context, text: string): Promise<Desti
   return { to, people: await People.known(context) };
 }
 
-/** An address that fits a line. */
+/** An address in short form. */
 export function shortAddress(address: string): string {
   const text = formatAddress(address);
   return `${text.slice(0, 10)}…${text.slice(-4)}`;

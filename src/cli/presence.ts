@@ -2,10 +2,12 @@ import type { SendOptions, SmartPipe } from "sidewire";
 import type { PresenceState } from "./chat-view.js";
 import { pause } from "./interrupt.js";
 
-/** Silence that is asked about, ms: an absent peer is asked for on every broker, so not too often. */
+/**
+ * After this silence the peer is probed, in ms. A probe of an absent peer uses every broker, so probes must be rare.
+ */
 const ASK_AFTER_MS = 10_000;
 
-/** Keeps track of whether a peer is there: by what is heard of it, and by asking where nothing is. */
+/** Tracks whether a peer is there: by its messages and ACKs, and by probes during silence. */
 export class Presence {
   readonly #pipe: Pick<SmartPipe, "probe">;
   readonly #options: SendOptions;
@@ -28,13 +30,13 @@ export class Presence {
     void this.#watch();
   }
 
-  /** Something came from it: a message, or an ACK. */
+  /** Must be called when a message or an ACK of the peer came. */
   heard(roundTripMs?: number): void {
     this.#heardAt = performance.now();
     this.#tell({ present: true, ...(roundTripMs === undefined ? {} : { roundTripMs }) });
   }
 
-  /** A message had no answer. */
+  /** Must be called when a message got no ACK. */
   missed(): void {
     this.#tell({ present: false });
   }
@@ -53,7 +55,7 @@ export class Presence {
         await pause(left, signal);
         continue;
       }
-      // It fails when the chat has ended.
+      // The probe fails when the chat has ended.
       const found = await this.#pipe.probe({ ...this.#options, signal }).catch(() => undefined);
       if (found === undefined) return;
       answeredAt = performance.now();

@@ -1,18 +1,22 @@
 import stringWidth from "string-width";
 
 /**
- * What a stranger sends must not steer the terminal: no control characters, no reversed writing, no
- * line that is made to look like another one's. The two joiners stay, since scripts and emoji need them.
+ * Characters that could control the terminal or deceive the reader: control characters, characters that reverse the
+ * writing direction, and characters that imitate the layout of another line. A text from a stranger must not contain
+ * them. The two joiners are allowed, because scripts and emoji need them.
  */
 const STEERING =
   /(?![\u200c\u200d])[\p{Cc}\p{Cf}\p{Cs}\p{Co}\p{Zl}\p{Zp}\u115f\u1160\u2800\u3000\u3164\uffa0]/gu;
 
-/** A blank, or what joins or marks one, behind a blank: fields of a line have two blanks between them, a text never has. */
+/**
+ * A blank, a joiner or a mark after a blank. The fields of a line are separated by two blanks, so a text must never
+ * contain two blanks in a row.
+ */
 const BLANK_RUN = /(?<=\p{Zs}(?:\u200c|\u200d|\p{M})*)(?:\p{Zs}|\u200c|\u200d|\p{M})/gu;
 
 const SHORT: Readonly<Record<string, string>> = { "\n": "\\n", "\r": "\\r", "\t": "\\t" };
 
-/** A text in one line, with escapes for everything that a terminal would obey. */
+/** A text in one line. Everything that a terminal would obey is escaped. */
 export function printable(text: string): string {
   return text
     .replace(STEERING, (character) => SHORT[character] ?? escaped(character))
@@ -24,7 +28,7 @@ function escaped(character: string): string {
   return code < 0x100 ? `\\x${code.toString(16).padStart(2, "0")}` : `\\u{${code.toString(16)}}`;
 }
 
-/** Bytes as text, if that is what they are. */
+/** Bytes as text; undefined when they are not UTF-8. */
 export function textOf(bytes: Uint8Array): string | undefined {
   try {
     return new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(bytes);
@@ -33,13 +37,13 @@ export function textOf(bytes: Uint8Array): string | undefined {
   }
 }
 
-/** Bytes for people: as text where they are text, otherwise in hex. */
+/** Bytes for people: as text if they are UTF-8, otherwise in hex. */
 export function shown(bytes: Uint8Array): string {
   const text = textOf(bytes);
   return text === undefined ? `0x${hex(bytes)}` : printable(text);
 }
 
-/** Bytes for programs: `text`, or `hex` where they are not UTF-8. */
+/** Bytes for programs: `text` if they are UTF-8, otherwise `hex`. */
 export function content(bytes: Uint8Array): { text: string } | { hex: string } {
   const text = textOf(bytes);
   return text === undefined ? { hex: hex(bytes) } : { text };
@@ -49,7 +53,7 @@ export function hex(bytes: Uint8Array): string {
   return Buffer.from(bytes).toString("hex");
 }
 
-/** A value as one line of JSON, which means the same and is safe to look at. */
+/** A value as one line of JSON. Dangerous characters are escaped, which does not change the meaning of the JSON. */
 export function jsonLine(value: object): string {
   return JSON.stringify(value).replace(STEERING, (character) =>
     character
@@ -63,7 +67,7 @@ export function milliseconds(ms: number): string {
   return `${ms < 10 ? ms.toFixed(1) : Math.round(ms)} ms`;
 }
 
-/** The time of day here, for people. */
+/** The local time of day, for people. */
 export function clockTime(date: Date = new Date()): string {
   return date.toTimeString().slice(0, 8);
 }
@@ -73,8 +77,8 @@ export function count(number: number, noun: string): string {
 }
 
 /**
- * A text behind what it belongs to, in rows that a terminal need not wrap: what goes on is indented, so that no part
- * of a text stands where a line begins.
+ * A text after a head, in rows that the terminal need not wrap. All rows but the first are indented, so that no part of
+ * the text looks like the beginning of a new line.
  */
 export function hung(head: string, text: string, columns: number | undefined): string {
   if (columns === undefined) return head + text;
@@ -96,7 +100,7 @@ export function hung(head: string, text: string, columns: number | undefined): s
   return [...rows, row].join("\n");
 }
 
-/** A text in lines of at most so many columns, those after the first indented. */
+/** A text in lines of at most `columns` columns. All lines but the first are indented. */
 export function wrapped(text: string, columns: number = Number.POSITIVE_INFINITY): string[] {
   const lines: string[] = [];
   for (const word of text.split(/(?<=\S) /)) {

@@ -10,7 +10,7 @@ import { clockTime, count, milliseconds } from "./printable.js";
 
 const NOBODY: ProbeResult = { reachable: false, brokers: [] };
 
-/** Asks whether a peer is there, once or until interrupted. */
+/** Asks whether a peer is there, once or until an interrupt. */
 export async function probe(
   context: Context,
   dest: string,
@@ -33,7 +33,7 @@ export async function probe(
     }
     while (!signal.aborted) {
       const found = await ask().catch((error: unknown) => {
-        // A network that is down is no reason to stop watching.
+        // Watching goes on while the network is down.
         if (signal.aborted || error instanceof NoBrokerError) return NOBODY;
         throw error;
       });
@@ -52,7 +52,7 @@ function report({ output }: Context, { reachable, brokers, remoteClockOffsetMs }
   if (!reachable) return `${paint.red("✗")} no answer: not there, or on none of these brokers`;
   const rows = brokers.map(({ family, host, roundTripMs }) => [family, host, milliseconds(roundTripMs)]);
   const seconds = Math.round((remoteClockOffsetMs ?? 0) / 1000);
-  // It is known to about a second.
+  // The difference is only accurate to about one second.
   const clock =
     Math.abs(seconds) < 2 ? "" : `, its clock ${Math.abs(seconds)} s ${seconds > 0 ? "ahead" : "behind"}`;
   return `${paint.green("✓")} there, on ${count(brokers.length, "broker")}${clock}\n${output.table(["family", "broker", ">round trip"], rows)}`;

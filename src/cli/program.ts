@@ -5,14 +5,14 @@ import { type Action, describe } from "./grammar.js";
 import { Interrupt } from "./interrupt.js";
 import { Output } from "./output.js";
 
-/** Runs a command line. @returns the process's exit code */
+/** Runs a command line. @returns the exit code of the process */
 export async function run(args: readonly string[]): Promise<number> {
   const interrupt = new Interrupt();
   interrupt.watch();
   const json = asksForJson(args);
   const exitCode = await runCommand(args, json, interrupt);
   interrupt.stop();
-  // What was written last may still fail.
+  // The last write may still fail.
   await new Promise<void>((resolve) => process.stdout.write("", () => resolve()));
   const { writeError } = interrupt;
   if (writeError === undefined) return exitCode;
@@ -35,12 +35,12 @@ async function runCommand(args: readonly string[], json: boolean, interrupt: Int
     return await wanted({ options, output, interrupt, signal: interrupt.signal });
   } catch (error) {
     if (error instanceof CommanderError && error.exitCode === 0) return 0;
-    // What fails because it was interrupted has nothing to tell.
+    // An error that an interrupt has caused is not reported.
     if (interrupt.exitCode !== undefined) {
       interrupt.insist();
       return interrupt.exitCode;
     }
-    // Loaded here, since it loads the library: help and misspelt commands are there at once.
+    // Loaded late, because this module loads the library. So help and errors of usage appear at once.
     const { endingOf } = await import("./ending.js");
     const ending = endingOf(error);
     output.fail(ending, ending.code === "USAGE");
@@ -48,7 +48,10 @@ async function runCommand(args: readonly string[], json: boolean, interrupt: Int
   }
 }
 
-/** What the command line asks for may have to be known before it is understood. */
+/**
+ * Whether the command line contains --json. An error in the command line must be reported as JSON as well, so this is
+ * decided before the parsing.
+ */
 function asksForJson(args: readonly string[]): boolean {
   const end = args.indexOf("--");
   return (end < 0 ? args : args.slice(0, end)).includes("--json");

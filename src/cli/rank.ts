@@ -13,27 +13,31 @@ import { withPeer } from "./peer.js";
 import { destination } from "./people.js";
 import { readPool } from "./pool-file.js";
 
-/** How long brokers may take to show whether they can be reached, ms. */
+/** How long brokers may take to connect, in ms. */
 const PATIENCE_MS = 5000;
 
-/** So long without a change, and nothing more is to come, ms. */
+/** After this time without a change, no more changes are expected, in ms. */
 const QUIET_MS = 500;
 
 interface Row {
   readonly place: number;
   readonly broker: RankedBroker;
-  /** Absent where it was not dialled: no address of its family here, or no port. */
+  /**
+   * Absent when the broker was not dialled: this machine has no address of its family, or the broker has no usable
+   * port.
+   */
   readonly stats: BrokerStats | undefined;
 }
 
-/** Shows the brokers in the order in which they are used for an address, and which can be connected to. */
+/** Shows the brokers in the order in which they are used for an address, and whether they can be reached from here. */
 export async function rank(context: Context, dest: string): Promise<ExitCode> {
   const { options, output, signal } = context;
   const { to } = await destination(context, dest);
   const brokers = await readPool(context);
   const ranking = rankBrokers(to, brokers);
   if (ranking.IPv4.length + ranking.IPv6.length === 0) throw new Failure("NO_BROKER", EMPTY_POOL, 1);
-  // A key of its own, that connects to as many as it can: nothing is received, and the ranking is DEST's.
+  // The peer has a new key and connects to as many brokers as possible. It receives nothing. The shown ranking is
+  // DEST's.
   const peer = {
     identity: Keypair.generate(),
     brokers,
@@ -51,7 +55,7 @@ export async function rank(context: Context, dest: string): Promise<ExitCode> {
   return rows.some((row) => row.stats?.state === "open") ? 0 : 1;
 }
 
-/** Dials, and tells what came of it once there is nothing more to come. */
+/** Dials the brokers, and returns their state when no more changes are expected. */
 async function connect(
   router: Router,
   timeoutMs: number,
@@ -78,7 +82,7 @@ function statsOf({ family, host }: RankedBroker, stats: readonly BrokerStats[]):
 }
 
 function objectOf({ place, broker, stats }: Row): object {
-  // Without a port: it has one for each transport, and which of them failed is not told.
+  // Without a port: a broker has one for each transport, and the error does not say which transport failed.
   const { family, host, weight, score } = broker;
   const { state = "idle", lastError } = stats ?? {};
   const error = state === "open" || lastError === undefined ? {} : { error: lastError };

@@ -16,7 +16,7 @@ export interface SendOptions {
   readonly plain?: true;
 }
 
-/** Sends one message and prints its receipt. */
+/** Sends one message, and prints its receipt. */
 export async function send(
   context: Context,
   dest: string,
@@ -30,7 +30,7 @@ export async function send(
   const data = await messageOf(text, file, signal);
   checkLength(data.length);
   const sealed = plain !== true;
-  // It is not there to listen: what comes in meanwhile is left to whoever is.
+  // `send` is no listener. Incoming messages are left to the process that listens with the same key.
   const accept = (): boolean => false;
   return await withPeer(context, { identity: keys, brokers, people, accept }, async (router) => {
     await startPeer(context, router, brokers);
@@ -97,7 +97,7 @@ async function messageOf(
 ): Promise<Uint8Array> {
   if (file !== undefined) {
     if (text !== undefined) throw new Failure("USAGE", "either a text or --file, not both");
-    // One that is being opened cannot be ended.
+    // Opening a file cannot be aborted, so only the wait ends.
     return await orAborted(readLimited(createReadStream(file), file, signal), signal);
   }
   if (text !== undefined && text !== "-") return new TextEncoder().encode(text);
@@ -105,7 +105,7 @@ async function messageOf(
   return await readLimited(process.stdin, "stdin", signal);
 }
 
-/** Everything in a stream, unless that is too much for a message. */
+/** Reads a whole stream, unless it is too long for a message. */
 async function readLimited(stream: Readable, name: string, signal: AbortSignal): Promise<Uint8Array> {
   const stop = (): void => void stream.destroy();
   signal.addEventListener("abort", stop, { once: true });
@@ -113,7 +113,7 @@ async function readLimited(stream: Readable, name: string, signal: AbortSignal):
   let length = 0;
   try {
     for await (const chunk of stream) {
-      // A stream without an encoding gives buffers.
+      // A stream without an encoding yields buffers, so the cast is safe.
       chunks.push(chunk as Buffer);
       length += chunks.at(-1)?.length ?? 0;
       if (length > MAX_MESSAGE_BYTES) break;

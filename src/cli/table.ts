@@ -1,17 +1,17 @@
 import Table from "cli-table3";
 import stringWidth from "string-width";
 
-/** A column's title; with a leading `>` its cells stand to the right. */
+/** The title of a column. A leading `>` aligns the cells to the right. */
 export type Column = string;
 
 const GAP = "  ";
 
-/** Narrower than this, a last column is not worth wrapping. */
+/** The minimum width of a last column that is wrapped. */
 const MIN_LAST = 16;
 
 /**
- * A table without lines, whose last column is wrapped to the terminal's width where there is one. Where that is too
- * narrow for the other columns, each row is a block of lines, one for each of its cells.
+ * A table without lines. The last column is wrapped to the terminal's width, if there is a terminal. If the terminal is
+ * too narrow for the other columns, each row becomes a block of lines, one line for each cell.
  */
 export function table(
   head: readonly Column[],
@@ -54,12 +54,12 @@ interface Drawing {
   readonly head: readonly string[] | undefined;
   readonly rows: readonly (readonly string[])[];
   readonly isRight: readonly boolean[];
-  /** How wide the last column may be. */
+  /** The maximum width of the last column. */
   readonly last: number;
 }
 
 function drawn({ head, rows, isRight, last }: Drawing): string {
-  // What is longer than the column, an address say, is better broken than cut off.
+  // A word that is longer than the column, such as an address, is broken. Otherwise it would be cut off.
   const hasLong = rows.some((row) => (row.at(-1) ?? "").split(" ").some((word) => stringWidth(word) > last));
   const made = new Table({
     ...(head === undefined ? {} : { head: [...head] }),
@@ -74,7 +74,7 @@ function drawn({ head, rows, isRight, last }: Drawing): string {
         }
       : {}),
   });
-  // One by one: a pool may be longer than what a call can take.
+  // One by one: a pool may have more rows than a function call can have arguments.
   for (const row of rows) made.push([...row]);
   return made
     .toString()

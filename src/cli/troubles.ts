@@ -2,10 +2,16 @@ import type { Router } from "sidewire";
 import type { Context } from "./context.js";
 import type { People } from "./people.js";
 
-/** Strangers must not fill the screen with old messages, ms. */
+/**
+ * The pause between two warnings about refused messages, in ms. Otherwise strangers could fill the screen with
+ * warnings.
+ */
 const TELL_EVERY_MS = 60_000;
 
-/** Says when nothing can arrive, and when it can again. @returns what ends that, before the router is closed */
+/**
+ * Warns when no message can arrive, and says when the connection is back. @returns a function that ends the warnings;
+ * call it before the router is closed
+ */
 export function tellTroubles({ output, signal }: Context, router: Router, people: People): () => void {
   let connected: boolean | undefined;
   let isOver = false;

@@ -5,11 +5,12 @@ import { type BrokerHint, type HintStore, MemoryHintStore, parseHints } from "..
 import { makeFolder } from "./make-folder.js";
 
 /**
- * Keeps hints in a JSON file, so that the next start is one connection. Every change is written to a
- * second file, which then takes the first one's place: a crash leaves the old file or the new one,
- * never half of one. The file is readable by its owner alone (mode 0600): it tells whom one talks to.
+ * Keeps hints in a JSON file, so that the next start needs only one connection. A file that is missing, damaged or
+ * unreadable counts as empty.
  *
- * A file that is missing, damaged or unreadable counts as empty.
+ * Every change is written to a second file, which then replaces the first one. So a crash leaves either the old file or
+ * the new one, never a part of a file. Only the owner can read the file (mode 0600), because the file shows which peers
+ * the owner talks to.
  *
  * @example
  * ```ts
@@ -29,7 +30,7 @@ export class FileHintStore implements HintStore {
   #writing: Promise<void> = Promise.resolve();
   #dirty = false;
 
-  /** @param path - the file; its folder is made on the first write */
+  /** @param path - the file; its folder is made at the first write */
   constructor(path: string) {
     this.#path = path;
   }
@@ -39,11 +40,14 @@ export class FileHintStore implements HintStore {
     return this.#memory.get(address);
   }
 
-  /** Resolves when the file holds the hints. */
+  /**
+   * Resolves when the hints are in the file.
+   * @throws the system's error (as a rejection) when the file cannot be written
+   */
   async set(address: string, hints: readonly BrokerHint[]): Promise<void> {
     await this.#load();
     this.#memory.set(address, hints);
-    // One write at a time; what comes meanwhile goes into the next.
+    // Only one write runs at a time. Changes that come meanwhile go into the next write.
     if (!this.#dirty) {
       this.#dirty = true;
       const write = (): Promise<void> => this.#write();
@@ -65,7 +69,7 @@ export class FileHintStore implements HintStore {
         if (usable.length > 0) this.#memory.set(address, usable);
       }
     } catch {
-      // Nothing kept, or nothing that can be used.
+      // Without a usable file the store starts empty.
     }
   }
 
@@ -76,7 +80,7 @@ export class FileHintStore implements HintStore {
     await makeFolder(dirname(this.#path));
     try {
       await writeFile(next, text, { mode: 0o600 });
-      // A mode given at creation is narrowed by the umask and ignored for a file left by a crash.
+      // The umask may remove bits from a mode given at creation, so the mode is set explicitly.
       await chmod(next, 0o600);
       await rename(next, this.#path);
     } catch (error) {

@@ -2,10 +2,10 @@ import { mkdir } from "node:fs/promises";
 import { dirname } from "node:path";
 
 /**
- * Makes a folder and those above it. Not by mkdir's own `recursive`, which tries for ever where nothing can
- * be made in a folder that is there: in /proc.
+ * Makes a folder and its missing parents. mkdir's own `recursive` is not used: it never ends in a folder where nothing
+ * can be made, such as /proc.
  *
- * @param mode - of each folder that is made
+ * @param mode - the mode of each new folder
  */
 export async function makeFolder(path: string, mode = 0o777): Promise<void> {
   const make = async (): Promise<void> => {

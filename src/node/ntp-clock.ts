@@ -5,40 +5,56 @@ import { aSignal, check, listOf, number, optional, or, readOptions } from "../ba
 import { startTimer } from "../base/timer.js";
 import { agree, distanceAt, MIN_POLL_MS, type Reading, TimeServer } from "./time-server.js";
 
-/** What {@link ntpClock} takes. */
+/** The options of {@link ntpClock}. */
 export interface NtpClockOptions {
   /**
-   * `host` or `host:port`, IPv6 with a port as `[::1]:123`; 1 to 16. Default: `time.cloudflare.com`,
-   * `any.time.nl` and `ntp.se`: three operators that offer time to everyone and leave leap seconds as they
-   * are. Don't mix them with servers that smear (Google, Amazon, Meta), and don't ship `pool.ntp.org` as a
-   * default of your own: its rules ask a product for a zone of its own (https://www.ntppool.org/vendors.html).
-   * Three or more outvote one that lies; of two that contradict each other neither is believed. Of a name one
-   * address of each family is asked, a further one when that fails or says nothing for 250 ms.
+   * The time servers, 1 to 16: `host` or `host:port`, and IPv6 with a port as `[::1]:123`. Default:
+   * `time.cloudflare.com`, `any.time.nl` and `ntp.se`. These three operators offer time to everyone, and do not smear
+   * leap seconds.
+   *
+   * Don't mix them with servers that smear leap seconds (Google, Amazon, Meta). Don't ship `pool.ntp.org` as the
+   * default of your own product: the pool's rules require a zone of its own for each product
+   * (https://www.ntppool.org/vendors.html).
+   *
+   * With three or more servers, one wrong server is outvoted. If two servers contradict each other, neither is
+   * believed. One address of each family of a name is asked. The next address is asked when that one fails or stays
+   * silent for 250 ms.
    */
   servers?: readonly string[] | undefined;
-  /** How long to wait for answers, ms; half-way, silent servers are asked again. Default: 4000; 10 to 60 000. */
+  /**
+   * How long to wait for answers, in ms. After half of this time, silent servers are asked again. Default: 4000; 10 to
+   * 60 000.
+   */
   timeoutMs?: number | undefined;
-  /** How often to ask, ms, or up to a tenth more. Default: 3 600 000; from 16 000, or 10 with `servers` given. */
+  /**
+   * How often to ask the servers, in ms; each pause is up to a tenth longer. Default: 3 600 000; at least 16 000, or 10
+   * when `servers` is given.
+   */
   refreshMs?: number | undefined;
-  /** Ends the wait for the first answers; later on, `close` does. */
+  /** Ends the wait for the first answers. Later, `close` ends the clock. */
   signal?: AbortSignal | undefined;
 }
 
 /** A clock that follows time servers; see {@link ntpClock}. */
 export interface NtpClock extends Disposable {
-  /** Unix milliseconds, with a fraction; never less than before. Needs no `this`: `getTime: clock.now`. */
+  /**
+   * Unix milliseconds, with a fraction. The value never decreases. The function needs no `this`: `getTime: clock.now`.
+   */
   readonly now: () => number;
-  /** How far the system's clock is behind this one, ms; negative if it is ahead. */
+  /** How far the system's clock is behind this clock, in ms; negative when the system's clock is ahead. */
   readonly offsetMs: number;
   /**
-   * How far `now()` may be off while most servers are honest, ms: half of the way there and back, what the
-   * servers say of themselves, how far they differ, 100 ppm since then, what is still to be slewed, and any
-   * jump of the system's clock since then.
+   * The maximum error of `now()` in ms, if most servers are honest. The bound is the sum of: half of the round trip,
+   * the servers' own error bounds, the differences between the servers, a drift of 100 ppm since the last answers, the
+   * part of a correction that is not done yet, and any jump of the system's clock since the last answers.
    */
   readonly errorBoundMs: number;
   /** When the servers last agreed, in Unix milliseconds of this clock. */
   readonly updatedAt: number;
-  /** Leaves no timer, socket or listener; `now()` goes on uncorrected. Twice is once. */
+  /**
+   * Stops the corrections, and releases all timers, sockets and listeners. `now()` still works. A second call does
+   * nothing.
+   */
   close(): void;
 }
 
@@ -51,31 +67,33 @@ interface Settings {
   readonly signal?: AbortSignal;
 }
 
-const SETTLING_POLLS = 4; // so far apart at first, so that the best of several answers soon counts
-const RETRY_MS = 4000; // after a failure; twice that after the second …
+const SETTLING_POLLS = 4; // the first polls follow each other quickly, so that the best of several answers soon counts
+const RETRY_MS = 4000; // the pause after a failure; doubled after each further failure
 const MAX_RETRY_MS = 3_600_000;
-const GRACE_MS = 250; // for the others, once most servers have answered and agree
-const SLEW = 0.5; // a clock that is ahead runs at half speed: being right matters, nothing is paced by it
-const WATCH_MS = 5000; // how soon a wake-up is noticed
-const JUMP_MS = 1000; // when system and monotonic clock part by more, the machine slept, or was set
+const GRACE_MS = 250; // the extra time for other servers, after most servers have answered and agree
+const SLEW = 0.5; // a clock that is ahead runs at half speed until it is right; nothing is paced by this clock
+const WATCH_MS = 5000; // how long a wake-up stays unnoticed, at most
+const JUMP_MS = 1000; // a larger jump between the two clocks means that the machine slept, or its clock was set
 
 /**
- * A clock corrected by SNTP (RFC 4330; client mode of RFC 5905), for a router on a machine whose own clock
- * cannot be trusted. Resolves as soon as most of the servers have answered and agree. In between it counts by
- * the monotonic clock: what the system's clock shows, or is set to, never enters `now()`.
+ * A clock corrected by SNTP (RFC 4330; client mode of RFC 5905), for a router on a machine whose own clock may be
+ * wrong. The promise resolves as soon as most of the servers have answered and agree. Between answers, the clock counts
+ * by the monotonic clock. The system's clock never influences `now()`.
  *
- * Of each server the best recent answer counts, and the time is the median of the servers. A correction
- * forwards is made at once; one backwards by running at half speed, so an hour takes two. Where the monotonic
- * clock stops during sleep (Linux), `now()` is late by the sleep's length on waking, until the servers have
- * answered: they are asked within 5 s. `errorBoundMs` contains both.
+ * For each server the best recent answer counts. The time is the median of the servers. A correction forwards is made
+ * at once. For a correction backwards the clock runs at half speed, so a correction by one hour takes two hours. If the
+ * monotonic clock stops during sleep (Linux), `now()` is behind by the length of the sleep after a wake-up, until the
+ * servers have answered. They are asked within 5 s of the wake-up. `errorBoundMs` includes both effects.
  *
- * When nobody answers, or no majority agrees, the clock runs on as it was and asks after 4 s, 8 s, 16 s …, at
- * most an hour apart. A kiss-o'-death is obeyed: after `DENY` or `RSTR` the address is never asked again, after
- * `RATE` half as often. Answers are not authenticated: whoever sits on the way to most of the servers can set
- * this clock. An open clock does not keep the process alive; a name being looked up does, for that long.
+ * When no server answers, or no majority agrees, the clock goes on as before. The servers are asked again after 4 s, 8
+ * s, 16 s and so on, up to one hour. A kiss-o'-death is obeyed: after `DENY` or `RSTR` the address is never asked
+ * again, after `RATE` half as often.
  *
- * @throws `SidewireError` (as a rejection) `INVALID_OPTION`; `ABORTED`; `NO_TIME` when no server answers,
- *   or no majority of those that do agrees, with what became of each
+ * Answers are not authenticated: an attacker on the way to most of the servers can set this clock. An open clock does
+ * not keep the process alive. Only a running look-up of a name does.
+ *
+ * @throws `SidewireError` (as a rejection): `INVALID_OPTION`; `ABORTED`; `NO_TIME` when no server answers, or no
+ * majority of the answers agrees; the error's text lists the outcome of each server
  * @example
  * ```ts
  * import { Keypair, Router } from "sidewire";
@@ -96,7 +114,7 @@ export async function ntpClock(options: NtpClockOptions = {}): Promise<NtpClock>
   check(servers.length > 0 && servers.length <= 16, "INVALID_OPTION", "servers", "a list of 1 to 16");
   const least = rest.servers === undefined ? MIN_POLL_MS : 10;
   const refreshMs = number(least, 2 ** 31 - 1)(rest.refreshMs, "INVALID_OPTION", "refreshMs");
-  // One vote each, however often it is named.
+  // One vote for each server, even if it is named twice.
   const unique = [...new Map(servers.map((server) => [server.key, server])).values()];
   const clock = new Clock(unique, timeoutMs, refreshMs);
   await clock.start(signal);
@@ -111,7 +129,10 @@ class Clock implements NtpClock {
   /** How far `now()` was ahead of the servers when they last agreed. */
   #ahead = 0;
   #shown = Number.NEGATIVE_INFINITY;
-  /** The system's clock less the monotonic one, when the servers last agreed and when last looked at. */
+  /**
+   * The difference between the system's clock and the monotonic clock, when the servers last agreed and at the last
+   * look.
+   */
   #gap = { agreed: 0, seen: 0 };
   #polls = 0;
   #failures = 0;
@@ -128,7 +149,7 @@ class Clock implements NtpClock {
 
   readonly now = (): number => {
     const at = monotonicNow();
-    // Rounding alone could make the sum a little less than the one before.
+    // Rounding errors could make the sum a little smaller than the value before.
     this.#shown = Math.max(this.#shown, at + this.#time.epoch + this.#aheadAt(at));
     return this.#shown;
   };
@@ -139,7 +160,7 @@ class Clock implements NtpClock {
 
   get errorBoundMs(): number {
     const at = monotonicNow();
-    // Neither clock is an authority, but when they part, one of them is wrong.
+    // It is unknown which of the two clocks is right, but when their difference changes, one of them is wrong.
     const jump = Math.abs(Date.now() - at - this.#gap.agreed);
     return distanceAt(this.#time, at) + this.#aheadAt(at) + (jump > JUMP_MS ? jump : 0);
   }
@@ -169,14 +190,14 @@ class Clock implements NtpClock {
   }
 
   #wait(ms: number): void {
-    // Spread, so that processes started together don't ask together for ever.
+    // A random part, so that processes that were started together do not always ask together.
     this.#due = monotonicNow() + ms * (1 + 0.1 * Math.random());
     this.#watch();
   }
 
   #watch(): void {
     if (this.#closed) return;
-    // Timers stand still during sleep like the monotonic clock, so none is long.
+    // Timers stop during sleep, as the monotonic clock does, so no timer is long.
     const ms = Math.min(Math.max(Math.ceil(this.#due - monotonicNow()), 0), WATCH_MS);
     this.#timer = setTimeout(() => void this.#look(), ms).unref();
   }
@@ -200,9 +221,10 @@ class Clock implements NtpClock {
     }
   }
 
-  /** Asks all servers at once and takes over what they agree on. */
+  /** Asks all servers at once, and sets the clock to the time that they agree on. */
   async #ask(ref: boolean, signal: AbortSignal | undefined): Promise<void> {
-    // Of before: if the machine falls asleep in between, the answers are wrong, and this tells.
+    // Measured before the poll: if the machine sleeps during the poll, the answers are wrong, and this difference shows
+    // it.
     const gap = Date.now() - monotonicNow();
     const poll = new AbortController();
     this.#poll = poll;
@@ -224,11 +246,11 @@ class Clock implements NtpClock {
         }
       }),
     );
-    end(); // for the slower addresses of those that have answered
+    end(); // stops the slower addresses of servers that have answered
     for (const stop of stopTimers) stop();
     stopListening();
     throwIfAborted(signal);
-    // What had come in by then is let go too: nobody counts on a correction after the end.
+    // Answers are ignored after the close: no caller expects a correction any more.
     if (this.#closed) return;
     const time = agree(readings, readings.length);
     if (time === undefined) {

@@ -9,21 +9,21 @@ import { startTimer } from "../base/timer.js";
 import { ATTEMPT_DELAY_MS, MAX_ADDRESSES } from "../platform/dial.js";
 import { lookUp } from "../platform/look-up.js";
 
-export const MIN_POLL_MS = 16_000; // RFC 5905, MINPOLL; RFC 4330, section 10, forbids less than 15 s
+export const MIN_POLL_MS = 16_000; // MINPOLL of RFC 5905; RFC 4330, section 10, forbids less than 15 s
 const MAX_PAUSE_MS = 86_400_000;
-const MAX_DISTANCE_MS = 1500; // ntpd's limit for a server that is used
-const DRIFT = 1e-4; // of a poor quartz: 0.36 s an hour
-const NTP_EPOCH_S = 2_208_988_800; // from 1900 to 1970
+const MAX_DISTANCE_MS = 1500; // the limit that ntpd uses for a server
+const DRIFT = 1e-4; // the drift of a bad quartz: 0.36 s per hour
+const NTP_EPOCH_S = 2_208_988_800; // from 1900 to 1970, in s
 const PACKET_BYTES = 48;
 const SERVER = /^(?:\[(.+)\]|([^\s:/@[\]]+))(?::(\d{1,5}))?$/;
 
-/** What somebody takes for the time. */
+/** A measurement of the time. */
 export interface Reading {
-  /** Unix milliseconds when the monotonic clock was zero. */
+  /** The Unix milliseconds at the moment when the monotonic clock was zero. */
   readonly epoch: number;
-  /** How far that may have been off when it was read, ms. */
+  /** The maximum error at the time of the measurement, in ms. */
   readonly distance: number;
-  /** When that was, on the monotonic clock. */
+  /** When the measurement was made, on the monotonic clock. */
   readonly at: number;
 }
 
@@ -38,7 +38,8 @@ export function agree(readings: readonly Reading[], voters: number): Reading | u
   if (low === undefined || high === undefined) return undefined;
   const at = monotonicNow();
   const epoch = (low + high) / 2;
-  // If most are honest, the median lies among them, each of them no farther from the truth than its distance.
+  // If most voters are honest, the median lies among their readings. Each honest reading is at most its distance from
+  // the true time.
   const near = readings.filter(
     (each) => Math.abs(each.epoch - epoch) <= distanceAt(each, at) + MAX_DISTANCE_MS,
   );
@@ -49,18 +50,18 @@ export function agree(readings: readonly Reading[], voters: number): Reading | u
 
 /** How a server is asked. */
 export interface Manner {
-  /** After how long without an answer an address is asked again, ms. */
+  /** How long to wait for an answer before an address is asked again, in ms. */
   readonly repeatMs: number;
-  /** How often the server is asked, ms. */
+  /** How often the server is asked, in ms. */
   readonly refreshMs: number;
   /** Whether asking keeps the process alive. */
   readonly ref: boolean;
 }
 
-/** A server, its best answer, and what it asked for. */
+/** A time server, with its best reading and the pauses that it asked for. */
 export class TimeServer {
   #best: Reading | undefined;
-  /** Addresses that sent a kiss-o'-death: for how long, and until when, they are left alone. */
+  /** The addresses that sent a kiss-o'-death: the length of each pause, and its end. */
   readonly #pauses = new Map<string, { readonly ms: number; readonly until: number }>();
 
   private constructor(
@@ -92,14 +93,18 @@ export class TimeServer {
     this.#best = undefined;
   }
 
-  /** The most exact of its answers (RFC 5905, section 10), or the fresh one if they exclude each other. */
+  /**
+   * Asks the server. Returns the most exact of its readings (RFC 5905, section 10), or the new reading if the two
+   * exclude each other.
+   */
   async read(manner: Manner, signal: AbortSignal): Promise<Reading> {
     const found = await lookUp(this.host, [4, 6], signal);
     const ask =
       (address: string): Attempt<Reading> =>
       (given) =>
         this.#ask(address, manner, given);
-    // The quicker family is the more exact one. The further addresses of each are for when the first is down.
+    // Both families are asked at once, because the faster answer is the more exact one. The other addresses of a family
+    // are only used when the first one fails or stays silent.
     const families = [4, 6].map((version) => found.filter((address) => isIP(address) === version));
     const delayMs = Math.min(ATTEMPT_DELAY_MS, manner.repeatMs);
     const isReferenced = manner.ref;
@@ -122,7 +127,7 @@ export class TimeServer {
     return this.#best;
   }
 
-  /** Asks one address, unless it has asked to be left alone. */
+  /** Asks one address, unless the address has asked for a pause. */
   async #ask(address: string, manner: Manner, signal: AbortSignal): Promise<Reading> {
     const pause = this.#pauses.get(address);
     if (pause !== undefined && pause.until > monotonicNow()) throw new Error("asked to be left alone");
@@ -132,21 +137,21 @@ export class TimeServer {
       if (!(error instanceof KissOfDeath)) throw error;
       let ms = Math.min(2 * (pause?.ms ?? Math.max(manner.refreshMs, MIN_POLL_MS)), MAX_PAUSE_MS);
       if (error.code === "DENY" || error.code === "RSTR") ms = Number.POSITIVE_INFINITY;
-      else if (error.code !== "RATE") throw error; // the others ask for nothing
+      else if (error.code !== "RATE") throw error; // other codes do not ask for a pause
       this.#pauses.set(address, { ms, until: monotonicNow() + ms });
       throw error;
     }
   }
 }
 
-/** A server that asks for fewer requests, or none (RFC 5905, section 7.4). */
+/** A server that asks for fewer requests, or for none (RFC 5905, section 7.4). */
 class KissOfDeath extends Error {
   constructor(readonly code: string) {
     super(`kiss-o'-death ${code}`);
   }
 }
 
-/** One request, and another if it stays without an answer, from a port of its own (RFC 9109). */
+/** Sends one request from a new port (RFC 9109), and a second one if no answer comes. */
 function exchange(
   address: string,
   port: number,
@@ -159,8 +164,9 @@ function exchange(
     if (!ref) socket.unref();
     const sent = new Map<string, number>();
     const send = (): void => {
-      // The transmit timestamp is all random and the rest is zero: a server needs neither, a forger would have
-      // to guess the former, and nobody learns this machine's clock (draft-ietf-ntp-data-minimization).
+      // The transmit timestamp is random, and all other fields are zero. A server needs none of them. An attacker who
+      // forges an answer would have to guess the timestamp. And nobody learns this machine's clock
+      // (draft-ietf-ntp-data-minimization).
       const packet = Buffer.alloc(PACKET_BYTES);
       packet.writeUInt8(0x23); // version 4, mode 3: client
       const cookie = randomBytes(8);
@@ -180,7 +186,7 @@ function exchange(
     socket.on("error", fail);
     socket.on("message", (packet) => {
       const at = monotonicNow();
-      // What is no answer to a request of ours is no reason to stop waiting for one. Mode 4: server.
+      // A packet that is not an answer to our requests is ignored, and the wait goes on. Mode 4: server.
       if (packet.length < PACKET_BYTES || (packet.readUInt8() & 7) !== 4) return;
       const sentAt = sent.get(packet.toString("hex", 24, 32));
       if (sentAt === undefined) return;
@@ -195,12 +201,12 @@ function exchange(
       send();
       stopRepeat = startTimer(repeatMs, send, ref);
     });
-    // A connected socket takes packets from this address alone, and tells when the port is closed.
+    // A connected socket accepts packets only from this address, and reports when the port is closed.
     socket.connect(port, address);
   });
 }
 
-/** What an answer says of the time (RFC 4330, section 5; RFC 5905, sections 7.3, 8 and 11.2). */
+/** Reads the time from an answer (RFC 4330, section 5; RFC 5905, sections 7.3, 8 and 11.2). */
 function decode(packet: Buffer, sentAt: number, arrivedAt: number): Reading {
   const stratum = packet.readUInt8(1);
   if (stratum === 0) throw new KissOfDeath(packet.toString("latin1", 12, 16).replace(/[^!-~]/g, ""));
@@ -210,16 +216,19 @@ function decode(packet: Buffer, sentAt: number, arrivedAt: number): Reading {
   const precision = 2 ** packet.readInt8(3) * 1000;
   if (!(held >= 0 && held <= arrivedAt - sentAt + precision)) throw new Error("impossible timestamps");
   const delay = Math.max(0, arrivedAt - sentAt - held);
-  const [rootDelay, rootDispersion] = [packet.readUInt32BE(4), packet.readUInt32BE(8)]; // s / 65 536
+  const [rootDelay, rootDispersion] = [packet.readUInt32BE(4), packet.readUInt32BE(8)]; // in units of 1/65 536 s
   const distance = delay / 2 + (rootDelay / 2 + rootDispersion) / 65.536 + precision;
   if (distance > MAX_DISTANCE_MS) throw new Error(`uncertain by ${Math.round(distance)} ms`);
   return { epoch: (received - sentAt + (transmitted - arrivedAt)) / 2, distance, at: arrivedAt };
 }
 
-/** Unix milliseconds from 1968 to 2104: without its highest bit it counts from 2036 (RFC 4330, section 3). */
+/**
+ * Converts a timestamp to Unix milliseconds, for the years 1968 to 2104. A timestamp without its highest bit counts
+ * from 2036 (RFC 4330, section 3).
+ */
 function decodeTime(packet: Buffer, offset: number): number {
   const [seconds, fraction] = [packet.readUInt32BE(offset), packet.readUInt32BE(offset + 4)];
-  if (seconds === 0 && fraction === 0) return Number.NaN; // not known
+  if (seconds === 0 && fraction === 0) return Number.NaN; // the server does not know the time
   const era = seconds < 2 ** 31 ? 2 ** 32 : 0;
   return (seconds + era - NTP_EPOCH_S) * 1000 + (fraction / 2 ** 32) * 1000;
 }

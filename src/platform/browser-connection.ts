@@ -2,11 +2,13 @@ import { BrokerError } from "../base/errors.js";
 import type { Connection, ConnectionEvents } from "./platform.js";
 import { SUBPROTOCOL } from "./web-socket-url.js";
 
-/** A connection over a browser's WebSocket, which can be neither paused nor kept from compression. */
+/**
+ * A connection over a browser's WebSocket. A page can neither pause such a WebSocket nor switch off its compression.
+ */
 export class BrowserConnection implements Connection {
   readonly #webSocket: WebSocket;
 
-  /** @throws {DOMException} where the page may not open it */
+  /** @throws {DOMException} when the page may not open this URL */
   constructor(url: URL, events: ConnectionEvents) {
     const webSocket = new WebSocket(url, SUBPROTOCOL);
     this.#webSocket = webSocket;
@@ -22,11 +24,11 @@ export class BrowserConnection implements Connection {
         events.onClose(new BrokerError("protocol", "broke the WebSocket protocol: text over the WebSocket"));
       } else if (data.byteLength > 0) events.onData(new Uint8Array(data));
     };
-    // An error is followed by a close, and neither says why.
+    // The browser reports a close after every error, and neither of them says why. So the error event is not needed.
     webSocket.onclose = ({ code }) => events.onClose(isOpen ? ending(code) : new Error(unreachable()));
   }
 
-  /** A page is not told of addresses. */
+  /** Always false: a page cannot see the machine's addresses. */
   readonly isStranded = false;
 
   get unsentBytes(): number {
@@ -34,7 +36,7 @@ export class BrowserConnection implements Connection {
   }
 
   write(bytes: Uint8Array): void {
-    // What is shared between threads is not sent; nobody here makes such arrays.
+    // `send` does not take an array in shared memory. Nothing here makes such arrays, so the cast is safe.
     if (this.#webSocket.readyState === WebSocket.OPEN) this.#webSocket.send(bytes as Uint8Array<ArrayBuffer>);
   }
 
@@ -53,14 +55,14 @@ export class BrowserConnection implements Connection {
   }
 }
 
-/** A page is not told more, so that it learns nothing of the network it is in. */
+/** The browser gives a page no details, so that the page learns nothing about the network. */
 function unreachable(): string {
   return globalThis.navigator?.onLine === false
     ? "this browser is offline"
     : "could not be reached, or its certificate or HTTP answer was refused: a page is not told which";
 }
 
-/** @param code - RFC 6455, section 7.4.1 */
+/** @param code - the close code (RFC 6455, section 7.4.1) */
 function ending(code: number): Error | undefined {
   if (code === 1000) return undefined;
   return new Error(code === 1006 ? "the connection broke" : `closed by the broker with code ${code}`);

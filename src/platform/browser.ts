@@ -5,20 +5,21 @@ import { noble } from "./noble.js";
 import type { Platform } from "./platform.js";
 import { webSocketUrl } from "./web-socket-url.js";
 
-/** Browsers: noble's cryptography, WebSockets only. */
+/** The platform of browsers: cryptography by noble, connections by WebSocket only. */
 export const platform: Platform = {
   ...noble,
 
   transports: ["wss", "ws"],
   familiesAreOne: true,
-  // A page in the background has a timer a minute. Brokers take up to five minutes.
+  // A page in the background may get only one timer a minute, and brokers accept up to five minutes.
   keepAliveS: 180,
 
   localFamilies() {
     return ["IPv4", "IPv6"];
   },
 
-  // Hints name plain ports, which no page can speak to: where the pool has not the broker, there is nothing to dial.
+  // A hint names the port of plain MQTT, and a page cannot connect to such a port. So a hinted broker that is not in
+  // the pool is never dialled.
   isPrivateHost: () => true,
 
   parseSocketOptions(nic, ca) {

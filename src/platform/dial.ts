@@ -7,21 +7,26 @@ import { type IpVersion, lookUp } from "./look-up.js";
 import type { SocketTarget } from "./platform.js";
 import { isPrivateHost } from "./private-address.js";
 
-/** Where a TCP connection goes, and how it leaves. */
+/** The destination of a TCP connection, and the local address to connect from. */
 export type DialTarget = Pick<
   SocketTarget,
   "family" | "host" | "port" | "localAddress" | "publicOnly" | "turn"
 >;
 
-/** How long the next address waits for the one before (RFC 8305, section 8: Connection Attempt Delay). */
+/**
+ * How long to wait before the next address is tried beside the previous one, in ms (RFC 8305, section 8: Connection
+ * Attempt Delay).
+ */
 export const ATTEMPT_DELAY_MS = 250;
 
-/** So many of a name's addresses are tried at most: whoever runs its name server says how many there are. */
+/**
+ * The maximum number of addresses that are tried for one name. Whoever runs the name server decides how many there are.
+ */
 export const MAX_ADDRESSES = 8;
 
 /**
- * The addresses that a host is dialled at, in the order of their turn; at least one. A name is looked up once: what
- * was looked at here is what is dialled.
+ * The addresses to dial for a host, in the order of the attempts; at least one. A name is resolved only once, so that
+ * the addresses that were checked here are the addresses that are dialled.
  * @throws {@link BrokerError} `dns`; AbortError
  */
 export async function addressesOf(
@@ -42,10 +47,10 @@ export async function addressesOf(
 }
 
 /**
- * A TCP connection to whichever of some addresses answers first (RFC 8305, within one family).
+ * Opens a TCP connection to the address that answers first (RFC 8305, within one family).
  *
- * The socket has a listener for errors, so that one that comes before the caller's own ends nothing. The caller
- * has to look whether it was destroyed, or the signal has fired, since.
+ * The returned socket has a listener for errors, so that an error before the caller adds its own listener does not end
+ * the process. The caller must check whether the socket was destroyed meanwhile, and whether the signal has fired.
  *
  * @throws {@link BrokerError} `unreachable`; AbortError
  */
@@ -57,7 +62,8 @@ export async function dial(
   throwIfAborted(signal);
   const [only = ""] = addresses;
   try {
-    // Most brokers have one address, and a race of one takes as long as a connection on one machine.
+    // Most brokers have one address. On one machine, a race with one attempt would take as long as the connection
+    // itself.
     if (addresses.length === 1) return await connectTo(only, target, signal);
     const attempts = addresses.map(
       (address): Attempt<Socket> =>

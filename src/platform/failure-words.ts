@@ -1,7 +1,7 @@
 import { BrokerError } from "../base/errors.js";
 import { isRecord } from "../base/schema.js";
 
-/** What the system's codes mean for somebody who wants to connect. */
+/** The meaning of the system's error codes, for a person who wants to connect. */
 const SYSTEM: Readonly<Record<string, string>> = {
   ENOTFOUND: "the name does not resolve",
   ETIMEOUT: "the name does not resolve: no name server answers",
@@ -25,7 +25,7 @@ const SYSTEM: Readonly<Record<string, string>> = {
 const UNKNOWN_AUTHORITY =
   "its certificate is of an authority that is not trusted here; if it is yours, give the authority's in `ca`";
 
-/** What is wrong with a certificate, and what to do about it, by OpenSSL's names. */
+/** What is wrong with a certificate and what to do about it, by OpenSSL's error names. */
 const CERTIFICATE: Readonly<Record<string, string>> = {
   CERT_HAS_EXPIRED:
     "its certificate has expired; its operator has to renew it, unless the clock here is ahead",
@@ -39,7 +39,7 @@ const CERTIFICATE: Readonly<Record<string, string>> = {
   CERT_UNTRUSTED: UNKNOWN_AUTHORITY,
 };
 
-/** What an HTTP status in the place of a WebSocket means. */
+/** The meaning of an HTTP status where a WebSocket was expected. */
 const STATUS: Readonly<Record<number, string>> = {
   400: "the request was not understood",
   401: "a login is wanted for the WebSocket itself",
@@ -56,10 +56,10 @@ const STATUS: Readonly<Record<number, string>> = {
   511: "what answered is not MQTT but a network that wants a login first",
 };
 
-/** More of what a stranger says is not shown. */
+/** The maximum number of characters that are shown of a text from a stranger. */
 const MAX_SHOWN = 100;
 
-/** An error of the system in words, with its code for whoever looks it up. */
+/** A system error in words, with its code so that a user can look it up. */
 export function inWords(error: unknown): string {
   if (!(error instanceof Error)) return String(error);
   const code = codeOf(error);
@@ -67,12 +67,12 @@ export function inWords(error: unknown): string {
   return words === undefined ? error.message || code || error.name : `${words} (${code})`;
 }
 
-/** The error of a connection that was there, in words. */
+/** The error of an open connection, in words. */
 export function wordsFor(cause: Error): Error {
   return codeOf(cause).startsWith("ERR_SSL_") ? tlsFailure(cause) : new Error(inWords(cause), { cause });
 }
 
-/** A TLS handshake that failed. */
+/** The error of a failed TLS handshake. */
 export function tlsFailure(cause: Error): BrokerError {
   return new BrokerError("tls", `${tlsWords(cause)} (${codeOf(cause) || "TLS"})`, { cause });
 }
@@ -90,7 +90,7 @@ function tlsWords(error: Error): string {
   return `TLS failed: ${shown(reasonOf(error))}`;
 }
 
-/** The hosts that a certificate is for, where Node tells. */
+/** The hosts that a certificate is valid for, if Node says so. */
 function namesIn(error: Error): string {
   const certificate = "cert" in error ? error.cert : undefined;
   const names = isRecord(certificate) ? certificate.subjectaltname : undefined;
@@ -98,8 +98,8 @@ function namesIn(error: Error): string {
 }
 
 /**
- * An HTTP answer that is no WebSocket.
- * @param fields - of its head, by their names in lower case
+ * The error for an HTTP answer that is not a WebSocket.
+ * @param fields - the header fields, with names in lower case
  */
 export function httpFailure(status: number, fields: ReadonlyMap<string, string>): BrokerError {
   const retryAfterMs = status === 429 || status === 503 ? readRetryAfter(fields) : undefined;
@@ -113,14 +113,14 @@ function httpWords(status: number, fields: ReadonlyMap<string, string>): string 
   if (status >= 200 && status < 300)
     return "what answered is not MQTT but a web page: a captive portal, or not the broker's port";
   if (status >= 300 && status < 400) {
-    // Its host alone: the rest may repeat the path that was asked for, which may be a secret.
+    // Only the host is shown: the rest may repeat the requested path, which may be a secret.
     const [, host = "another page"] = /^https?:\/\/([^/?#]+)/i.exec(fields.get("location") ?? "") ?? [];
     return `what answered is not MQTT but a redirect to ${shown(host)}: a captive portal, or not the broker's address`;
   }
   return STATUS[status] ?? (status < 500 ? "the WebSocket was refused" : "the web server failed");
 }
 
-/** Seconds, or a date by the server's own clock (RFC 9110, section 10.2.3). */
+/** Reads Retry-After: seconds, or a date on the server's own clock (RFC 9110, section 10.2.3). */
 function readRetryAfter(fields: ReadonlyMap<string, string>): number | undefined {
   const value = fields.get("retry-after") ?? "";
   const ms = /^\d{1,9}$/.test(value)
@@ -133,12 +133,12 @@ function codeOf(error: Error): string {
   return "code" in error && typeof error.code === "string" ? error.code : "";
 }
 
-/** OpenSSL's own word for it, where Node passes it on. */
+/** OpenSSL's own reason, if Node provides it. */
 function reasonOf(error: Error): string {
   return "reason" in error && typeof error.reason === "string" ? error.reason : error.message;
 }
 
-/** What a stranger wrote, so that it can be shown. */
+/** A text from a stranger, made safe to show. */
 function shown(text: string): string {
   const printable = text.replace(/[^ -~]/g, "?");
   return printable.length > MAX_SHOWN ? `${printable.slice(0, MAX_SHOWN)}…` : printable;

@@ -3,24 +3,26 @@ import { readFile } from "node:fs/promises";
 import { isIP } from "node:net";
 import { abortable, onAbort, throwIfAborted } from "../base/abort.js";
 
-/** IP version 4 or 6. */
+/** The IP version: 4 or 6. */
 export type IpVersion = 4 | 6;
 
-/** After how long the next name server is asked, ms, and how often each of them is. */
+/** How long to wait before the next name server is asked, in ms, and how often each name server is asked. */
 const PATIENCE = { timeout: 1000, tries: 2 };
 
-/** What is listed here is asked of no name server (hosts(5)). */
+/** Names in this file are resolved without a name server (hosts(5)). */
 const HOSTS_FILE = "/etc/hosts";
 
 /**
- * The addresses of a host's name, best first within each version; empty when it has none of these versions.
+ * The addresses of a host's name. Within each version the best address is first. The list is empty when the name has no
+ * address of these versions.
  *
- * The system's own call (getaddrinfo) cannot be ended: where no name server answers, each one takes a thread of the
- * pool for many seconds, and the process does not end before it. So on Linux the hosts file and the name servers are
- * read and asked here, and the signal ends that at once. The system is left what it alone knows, such as other sources
- * of names and domains to search: when a name server has answered, and did not know the name. Names in `.local` are
- * no name server's (RFC 6762). Elsewhere the system may have name servers for some domains alone, as VPNs bring them,
- * and is always the one that is asked.
+ * On Linux, the hosts file and the name servers are read and asked here, because a signal can end that at once. The
+ * system's own call (getaddrinfo) cannot be ended: without an answering name server, each call occupies a thread of the
+ * pool for many seconds, and the process cannot exit before that.
+ *
+ * The system is asked only when a name server has answered and did not know the name: the system may know other sources
+ * of names, and search domains. Names in `.local` are never asked of a name server (RFC 6762). On other systems only
+ * the system is asked, because it may use certain name servers for some domains only, as VPNs set them up.
  *
  * @throws the system's error, with its code; AbortError
  */
@@ -43,7 +45,7 @@ export async function lookUp(
 async function inHostsFile(host: string, versions: readonly IpVersion[]): Promise<string[]> {
   const text = (await readFile(HOSTS_FILE, "latin1").catch(() => "")).toLowerCase();
   const name = host.toLowerCase();
-  // Some files list a hundred thousand hosts.
+  // A quick check first: some of these files list a hundred thousand hosts.
   if (!text.includes(name)) return [];
   return text.split("\n").flatMap((line) => {
     const [address = "", ...names] = line.replace(/#.*/, "").trim().split(/\s+/);
@@ -51,14 +53,14 @@ async function inHostsFile(host: string, versions: readonly IpVersion[]): Promis
   });
 }
 
-/** @throws when none has answered in time */
+/** @throws when no name server has answered in time */
 async function byNameServers(
   host: string,
   versions: readonly IpVersion[],
   signal: AbortSignal,
 ): Promise<string[]> {
   throwIfAborted(signal);
-  // A new one each time: the system's name servers change with the network.
+  // A new resolver for each call, because the system's name servers change with the network.
   const resolver = new Resolver(PATIENCE);
   const stopListening = onAbort(signal, () => resolver.cancel());
   try {

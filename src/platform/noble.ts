@@ -7,15 +7,15 @@ import { bytesToHex } from "@noble/hashes/utils.js";
 import { getPublicKey, getSharedSecret, hashes, sign, verify } from "@noble/secp256k1";
 import type { Cryptography } from "./platform.js";
 
-/** Cryptography in JavaScript: for browsers, and for what a platform's own lacks. */
+/** Cryptography in JavaScript, for browsers and for platforms that lack a function. */
 export const noble: Cryptography = {
   sha256: (bytes) => bytesToHex(sha256(bytes)),
 
   hkdf: (secret, salt, info, length) => hkdf(sha256, secret, salt, info, length),
 
   createSign(secretKey) {
-    // RFC 6979 needs an HMAC; the slots are shared by every user of the module, so they are filled late
-    // and only where nobody else did.
+    // RFC 6979 needs an HMAC. All users of the module share these slots, so they are filled late, and only if they are
+    // empty.
     hashes.sha256 ??= sha256;
     hashes.hmacSha256 ??= (key, message) => hmac(sha256, key, message);
     return (part) => sign(sha1(part), secretKey, { prehash: false });

@@ -13,7 +13,9 @@ import { TRANSPORTS } from "./transports.js";
 import { WebSocketConnection } from "./web-socket-connection.js";
 import { webSocketUrl } from "./web-socket-url.js";
 
-/** Node, and what is like it: OpenSSL's cryptography, sockets bound to a family and a local address. */
+/**
+ * The platform of Node and compatible runtimes: cryptography by OpenSSL, sockets bound to a family and a local address.
+ */
 export const platform: Platform = {
   ...openssl,
 
@@ -26,13 +28,13 @@ export const platform: Platform = {
     try {
       interfaces = networkInterfaces();
     } catch {
-      return ["IPv4", "IPv6"]; // Android does not tell, nor does Deno without being allowed to: what fails is left out
+      return ["IPv4", "IPv6"]; // Android does not tell, nor does Deno without permission: the caller drops what fails
     }
     const families = new Set<Family>();
     for (const addresses of Object.values(interfaces)) {
       for (const { family } of addresses ?? []) families.add(family === "IPv6" ? "IPv6" : "IPv4");
     }
-    // Without any interface there is no telling; IPv4 fails with a reason.
+    // Without any interface nothing is known. An attempt over IPv4 then fails with a clear reason.
     return families.size === 0 ? ["IPv4"] : [...families].sort();
   },
 
@@ -58,7 +60,7 @@ const readNic: Schema<SocketOptions["nic"]> = record<SocketOptions["nic"]>(NIC, 
 function parseNic(nic: unknown = {}): SocketOptions["nic"] {
   const version = typeof nic === "string" ? isIP(nic) : 0;
   const read = readNic(version === 0 ? nic : { [`IPv${version}`]: nic }, "INVALID_OPTION", "nic");
-  // A family under another name would bind nothing, and nobody would notice.
+  // Otherwise a misspelled family would be ignored, and nobody would notice.
   for (const name of version === 0 ? Object.keys(Object(nic)) : [])
     check(name in NIC, "INVALID_OPTION", `nic.${name}`, "IPv4 or IPv6 for a name");
   return read;
@@ -71,7 +73,7 @@ function localAddress(version: 4 | 6): Schema<string> {
   );
 }
 
-/** Made once for a router: reading all the usual certificates takes 20 ms. */
+/** Read once for each router, because reading all the usual certificates takes 20 ms. */
 const readCa: Schema<SecureContext | undefined> = optional((value, code, path) => {
   check(typeof value === "string" && isCertificate(value), code, path, "certificates in PEM");
   return createSecureContext({
@@ -81,14 +83,14 @@ const readCa: Schema<SecureContext | undefined> = optional((value, code, path) =
 });
 
 /**
- * What Node was told to trust besides the certificates that it brings. It reads the file by itself, at its start, but
- * does not say what was in it before version 22.15; and it has warned of a file that cannot be read.
+ * The certificates from NODE_EXTRA_CA_CERTS. Node reads this file at its start, but does not expose the certificates
+ * before version 22.15. Node itself warns when the file cannot be read.
  */
 function extraCertificates(): string[] {
   try {
     const path = process.env.NODE_EXTRA_CA_CERTS;
     if (!path) return [];
-    // It is often the system's whole bundle: what Node brings as well would be read twice.
+    // The file is often the system's complete bundle. Certificates that Node contains as well would be read twice.
     const usual = new Set(rootCertificates.map(withoutSpace));
     return pemsIn(readFileSync(path, "utf8")).filter((pem) => !usual.has(withoutSpace(pem)));
   } catch {
@@ -104,7 +106,7 @@ function withoutSpace(pem: string): string {
   return pem.replace(/\s/g, "");
 }
 
-/** A secure context leaves out what is no certificate, without a word. */
+/** Whether a text is a certificate. A secure context ignores text that is not, without an error. */
 function isCertificate(pem: string): boolean {
   try {
     return new X509Certificate(pem).raw.length > 0;

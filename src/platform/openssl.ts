@@ -15,32 +15,35 @@ import type { Cryptography, Sign, Verify } from "./platform.js";
 import { ThreadPool } from "./thread-pool.js";
 import { xchacha } from "./xchacha.js";
 
-/** DER of a SEC 1 ECPrivateKey on secp256k1, up to and after the 32 key bytes (RFC 5915). */
+/** The DER encoding of an ECPrivateKey on secp256k1 (SEC 1, RFC 5915), before and after the 32 bytes of the key. */
 const SEC1_HEAD = Buffer.from("302e0201010420", "hex");
 const SEC1_TAIL = Buffer.from("a00706052b8104000a", "hex");
 
-/** DER of a SubjectPublicKeyInfo for a compressed point on secp256k1, up to the 33 key bytes (RFC 5480). */
+/**
+ * The DER encoding of a SubjectPublicKeyInfo for a compressed point on secp256k1 (RFC 5480), before the 33 bytes of the
+ * key.
+ */
 const SPKI_HEAD = Buffer.from("3036301006072a8648ce3d020106052b8104000a032200", "hex");
 
-/** The order of secp256k1's group (SEC 2, 2.4.1). */
+/** The order of secp256k1's group (SEC 2, section 2.4.1). */
 const ORDER = Buffer.from("fffffffffffffffffffffffffffffffebaaedce6af48a03bbfd25e8cd0364141", "hex");
 
-/** Making a key object costs about half a verification, so the last ones are kept. */
+/** The number of key objects that are kept. Making one costs about half as much as verifying a signature. */
 const KEY_OBJECTS = 1024;
 
 /**
- * A signature that is the only one within this time is made at once: waking another thread for it takes 0.04 ms
- * longer. Several are made side by side.
+ * A signature that is the only one within this time is made on the calling thread, because waking another thread takes
+ * 0.04 ms longer. Several signatures are made in parallel.
  */
 const ALONE_MS = 1;
 
-/** From this length on a thread costs little beside the rest, which would make one long block of the event loop. */
+/** For parts of this length and more, a thread costs little in comparison, and signing would block the event loop. */
 const LONG_BYTES = 8192;
 
 /**
- * The cryptography of `node:crypto`, in the thread pool where that is worth it. What it will not do is done by
- * noble: not everything that is called `node:crypto` is OpenSSL (Bun's is BoringSSL, which has neither secp256k1 nor
- * ChaCha20-Poly1305), and not every OpenSSL signs SHA-1 (some distributions forbid it).
+ * The cryptography of `node:crypto`, in the thread pool where that is worth the cost. Noble does what `node:crypto`
+ * cannot do. Bun's `node:crypto` is BoringSSL, which has neither secp256k1 nor ChaCha20-Poly1305. Some Linux
+ * distributions forbid OpenSSL to sign SHA-1.
  */
 export const openssl: Cryptography = {
   sha256: (bytes) => hash("sha256", bytes, "hex"),
@@ -78,14 +81,14 @@ export const openssl: Cryptography = {
       try {
         return await check(signature, part, publicKey);
       } catch {
-        // Not a point on the curve, or nothing that it could have done.
+        // Either the key is not a point on the curve, or `node:crypto` cannot verify at all.
         return (await canVerify()) ? false : instead(signature, part, publicKey);
       }
     };
   },
 };
 
-/** @throws where the curve is not known */
+/** @throws when `node:crypto` does not know the curve */
 function signer(secretKey: Uint8Array, instead: Sign): Sign {
   const key = createPrivateKey({
     key: Buffer.concat([SEC1_HEAD, secretKey, SEC1_TAIL]),
@@ -116,7 +119,7 @@ function signer(secretKey: Uint8Array, instead: Sign): Sign {
   };
 }
 
-/** Checks signatures; rejects for what it cannot check. */
+/** Verifies signatures. Rejects when it cannot do so. */
 function verifier(): (...args: Parameters<Verify>) => Promise<boolean> {
   const keys = new BoundedMap<string, KeyObject>(KEY_OBJECTS);
   const keyObject = (publicKey: Uint8Array): KeyObject => {
@@ -140,12 +143,13 @@ function verifier(): (...args: Parameters<Verify>) => Promise<boolean> {
 }
 
 /**
- * The same signature with the lower one of its two values of s, s and n - s: Deno takes no other. What is out of
- * range stays so.
+ * The same signature with the lower one of its two possible values of s, which are s and n - s. Deno accepts only the
+ * lower one. An s that is out of range stays out of range.
  */
 export function lowS(signature: Uint8Array): Uint8Array {
   const start = ORDER.length;
-  // Half of n is so little below this that nothing lies between, but for whoever looks for it.
+  // Only the first byte is compared. Half of n is a little less than 0x80…, and no signature falls between the two by
+  // chance.
   if ((signature[start] ?? 0) < 0x80) return signature;
   const low = Uint8Array.from(signature);
   let borrow = 0;
@@ -157,7 +161,7 @@ export function lowS(signature: Uint8Array): Uint8Array {
   return low;
 }
 
-/** A good signature, over no bytes, by the secret key 1. */
+/** A valid signature over no bytes, by the secret key 1. */
 const KNOWN_SIGNATURE = Buffer.from(
   "5f6b2ca2be9c7d7cb22c307aa19c8302363455009121793d01e547746375e1de" +
     "7b2f175d3fafb0d3060198d453fce82175cc1221a65853317fa17944210a2cf8",
@@ -167,7 +171,7 @@ const KNOWN_KEY = Buffer.from("0279be667ef9dcbbac55a06295ce870b07029bfcdb2dce28d
 
 let ability: Promise<boolean> | undefined;
 
-/** Whether `node:crypto` can check signatures at all: found out the first time that it fails to. */
+/** Whether `node:crypto` can verify signatures at all. Tested when a verification fails for the first time. */
 function canVerify(): Promise<boolean> {
   ability ??= verifier()(KNOWN_SIGNATURE, new Uint8Array(), KNOWN_KEY).catch(() => false);
   return ability;

@@ -1,16 +1,17 @@
 import type { SecureContext } from "node:tls";
 import type { Transport } from "./transports.js";
 
-/** An address family, as pools and hints name it. */
+/** An address family, named as in pools and hints. */
 export type Family = "IPv4" | "IPv6";
 
-/** Signs the SHA-1 digest of `part`: 64 bytes, r then s. */
+/** Signs the SHA-1 digest of `part`. Returns 64 bytes: r, then s, big-endian. */
 export type Sign = (part: Uint8Array) => Uint8Array | Promise<Uint8Array>;
 
 /**
- * Checks a signature (64 bytes, r then s, high s allowed) over the SHA-1
- * digest of `part` by a compressed public key (33 bytes). Must not throw for
- * any bytes: what is malformed is `false`.
+ * Verifies a signature over the SHA-1 digest of `part`.
+ *
+ * `signature` has 64 bytes: r, then s; a high s is allowed. `publicKey` is a compressed public key of 33 bytes. The
+ * function must not throw for any bytes: malformed bytes give `false`.
  */
 export type Verify = (
   signature: Uint8Array,
@@ -18,133 +19,144 @@ export type Verify = (
   publicKey: Uint8Array,
 ) => boolean | Promise<boolean>;
 
-/** How sockets leave, and whom they trust. */
+/** The options of sockets: where they connect from, and which certificates they trust. */
 export interface SocketOptions {
-  /** The local address for each family; the system's choice where there is none. */
+  /** The local address for each family. Without an address the system chooses. */
   readonly nic: Readonly<Partial<Record<Family, string>>>;
-  /** The usual certificates and those trusted besides. */
+  /** The usual certificates and the additional ones. */
   readonly ca: SecureContext | undefined;
 }
 
-/** Where a socket goes and how it leaves. */
+/** The destination of a socket, and the options for the way there. */
 export interface SocketTarget {
   readonly transport: Transport;
   readonly family: Family;
   readonly host: string;
   readonly port: number;
-  /** Of the WebSocket, for `ws` and `wss`; starts with a slash. */
+  /** The path of the WebSocket, for `ws` and `wss`; starts with a slash. */
   readonly path: string;
-  /** Local address to leave by. */
+  /** The local address to connect from. */
   readonly localAddress: string | undefined;
-  /** Whether a name may lead to public addresses only: it is a stranger's word. */
+  /** Whether a name may lead to public addresses only, because a stranger gave the name. */
   readonly publicOnly: boolean;
   /**
-   * With which of a name's addresses to begin, counted from the resolver's first. Counted on from one attempt to the
-   * next, so that an address that takes connections and is of no use otherwise does not stand in the others' way.
+   * The index of the address to begin with, among the addresses of the name. The index grows by one with each attempt.
+   * So an address that accepts connections but is otherwise useless does not block the other addresses.
    */
   readonly turn?: number;
-  /** For `mqtts` and `wss`, if others are trusted than the usual certificates. */
+  /** The certificates to trust for `mqtts` and `wss`; undefined for the usual ones. */
   readonly ca: SecureContext | undefined;
 }
 
-/** The way of bytes to a broker and back: the same over TCP, TLS and WebSocket, in Node and in a browser. */
+/**
+ * A byte stream to and from a broker. The interface is the same over TCP, TLS and WebSocket, in Node and in a browser.
+ */
 export interface Connection {
-  /** Bytes that were written and have not left the process, as far as it can tell. */
+  /** The number of bytes that were written and have not left the process, as far as that is known. */
   readonly unsentBytes: number;
-  /** The address that it leaves by is none of this machine's any more: it is dead, and nobody will say so. */
+  /**
+   * True when the connection's local address does not belong to this machine any more. Such a connection is dead, but
+   * the system reports no error.
+   */
   readonly isStranded: boolean;
-  /** Writes bytes, which must not change any more. Does nothing unless the connection is open. */
+  /** Writes bytes. The caller must not change the bytes afterwards. Does nothing unless the connection is open. */
   write(bytes: Uint8Array): void;
-  /** Reads no more for now, where that can be: a browser's WebSocket goes on. */
+  /** Stops reading for now, where that is possible. A browser's WebSocket cannot be paused. */
   pause(): void;
   resume(): void;
-  /** Sends what was written, then closes. */
+  /** Sends the bytes that were written, then closes. */
   end(): void;
-  /** Closes at once. No event comes any more. */
+  /** Closes at once. No event follows. */
   destroy(): void;
 }
 
-/** What a connection waits for: its name, an answer from its address, the handshakes of TLS and WebSocket. */
+/**
+ * What an opening connection waits for: the name's addresses, an answer from an address, or the handshakes of TLS and
+ * WebSocket.
+ */
 export type Stage = "lookup" | "connect" | "handshake";
 
-/** Who is told of what happens to a connection. What it is told in may end the connection. */
+/** The listener of a connection's events. Each function may end the connection. */
 export interface ConnectionEvents {
-  /** What it waits for, if that is not an answer from its address. Also before the connection is handed over. */
+  /** Called when the connection begins to wait for something new. May be called before the connection is returned. */
   onStage(stage: Stage): void;
-  /** It is there: may be written to. Once, before any bytes. */
+  /** Called once, before any bytes, when the connection is open and can be written to. */
   onOpen(): void;
-  /** Bytes came in, at least one. They belong to who is told. */
+  /** Called when bytes came in, at least one. The listener owns the bytes, and may change them. */
   onData(bytes: Uint8Array): void;
   /**
-   * It could not be opened, or is over: once, and the last event. A BrokerError says what kind of failure it was,
-   * another error has words alone.
+   * Called once, as the last event, when the connection could not be opened or has ended. A BrokerError says what kind
+   * of failure it was; another error has only a text.
    */
   onClose(error: Error | undefined): void;
 }
 
-/** A secret key's part in ECDH. */
+/** ECDH with a secret key. */
 export interface Ecdh {
-  /** Compressed, 33 bytes. */
+  /** The compressed public key, 33 bytes. */
   readonly publicKey: Uint8Array;
   /**
-   * The x coordinate of the shared point, 32 bytes.
-   * @throws for what is no point on the curve
+   * Computes the x coordinate of the shared point, 32 bytes.
+   * @throws when the bytes are not a point on the curve
    */
   sharedSecret(publicKey: Uint8Array): Uint8Array;
 }
 
-/** Authenticated encryption under one key and nonce. */
+/** Authenticated encryption with one key and one nonce. */
 export interface Cipher {
-  /** @returns the ciphertext and its tag */
+  /** @returns the ciphertext, then the tag */
   encrypt(plain: Uint8Array): Uint8Array;
-  /** @throws when the tag does not vouch for it */
+  /** @throws when the tag does not match the content */
   decrypt(sealed: Uint8Array): Uint8Array;
 }
 
-/** The cryptography that a message needs. */
+/** The cryptographic functions that messages need. */
 export interface Cryptography {
-  /** SHA-256, as hex. */
+  /** The SHA-256 digest as hex. */
   sha256(bytes: Uint8Array): string;
   /** HKDF with SHA-256 (RFC 5869). */
   hkdf(secret: Uint8Array, salt: Uint8Array, info: Uint8Array, length: number): Uint8Array;
-  /** A signer for a secret key of 32 valid bytes. */
+  /** Creates a signer for a valid secret key of 32 bytes. */
   createSign(secretKey: Uint8Array): Sign;
-  /** ECDH on secp256k1 with a secret key of 32 valid bytes. */
+  /** Creates ECDH on secp256k1 for a valid secret key of 32 bytes. */
   createEcdh(secretKey: Uint8Array): Ecdh;
-  /** XChaCha20-Poly1305: a key of 32 bytes, a nonce of 24, and what is authenticated besides. */
+  /** Creates XChaCha20-Poly1305 with a key of 32 bytes, a nonce of 24 bytes, and the associated data. */
   createCipher(key: Uint8Array, nonce: Uint8Array, associated: Uint8Array): Cipher;
-  /** A verifier with a bounded memory of the keys it has met. */
+  /** Creates a verifier. A verifier may keep a bounded number of keys. */
   createVerify(): Verify;
 }
 
-/** What differs between Node and browsers; chosen by the package's export conditions. */
+/** Everything that differs between Node and browsers. The package's `imports` conditions choose the platform. */
 export interface Platform extends Cryptography {
-  /** The transports it can speak, in the default order of preference. */
+  /** The transports of the platform, in the default order of preference. */
   readonly transports: readonly Transport[];
-  /** True where the caller cannot choose the address family of a connection. */
+  /** True when the address family of a connection cannot be chosen. */
   readonly familiesAreOne: boolean;
   /**
-   * After so long without a sign of life from here a broker may begin to end the session, s. It is asked for more often
-   * wherever timers run in time.
+   * The keep-alive time, in s: a broker that hears nothing for about this long may end the session. Where timers run on
+   * time, pings are sent more often.
    */
   readonly keepAliveS: number;
-  /** The families this machine has an address in, loopback included. */
+  /** The address families of this machine, loopback included. */
   localFamilies(): Family[];
   /**
-   * Whether a host is an address, or the name of one, that means something else on every machine or in
-   * every network: loopback, link-local, private, or none at all. Other names are not looked up.
+   * Whether a host has no meaning outside its own machine or network: a loopback, link-local or private address, an
+   * invalid host, or a name of such a host. Other names are not resolved.
    */
   isPrivateHost(host: string): boolean;
   /**
-   * Checks the options that only sockets of one's own can follow.
-   * @throws SidewireError `UNSUPPORTED` where there are none, InvalidInputError `INVALID_OPTION`
+   * Checks the options that need sockets.
+   * @throws SidewireError `UNSUPPORTED` on a platform without sockets; InvalidInputError `INVALID_OPTION`
    */
   parseSocketOptions(nic: unknown, ca: unknown): SocketOptions;
   /**
-   * Connects, without a time limit. No event comes before this returns.
-   * @throws where that cannot be begun: a host or a path that no URL can have, a page that may not
+   * Begins to connect, without a time limit. Only `onStage` may be called before this function returns.
+   * @throws when connecting is impossible: for a host or path that no URL can have, or a page that may not connect
    */
   openConnection(target: SocketTarget, events: ConnectionEvents): Connection;
-  /** Calls back at a later turn of the event loop, as soon as everything else had one; no timer, which may be slow. */
+  /**
+   * Calls `run` in a later turn of the event loop, after everything else had its turn. Not by a timer, which may be
+   * slow.
+   */
   nextTurn(run: () => void): void;
 }

@@ -4,26 +4,26 @@ import { isGone, isListed } from "./own-addresses.js";
 import type { Connection, ConnectionEvents, Stage } from "./platform.js";
 
 /**
- * How long what is written waits for more at most, ms: whoever is to read it is idle meanwhile. Many signatures are
- * made or checked at a stretch, with something to be written after each.
+ * How long written bytes wait for more bytes, at most, in ms. The receiver is idle meanwhile. Often many signatures are
+ * made or checked in a row, and each one leads to a small write.
  */
 const TOGETHER_MS = 1;
 
-/** So many bytes are worth a call of their own; what waits counts as unsent. */
+/** From this number of waiting bytes on, one system call for them is worth the cost. Waiting bytes count as unsent. */
 const TOGETHER_BYTES = 8192;
 
-/** A connection over a socket that is being opened. */
+/** A connection over a socket that is still being opened. */
 export class SocketConnection implements Connection {
   readonly #opening = new AbortController();
   readonly #events: ConnectionEvents;
   #socket: Socket | undefined;
   #isOver = false;
-  /** The address that it leaves by. Undefined unless the system lists it: what never was there does not go. */
+  /** The local address, if the system lists it. An address that was never listed cannot disappear from the list. */
   #listedAddress: string | undefined;
-  /** When the first was written of what has not left. */
+  /** The time of the first write among the waiting bytes. */
   #firstAt = 0;
 
-  /** @param open - resolves with a socket that may be written to, and has a listener for errors */
+  /** @param open - resolves with a socket that is ready for writing and has a listener for errors */
   constructor(
     open: (signal: AbortSignal, onStage: (stage: Stage) => void) => Promise<Socket>,
     events: ConnectionEvents,
@@ -43,7 +43,10 @@ export class SocketConnection implements Connection {
     return this.#listedAddress !== undefined && isGone(this.#listedAddress);
   }
 
-  /** What is written before everything else has its turn leaves together, and soon: one call of the system for all. */
+  /**
+   * Writes of one turn of the event loop leave together, by one system call: they wait until the turn ends, but not
+   * long.
+   */
   write(bytes: Uint8Array): void {
     const socket = this.#socket;
     if (!socket?.writable) return;
@@ -73,7 +76,7 @@ export class SocketConnection implements Connection {
   destroy(): void {
     this.#isOver = true;
     this.#opening.abort();
-    // What was written is the system's to send.
+    // The waiting bytes are passed to the system, which still sends them.
     this.#socket?.uncork();
     this.#socket?.destroy();
   }
@@ -92,7 +95,7 @@ export class SocketConnection implements Connection {
     socket.on("error", (cause) => {
       error ??= wordsFor(cause);
     });
-    // Half open is over: who sends no more would not answer a ping either.
+    // A half-open connection counts as ended: a broker that sends nothing more would not answer a ping either.
     socket.on("end", () => socket.destroy());
     socket.once("close", () => this.#close(error));
     this.#events.onOpen();

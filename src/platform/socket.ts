@@ -8,13 +8,13 @@ import { tlsFailure } from "./failure-words.js";
 import type { SocketTarget, Stage } from "./platform.js";
 import { TRANSPORTS } from "./transports.js";
 
-/** A server may not have the handshake repeated, which costs some milliseconds of the event loop each time. */
+/** Forbids the server to repeat the handshake, which would cost some milliseconds of the event loop each time. */
 export const SECURE_OPTIONS: number = constants.SSL_OP_NO_RENEGOTIATION;
 
 /**
- * A socket that may be written to, over TLS where the transport asks for it. It has a listener for errors; whether it
- * was destroyed meanwhile is the caller's to look.
- * @param onStage - told what is waited for
+ * Opens a socket, over TLS if the transport needs it. The returned socket is ready for writing, and has a listener for
+ * errors. The caller must check whether the socket was destroyed meanwhile.
+ * @param onStage - called with what the socket waits for
  * @throws {@link BrokerError} `dns`, `unreachable`, `tls`; AbortError
  */
 export async function openSocket(
@@ -42,13 +42,13 @@ function secure(raw: Socket, target: SocketTarget, signal: AbortSignal): Promise
       reject(error);
     };
     const stopListening = onAbort(signal, fail);
-    // Stays until the end: an error that nobody listens for ends the process.
+    // The listener stays until the end, because an error without a listener ends the process.
     socket.on("error", (cause) => fail(tlsFailure(cause)));
     socket.once("secureConnect", () => {
       stopListening();
       resolve(socket);
     });
-    // Not every way to end comes with an error.
+    // A socket may also close without an error.
     socket.once("close", () => fail(new BrokerError("tls", "it hung up during the TLS handshake")));
   });
 }
@@ -60,9 +60,9 @@ function tlsOptions({ host, ca }: SocketTarget): {
   secureOptions?: number;
 } {
   return {
-    // What the certificate has to be for.
+    // The name that the certificate must be valid for.
     host,
-    // SNI takes names only (RFC 6066); certificates for addresses are checked all the same.
+    // SNI accepts only names (RFC 6066). Certificates for IP addresses are checked nevertheless.
     ...(isIP(host) === 0 ? { servername: host } : {}),
     ...(ca === undefined ? { secureOptions: SECURE_OPTIONS } : { secureContext: ca }),
   };

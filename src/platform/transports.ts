@@ -1,17 +1,17 @@
-/** How a broker is spoken to: MQTT over TCP, over TLS, over WebSocket, over WebSocket with TLS. */
+/** How to connect to a broker: MQTT over TCP, over TLS, over WebSocket, or over WebSocket with TLS. */
 export type Transport = "mqtt" | "mqtts" | "ws" | "wss";
 
-/** What a transport is made of. */
+/** The properties of a transport. */
 export interface TransportTraits {
-  /** The field of a pool's entry that has its port. */
+  /** The field of a pool's entry that contains the port. */
   readonly portField: "port" | "tls" | "ws" | "wss";
-  /** Whether it is encrypted and the broker's certificate checked. */
+  /** Whether the transport is encrypted and checks the broker's certificate. */
   readonly isSecure: boolean;
-  /** Whether it is MQTT over WebSocket. */
+  /** Whether the transport is MQTT over WebSocket. */
   readonly isWebSocket: boolean;
 }
 
-/** Every transport, and all that tells one from another. */
+/** Every transport, with all its properties. */
 export const TRANSPORTS: Readonly<Record<Transport, TransportTraits>> = {
   mqtt: { portField: "port", isSecure: false, isWebSocket: false },
   mqtts: { portField: "tls", isSecure: true, isWebSocket: false },

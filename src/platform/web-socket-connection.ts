@@ -5,18 +5,21 @@ import type { Connection, ConnectionEvents } from "./platform.js";
 import { binaryFrame, closeFrame, FrameReader, pongFrame } from "./web-socket-frames.js";
 import { SUBPROTOCOL } from "./web-socket-url.js";
 
-/** What proves that a server has read the request (RFC 6455, section 1.3). */
+/** The constant for the server's proof that it has read the request (RFC 6455, section 1.3). */
 const GUID = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
 
-/** The longest head of an answer that is read: some times what any server sends. */
+/** The maximum length of the head of an answer. It is several times as long as the heads of real servers. */
 const MAX_HEAD_BYTES = 8192;
 
-/** A server that takes nothing is not answered pings: the answers would pile up. */
+/**
+ * The limit of unsent bytes for answering pings. Without the limit, a server that reads nothing could let answers pile
+ * up.
+ */
 const MAX_UNSENT_BYTES = 16_384;
 
 /**
- * A client's WebSocket for Node, over a connection that is opened as for plain MQTT: the same way out, the same
- * certificates, and what comes in can be paused. It is handed on as it comes, never collected.
+ * A WebSocket client for Node, over the same kind of connection as plain MQTT: the same local address, the same
+ * certificates, and reading can be paused. Data is passed on as it comes, never collected.
  */
 export class WebSocketConnection implements Connection {
   readonly #lower: Connection;
@@ -28,8 +31,8 @@ export class WebSocketConnection implements Connection {
   #isOver = false;
 
   /**
-   * @param url - of the server; the connection below is there already
-   * @param open - opens that connection
+   * @param url - the server's URL; the lower connection goes to its host already
+   * @param open - opens the lower connection
    */
   constructor(url: URL, open: (events: ConnectionEvents) => Connection, events: ConnectionEvents) {
     this.#events = events;
@@ -91,20 +94,20 @@ export class WebSocketConnection implements Connection {
     try {
       const rest = this.#head === undefined ? bytes : this.#readHead(this.#head, bytes);
       const data = this.#frames.read(rest);
-      // Whom the bytes are handed to may end it.
+      // The listener may end this connection.
       if (data.length > 0) this.#events.onData(data);
       const ping = this.#frames.takePing();
       if (ping !== undefined && this.#lower.unsentBytes < MAX_UNSENT_BYTES)
         this.#lower.write(pongFrame(ping));
       if (this.#frames.isClosed) this.end();
     } catch (error) {
-      // Nothing above throws anything but errors.
+      // The code above throws only errors, so the cast is safe.
       this.#close(error as Error);
       this.#lower.destroy();
     }
   }
 
-  /** Collects the head of the answer; returns what comes after it. */
+  /** Collects the head of the answer. Returns the bytes after the head. */
   #readHead(head: Buffer, bytes: Uint8Array): Uint8Array {
     const before = this.#headFilled;
     const count = Math.min(bytes.length, head.length - before);
@@ -123,7 +126,7 @@ export class WebSocketConnection implements Connection {
     return bytes.subarray(length - before);
   }
 
-  /** @throws {BrokerError} `http`, `not-mqtt`, unless the server agrees to just what was asked for */
+  /** @throws {BrokerError} `http` or `not-mqtt`, unless the server accepts exactly what was requested */
   #check(answer: string): void {
     const [status = "", ...lines] = answer.split("\r\n");
     const [, code] = /^HTTP\/1\.1 (\d{3})(?: |$)/.exec(status) ?? [];

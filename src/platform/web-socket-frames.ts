@@ -1,41 +1,44 @@
 import { randomBytes } from "node:crypto";
 import { BrokerError } from "../base/errors.js";
 
-/** What a frame is (RFC 6455, section 5.2). */
+/** The kinds of frames (RFC 6455, section 5.2). */
 const Opcode = { Continuation: 0, Text: 1, Binary: 2, Close: 8, Ping: 9, Pong: 10 } as const;
 
-/** The longest content of a ping, a pong or a close. */
+/** The maximum length of the content of a ping, pong or close frame. */
 const MAX_CONTROL_BYTES = 125;
 
-/** The head of a server's frame: two bytes, and a length of up to eight. */
+/** The maximum length of the head of a server's frame: two bytes, and up to eight bytes for the length. */
 const MAX_HEAD_BYTES = 10;
 
-/** Random bytes fetched at a time for masks: a call for four bytes costs as much. */
+/** Random bytes for masks are fetched in blocks of this size. Fetching four bytes would cost as much. */
 const MASK_POOL_BYTES = 4096;
 
 /**
- * Takes the frames of a server apart as the bytes come: what they carry is passed on at once, so that neither a
- * long message nor one in many pieces has to be kept. Compression is never asked for, so there is none.
+ * Reads the frames of a server as the bytes come. The content is passed on at once, so neither a long message nor a
+ * message in many pieces has to be stored. The client never asks for compression, so frames are never compressed.
  */
 export class FrameReader {
   readonly #head = new Uint8Array(MAX_HEAD_BYTES);
   #headFilled = 0;
-  /** Bytes of the present frame that are still to come. */
+  /** The number of bytes of the current frame that have not come yet. */
   #left = 0;
   #opcode: number = Opcode.Continuation;
-  /** Whether the last frame of a message is still to come. */
+  /** Whether the last frame of a message has not come yet. */
   #isFragmented = false;
   readonly #control = new Uint8Array(MAX_CONTROL_BYTES);
   #controlFilled = 0;
   #ping: Uint8Array | undefined;
   #isClosed = false;
 
-  /** The server has said goodbye; nothing after that counts. */
+  /** True after the server has sent a close frame. Bytes after the close frame are ignored. */
   get isClosed(): boolean {
     return this.#isClosed;
   }
 
-  /** What the latest ping said, if it was not asked for yet: nobody has to answer those before it. */
+  /**
+   * The content of the latest ping, unless it was taken already. Earlier pings need no answer (RFC 6455, section
+   * 5.5.3).
+   */
   takePing(): Uint8Array | undefined {
     const ping = this.#ping;
     this.#ping = undefined;
@@ -43,9 +46,10 @@ export class FrameReader {
   }
 
   /**
-   * @param chunk - the next bytes; they are moved together in place
-   * @returns those of them that messages carry
-   * @throws {BrokerError} `protocol`, for what no server may send
+   * Reads the next bytes. The content is moved together in place.
+   * @param chunk - the next bytes; changed by this call
+   * @returns the bytes of `chunk` that are the content of messages
+   * @throws {BrokerError} `protocol`, for bytes that no server may send
    */
   read(chunk: Uint8Array): Uint8Array {
     let at = 0;
@@ -67,7 +71,7 @@ export class FrameReader {
     return chunk.subarray(from, to);
   }
 
-  /** Takes one byte of a frame's head; returns whether that was the last one. */
+  /** Reads one byte of a frame's head. Returns true when the head is complete. */
   #readHead(byte = 0): boolean {
     const head = this.#head;
     head[this.#headFilled++] = byte;
@@ -113,7 +117,7 @@ export class FrameReader {
   }
 }
 
-/** A message of bytes, in one frame. */
+/** A binary message in one frame. */
 export function binaryFrame(bytes: Uint8Array): Uint8Array {
   return frame(Opcode.Binary, bytes);
 }
@@ -123,14 +127,16 @@ export function pongFrame(ping: Uint8Array): Uint8Array {
   return frame(Opcode.Pong, ping);
 }
 
-/** Goodbye, for the usual reason (1000). */
+/** A close frame with the code for a normal closure (1000). */
 export function closeFrame(): Uint8Array {
   return frame(Opcode.Close, Uint8Array.of(1000 >> 8, 1000 & 255));
 }
 
 let masks = new Uint8Array();
 
-/** A client's frames are masked with bytes that nobody can foresee, so that no proxy takes them for HTTP. */
+/**
+ * Makes a frame. A client must mask its frames with unpredictable bytes, so that no proxy can mistake them for HTTP.
+ */
 function frame(opcode: number, content: Uint8Array): Uint8Array {
   const { length } = content;
   const extra = length > 0xffff ? 8 : length > MAX_CONTROL_BYTES ? 2 : 0;

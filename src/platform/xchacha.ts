@@ -11,8 +11,8 @@ const OPTIONS = { authTagLength: TAG_BYTES } as const;
 const SIGMA: Uint32Array = wordsOf(utf8ToBytes("expand 32-byte k"));
 
 /**
- * XChaCha20-Poly1305 (draft-irtf-cfrg-xchacha-03) over OpenSSL's ChaCha20-Poly1305, which takes a twentieth
- * of the time for a long message, and needs no warming up. Where that is not there, noble's.
+ * XChaCha20-Poly1305 (draft-irtf-cfrg-xchacha-03) on top of OpenSSL's ChaCha20-Poly1305. For a long message OpenSSL
+ * takes a twentieth of the time, and it needs no warm-up. Without OpenSSL's ChaCha20-Poly1305, noble's code is used.
  *
  * @param nonce - 24 bytes
  */
@@ -51,7 +51,7 @@ function canMake(): boolean {
   }
 }
 
-/** The little-endian words of some bytes. */
+/** The bytes as 32-bit little-endian words. */
 function wordsOf(bytes: Uint8Array): Uint32Array {
   return Uint32Array.from({ length: bytes.length / 4 }, (_, i) => createView(bytes).getUint32(4 * i, true));
 }

@@ -12,62 +12,73 @@ import { AppPacket, MessageType } from "../wire/packet.js";
 export interface AcksOptions {
   readonly identity: Identity;
   readonly links: LinkSet;
-  /** Whether this is a peer whose ACKs come before those for strangers. */
+  /** Whether a peer's ACKs come before those for strangers. */
   readonly isKnown: (address: string) => boolean;
-  /** The identity gave no signature. */
+  /** Called when the identity could not sign. */
   readonly onFailed: (error: unknown) => void;
 }
 
-/** ACKs kept for the copies of their messages, of known peers and of strangers. */
+/**
+ * The number of ACKs that are kept for further copies of their messages: so many for known peers, and so many for
+ * strangers.
+ */
 const KEPT_ACKS = 1024;
 
 /**
- * How many signatures may be waited for at once; while there are more, nothing is taken that wants another. Strangers
- * leave a quarter of them to peers that are known, and nobody is owed more than a quarter.
+ * The maximum number of signatures that may be outstanding at once. At the limit, no message that needs another
+ * signature is accepted. Strangers leave a quarter of the limit to known peers, and no single source gets more than a
+ * quarter.
  */
 const MAX_UNSIGNED = 1024;
 const STRANGERS_SHARE = 0.75;
 const SOURCE_SHARE = 0.25;
 
-/** A signature that takes longer is not counted on any more: a copy of the message asks for another. */
+/** A signature that takes longer than this is given up, in ms. The next copy of the message asks for another one. */
 const SIGNING_PATIENCE_MS = 5000;
 
-/** A copy that comes later gets an ACK with the time of then: senders read our clock from it. */
+/**
+ * A copy that comes later than this after its ACK gets a new ACK with the current time, in ms. Senders calculate the
+ * clock difference from that time.
+ */
 const TIMELY_MS = 2000;
 
-/** Whoever asks for an ACK chooses what else is signed in it. This part nobody can know beforehand, and nobody reads. */
+/**
+ * The number of random bytes in an ACK. A peer chooses the other content that an ACK signs: queue id and number. The
+ * random bytes make the signed data unpredictable for the peer. Nobody reads them.
+ */
 const ACK_RANDOM_BYTES = 16;
 
-/** Random bytes are drawn for so many ACKs at a time: a draw takes about as long however much it gives. */
+/** The number of ACKs that random bytes are drawn for at once. A draw takes about the same time for any length. */
 const ACKS_A_DRAW = 64;
 
-/** Whether somebody's ACK says nothing but that, as those of the Python original. */
+/** Whether an ACK contains nothing but the text `ack`, as the ACKs of the Python original do. */
 export function isBareAck(message: Uint8Array): boolean {
   return message.length === 3 && bytesToHex(message) === "61636b";
 }
 
-/** An ACK of ours, and where it was given. */
+/** An own ACK, and the brokers where it was published. */
 interface Ack {
-  /** To whom. */
+  /** The address that the ACK is for. */
   readonly to: string;
   readonly payload: Promise<Uint8Array>;
   readonly by: Set<LinkSlot>;
   readonly askedAt: number;
-  /** Whether there was one before, of which this is what is sent again. */
+  /** Whether this ACK replaces an earlier one for the same message. */
   readonly isAnother: boolean;
   isSigned: boolean;
 }
 
 /**
- * Acknowledges: an ACK is signed once for each message and the copies that come with it, which are answered with the
- * same bytes, by the broker that each came by. The signer may be somebody else's: one that fails or hangs costs the ACKs that it owes.
+ * Signs and publishes ACKs. One ACK is signed for a message and the copies that come with it. Each copy is answered
+ * with the same bytes, by the broker that the copy came by. The application may provide the signer: a signer that fails
+ * or hangs only costs its own ACKs.
  */
 export class Acks {
   readonly #options: AcksOptions;
   readonly #acks = new TieredMap<string, Ack>(KEPT_ACKS);
-  /** Those that the signer owes, the oldest first. */
+  /** The ACKs that are not signed yet, the oldest first. */
   readonly #unsigned = new Set<Ack>();
-  /** How many of them each peer waits for. */
+  /** The number of unsigned ACKs for each peer. */
   readonly #owed = new Tally<string>();
   /** Random bytes that were not used yet. */
   #random: Uint8Array = new Uint8Array();
@@ -76,7 +87,7 @@ export class Acks {
     this.#options = options;
   }
 
-  /** Whether one more can be asked for: what is accepted is to be acknowledged. */
+  /** Whether one more ACK can be signed. A message must only be accepted if its ACK can be signed. */
   hasRoom(to: string, now: number): boolean {
     for (const ack of this.#unsigned) {
       if (!isOverdue(ack, now)) break;
@@ -88,14 +99,14 @@ export class Acks {
 
   /**
    * Answers a message or a probe, by the broker that it came by.
-   * @param wall - the wall clock, ms
+   * @param wall - the wall clock, in ms
    */
   give(packet: AppPacket, slot: LinkSlot, wall: number): void {
     const { links, isKnown } = this.#options;
     const { source, type } = packet;
     const ack = this.#ackOf(packet, wall);
     const isRepeat = type !== MessageType.Message || ack?.isAnother || ack?.by.has(slot);
-    // It goes out with the signature that is waited for.
+    // The ACK is published on this broker already, as soon as it is signed.
     if (ack === undefined || (!ack.isSigned && ack.by.has(slot))) return;
     ack.by.add(slot);
     const forWhom = isKnown(source) ? Reserve.None : Reserve.Stranger;
@@ -107,12 +118,12 @@ export class Acks {
     ack.payload.then(publish).catch(() => {});
   }
 
-  /** Resolves when the last ACK is on its way: never, where the signer hangs. */
+  /** Resolves when the last ACK is published. Never resolves if the signer hangs. */
   async end(): Promise<void> {
     await Promise.allSettled([...this.#unsigned].map(({ payload }) => payload));
   }
 
-  /** The ACK of a message; undefined where the signer owes too many. */
+  /** The ACK for a message; undefined when too many signatures are outstanding. */
   #ackOf({ source, queueId, sequence }: AppPacket, wall: number): Ack | undefined {
     const now = monotonicNow();
     const key = Outbox.keyOf(source, queueId, sequence);
@@ -142,7 +153,7 @@ export class Acks {
       },
       (error: unknown) => {
         this.#forget(ack);
-        // The next copy asks the signer again.
+        // So the next copy of the message asks the signer again.
         if (this.#acks.get(key) === ack) this.#acks.delete(key);
         this.#options.onFailed(error);
       },
@@ -150,7 +161,7 @@ export class Acks {
     return ack;
   }
 
-  /** What nobody has known before. */
+  /** Random bytes that were not used before. */
   #drawRandom(): Uint8Array {
     if (this.#random.length === 0) this.#random = randomBytes(ACKS_A_DRAW * ACK_RANDOM_BYTES);
     const drawn = this.#random.subarray(0, ACK_RANDOM_BYTES);
@@ -158,7 +169,7 @@ export class Acks {
     return drawn;
   }
 
-  /** It is owed no more. */
+  /** The ACK is not outstanding any more. */
   #forget(ack: Ack): void {
     if (this.#unsigned.delete(ack)) this.#owed.add(ack.to, -1);
   }

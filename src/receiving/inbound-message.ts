@@ -5,7 +5,7 @@ import type { Accepted } from "./receiver.js";
 
 const textDecoder: TextDecoder = new TextDecoder("utf-8", { ignoreBOM: true });
 
-/** A message as the application gets it. */
+/** Makes the message object for the application. */
 export function inboundMessage({ packet, data, sealed, slot }: Accepted, pipes: Pipes): InboundMessage {
   return {
     data,

@@ -1,113 +1,123 @@
 import { NEVER } from "../base/alarm.js";
 import { Tally } from "../base/tally.js";
 
-/** What the inbox says of a message that is offered to it. */
+/** The inbox's decision about a message. */
 export type InboxVerdict =
-  /** It is its turn, or it waits behind a gap: it will be handed over. */
+  /** The message is next, or waits behind a gap. It will be handed over. */
   | "accepted"
-  /** Its place has been passed: handing it over now would break the order. */
+  /** Later messages were handed over already. Handing this one over would break the order. */
   | "late"
-  /** No room for it now. */
+  /** There is no room for the message now. */
   | "full";
 
 interface Held<T> {
   readonly queue: Queue<T>;
   readonly sequence: number;
   readonly item: T;
-  /** What it counts. */
+  /** The bytes that the message counts for the limits. */
   readonly bytes: number;
-  /** When it has waited long enough for those before it. */
+  /** When the wait for the messages before it ends. */
   readonly until: number;
 }
 
 interface Queue<T> {
   readonly id: string;
   readonly source: string;
-  /** The sequence number that comes next; what is below it has been passed. */
+  /** The sequence number that comes next. Lower numbers were handed over or given up. */
   next: number;
-  /** Waiting behind a gap, by sequence number. */
+  /** The messages that wait behind a gap, by sequence number. */
   readonly held: Map<number, Held<T>>;
   lastSeen: number;
   isKnown: boolean;
 }
 
 export interface InboxLimits {
-  /** How long a message waits for the ones before it, ms. */
+  /** How long a message waits for the messages before it, in ms. */
   readonly gapTimeoutMs: number;
-  /** How many bytes may wait in all before no more are let in; the last message may go beyond it. */
+  /** When this number of bytes waits in all, no more messages are accepted. The last message may exceed the limit. */
   readonly maxHeldBytes: number;
-  /** How many queues it follows of which nothing waits; the longest silent of those that crowd it are forgotten. */
+  /**
+   * The maximum number of queues without waiting messages that the inbox follows. Beyond it, the queue that was silent
+   * for the longest time is forgotten.
+   */
   readonly maxQueues: number;
 }
 
-/** Whose message it is, and what else is known of its queue. */
+/** The sender of a message, and what else is known about its queue. */
 export interface Sender {
   readonly source: string;
-  /** Whether the source is more than a stranger. */
+  /** Whether the source is a known peer and not a stranger. */
   readonly isKnown: boolean;
-  /** The number behind the highest one that was accepted, as far as that is remembered elsewhere; otherwise 0. */
+  /** One more than the highest accepted number of the queue, if the replay window remembers the queue; otherwise 0. */
   readonly passed: number;
 }
 
-/** What a message takes beside its bytes, roomily: so the number of those that wait is bounded as well. */
+/**
+ * A generous estimate of the memory for a message besides its bytes. So the number of waiting messages is limited, too.
+ */
 const OVERHEAD = 4096;
 
-/** Strangers leave a quarter of the room to peers that are known, and nobody gets more than a quarter. */
+/** Strangers leave a quarter of the room to known peers, and no single source gets more than a quarter. */
 const STRANGERS_SHARE = 0.75;
 const SOURCE_SHARE = 0.25;
 
 /**
- * A queue that is silent for so long is forgotten: the next message of it waits once as behind a gap. Longer than
- * anything is remembered as accepted, so that its order outlasts that, however the wall clock is set.
+ * A queue that was silent for this time is forgotten, in ms. The next message of such a queue waits as if behind a gap.
+ * The time is longer than the replay window remembers messages. So the order is kept while copies may come, however the
+ * wall clock is set.
  */
 const SILENT_MS = 3 * 3_600_000;
 
-/** Queues that are forgotten at a time for their silence. */
+/** The maximum number of silent queues that are forgotten in one call. */
 const SOME = 1024;
 
 /**
- * Puts the messages of each queue in order. A message behind a gap waits at most `gapTimeoutMs`
- * for those before it; a queue first seen above 0 waits likewise. What comes out of
- * {@link offer}, {@link expire} and {@link flush} is in order, and nothing comes out twice
- * as long as nothing is offered twice. A queue may be forgotten whenever nothing of it waits: as long as a message
- * of it may still come, {@link Sender.passed} says where it was.
+ * Puts the messages of each queue in order. A message behind a gap waits at most `gapTimeoutMs` for the messages before
+ * it. The first message of a new queue waits in the same way if its number is not 0.
  *
- * Times are monotonic milliseconds.
+ * The results of {@link offer}, {@link expire} and {@link flush} are in order. No message is returned twice, if no
+ * message is offered twice. A queue without waiting messages may be forgotten at any time: while copies of its messages
+ * may still come, {@link Sender.passed} tells where the queue was.
+ *
+ * All times are monotonic milliseconds.
  */
 export class Inbox<T> {
   readonly #queues = new Map<string, Queue<T>>();
-  /** The queues of which nothing waits, the longest silent first: of strangers, of known peers, of each source. */
+  /**
+   * The queues without waiting messages: those of strangers, those of known peers, and those of each source. In each
+   * set the queue that was silent for the longest time comes first.
+   */
   readonly #strangers = new Set<Queue<T>>();
   readonly #known = new Set<Queue<T>>();
   readonly #sources = new Map<string, Set<Queue<T>>>();
-  /** What waits behind gaps, of all queues, as it came: what came first has waited longest. */
+  /** The messages of all queues that wait behind gaps, in the order in which they came. */
   readonly #held = new Set<Held<T>>();
   readonly #limits: InboxLimits;
   #heldBytes = 0;
-  /** Those of each source. */
+  /** The waiting bytes of each source. */
   readonly #heldBytesOf = new Tally<string>();
 
   constructor(limits: InboxLimits) {
     this.#limits = limits;
   }
 
-  /** How many messages wait behind gaps. */
+  /** The number of messages that wait behind gaps. */
   get held(): number {
     return this.#held.size;
   }
 
-  /** How many queues it follows. */
+  /** The number of queues that the inbox follows. */
   get queues(): number {
     return this.#queues.size;
   }
 
-  /** Whether a message of this queue has come in before. */
+  /** Whether a message of this queue has come before. */
   follows(id: string): boolean {
     return this.#queues.has(id);
   }
 
   /**
-   * Whether a message may come in.
+   * Whether a message may be accepted.
    * @param id - source and queue id
    */
   check(id: string, sequence: number, { source, isKnown, passed }: Sender): InboxVerdict {
@@ -121,9 +131,9 @@ export class Inbox<T> {
   }
 
   /**
-   * Takes a message that {@link check} accepted.
-   * @param length - of the message, bytes
-   * @returns what may be handed over now, in order
+   * Adds a message that {@link check} accepted.
+   * @param length - the length of the message in bytes
+   * @returns the messages that may be handed over now, in order
    */
   offer(id: string, sequence: number, sender: Sender, length: number, item: T, now: number): T[] {
     const { source, isKnown, passed } = sender;
@@ -151,8 +161,8 @@ export class Inbox<T> {
   }
 
   /**
-   * Hands over what has waited long enough, in order for each queue; gaps before it are given up.
-   * Looks at no queue of which nothing is due: it is called for every gap that strangers make.
+   * Returns the messages that have waited long enough, in order for each queue. The gaps before them are given up. Only
+   * looks at queues with due messages, because this function is called for every gap, and strangers can make many.
    */
   expire(now: number): T[] {
     const last = new Map<Queue<T>, number>();
@@ -169,7 +179,7 @@ export class Inbox<T> {
     });
   }
 
-  /** Hands over everything that waits, in order for each queue. */
+  /** Returns all waiting messages, in order for each queue. */
   flush(): T[] {
     return this.expire(NEVER);
   }
@@ -180,7 +190,7 @@ export class Inbox<T> {
     return NEVER;
   }
 
-  /** Takes the messages whose turn it is. */
+  /** Takes the messages that are next in order. */
   #takeRun(queue: Queue<T>): T[] {
     const run: T[] = [];
     for (let held = queue.held.get(queue.next); held; held = queue.held.get(queue.next)) {
@@ -199,7 +209,7 @@ export class Inbox<T> {
     return item;
   }
 
-  /** Forgets queues that have been silent for three hours, some at a time. To be called often. */
+  /** Forgets queues that were silent for three hours, some in each call. Must be called often. */
   purge(now: number): void {
     for (const idle of [this.#strangers, this.#known]) {
       let count = 0;
@@ -210,7 +220,10 @@ export class Inbox<T> {
     }
   }
 
-  /** Nothing of it waits any more. What crowds the others makes room: its own source, strangers, in the end anybody. */
+  /**
+   * Notes that no message of the queue waits any more. At a limit, one queue is forgotten: first one of the same
+   * source, then one of a stranger, then any.
+   */
   #becomeIdle(queue: Queue<T>): void {
     const { maxQueues } = this.#limits;
     const own = this.#sources.get(queue.source) ?? new Set();

@@ -6,54 +6,61 @@ import type { InboundMessage } from "../message.js";
 /** A function that is called with every message. */
 export type MessageHandler = (message: InboundMessage) => unknown;
 
-/** The listeners of the router's event `message`. */
+/** The listeners of the router's `message` event. */
 export interface MessageListeners {
-  /** Those that are there now. */
+  /** The current listeners. */
   readonly present: () => readonly Listener[];
-  /** Emits the event, which calls each of them by {@link Mailbox.call}. */
+  /** Emits the event. The emitter calls each listener by {@link Mailbox.call}. */
   readonly emit: (message: InboundMessage) => void;
 }
 
-/** How many messages wait for a reader that is slow, or for the first one to come. */
+/** The number of messages that may wait for a slow reader, or for the first reader. */
 const MAX_WAITING = 1024;
 
-/** So many more may wait of peers that are known, of each so many: whoever filled the room keeps none of these out. */
+/**
+ * The number of additional messages of known peers that may wait, in all and for each peer. So a stranger who fills the
+ * room does not keep out known peers.
+ */
 const MORE_OF_KNOWN = 256;
 const MORE_OF_EACH = 32;
 
-/** How many calls of one function may go on at once; as long as there are so many, further messages wait. */
+/** The maximum number of running calls of one function. At the limit, further messages wait. */
 const MAX_UNFINISHED = 1024;
 
 /**
- * Hands messages to the application: to every handler, to every iterator, and to every listener of the event. What
- * comes while there is none waits for the first, whichever it is. Says when it is full, so that nothing is
- * acknowledged that it cannot keep: also while a function is so slow that too many of its calls have not ended.
+ * Hands messages to the application: to every handler, every iterator and every listener of the event. Without any of
+ * them, messages wait for the first one.
+ *
+ * The mailbox says when it is full, so that the receiver does not acknowledge a message that the mailbox cannot keep.
+ * The mailbox is also full while too many calls of a slow function are running.
  */
 export class Mailbox {
   readonly #handlers = new Map<MessageHandler, Listener>();
-  /** Those that want the messages of one peer alone, by its address. */
+  /** The handlers for the messages of one peer, by the peer's address. */
   readonly #handlersOf = new Map<string, Map<MessageHandler, Listener>>();
   readonly #readers = new Set<Reader>();
   readonly #listeners: MessageListeners;
   readonly #onError: (error: unknown, message: InboundMessage) => void;
-  /** The calls of functions that wanted one message, which are gone from the listeners. */
+  /**
+   * Counts the calls of listeners that were registered for one message. Such listeners are removed before their call.
+   */
   readonly #once = new Listener(() => {});
   #waiting: InboundMessage[] = [];
   #isHandingOver = false;
   #closed = false;
 
-  /** @param onError - told what a function of the application threw or rejected with */
+  /** @param onError - called with what a function of the application threw or rejected with */
   constructor(listeners: MessageListeners, onError: (error: unknown, message: InboundMessage) => void) {
     this.#listeners = listeners;
     this.#onError = onError;
   }
 
   /**
-   * Whether one more message of this peer would have to be refused.
-   * @param isKnown - whether a peer is more than a stranger
+   * Whether one more message of this peer must be refused.
+   * @param isKnown - whether a peer is a known peer and not a stranger
    */
   isFullFor(from: string, isKnown: (from: string) => boolean): boolean {
-    // What waits for somebody else does not stand in its way.
+    // The peer has a handler of its own, so messages that wait for other handlers do not delay its messages.
     const isBusy = this.#isBusy;
     let most = this.#handlersOf.has(from) && !isBusy ? 0 : this.#waiting.length;
     for (const { queue } of this.#readers) most = Math.max(most, queue.length);
@@ -70,7 +77,7 @@ export class Mailbox {
     return count;
   }
 
-  /** Adds a handler, once; returns the function that removes it. */
+  /** Adds a handler. Adding the same function twice counts once. Returns a function that removes the handler. */
   addHandler(handler: MessageHandler): () => void {
     if (!this.#handlers.has(handler)) this.#handlers.set(handler, new Listener(handler));
     this.receiversChanged();
@@ -80,7 +87,10 @@ export class Mailbox {
     };
   }
 
-  /** Adds a handler of one peer's messages, once; returns the function that removes it. */
+  /**
+   * Adds a handler for one peer's messages. Adding the same function twice counts once. Returns a function that removes
+   * the handler.
+   */
   addHandlerOf(from: string, handler: MessageHandler): () => void {
     const handlers = this.#handlersOf.get(from) ?? new Map<MessageHandler, Listener>();
     this.#handlersOf.set(from, handlers);
@@ -94,9 +104,9 @@ export class Mailbox {
   }
 
   /**
-   * The messages from this call on, and those that nobody has seen yet. Ends with the signal or the
-   * mailbox; what a reader leaves behind that nobody else was handed goes to those who are there, or
-   * waits for the next one.
+   * The messages from this call on, and earlier messages that nobody has seen yet. The iterator ends when the signal
+   * fires or the mailbox is closed. Messages that only this reader got and did not take go to the other receivers, or
+   * wait for the next one.
    */
   read(signal: AbortSignal | undefined): AsyncIterableIterator<InboundMessage> {
     const reader: Reader = { queue: [], wake: () => {}, ended: this.#closed };
@@ -130,7 +140,7 @@ export class Mailbox {
         return this;
       },
       next: () => steps.next(),
-      // Also before the first step, and in the middle of one.
+      // `return` works before the first step, and while a step waits.
       return: () => {
         leave();
         return steps.return(undefined);
@@ -138,7 +148,7 @@ export class Mailbox {
     };
   }
 
-  /** Hands a message over, once its turn has come. */
+  /** Adds a message. The message is handed over when its turn has come. */
   put(message: InboundMessage): void {
     this.#waiting.push(message);
     this.receiversChanged();
@@ -159,9 +169,9 @@ export class Mailbox {
     });
   }
 
-  /** Hands over what waits, as far as somebody takes it. To be called when a listener has come or left. */
+  /** Hands over waiting messages, if there are receivers. Must be called when a listener was added or removed. */
   receiversChanged(): void {
-    // A function that is called may bring others here; they see what comes after its message.
+    // A function that is called may add messages or receivers. They are handled after the current message.
     if (this.#isHandingOver) return;
     this.#isHandingOver = true;
     while (this.#closed || !this.#isBusy) {
@@ -172,7 +182,9 @@ export class Mailbox {
     this.#isHandingOver = false;
   }
 
-  /** Lets the readers end after what they have. What waits behind slow functions is handed over all the same. */
+  /**
+   * Lets the readers end after the messages that they have. Messages that wait for slow functions are handed over now.
+   */
   close(): void {
     this.#closed = true;
     this.receiversChanged();
@@ -182,7 +194,7 @@ export class Mailbox {
     }
   }
 
-  /** The first that waits and that somebody takes. */
+  /** The first waiting message that has a receiver. */
   #takeWaiting(): InboundMessage | undefined {
     if (this.#hasReceivers) return this.#waiting.shift();
     if (this.#handlersOf.size === 0) return undefined;
@@ -194,7 +206,7 @@ export class Mailbox {
     return this.#handlers.size > 0 || this.#readers.size > 0 || this.#listeners.present().length > 0;
   }
 
-  /** Whether too many calls of a function that is still there have not ended. */
+  /** Whether too many calls of a registered function are running. */
   get #isBusy(): boolean {
     const functions = [this.#once, ...this.#handlers.values(), ...this.#listeners.present()];
     for (const handlers of this.#handlersOf.values()) functions.push(...handlers.values());
@@ -214,12 +226,12 @@ export class Mailbox {
   }
 }
 
-/** A message that readers have not taken yet. */
+/** A message that not all readers have taken yet. */
 interface Held {
   readonly message: InboundMessage;
-  /** How many of them. */
+  /** The number of readers that have not taken the message. */
   readers: number;
-  /** Whether anybody was handed it. */
+  /** Whether any handler, listener or reader got the message. */
   isSeen: boolean;
 }
 

@@ -9,14 +9,17 @@ import type { AppPacket } from "../wire/packet.js";
 import { tryToOpen } from "../wire/seal.js";
 
 /**
- * How many sealed messages may be opened at once, how many of one peer, and for how long: the key may be in somebody
- * else's hands.
+ * The maximum number of sealed messages that are opened at once, the maximum for one peer, and the time limit in ms.
+ * The limits are needed because the key may be in an agent or a token.
  */
 const MAX_OPENING = 256;
 const MAX_OPENING_OF_EACH = 64;
 const OPENING_PATIENCE_MS = 5000;
 
-/** Of so many messages it is remembered that they do not open: somebody else's, played again and again. */
+/**
+ * The number of messages that are remembered because they do not open. A stranger may send the same one again and
+ * again.
+ */
 const KEPT_UNOPENED = 1024;
 
 type Opened = Uint8Array | "not-opened" | "full";
@@ -24,11 +27,14 @@ type Opened = Uint8Array | "not-opened" | "full";
 export interface OpenerOptions {
   readonly address: string;
   readonly identity: Identity;
-  /** The identity did not answer in time. */
+  /** Called when the identity did not answer in time. */
   readonly onFailed: (error: Error) => void;
 }
 
-/** Opens sealed messages: once each, whatever copies come meanwhile, and never again those that do not open. */
+/**
+ * Opens sealed messages. A message is opened only once, even if copies come meanwhile. A message that does not open is
+ * not tried again.
+ */
 export class Opener {
   readonly #options: OpenerOptions;
   readonly #opening = new Map<string, Promise<Opened>>();
@@ -41,12 +47,12 @@ export class Opener {
     this.#options = options;
   }
 
-  /** What is being opened is not waited for any more. */
+  /** Ends the waits for messages that are being opened. */
   close(): void {
     this.#patience.close();
   }
 
-  /** @returns the message, "full" where the identity owes too many or does not answer */
+  /** @returns the message; "full" when too many messages are being opened or the identity does not answer */
   async open(packet: AppPacket): Promise<Opened> {
     const key = Outbox.keyOf(packet.source, packet.queueId, packet.sequence);
     if (this.#unopened.has(key)) return "not-opened";

@@ -17,43 +17,49 @@ import { type Rank, Verifier } from "./verifier.js";
 
 /** Why a packet was dropped. */
 export type DropReason =
-  /** Not a packet: too short, or a field out of range. */
+  /** Not a packet: the bytes are too few, or a field is out of range. */
   | "malformed"
   /** Longer than `maxMessageBytes` allows. */
   | "too-large"
-  /** `accept` said no. */
+  /** The `accept` function did not return `true`. */
   | "not-accepted"
-  /** An ACK for something that is not waited for: late, a copy, or somebody else's. */
+  /** An ACK that nobody waits for: a late one, a copy, or one for another sender. */
   | "unexpected-ack"
-  /** The source did not sign it. */
+  /** The source did not sign the packet. */
   | "bad-signature"
-  /** Sent more than 120 s ago, by the sender's clock. */
+  /** The packet was sent more than 120 s ago, according to its timestamp. */
   | "too-old"
-  /** Sent more than 120 s ahead, by the sender's clock. */
+  /** The packet's timestamp is more than 120 s in the future. */
   | "too-new"
-  /** Not sealed, though `requireEncryption` is set. */
+  /** The message is not sealed, although `requireEncryption` is set. */
   | "not-sealed"
-  /** Sealed, but not for this key and this packet, or changed on its way. */
+  /** The message is sealed for another key or another packet, or was changed on its way. */
   | "not-opened"
-  /** It came after messages that were sent behind it had been handed over. */
+  /** Later messages of the same queue were handed over already. */
   | "out-of-order"
-  /** No room to remember, hold or verify it, or `getTime` failed: not acknowledged, so that the sender tries again. */
+  /**
+   * There was no room to remember, hold or verify the packet, or `getTime` failed. No ACK is sent, so the sender tries
+   * again.
+   */
   | "full";
 
-/** A packet that was dropped, and the broker it came by. */
+/** A packet that was dropped, and the broker that it came by. */
 export interface Drop {
   readonly reason: DropReason;
-  /** Who it says it is from; proven only for the reasons that come after the signature. */
+  /** The claimed source. The source is only proven for reasons that come after the signature check. */
   readonly from: string | undefined;
-  /** How old it was by its sender's clock, ms; negative when from ahead. With `too-old` and `too-new`. */
+  /**
+   * The packet's age according to its timestamp, in ms; negative for a timestamp in the future. Only with `too-old` and
+   * `too-new`.
+   */
   readonly ageMs: number | undefined;
   readonly slot: LinkSlot;
 }
 
-/** A message that was accepted: to be handed over in this order. */
+/** An accepted message. Messages must be handed over in the order in which they are returned. */
 export interface Accepted {
   readonly packet: AppPacket;
-  /** What it says, opened if it was sealed. */
+  /** The content of the message, opened if the message was sealed. */
   readonly data: Uint8Array;
   readonly sealed: boolean;
   readonly slot: LinkSlot;
@@ -66,70 +72,75 @@ export interface ReceiverOptions {
   readonly links: LinkSet;
   readonly outbox: Outbox<Delivery>;
   readonly wallNow: () => number;
-  /** Whether this is a peer that answered us before, or one that `accept` named: it comes before strangers. */
+  /** Whether a peer comes before strangers: it has answered before, or `accept` has allowed it. */
   readonly isKnown: (address: string) => boolean;
   /** Whether the application has room for one more message of this peer. */
   readonly hasRoom: (from: string) => boolean;
   readonly onAccepted: (messages: readonly Accepted[]) => void;
   readonly onDropped: (drop: Drop) => void;
-  /** A copy of a message that was accepted before. */
+  /** Called for a copy of a message that was accepted before. */
   readonly onDuplicate: () => void;
-  /** A peer's clock differs, ms; positive when it is ahead. */
+  /** Called when a peer's clock differs; ms, positive when the peer's clock is ahead. */
   readonly onSkew: (from: string, offsetMs: number) => void;
-  /** One of the application's own functions failed: its name, and how. */
+  /** Called when one of the application's functions failed, with the function's name and the error. */
   readonly onFailed: (name: string, error: unknown) => void;
-  /** Sets the router's alarm for what waits behind gaps. */
+  /** Sets the router's alarm for messages that wait behind gaps. */
   readonly schedule: (at: number) => void;
 }
 
-/** How far apart clocks may be before it is worth telling. */
+/** The difference between two clocks that is reported, in ms. */
 const SKEW_MS = 30_000;
 
-/** A Python sender repeats a message with its first timestamp for this long. */
+/** How long a Python sender repeats a message with the same timestamp, in ms. */
 const RETRANSMISSION_MS = 60_000;
 
-/** Blocks of 32 neighbouring messages that the replay window can hold. */
+/** The size of the replay window, in blocks of 32 neighbouring messages. */
 const REPLAY_BLOCKS = 65_536;
 
-/** Blocks that it keeps for longer, so that wall clocks may be set right: 2 MB at the very most. */
+/**
+ * The number of blocks that are kept longer than necessary, so that wrong wall clocks may be corrected. These blocks
+ * take 2 MB at most.
+ */
 const KEPT_BLOCKS = 2048;
 
 /**
- * Bytes of messages that may wait behind gaps, over all senders: 4096 short ones, 240 of 64 KiB. In memory a message
- * is there as it came, without its head, and opened: three times as much at most.
+ * The maximum number of bytes that wait behind gaps, over all senders: 4096 short messages, or 240 messages of 64 KiB.
+ * A waiting message is in memory three times at most: as it came, without its head, and opened.
  */
 const MAX_HELD_BYTES: number = 16 << 20;
 
 /**
- * For so long after a message found no room, gaps are given up so much later: it fills one when it is sent again,
- * as long as its sender tries (4 s by default).
+ * After a message found no room, gaps are given up this much later for this time, in ms. The refused message fills its
+ * gap when it comes again, and its sender tries for 4 s by default.
  */
 const CROWDED_MS = 3000;
 
-/** While a long message is coming in, gaps are given up so much later: on a slow line it takes its time. */
+/** While a long message is coming in, gaps are given up this much later, in ms. A slow line needs that time. */
 const RECEIVING_MS = 10_000;
 
-/** Queues that are followed while nothing of them waits; where they were is in the replay window as well. */
+/**
+ * The maximum number of queues without waiting messages that the inbox follows. The replay window remembers their
+ * positions as well.
+ */
 const MAX_QUEUES: number = REPLAY_BLOCKS / 2;
 
-/** How often some of what is remembered is looked at: all of it within a quarter of a minute. */
+/** The pause between two purges, in ms. Each purge looks at a part, and all parts are visited within 15 s. */
 const PURGE_EVERY_MS = 100;
 
-/** A packet on its way through the checks. */
+/** A packet that passes through the checks. */
 interface Arrival {
   readonly packet: AppPacket;
   readonly slot: LinkSlot;
   /**
-   * The wall clock, ms: looked at once, before anything is done about a message or a probe. A clock that fails
-   * leaves no trace, and what it failed for comes again.
+   * The wall clock, in ms. The clock is read once for a message or a probe, before anything is stored. So a clock that
+   * fails changes nothing, and the packet can come again.
    */
   wall: number;
 }
 
 /**
- * What happens to bytes that come in, the cheapest check first: length, `accept`, signature,
- * freshness, replay window, order, room. What passes gets its place, is handed over if it is its turn, and is
- * acknowledged last.
+ * Checks the bytes that come in, the cheapest check first: length, `accept`, signature, freshness, replay window,
+ * order, room. A message that passes is remembered, then handed over if it is next in order, and acknowledged last.
  */
 export class Receiver {
   readonly #options: ReceiverOptions;
@@ -164,7 +175,7 @@ export class Receiver {
     });
   }
 
-  /** Takes a publish. Never throws for any bytes. */
+  /** Handles a publish. Never throws, whatever the bytes are. */
   async receive(slot: LinkSlot, payload: Uint8Array): Promise<void> {
     const { onDropped } = this.#options;
     const packet = this.#read(payload);
@@ -181,18 +192,18 @@ export class Receiver {
     onDropped({ reason, from: packet.source, ageMs, slot });
   }
 
-  /** Hands over what has waited long enough behind a gap; returns when to call again. */
+  /** Hands over the messages that have waited long enough behind a gap. Returns the time of the next call. */
   expire(now: number): number {
     const isCrowded = now < this.#crowdedUntil;
-    // The missing one may be what is coming in.
+    // The missing message may be the one that is coming in.
     const patience = this.#options.links.isReceiving ? RECEIVING_MS : isCrowded ? CROWDED_MS : 0;
     this.#options.onAccepted(this.#inbox.expire(now - patience));
     return this.#inbox.nextAt() + patience;
   }
 
   /**
-   * Hands over everything that was acknowledged, takes nothing more, and resolves when the last ACK is on
-   * its way: never, where the signer hangs.
+   * Hands over all acknowledged messages, and accepts nothing more. Resolves when the last ACK is published. Never
+   * resolves if the signer hangs.
    */
   async end(): Promise<void> {
     this.#isOver = true;
@@ -202,7 +213,7 @@ export class Receiver {
     await this.#acks.end();
   }
 
-  /** The checks that cost next to nothing. */
+  /** The checks that take almost no time. */
   #read(payload: Uint8Array): AppPacket | DropReason {
     const { maxMessageBytes } = this.#options.settings;
     const longestSealed = sealedLength(maxMessageBytes);
@@ -213,7 +224,7 @@ export class Receiver {
     return packet.message.length > longest ? "too-large" : packet;
   }
 
-  /** Checks whether it is wanted, then the signature, and does what it asks for. */
+  /** Checks whether the packet is wanted, verifies the signature, and then handles the packet. */
   async #take(arrival: Arrival, payload: Uint8Array): Promise<DropReason | undefined> {
     const { outbox } = this.#options;
     const { packet, slot } = arrival;
@@ -229,7 +240,7 @@ export class Receiver {
         return undefined;
       }
       const wall = this.#lookAtTheClock();
-      // It keeps its place, as one does that found no room.
+      // The message keeps its place at the sender, like every message without room: the sender repeats it.
       if (wall === undefined) return "full";
       arrival.wall = wall;
       if (type === MessageType.Message) return await this.#message(arrival);
@@ -238,15 +249,15 @@ export class Receiver {
     });
   }
 
-  /** Asks the application, whose only answer that lets anybody in is `true`. */
+  /** Asks the application. Only the answer `true` lets a packet in. */
   #isAccepted(source: string): boolean {
     const { settings, onFailed } = this.#options;
     if (!settings.accept) return true;
     try {
-      // A caller without types may answer anything.
+      // A caller without types may return any value.
       const answer: unknown = settings.accept(source);
       if (answer === true) return true;
-      // Such as a promise, which is not waited for, and may reject.
+      // The value may be a promise. Nobody waits for it, so a rejection must be caught.
       callGuarded(
         () => answer,
         () => {},
@@ -258,9 +269,12 @@ export class Receiver {
     return false;
   }
 
-  /** The source is only claimed; whoever claims it has to name a queue that goes on as well, to come first. */
+  /**
+   * The rank is decided before the signature check, so the source may be forged. To get the first rank, an attacker
+   * would also have to name a queue of the known peer that has accepted messages.
+   */
   #rankOf({ source, queueId, type }: AppPacket): Rank {
-    // An ACK got here only because it is waited for.
+    // An ACK gets here only if a message waits for it.
     if (type === MessageType.Ack) return 0;
     if (!this.#options.isKnown(source)) return 2;
     return this.#inbox.follows(source + queueId) || this.#window.passed(source, queueId) > 0 ? 0 : 1;
@@ -277,7 +291,7 @@ export class Receiver {
     if (Math.abs(offsetMs) > SKEW_MS) onSkew(packet.source, offsetMs);
   }
 
-  /** The wall clock, ms; nothing where it fails. */
+  /** The wall clock, in ms; undefined when it fails. */
   #lookAtTheClock(): number | undefined {
     const { wallNow, onFailed } = this.#options;
     try {
@@ -288,7 +302,7 @@ export class Receiver {
     }
   }
 
-  /** Opens a message that is sealed, and takes it. */
+  /** Handles a message, and opens it first if it is sealed. */
   async #message(arrival: Arrival): Promise<DropReason | undefined> {
     const { message } = arrival.packet;
     const sealed = isSealed(message);
@@ -298,11 +312,11 @@ export class Receiver {
 
     const data = await this.#opener.open(arrival.packet);
     if (typeof data === "string") return data;
-    // A copy may have been opened meanwhile.
+    // A copy may have been accepted while this one was being opened.
     return this.#settle(this.#judge(arrival), arrival, data, sealed);
   }
 
-  /** Freshness, replay, order and room. */
+  /** Checks freshness, replay, order and room. */
   #judge({ packet, wall }: Arrival): "new" | "seen" | DropReason {
     const { source, queueId, sequence, timestamp } = packet;
     const { hasRoom, isKnown, onSkew } = this.#options;
@@ -323,7 +337,7 @@ export class Receiver {
     return seen === "new" && turn === "accepted" && isRoom ? "new" : "full";
   }
 
-  /** What is new gets its place, is handed over when it is next in order, and is acknowledged then. */
+  /** A new message is remembered, handed over when it is next in order, and then acknowledged. */
   #settle(
     verdict: "new" | "seen" | DropReason,
     { packet, slot, wall }: Arrival,
@@ -332,20 +346,21 @@ export class Receiver {
   ): DropReason | undefined {
     const { settings, schedule, onAccepted, onDuplicate } = this.#options;
     const { source: from, queueId, sequence, timestamp } = packet;
-    // Its signature was still being checked, or it was being opened: nobody is left to be handed it.
+    // The router was closed during the signature check or the opening, so nobody can get the message any more.
     if (this.#isOver) return undefined;
     if (verdict !== "new" && verdict !== "seen") return verdict;
     if (verdict === "new" && data.length > settings.maxMessageBytes) return "too-large";
     const now = monotonicNow();
     const sender = this.#senderOf(packet);
-    // A copy as well: its sender may have signed it anew, so that it stays fresh for longer.
+    // Copies are recorded as well: the sender may have signed a copy with a newer timestamp, which stays fresh for
+    // longer.
     this.#window.add(from, queueId, sequence, timestamp * 1000, wall, now);
     if (verdict === "new") {
       const accepted = { packet, data, sealed, slot };
       onAccepted(this.#inbox.offer(from + queueId, sequence, sender, packet.message.length, accepted, now));
       if (this.#inbox.held > 0) schedule(now + settings.gapTimeoutMs);
     } else onDuplicate();
-    // Of a copy as well: the ACK before may have been lost.
+    // Copies are acknowledged as well: the earlier ACK may have been lost.
     this.#acks.give(packet, slot, wall);
     return undefined;
   }

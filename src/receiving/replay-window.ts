@@ -3,54 +3,57 @@ import { Sweep } from "../base/sweep.js";
 import { PUBLIC_KEY_BYTES } from "../wire/address.js";
 import { QUEUE_ID_BYTES } from "../wire/packet.js";
 
-/** A MSG older than this is dropped, and so is one from further ahead: twice a Python sender's retransmission time. */
+/**
+ * The maximum age of a packet, and the maximum distance of its timestamp in the future, in ms. The value is twice the
+ * time for which a Python sender repeats a message.
+ */
 export const FRESH_MS = 120_000;
 
-/** What the window says of a message: never seen, accepted before, or no room to remember it. */
+/** The window's answer for a message: never seen, accepted before, or no room to remember it. */
 export type ReplayVerdict = "new" | "seen" | "full";
 
-/** Strangers leave a quarter of the room to peers that are known, and nobody gets more than a quarter. */
+/** Strangers leave a quarter of the room to known peers, and no single source gets more than a quarter. */
 const STRANGERS_SHARE = 0.75;
 const SOURCE_SHARE = 0.25;
 
-/** How much longer they are kept that are few. */
+/** How much longer blocks are kept while there are few of them, in ms. */
 const KEPT_MS = 2 * 3_600_000;
 
 /** Up to 32 neighbouring sequence numbers of one queue that were accepted. */
 interface Block {
   readonly source: string;
   readonly queue: QueueMark;
-  /** Bit i stands for sequence number 32 × index + i. */
+  /** Bit i stands for the sequence number 32 × index + i. */
   bits: number;
-  /** The latest timestamp among them, ms: fresh until {@link FRESH_MS} after it. */
+  /** The latest timestamp in the block, in ms. The block is fresh until {@link FRESH_MS} after this timestamp. */
   timestamp: number;
-  /** The monotonic time at which that timestamp is too old if nobody sets the wall clock. */
+  /** The monotonic time when this timestamp becomes too old, if nobody sets the wall clock. */
   keepUntil: number;
 }
 
-/** What is known of a queue as long as any of its blocks is remembered. */
+/** What is known about a queue while at least one of its blocks is remembered. */
 interface QueueMark {
-  /** The highest sequence number that was accepted. */
+  /** The highest accepted sequence number. */
   highest: number;
   blocks: number;
 }
 
 /**
- * Remembers (source, queue id, sequence) of what was accepted, for as long as its timestamp is
- * fresh: nothing can be accepted twice, whatever order, pause or copy it comes in.
+ * Remembers (source, queue id, sequence) of accepted messages while their timestamps are fresh. So no message is
+ * accepted twice, in whatever order or after whatever pause its copies come.
  *
- * - Forgetting needs both clocks: the wall clock must call the timestamp too old, and that time must
- *   really have passed. A wall clock that jumps ahead and back loses nothing.
- * - What was forgotten leaves its timestamp behind as a floor: nothing at or below it is accepted,
+ * - A message is forgotten only if both clocks agree: its timestamp is too old for the wall clock, and that much time
+ *   has passed on the monotonic clock. So a wall clock that jumps forwards and back makes the window forget nothing.
+ * - The timestamp of a forgotten message raises a floor. No message with a timestamp at or below the floor is accepted,
  *   even if the wall clock is set back by more than the window.
- * - Bounded in blocks of 32 neighbouring messages. When it is full, new messages are refused; old
- *   ones are never forgotten for them.
+ * - The size is limited in blocks of 32 neighbouring messages. A full window refuses new messages; it never forgets old
+ *   ones to make room.
  */
 export class ReplayWindow {
-  /** By source, queue id and place in the queue. */
+  /** The blocks by source, queue id and index in the queue. */
   readonly #blocks = new Map<string, Block>();
   readonly #queues = new Map<string, QueueMark>();
-  /** How many blocks each source has. */
+  /** The number of blocks of each source. */
   readonly #sources = new Map<string, number>();
   readonly #sweep = new Sweep(this.#blocks);
   readonly #maxBlocks: number;
@@ -58,33 +61,35 @@ export class ReplayWindow {
   #floor = -NEVER;
 
   /**
-   * @param maxBlocks - how many blocks of 32 messages it may hold; one takes 100 bytes to 1 KB
-   * @param keptBlocks - up to so many are kept for two hours longer than needed: the floor rises so much
-   * later, and a clock that was an hour ahead may be set right
+   * @param maxBlocks - the maximum number of blocks of 32 messages; one block takes 100 bytes to 1 KB
+   * @param keptBlocks - while there are at most this many blocks, they are kept two hours longer than necessary. The
+   * floor then rises two hours later, so a clock that was an hour ahead may be corrected
    */
   constructor(maxBlocks: number, keptBlocks = 0) {
     this.#maxBlocks = maxBlocks;
     this.#keptBlocks = keptBlocks;
   }
 
-  /** How many blocks it holds. */
+  /** The number of blocks. */
   get size(): number {
     return this.#blocks.size;
   }
 
-  /** Timestamps at or below this one (ms) are refused: they may have been accepted and forgotten. */
+  /**
+   * Timestamps at or below this value (ms) are refused, because their messages may have been accepted and forgotten.
+   */
   get floor(): number {
     return this.#floor;
   }
 
-  /** The number behind the highest one of a queue that was accepted, as far as that is remembered; otherwise 0. */
+  /** One more than the highest accepted number of a queue, if the queue is remembered; otherwise 0. */
   passed(source: string, queueId: string): number {
     return (this.#queues.get(source + queueId)?.highest ?? -1) + 1;
   }
 
   /**
    * Looks a message up without remembering it.
-   * @param isKnown - whether the source is more than a stranger
+   * @param isKnown - whether the source is a known peer and not a stranger
    */
   check(source: string, queueId: string, sequence: number, isKnown: boolean): ReplayVerdict {
     const block = this.#blocks.get(keyOf(source, queueId, sequence));
@@ -95,10 +100,10 @@ export class ReplayWindow {
   }
 
   /**
-   * Remembers a message that {@link check} called new.
-   * @param timestamp - the packet's, in ms
-   * @param wallNow - the wall clock, ms
-   * @param now - the monotonic clock, ms
+   * Remembers a message that {@link check} called new, or a copy with a newer timestamp.
+   * @param timestamp - the packet's timestamp, in ms
+   * @param wallNow - the wall clock, in ms
+   * @param now - the monotonic clock, in ms
    */
   add(
     source: string,
@@ -123,7 +128,7 @@ export class ReplayWindow {
     block.keepUntil = Math.max(block.keepUntil, now + (timestamp + FRESH_MS - wallNow));
   }
 
-  /** Looks at some of what it has, and forgets what is too old by both clocks. To be called often. */
+  /** Looks at some of the blocks, and forgets those that are too old on both clocks. Must be called often. */
   purge(wallNow: number, now: number): void {
     for (const [key, { source, queue, timestamp, keepUntil }] of this.#sweep.some()) {
       const until = now - (this.#blocks.size <= this.#keptBlocks ? KEPT_MS : 0);
@@ -142,7 +147,7 @@ export class ReplayWindow {
   }
 }
 
-/** A source and a queue id, in hex. */
+/** The length of a source and a queue id in hex. */
 const QUEUE_KEY_CHARACTERS: number = 2 * (PUBLIC_KEY_BYTES + QUEUE_ID_BYTES);
 
 function keyOf(source: string, queueId: string, sequence: number): string {

@@ -9,55 +9,71 @@ import { PUBLIC_KEY_BYTES } from "../wire/address.js";
 import type { AppPacket } from "../wire/packet.js";
 import { WaitingLine } from "./waiting-line.js";
 
-/** Who comes before whom: what is waited for or goes on, then who is known, then strangers. */
+/** The order of packets: first ACKs that are waited for and queues that go on, then known peers, then strangers. */
 export type Rank = 0 | 1 | 2;
 
 interface Job {
   readonly packet: AppPacket;
   readonly payload: Uint8Array;
   readonly rank: Rank;
-  /** What becomes of the packet and of its copies that came while it waited. */
+  /** The functions to call with the result, for the packet and for its copies that came while it waited. */
   readonly uses: ((valid: Verdict) => void)[];
 }
 
-/** How many verifications run at once: the threads that Node has for them. All but the first rank leave one free. */
+/**
+ * The maximum number of simultaneous verifications: the number of Node's threads. Packets below the first rank leave
+ * one thread free.
+ */
 const CONCURRENT = 4;
 const CONCURRENT_OTHERS = 3;
 
 /**
- * So many that wait in one known peer's name, and go on in none of its queues, are a crowd: the newest is next. A
- * pipe's first messages may be as many, but they stop when the first of them is accepted.
+ * From this number of waiting packets in one known peer's name on, outside its queues that go on, the newest packet is
+ * verified first: the packets may be a flood of forged ones. A pipe's first messages may be as many, but the rest of
+ * its messages get the first rank as soon as one is accepted.
  */
 const CLAIMS_CROWD = 8;
 
-/** Whether it is signed by its source; "full" where that was not found out. */
+/** Whether the source signed the packet; "full" when that could not be found out. */
 type Verdict = boolean | "full";
 
-/** A check that takes longer was given to a verifier that hangs: its place is for others, ms. */
+/**
+ * A check that takes longer than this is given up, in ms, because the verifier may hang. Its place is then free for
+ * others.
+ */
 const CHECK_PATIENCE_MS = 5000;
 
-/** How many copies of a waiting packet wait with it: one for each broker, and then some. */
+/** The maximum number of copies of a waiting packet: more than one for each broker. */
 const MAX_COPIES = 32;
 
-/** For how many payloads the result is kept: the copies of a message come by several brokers. */
+/** The number of payloads whose result is kept, because copies of a message come by several brokers. */
 const KEPT_RESULTS = 512;
 
-/** For so long after a packet of the first rank the others leave room for the next one, ms. */
+/** For this time after a packet of the first rank, the other ranks leave room for the next one, in ms. */
 const CONTESTED_MS = 1000;
 
-/** How long they rest then, as a multiple of the time that they took: a quarter of one core is theirs. */
+/**
+ * The pause of the other ranks after a check, as a multiple of the time of the check. So they get a quarter of one
+ * core.
+ */
 const REST = 3;
 
-/** … of which so much counts, ms: on a machine that is busy with something else a check takes long, and costs no more. */
+/**
+ * The longest time of a check that counts for the pause, in ms. On a busy machine a check may take longer, but does not
+ * cost more.
+ */
 const LONGEST_CHECK_MS = 20;
 
-/** For so long checks follow each other before everything else has its turn, ms: a result that is known waits for nothing. */
+/**
+ * How long checks may follow each other before everything else has its turn, in ms. Results that are known need no
+ * wait.
+ */
 const BURST_MS = 4;
 
 /**
- * Verifies packets, a few at a time. What waits is bounded, the ranks come one after the other, and
- * within each the sources take turns, so that a flood cannot starve others. While something of the first
- * rank goes on, the others get a share of the time. Equal bytes are verified once.
+ * Verifies packets, a few at a time. The number of waiting packets is limited. Higher ranks come first, and within a
+ * rank the sources take turns, so a flood from one source cannot starve the others. While packets of the first rank
+ * come, the other ranks get only a part of the time. Equal bytes are verified once.
  */
 export class Verifier {
   readonly #verify: Verify;
@@ -77,12 +93,12 @@ export class Verifier {
   #others = 0;
   #contestedUntil = 0;
   #restUntil = 0;
-  /** Since when checks have followed each other; undefined when nothing was checked since everything had its turn. */
+  /** When the current series of checks began; undefined when everything else had its turn and no check followed. */
   #burstAt: number | undefined;
-  /** Whether what waits is to go on once everything had its turn. */
+  /** Whether waiting packets must be checked after everything else had its turn. */
   #isInterrupted = false;
 
-  /** @param onFailed - told that the verify function threw, rejected or took too long */
+  /** @param onFailed - called when the verify function threw, rejected or took too long */
   constructor(verify: Verify, onFailed: (error: unknown) => void = () => {}) {
     this.#verify = verify;
     this.#onFailed = onFailed;
@@ -90,9 +106,10 @@ export class Verifier {
 
   /**
    * Finds out whether the packet's source signed it.
-   * @param way - what it came by: whoever uses a known peer's name on one way does not hold up what comes by another
-   * @param use - what then comes of it; its time counts for the rank
-   * @returns what `use` returns, or "full" when there was no room to wait
+   * @param way - the broker that the packet came by. Forged packets in a known peer's name that come by one broker do
+   * not delay the peer's packets that come by another
+   * @param use - called with the result; its time counts for the rank
+   * @returns the result of `use`, or "full" when there was no room to wait
    */
   verify<T>(
     packet: AppPacket,
@@ -105,7 +122,7 @@ export class Verifier {
       if (rank === 0) this.#contestedUntil = monotonicNow() + CONTESTED_MS;
       const line = this.#lines[rank];
       const end = (valid: Verdict): void => resolve(valid === "full" ? valid : use(valid));
-      // After a pause the copies of many messages come at once: each message needs room, its copies none.
+      // After a pause, copies of many messages come at once. Copies share the room of their message.
       const source = rank === 1 ? packet.source + way : packet.source;
       const same = line.renew(source, (job) => isSame(job.payload, payload));
       if (same === undefined) {
@@ -116,14 +133,14 @@ export class Verifier {
     });
   }
 
-  /** What waits is not verified any more. */
+  /** Forgets all waiting packets. */
   close(): void {
     this.#restAlarm.clear();
     this.#patience.close();
     for (const line of this.#lines) line.clear();
   }
 
-  /** Starts what may start. */
+  /** Starts checks as far as the limits allow. */
   #next(): void {
     const [first, known, strangers] = this.#lines;
     while (this.#running < CONCURRENT) {
@@ -140,7 +157,7 @@ export class Verifier {
     }
   }
 
-  /** Whether one more may follow at once; otherwise it goes on after everything else had its turn. */
+  /** Whether another check may follow at once. If not, the checks go on after everything else had its turn. */
   #goesOn(): boolean {
     const now = monotonicNow();
     if (this.#burstAt === undefined) {
@@ -160,7 +177,7 @@ export class Verifier {
     const startedAt = monotonicNow();
     const id = platform.sha256(payload);
     const known = this.#results.get(id);
-    // A copy takes no thread.
+    // A copy shares the result, so it takes no thread.
     const threads = known === undefined ? 1 : 0;
     const others = rank === 0 ? 0 : 1;
     this.#running += threads;
@@ -168,10 +185,10 @@ export class Verifier {
     const result = known ?? this.#check(packet);
     this.#results.set(id, result, rank < 2);
     const valid = await result;
-    // To be asked again when it comes again.
+    // So the packet is checked again when it comes again.
     if (valid === "full") this.#results.delete(id);
     this.#running -= threads;
-    // What comes of it at once, such as opening a sealed message, is in the time that it took.
+    // Work that `use` does at once, such as opening a sealed message, is included in the measured time.
     for (const use of uses) use(valid);
     this.#others -= others;
     if (rank !== 0) {
@@ -190,7 +207,7 @@ export class Verifier {
       this.#onFailed(this.#patience.error());
       return "full";
     } catch (error) {
-      // A caller's own verifier may throw; that is no valid signature.
+      // A verifier of the caller may throw. Then the signature does not count as valid.
       this.#onFailed(error);
       return false;
     }
@@ -203,7 +220,7 @@ function refuse(job: Job | undefined): void {
 
 function isSame(a: Uint8Array, b: Uint8Array): boolean {
   if (a.length !== b.length) return false;
-  // Behind the source, which is the same, stands the signature: other packets differ at once.
+  // The sources are equal, so the comparison begins with the signature, where different packets differ at once.
   for (let i = PUBLIC_KEY_BYTES; i < a.length; i++) if (a[i] !== b[i]) return false;
   return true;
 }

@@ -1,20 +1,21 @@
-/** How many may wait in a line, and of one source. */
+/** The maximum number of items in a line, and the maximum for one source. */
 const MAX_WAITING = 1024;
 const MAX_WAITING_OF_SOURCE = 256;
 
 interface Source<T> {
   readonly name: string;
   readonly items: T[];
-  /** Whether too much of it has come since nothing of it waited. */
+  /** Whether too many of its items have come since none of them waited. */
   isCrowded: boolean;
 }
 
 /**
- * What waits, by source: the sources take turns, each in the order in which its items came.
+ * Waiting items by source. The sources take turns; the items of a source keep their order.
  *
- * Where more comes than there is room for, the oldest gives way. In such a crowd the newest is next, until nothing
- * is left: who is in it is served at once or not at all, rather than at the end of a line that stays full. That
- * holds for the items of a source, and for the sources of the line.
+ * When there are too many items, the oldest one is dropped. Such a line or source is crowded: the newest item is then
+ * served first, until nothing is left. So an item in a crowd is served soon or never. The alternative would be worse:
+ * every item would wait at the end of a line that stays full. The rule holds for the items of a source, and for the
+ * sources of the line.
  */
 export class WaitingLine<T> {
   readonly #sources = new Map<string, Source<T>>();
@@ -24,17 +25,17 @@ export class WaitingLine<T> {
   #isCrowded = false;
   #count = 0;
 
-  /** @param crowd - how many items of a source are a crowd */
+  /** @param crowd - the number of items of a source that make it crowded */
   constructor(crowd: number = MAX_WAITING_OF_SOURCE) {
     this.#crowd = crowd;
   }
 
-  /** How many wait. */
+  /** The number of waiting items. */
   get count(): number {
     return this.#count;
   }
 
-  /** An item of a source that waits and is what was asked for; it counts as having come now. */
+  /** Finds a waiting item of a source. The found item counts as having come now. */
   renew(name: string, isIt: (item: T) => boolean): T | undefined {
     const { items = [], isCrowded = false } = this.#sources.get(name) ?? {};
     const at = items.findIndex(isIt);
@@ -43,7 +44,7 @@ export class WaitingLine<T> {
     return item;
   }
 
-  /** @returns what gives way, if there was no room */
+  /** @returns the item that was dropped to make room, if any */
   add(name: string, item: T): T | undefined {
     let source = this.#sources.get(name);
     if (source === undefined) {
@@ -57,7 +58,7 @@ export class WaitingLine<T> {
     if (source.items.length > MAX_WAITING_OF_SOURCE) return this.#oldestOf(source);
     if (this.#count <= MAX_WAITING) return undefined;
     this.#isCrowded = true;
-    // Whose turn would be the last.
+    // The source whose turn would be the last one.
     const [last] = this.#turns;
     return last && this.#oldestOf(last);
   }

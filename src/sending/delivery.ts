@@ -6,15 +6,15 @@ import type { LinkSlot } from "../brokers/link-slot.js";
 import { Reserve } from "../brokers/token-bucket.js";
 import { addressOf, type Broker } from "../wire/broker-pool.js";
 
-/** An ACK that was signed by the destination. */
+/** An ACK that the destination has signed. */
 export interface Acknowledgement {
-  /** The broker it came by. */
+  /** The broker that delivered the ACK. */
   readonly slot: LinkSlot;
-  /** The peer's clock when it was signed, Unix seconds. */
+  /** The peer's time of signing, in Unix seconds. */
   readonly timestamp: number;
-  /** Whether it says `ack` and nothing else: so does the Python original, and nobody of ours. */
+  /** Whether the ACK's text is `ack` and nothing else. Only ACKs of the Python original are like that. */
   readonly isBare: boolean;
-  /** When it came, monotonic ms. */
+  /** When the ACK came, in monotonic ms. */
   readonly at: number;
 }
 
@@ -23,34 +23,36 @@ export interface DeliveryOptions {
   readonly to: string;
   readonly payload: Uint8Array;
   /**
-   * Packs the message anew once its timestamp has become old; gives nothing while it is fresh. Absent where nobody
-   * looks at the timestamp.
+   * Packs the message again when its timestamp is old. Resolves with undefined while the timestamp is fresh. Absent for
+   * a packet whose timestamp nobody checks.
    */
   readonly renew?: (() => Promise<Uint8Array | undefined>) | undefined;
-  /** Where to try, in order; may name a broker twice. */
+  /** The brokers to try, in this order. The list may contain a broker twice. */
   readonly route: readonly Broker[];
   readonly fanOut: number;
-  /** How long a long message may take from a broker to the peer, ms. */
+  /** How long a long message may take from a broker to the peer, in ms. */
   readonly arrivingMs: number;
-  /** Called while the bytes of a long message leave, and when they have: its time counts from then. */
+  /**
+   * Called while the bytes of a long message are leaving, and when they have left. The message's times count from then.
+   */
   readonly onLeaving: () => void;
 }
 
-/** Why something is not published that will be as soon as the rate allows. */
+/** The problem of a message that is published as soon as the rate allows. */
 const OVER_RATE = "over the broker's rate";
 
-/** Why it is not published on a broker that ended its sessions when it was. */
+/** The problem of a message that has the length of messages that ended sessions with this broker. */
 const TOO_LONG = "larger than this broker takes";
 
-/** An attempt to connect that has no answer after this long is not counted on any more, ms. */
+/** An attempt to connect without an answer after this time no longer counts as one that may succeed, in ms. */
 const HOPEFUL_MS = 250;
 
 /**
- * One message on its way: published to the first brokers of its route, then to more and more of
- * them, until the first ACK settles it.
+ * One message on its way. The message is published on the first brokers of its route, then on more and more brokers,
+ * until the first ACK.
  *
- * Each broker is an attempt of its own that ends with the ACK that comes by it. The attempts of a
- * wave race each other and the wave after it: the first one that ends, ends all.
+ * Each broker is an attempt. An attempt ends with the ACK that comes by its broker. The attempts of a wave and the next
+ * wave are in one race: the first ACK ends all of them.
  */
 export class Delivery {
   readonly #options: DeliveryOptions;
@@ -60,7 +62,7 @@ export class Delivery {
   #failure: Error | undefined;
   #payload: Uint8Array;
   #isRenewing = false;
-  /** When it was first published; monotonic ms. */
+  /** When the message was first published; monotonic ms. */
   startedAt: number | undefined;
 
   constructor(options: DeliveryOptions) {
@@ -68,29 +70,29 @@ export class Delivery {
     this.#payload = options.payload;
   }
 
-  /** Every ACK that came so far, one for each broker. */
+  /** The ACKs that have come so far, at most one for each broker. */
   get acks(): readonly Acknowledgement[] {
     return this.#acks;
   }
 
-  /** How long its packet is. */
+  /** The length of the packet in bytes. */
   get bytes(): number {
     return this.#payload.length;
   }
 
-  /** How often it was published. */
+  /** How many times the message was published, over all brokers. */
   get publishes(): number {
     return this.#published().reduce((sum, attempt) => sum + attempt.publishes, 0);
   }
 
-  /** The brokers it was published on. */
+  /** The brokers that the message was published on. */
   get brokersTried(): readonly Broker[] {
     return this.#published().map((attempt) => attempt.broker);
   }
 
   /**
-   * Starts, and resolves with the first ACK.
-   * @throws what {@link stop} was called with
+   * Starts the delivery, and resolves with the first ACK.
+   * @throws the error that {@link stop} was called with
    */
   async run(): Promise<Acknowledgement> {
     try {
@@ -103,7 +105,7 @@ export class Delivery {
     }
   }
 
-  /** Lets the next brokers join in, unless the message is still on its way to one that is alive. */
+  /** Lets the next brokers join. Does nothing while the message is still on its way to a broker that is alive. */
   widen(): void {
     const next = this.#nextWave;
     if (!next) return;
@@ -119,7 +121,7 @@ export class Delivery {
     if (more.length > 0) next.start(this.#race(more));
   }
 
-  /** Publishes again on the brokers already used. */
+  /** Publishes the message again on the brokers that it was published on. */
   repeat(): void {
     void this.#repeat([...this.#attempts.values()]);
   }
@@ -128,41 +130,44 @@ export class Delivery {
     const { renew } = this.#options;
     if (renew && !this.#isRenewing) {
       this.#isRenewing = true;
-      // A signer or a clock that fails leaves the packet as it is.
+      // If the signer or the clock fails, the old packet is published again.
       this.#payload = (await renew().catch(() => undefined)) ?? this.#payload;
       this.#isRenewing = false;
     }
     if (this.#nextWave) for (const attempt of attempts) attempt.publish();
   }
 
-  /** Takes an ACK whose signature is the destination's. */
+  /** Handles an ACK whose signature was verified. */
   acknowledge(ack: Acknowledgement): void {
     if (this.#acks.some(({ slot }) => slot === ack.slot)) return;
     this.#acks.push(ack);
     const attempt = this.#attempts.get(ack.slot.id);
     attempt?.measure(ack);
-    // Whichever broker it came by, it settles the message.
+    // An ACK settles the message, by whichever broker it came.
     (attempt ?? this.#published()[0])?.resolve(ack);
   }
 
-  /** How long a broker took from its one publish to its ACK, ms; undefined where it was published twice. */
+  /**
+   * The time from a broker's only publish to its ACK, in ms; undefined when the message was published there more than
+   * once.
+   */
   roundTripBy(slot: LinkSlot): number | undefined {
     return this.#attempts.get(slot.id)?.roundTripMs;
   }
 
-  /** Gives up because its time is over. */
+  /** Gives up because the message's time is over. */
   expire(): void {
     this.stop(new TimeoutReached());
   }
 
-  /** Gives up. */
+  /** Gives up with an error. */
   stop(error: Error): void {
     this.#failure ??= error;
     for (const attempt of this.#attempts.values()) attempt.reject(error);
     this.#nextWave?.giveUp(error);
   }
 
-  /** What each broker did so far. */
+  /** What each broker has done so far. */
   report(): AttemptReport[] {
     return [...this.#attempts.values()].map((attempt) => ({
       ...addressOf(attempt.broker),
@@ -183,8 +188,8 @@ export class Delivery {
   }
 
   /**
-   * Takes the next brokers of the route, until `fanOut` of them are usable and one is connected.
-   * Brokers that are not connected are dialled, as many as `fanOut`; they join in when they are.
+   * Starts attempts on the next brokers of the route, until `fanOut` of them are usable and one is connected. Up to
+   * `fanOut` brokers that are not connected are dialled. They join when they are connected.
    */
   #startAttempts(): Attempt[] {
     const { links, route, fanOut } = this.#options;
@@ -199,7 +204,7 @@ export class Delivery {
       const slot = links.find(broker);
       if (this.#attempts.has(slot.id)) continue;
       if (!slot.sizes.takes(this.#payload.length, now)) {
-        // To be told of: it counts as none.
+        // The attempt only reports the problem; it does not count as usable.
         if (slot.state === "open") started.push(this.#attempt(broker));
         continue;
       }
@@ -246,7 +251,7 @@ export class Delivery {
     return attempt;
   }
 
-  /** Whether a broker that is connected only now may be sent to, or enough copies are on their way. */
+  /** Whether a newly connected broker may get a copy. If not, enough copies are on their way. */
   #mayJoin(): boolean {
     const now = monotonicNow();
     const onTheirWay = [...this.#attempts.values()].filter(
@@ -255,34 +260,34 @@ export class Delivery {
     return onTheirWay.length < this.#options.fanOut;
   }
 
-  /** Where nothing is left to hope for, the next brokers need not wait. */
+  /** When no attempt can succeed any more, the next brokers join at once. */
   #attemptFailed(): void {
     if (![...this.#attempts.values()].some((attempt) => attempt.isPromising)) this.widen();
   }
 }
 
-/** A delivery's time is over. */
+/** The time of a delivery is over. */
 export class TimeoutReached extends Error {}
 
-/** @returns why it was not published, if it was not */
+/** @returns why the message was not published; undefined when it was published */
 type Publish = (slot: LinkSlot, onLeft: () => void) => string | undefined;
 
-/** What a long message has before it. */
+/** What an attempt needs to know about a long message. */
 interface Way {
-  /** Of the packet, bytes. */
+  /** The length of the packet in bytes. */
   readonly length: number;
-  /** How long it takes from the broker to the peer, ms. */
+  /** How long the message takes from the broker to the peer, in ms. */
   readonly arrivingMs: number;
-  /** Called when the broker has read all of it. */
+  /** Called when the broker has read the whole message. */
   readonly onLeft: () => void;
-  /** Whether one more copy may go out. */
+  /** Whether one more copy may be published. */
   readonly mayJoin: () => boolean;
 }
 
-/** One message and one broker. */
+/** The attempt to deliver one message by one broker. */
 class Attempt {
   readonly broker: Broker;
-  /** Ends with the ACK that came by this broker. */
+  /** Resolves with the ACK that comes by this broker. */
   readonly answer: Promise<Acknowledgement>;
   resolve: (ack: Acknowledgement) => void = () => {};
   reject: (error: Error) => void = () => {};
@@ -290,15 +295,15 @@ class Attempt {
   cancel: () => void = () => {};
   publishes = 0;
   roundTripMs: number | undefined;
-  /** Why it is not published, or not again. */
+  /** Why the message was not published, or not published again. */
   problem: string | undefined;
   readonly #slot: LinkSlot;
   readonly #publishOn: Publish;
   readonly #way: Way;
   #publishedAt = 0;
-  /** Whether it is long, and the broker has not read all of it yet. */
+  /** Whether the message is long and the broker has not read all of it. */
   #isUnread = false;
-  /** When the broker had read all of it. */
+  /** When the broker had read the whole message. */
   #leftAt = -NEVER;
   #isChecked = false;
 
@@ -314,25 +319,25 @@ class Attempt {
     });
   }
 
-  /** Whether an ACK may come by this broker without anything more being done. */
+  /** Whether an ACK may come by this broker without any further action. */
   get isPromising(): boolean {
     const { state } = this.#slot;
     return state === "connecting" || (state === "open" && this.publishes > 0 && !this.problem);
   }
 
-  /** Whether its bytes are on the line to a broker that has been heard of since. */
+  /** Whether the message's bytes are on the line to a broker that was heard after the publish. */
   isLeaving(now: number): boolean {
     const { link } = this.#slot;
     const isAlive = link !== undefined && link.heardAt >= this.#publishedAt;
     return this.#isUnread && isAlive && now < this.#publishedAt + LineSpeed.longestMs(this.#way.length);
   }
 
-  /** Whether it is long, and may still be on its way from the broker to the peer. */
+  /** Whether a long message may still be on its way from the broker to the peer. */
   isArriving(now: number): boolean {
     return now < this.#leftAt + this.#way.arrivingMs;
   }
 
-  /** Publishes whenever the broker is connected. */
+  /** Publishes the message whenever the broker gets connected. */
   watch(links: LinkSet, onFailed: () => void): void {
     this.cancel = links.want(this.broker, {
       opened: () => {
@@ -346,13 +351,13 @@ class Attempt {
     });
   }
 
-  /** Publishes, if the broker is connected and its rate allows. */
+  /** Publishes the message, if the broker is connected and its rate allows it. */
   publish(): void {
     const now = monotonicNow();
     if (this.#slot.state !== "open" || this.isLeaving(now)) return;
     const publish = this.publishes;
     this.problem = this.#publishOn(this.#slot, () => {
-      // Of the one that was published last.
+      // Only the latest publish counts.
       if (this.publishes !== publish + 1) return;
       this.#isUnread = false;
       this.#leftAt = monotonicNow();
@@ -364,14 +369,14 @@ class Attempt {
     this.#isUnread = this.#way.length >= LONG_BYTES;
   }
 
-  /** Publishes if that was not possible before; else the broker owes a sign of life, once. */
+  /** Publishes the message if that was not possible before. Otherwise pings the broker, once. */
   insist(): void {
     if (this.publishes === 0 || this.problem === OVER_RATE) this.publish();
     else if (!this.#isChecked) this.#slot.link?.check();
     this.#isChecked = this.publishes > 0;
   }
 
-  /** Notes the round trip, where it is certain which publish was answered (Karn's rule). */
+  /** Records the round trip, but only when it is certain which publish the ACK belongs to (Karn's algorithm). */
   measure(ack: Acknowledgement): void {
     if (this.publishes === 1) this.roundTripMs = ack.at - this.#publishedAt;
   }

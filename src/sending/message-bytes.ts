@@ -5,7 +5,7 @@ import type { Receipt } from "../message.js";
 import type { Settings } from "../options.js";
 
 /**
- * The bytes of a message. A copy: the caller may go on using its array while the message waits.
+ * The bytes of a message, as a copy: the caller may change its array while the message waits.
  * @throws {@link InvalidInputError} `INVALID_OPTION`; {@link SidewireError} `MESSAGE_TOO_LARGE`
  */
 export function messageOf(data: unknown, { maxMessageBytes }: Settings): Uint8Array {
@@ -20,7 +20,7 @@ export function messageOf(data: unknown, { maxMessageBytes }: Settings): Uint8Ar
   return bytes.slice();
 }
 
-/** The bytes that were acknowledged, or 0. */
+/** The number of acknowledged bytes; 0 when no ACK came. */
 export async function bytesOrZero(delivering: Promise<Receipt>): Promise<number> {
   try {
     return (await delivering).bytes;

@@ -4,27 +4,29 @@ import { NEVER } from "../base/alarm.js";
 import { MAX_SEQUENCE, QUEUE_ID_BYTES } from "../wire/packet.js";
 import type { Place } from "./outbox.js";
 
-/** As long as a receiver waits at a gap, if it does not say otherwise, and half as long again. */
+/** The default time that a receiver waits at a gap, plus half of it, in ms. */
 const GAP_MS = 1500;
 
 /**
- * Numbers the messages of a pipe: 0, 1, 2 … in a queue of its own. A number that no broker has seen is
- * given back and used again, so that the receiver does not wait for it.
+ * Numbers the messages of a pipe: 0, 1, 2 … in a queue of its own. A number that was never published is given back and
+ * used again, so that the receiver does not wait for it.
  */
 export class Numbering {
   #queueId: string = randomQueueId();
   #sequence = 0;
   /** Numbers below the next one that were given back. */
   readonly #free = new Set<number>();
-  /** Whether nothing is on its way. */
+  /** Whether no message is on its way. */
   #isSettled = true;
-  /** Since when, monotonic ms. */
+  /** Since when no message is on its way; monotonic ms. */
   #settledAt = -NEVER;
   #wakes = 0;
 
   /**
-   * @param wakes - how often the machine has woken. A virtual machine that was set back to an earlier state would
-   * give the same numbers to other messages, which the receiver takes for copies: so the queue is a new one then.
+   * The next number.
+   * @param wakes - how often the machine has woken. A virtual machine that was restored from a snapshot would use old
+   * numbers for new messages, and the receiver would take the messages for copies. So after a wake-up a new queue
+   * begins.
    */
   next(wakes: number): Place {
     if (this.#sequence > MAX_SEQUENCE || (this.#isSettled && wakes !== this.#wakes)) {
@@ -37,26 +39,30 @@ export class Numbering {
   }
 
   /**
-   * Until when the first message of a new queue has to wait: it would overtake what was acknowledged and waits at the
-   * receiver, behind a gap that the sleep left. Monotonic ms.
+   * The first message of a new queue has to wait until this time, in monotonic ms. A sleep may have left a gap in the
+   * old queue, and acknowledged messages may wait behind that gap at the receiver. The new message must not overtake
+   * them.
    */
   restsUntil(wakes: number): number {
     return this.#isSettled && wakes !== this.#wakes ? this.#settledAt + GAP_MS : -NEVER;
   }
 
-  /** A queue for one message alone. */
+  /** A queue for one message only. */
   apart(): Place {
     return { queueId: randomQueueId(), sequence: 0 };
   }
 
-  /** Gives a number back. It is used again once all behind it were given back too. */
+  /** Gives a number back. The number is used again when all higher numbers were given back, too. */
   giveBack({ queueId, sequence }: Place): void {
     if (queueId !== this.#queueId) return;
     this.#free.add(sequence);
     while (this.#free.delete(this.#sequence - 1)) this.#sequence--;
   }
 
-  /** Nothing is on its way any more: a number given back that has a used one behind it stays empty. */
+  /**
+   * Must be called when no message is on its way any more. Numbers that were given back and have a used number above
+   * them are then lost.
+   */
   settle(now: number): void {
     this.#free.clear();
     if (!this.#isSettled) this.#settledAt = now;
@@ -64,7 +70,7 @@ export class Numbering {
   }
 }
 
-/** A queue id that nobody had before: the time is in it too, for where random bytes come twice. */
+/** A new queue id. The hash contains the time as well, because random bytes may repeat after a restored snapshot. */
 export function randomQueueId(): string {
   const now = utf8ToBytes(`${Date.now()} ${performance.now()}`);
   return platform.sha256(concatBytes(randomBytes(QUEUE_ID_BYTES), now));

@@ -3,114 +3,118 @@ import { BoundedMap } from "../base/bounded-map.js";
 import { Heap } from "../base/heap.js";
 
 /**
- * Pauses between the publishes of a message on the brokers already used, until its time is over; the last one goes
- * on. QoS 0 may lose, a receiver may be away for a while. The first is shorter than a receiver waits at a gap
- * (1000 ms), so that a message that was lost once still has its place.
+ * The pauses between the publishes of a message on the same brokers, in ms. The last pause is repeated until the
+ * message's time is over. Repeats are needed because messages at QoS 0 may get lost, and a receiver may be away for a
+ * while. The first pause is shorter than a receiver waits at a gap (1000 ms), so that a message that was lost once
+ * still comes in order.
  */
 export const REPEAT_PAUSES_MS: readonly number[] = [
   900, 1100, 2000, 3000, 4000, 6000, 9000, 13_000, 20_000, 30_000,
 ];
 
 /**
- * The share of its own pause after which a message goes along with another one to the same peer. What comes together
- * can be put in order: by the receiver, whose patience at gaps is short, or for one that acknowledges as the Python
- * original does, by us.
+ * When one message is repeated, other messages to the same peer are repeated together with it, if this share of their
+ * own pause is over. Messages that come together can be put in order. A receiver does that within its short wait at
+ * gaps. For a peer that acknowledges like the Python original, this side does it.
  */
 const GOES_ALONG_AFTER = 0.4;
 
-/** A peer that was silent for so long and answers was away: what waits for it need not wait any longer. */
+/**
+ * A peer that answers after so long a silence was away, in ms. Messages that wait for the peer are then repeated at
+ * once.
+ */
 const AWAY_MS = 2000;
 
-/** For how many messages it is remembered that they were in. */
+/** The number of finished messages that are remembered. */
 const DONE_KEPT = 1024;
 
-/** Of how many peers it is remembered when they answered last. */
+/** The number of peers whose latest answer is remembered. */
 const PEERS_KEPT = 1024;
 
-/** What is to be done about a message that has no ACK yet. */
+/** The action that is due for a message without an ACK. */
 export type OutboxAction = "widen" | "repeat" | "expire";
 
-/** Which message of whose queue: what tells it from all others of its sender. */
+/** The queue and number of a message. They identify the message among all messages of its sender. */
 export interface Place {
-  /** 64 hex characters. */
+  /** The id of the queue: 64 hex characters. */
   readonly queueId: string;
   readonly sequence: number;
 }
 
-/** How one message is to be treated. */
+/** How one message is to be sent. */
 export interface OutboxPlan extends Place {
-  /** The destination. */
+  /** The destination's address. */
   readonly to: string;
   /**
-   * Whether what comes due together is done in descending order, which the Python original needs: a message of a
-   * queue makes it forget the ACKs that it still owes for those before.
+   * Whether actions that are due together are done in descending order. The Python original needs this order: a message
+   * makes it forget the ACKs that it still has to send for earlier messages of the queue.
    */
   readonly newestFirst: boolean;
-  /** Until the next brokers join in, ms. */
+  /** How long to wait until the next brokers join, in ms. */
   readonly widenAfterMs: number;
-  /** No repeat comes sooner after a publish than this, ms: the answer cannot be there. */
+  /** The shortest time between a publish and a repeat, in ms. Before that, an ACK cannot have come. */
   readonly answerMs: number;
-  /** Until it is given up, ms. */
+  /** How long to wait until the message is given up, in ms. */
   readonly timeoutMs: number;
-  /** How much later it is given up at most because its bytes were still leaving, ms. */
+  /** How much later the message may be given up, because its bytes were still leaving, in ms. */
   readonly leavingMs: number;
 }
 
 interface Entry<T> {
   readonly item: T;
   readonly plan: OutboxPlan;
-  /** Counts up. */
+  /** A running number for each added message. */
   readonly number: number;
   expireAt: number;
-  /** It is given up then, whatever still leaves. */
+  /** The message is given up at this time, even if its bytes are still leaving. */
   readonly latestAt: number;
   widenAt: number;
   isRepeated: boolean;
-  /** How many of the pauses are over. */
+  /** The number of pauses that are over. */
   repeats: number;
-  /** The one that goes on now, and when it ends. */
+  /** The current pause, and the time when it ends. */
   pauseMs: number;
   repeatAt: number;
 }
 
-/** What waits for one peer. */
+/** The messages that wait for one peer. */
 interface Waiting<T> {
-  /** In the order in which there is something to do about them. */
+  /** In the order of their next actions. */
   readonly entries: Heap<Entry<T>>;
-  /** The longest pause of any that waited so far, ms. */
+  /** The longest pause of any message that has waited so far, in ms. */
   longestMs: number;
-  /** Whether any of them was to go newest first. */
+  /** Whether the newest message goes first for any of these messages. */
   newestFirst: boolean;
 }
 
 /**
- * The messages that wait for an ACK, and when each is to be widened, repeated or given up. Times are monotonic
- * milliseconds.
+ * The messages that wait for an ACK. The outbox decides when each message is widened, repeated or given up. All times
+ * are monotonic milliseconds.
  *
- * An ACK is told from others by who signed it, queue id and sequence number: {@link keyOf}.
+ * An ACK belongs to the message with the same destination, queue id and sequence number: {@link keyOf}.
  */
 export class Outbox<T> {
   readonly #entries = new Map<string, Entry<T>>();
-  /** By destination. */
+  /** The waiting messages, by destination. */
   readonly #waiting = new Map<string, Waiting<T>>();
-  /** The destinations, in the order in which there is something to do for them. */
+  /** The destinations in the order of their next actions. */
   readonly #destinations = new Heap<string>();
   readonly #done = new BoundedMap<string, true>(DONE_KEPT);
-  /** When each peer answered last. */
+  /** When each peer last answered. */
   readonly #heardAt = new BoundedMap<string, number>(PEERS_KEPT);
   #number = 0;
 
-  /** How many messages wait. */
+  /** The number of waiting messages. */
   get size(): number {
     return this.#entries.size;
   }
 
-  /** What tells one message from all others: its destination, queue id and sequence number. */
+  /** The key of a message: its destination, queue id and sequence number. */
   static keyOf(destination: string, queueId: string, sequence: number): string {
     return `${destination}${queueId}${sequence}`;
   }
 
-  /** @returns when {@link due} has to be called for this message at the latest */
+  /** @returns when {@link due} must be called for this message, at the latest */
   add(item: T, plan: OutboxPlan, now: number): number {
     const pauseMs = pauseOf(plan, 0);
     const entry: Entry<T> = {
@@ -132,8 +136,8 @@ export class Outbox<T> {
   }
 
   /**
-   * A message's times count from now on: so far its bytes were leaving.
-   * @returns when {@link due} has to be called for it, or Infinity
+   * Starts the message's times again from now, because its bytes were leaving until now.
+   * @returns when {@link due} must be called for the message, or Infinity
    */
   restart(key: string, now: number): number {
     const entry = this.#entries.get(key);
@@ -152,12 +156,15 @@ export class Outbox<T> {
     return this.#entries.get(key)?.item;
   }
 
-  /** Whether this was in not long ago: an ACK for it is late, and nothing to wonder at. */
+  /** Whether a message was in the outbox a short time ago. An ACK for such a message is late but normal. */
   isDone(key: string): boolean {
     return this.#done.has(key);
   }
 
-  /** Takes a message out, because it was acknowledged or given up; undefined if it was not in. */
+  /**
+   * Removes a message, because it was acknowledged or given up. Returns undefined when the message was not in the
+   * outbox.
+   */
   take(key: string): T | undefined {
     const entry = this.#entries.get(key);
     if (entry === undefined) return undefined;
@@ -167,16 +174,16 @@ export class Outbox<T> {
     return entry.item;
   }
 
-  /** Everything that waits. */
+  /** All waiting messages. */
   items(): T[] {
     return [...this.#entries.values()].map(({ item }) => item);
   }
 
   /**
-   * A peer has answered. If it was away, what waits for it is repeated as soon as it may be.
-   * @param forgetsBefore - for the Python original, what it answered: it owes no ACK any more for what came before
-   * that in the same queue, which is repeated at once
-   * @returns when {@link due} has to be called because of that, or Infinity
+   * Must be called when a peer has answered. If the peer was away, its messages are repeated as soon as possible.
+   * @param forgetsBefore - for a Python original: the message that it has acknowledged. It sends no more ACKs for
+   * earlier messages of the same queue, so those are repeated at once
+   * @returns when {@link due} must be called because of that, or Infinity
    */
   heard(from: string, now: number, forgetsBefore?: Place): number {
     const wasAway = now - (this.#heardAt.get(from) ?? -NEVER) >= AWAY_MS;
@@ -197,8 +204,8 @@ export class Outbox<T> {
   }
 
   /**
-   * What is due by now, at most one action a message and kind, in the order in which it is to be done; an expired
-   * message is taken out.
+   * The actions that are due now, in the order in which they must be done. Each message has at most one action of each
+   * kind. An expired message is removed.
    */
   due(now: number): { readonly item: T; readonly action: OutboxAction }[] {
     const expired: Entry<T>[] = [];
@@ -218,12 +225,12 @@ export class Outbox<T> {
         repeats ||= entry.repeatAt <= now;
         widens ||= entry.widenAt <= now;
       }
-      // Later than that nothing goes along.
+      // Messages that are due later than this do not go along.
       const mayGoAlong = repeats || (widens && waiting.newestFirst);
       const aheadMs = mayGoAlong ? (1 - GOES_ALONG_AFTER) * waiting.longestMs : 0;
       for (const entry of waiting.entries.upTo(now + aheadMs)) {
         if (repeats && goesAlong(entry.repeatAt, entry.pauseMs, now)) {
-          // A pause that was slept through is not made up for.
+          // Pauses that passed during sleep are not made up for.
           entry.isRepeated = true;
           entry.repeats++;
           entry.pauseMs = pauseOf(entry.plan, entry.repeats);
@@ -241,7 +248,7 @@ export class Outbox<T> {
     }
     return [
       ...asActions(expired.sort(byNumber), "expire"),
-      // Before others join in, which need no repeat.
+      // Repeats come before widening: the brokers that join by widening need no repeat.
       ...asActions(repeated.sort(byTurn), "repeat"),
       ...asActions(widened.sort(byTurn), "widen"),
     ];
@@ -252,7 +259,7 @@ export class Outbox<T> {
     return this.#destinations.firstAt;
   }
 
-  /** Puts a message where it belongs by its times; returns when there is something to do about it. */
+  /** Sorts a message in by its next action. Returns the time of that action. */
   #schedule(entry: Entry<T>): number {
     const { to, widenAfterMs, newestFirst } = entry.plan;
     const at = Math.min(entry.widenAt, entry.repeatAt, entry.expireAt);
@@ -286,7 +293,7 @@ function asActions<T>(
   return entries.map(({ item }) => ({ item, action }));
 }
 
-/** Whether something that is due then may be done now, because something of its kind is. */
+/** Whether an action of a later time may be done now, because an action of the same kind is due. */
 function goesAlong(at: number, pauseMs: number, now: number): boolean {
   return now >= at - (1 - GOES_ALONG_AFTER) * pauseMs;
 }
@@ -299,7 +306,7 @@ function byNumber(a: Entry<unknown>, b: Entry<unknown>): number {
   return a.number - b.number;
 }
 
-/** Ascending by sequence number, except where the newest has to come first. */
+/** Ascending by sequence number, unless the newest message has to come first. */
 function byTurn(a: Entry<unknown>, b: Entry<unknown>): number {
   return turnOf(a.plan) - turnOf(b.plan) || byNumber(a, b);
 }
@@ -308,7 +315,7 @@ function turnOf({ newestFirst, sequence }: OutboxPlan): number {
   return newestFirst ? -sequence : sequence;
 }
 
-/** From a publish to the next one. */
+/** The pause from a publish to the next one. */
 function pauseOf({ answerMs }: OutboxPlan, repeats: number): number {
   return Math.max(answerMs, REPEAT_PAUSES_MS[Math.min(repeats, REPEAT_PAUSES_MS.length - 1)] ?? 0);
 }

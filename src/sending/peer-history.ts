@@ -2,39 +2,39 @@ import { TieredMap } from "../base/tiered-map.js";
 import { LineSpeed, LONG_BYTES } from "../brokers/line-speed.js";
 import type { Broker } from "../wire/broker-pool.js";
 
-/** What is known of one peer. */
+/** Everything known about one peer. */
 interface Peer {
-  /** The brokers where it answered, the latest first. */
+  /** The brokers where the peer answered, the latest first. */
   brokers: readonly Broker[];
-  /** A running mean of the round trips of short messages, ms. */
+  /** A running mean of the round trips of short messages, in ms. */
   roundTripMs: number | undefined;
   isOriginal: boolean | undefined;
-  /** How fast its line is, as long messages show. */
+  /** The speed of the peer's line, measured by long messages. */
   readonly speed: LineSpeed;
 }
 
-/** How many brokers are remembered for a peer. */
+/** The number of brokers that are remembered for a peer. */
 const BROKERS_PER_PEER = 3;
 
-/** How many peers are remembered that the application sought, and how many others. */
+/** The number of remembered peers that the application contacts itself, and the same number of other peers. */
 const MAX_PEERS = 1000;
 
-/** The weight of a new round trip in the running mean, as TCP has it (RFC 6298). */
+/** The weight of a new round trip in the running mean, as in TCP (RFC 6298). */
 const GAIN = 1 / 8;
 
 /**
- * Where peers were found and how far away they are, for those used last. Whoever writes may be answered, and so become
- * one of them: those that the application sought by itself are remembered apart, where others push nobody out.
+ * Remembers where peers answered and how far away they are. Every peer that writes may get an answer, and so get into
+ * this memory. So the peers that the application contacts itself are kept apart, where strangers cannot push them out.
  */
 export class PeerHistory {
   readonly #peers = new TieredMap<string, Peer>(MAX_PEERS);
 
-  /** Notes that the application wants to talk to a peer, rather than answer it. */
+  /** Notes that the application contacts a peer itself, and does not only answer it. */
   seek(address: string): void {
     this.#peers.set(address, this.#peerAt(address), true);
   }
 
-  /** Whether it did. */
+  /** Whether the application has contacted the peer itself. */
   isSought(address: string): boolean {
     return this.#peers.isKnown(address);
   }
@@ -44,28 +44,28 @@ export class PeerHistory {
     return this.#peers.get(address)?.brokers ?? [];
   }
 
-  /** A peer's usual round trip in ms, once it is known. */
+  /** A peer's mean round trip in ms, if it is known. */
   roundTripMs(address: string): number | undefined {
     return this.#peers.get(address)?.roundTripMs;
   }
 
   /**
-   * Whether a peer acknowledges as the Python original does, as far as its latest ACK tells: on a tick, no ACK for a
-   * message of a queue in which another one came before the tick, and its messages in no order. Undefined while it
-   * was not heard of.
+   * Whether a peer acknowledges like the Python original, according to its latest ACK. The Python original sends its
+   * ACKs in intervals. It sends no ACK for a message when another message of the same queue comes in the same interval.
+   * It does not put messages in order. The result is undefined before the first ACK.
    */
   isOriginal(address: string): boolean | undefined {
     return this.#peers.get(address)?.isOriginal;
   }
 
-  /** Notes which kind of ACK came. */
+  /** Notes the kind of an ACK that came. */
   acknowledged(address: string, isBare: boolean): void {
     this.#touch(address).isOriginal = isBare;
   }
 
   /**
-   * Notes that a peer is to be found on a broker.
-   * @returns whether that is a change
+   * Notes that a peer was found at a broker.
+   * @returns whether this changes what is known
    */
   found(address: string, broker: Broker): boolean {
     const peer = this.#touch(address);
@@ -76,19 +76,20 @@ export class PeerHistory {
     return true;
   }
 
-  /** How fast a peer's line is, as far as it is known. */
+  /** The speed of a peer's line, if it is known; otherwise the assumed speed. */
   speedOf(address: string): LineSpeed {
     return this.#peers.get(address)?.speed ?? new LineSpeed();
   }
 
   /**
-   * Notes the round trip of a message that was published once.
-   * @param bytes - of its packet
+   * Records the round trip of a message that was published once.
+   * @param bytes - the length of its packet
    */
   measured(address: string, roundTripMs: number, bytes: number): void {
     const peer = this.#touch(address);
     if (bytes >= LONG_BYTES) {
-      // The distance is in it as well; what was waited for behind other messages nobody can tell from it.
+      // The round trip contains the distance and the wait behind other messages. Neither of them can be separated from
+      // the time of the bytes.
       peer.speed.measured(bytes, roundTripMs);
       return;
     }
@@ -96,7 +97,7 @@ export class PeerHistory {
     peer.roundTripMs = mean + (roundTripMs - mean) * GAIN;
   }
 
-  /** Makes it the one used last. */
+  /** Makes a peer the one that was used last. */
   #touch(address: string): Peer {
     const peer = this.#peerAt(address);
     this.#peers.set(address, peer, false);

@@ -6,17 +6,17 @@ interface Entry {
   usedAt: number;
 }
 
-/** How many pipes are kept to peers that the application sought, and to those that were answered. */
+/** The number of pipes to peers that the application contacts itself, and the same number of pipes for replies. */
 const MAX_PIPES = 1000;
 
-/** The pipes that may be handed out again, one for each destination and kind. Times are monotonic milliseconds. */
+/** The pipes that can be returned again, one for each destination and kind. All times are monotonic milliseconds. */
 export class PipeCache {
   readonly #entries = new TieredMap<string, Entry>(MAX_PIPES);
 
   /**
-   * The destination's pipe. One that was not used for `expiryMs` is made anew; those who ask while it is
-   * being made share it. One that cannot be made is not kept.
-   * @param isSought - whether the application wants to talk to it, rather than answer it
+   * Returns the destination's pipe. A pipe that was not used for `expiryMs` is replaced by a new one. Callers that ask
+   * while the pipe is being made share it. A pipe that cannot be made is not kept.
+   * @param isSought - whether the application contacts the destination itself, and does not only answer it
    */
   take(
     to: string,
@@ -31,7 +31,7 @@ export class PipeCache {
     if (!entry || now - entry.usedAt >= expiryMs) {
       entry = { making: make(), usedAt: now };
       const made = entry;
-      // Unless another one has taken its place.
+      // A newer entry with the same key must stay.
       const evict = (): void => {
         if (this.#entries.get(key) === made) this.#entries.delete(key);
       };

@@ -10,10 +10,10 @@ import type { PipeContext } from "./pipe-context.js";
 import { interleave } from "./routing-table.js";
 import { SmartPipe } from "./smart-pipe.js";
 
-/** How long a pipe waits for the first broker, ms. */
+/** How long a pipe waits for the first broker, in ms. */
 const CONNECT_PATIENCE_MS = 10_000;
 
-/** Opens the pipes of one router, once some broker to send by is connected, or hands out those made before. */
+/** Opens the pipes of one router, when a broker for them is connected. Returns cached pipes. */
 export class Pipes {
   readonly #context: PipeContext;
   readonly #inbound: InboundSet;
@@ -31,7 +31,7 @@ export class Pipes {
     const { routes } = this.#context;
     const hinted = routes.brokersOfHints(hintBrokers);
     if (!useCache) return await this.#open(to, encrypt, hinted, signal);
-    // None of those who share it can abort it for the others.
+    // No signal here: one caller must not abort the making of a pipe that others share.
     const make = (): Promise<SmartPipe> => this.#open(to, encrypt, hinted, undefined);
     const isSought = routes.peers.isSought(to);
     const taken = this.#cache.take(to, encrypt, expiryMs, monotonicNow(), make, isSought);
@@ -41,8 +41,8 @@ export class Pipes {
   }
 
   /**
-   * Sends an answer to where a message came from.
-   * @param broker - by which it came
+   * Sends a reply to the sender of a message.
+   * @param broker - the broker by which the message came
    */
   async reply(
     to: string,
@@ -52,12 +52,12 @@ export class Pipes {
     options: SendOptions,
   ): Promise<number> {
     const { lifecycle, settings } = this.#context;
-    // Before anything is waited for: the router may be closed next.
+    // These checks come first, before any wait: the router may be closed next.
     const bytes = messageOf(answer, settings);
     const wait = parseSendOptions(options);
     throwIfAborted(wait.signal);
     lifecycle.checkRunning();
-    // Who can seal can open.
+    // A peer that can seal can also open.
     const encrypt = sealed || settings.encrypt;
     return await lifecycle.track(this.#reply(to, broker, encrypt, bytes, wait));
   }
@@ -69,14 +69,14 @@ export class Pipes {
     message: Uint8Array,
     wait: Wait,
   ): Promise<number> {
-    // It was there a moment ago.
+    // The peer was at this broker a moment ago.
     this.#context.routes.found(to, broker);
     const { signal } = wait;
     const pipe = await this.take(to, parsePipeOptions({ useCache: true, signal }, encrypt));
     return await bytesOrZero(pipe.goOn(message, wait));
   }
 
-  /** The router is closed. */
+  /** Must be called when the router is closed. */
   clear(): void {
     this.#cache.clear();
   }
@@ -95,7 +95,8 @@ export class Pipes {
     for (const broker of [...hinted, ...route.slice(0, settings.fanOut)]) links.dial(broker);
     const isOpen = (): boolean => route.some((broker) => links.find(broker).state === "open");
     if (!isOpen()) {
-      // A pool that is down says so at once; hinted brokers get their time.
+      // When all brokers of the pool have failed, the error comes at once. With hints, the full time is waited for the
+      // hinted brokers.
       const since = hinted.length > 0 ? NEVER : -NEVER;
       await abortable(this.#inbound.firstOpen(since, CONNECT_PATIENCE_MS, isOpen), signal);
     }

@@ -2,47 +2,47 @@ import { LineSpeed, LONG_BYTES } from "../brokers/line-speed.js";
 import type { Settings } from "../options.js";
 import type { PeerHistory } from "./peer-history.js";
 
-/** How one message goes on its way. */
+/** How one message is sent. */
 export interface Plan {
-  /** To how many brokers it goes at once, and how many join in at each widening. */
+  /** How many brokers the message goes to at once, and how many join at each widening. */
   readonly fanOut: number;
-  /** Until the next brokers join in, ms. */
+  /** How long to wait until the next brokers join, in ms. */
   readonly widenAfterMs: number;
-  /** No repeat comes sooner after a publish than this, ms: the answer cannot be there. */
+  /** The shortest time between a publish and a repeat, in ms. Before that, an ACK cannot have come. */
   readonly answerMs: number;
-  /** How long a long message may take from a broker to the peer, ms. */
+  /** How long a long message may take from a broker to the peer, in ms. */
   readonly arrivingMs: number;
-  /** Whether what comes due together is done in descending order, as the Python original needs. */
+  /** Whether actions that are due together are done in descending order, which the Python original needs. */
   readonly newestFirst: boolean;
-  /** How much later it is given up at most because its bytes were still leaving, ms. */
+  /** How much later the message may be given up, because its bytes were still leaving, in ms. */
   readonly leavingMs: number;
 }
 
-/** A message that goes out. */
+/** A message to be sent. */
 export interface Outgoing {
   readonly to: string;
-  /** Of its packet. */
+  /** The length of the message's packet. */
   readonly bytes: number;
-  /** Of all long messages that are on their way to the same peer, this one included. */
+  /** The length of all long messages on their way to the same peer, including this one. */
   readonly bytesInFlight: number;
   readonly timeoutMs: number;
 }
 
-/** No repeat comes within so many usual round trips of a publish: the answer may be on its way. */
+/** A repeat waits at least this many mean round trips after a publish, because the ACK may be on its way. */
 const ANSWER_ROUND_TRIPS = 1.5;
 
-/** How long the Python original may wait before it sends an ACK: until the next tick of its loop. */
+/** How long the Python original may wait before it sends an ACK: one interval of its loop, in ms. */
 const TICK_MS = 500;
 
-/** The copies of a long message that go out at once may keep a line busy for so long, ms. */
+/** The copies of a long message that leave at once may keep a line busy for this time, in ms. */
 const AT_ONCE_MS = 200;
 
-/** A line may take so many times as long as it is expected to. */
+/** A line may take this many times as long as expected. */
 const MARGIN = 2;
 
 /**
- * How a message goes on its way: a short one to several brokers at once; a long one to as many as our line and the
- * peer's carry in a moment, with the time that its bytes take.
+ * Plans the way of a message. A short message goes to several brokers at once. A long message goes to as many brokers
+ * as this machine's line and the peer's line can carry in a short time, and gets more time for its bytes.
  */
 export function planFor(
   { to, bytes, bytesInFlight, timeoutMs }: Outgoing,
@@ -62,9 +62,9 @@ export function planFor(
   const arrivingMs = MARGIN * speed.msFor(Math.max(bytes, bytesInFlight));
   const atOnce = Math.min(line.bytesWithin(AT_ONCE_MS), speed.bytesWithin(AT_ONCE_MS));
   return {
-    // Each copy on a slow line would hold up the others.
+    // On a slow line, each copy would delay the others.
     fanOut: Math.min(Math.max(Math.floor(atOnce / bytes), 1), settings.fanOut),
-    // Whether it still leaves is looked at when it would be widened.
+    // At that time the delivery checks whether the bytes are still leaving, and does not widen then.
     widenAfterMs: Math.min(widenAfterMs, timeoutMs / 2),
     answerMs: answerMs + arrivingMs,
     newestFirst,

@@ -1,35 +1,38 @@
 import { onAbort, throwIfAborted } from "../base/abort.js";
 import { Alarm, monotonicNow, NEVER } from "../base/alarm.js";
 
-/** How long a message waits for the one before to be signed: a signer that hangs does not take those behind along. */
+/**
+ * How long a message waits for the signature of the message before it, in ms. So a signer that hangs for one message
+ * does not stop the messages behind it.
+ */
 const OVERTAKING_MS = 500;
 
 /** A message's place in the order. */
 export interface OrderPlace {
   before: OrderPlace | undefined;
   isOver: boolean;
-  /** Lets the one behind go, if that waits already. */
+  /** Called when the message has left, so that the message behind it can go. */
   onOver: () => void;
 }
 
 /**
- * Has the messages of a pipe published in the order in which they entered. A long one takes longer to be signed than
- * the short one behind it, and the receiver would wait for what was overtaken.
+ * Makes the messages of a pipe leave in the order in which they entered. Signing a long message takes longer than
+ * signing a short one behind it. The receiver would have to wait for a message that was overtaken.
  */
 export class PublishingOrder {
   #last: OrderPlace | undefined;
-  /** Those that wait, and until when at most, the first of them first. */
+  /** The waiting messages in their order, each with the end of its wait. */
   readonly #waiting = new Map<() => void, number>();
   readonly #alarm: Alarm = new Alarm((now) => this.#overtake(now));
 
-  /** Takes the place behind all others, until {@link leave}. */
+  /** Takes the last place, until {@link leave}. */
   enter(): OrderPlace {
     this.#last = { before: this.#last, isOver: false, onOver: () => {} };
     return this.#last;
   }
 
   /**
-   * Resolves when the one before has left, or has been waited for as long as for a lost one.
+   * Resolves when the message before has left, or the wait for it has taken too long.
    * @throws AbortError
    */
   async reached(place: OrderPlace, signal: AbortSignal | undefined): Promise<void> {
@@ -54,17 +57,17 @@ export class PublishingOrder {
     });
   }
 
-  /** It was published, or never will be. Twice is once. */
+  /** Must be called when the message was published or never will be. A second call does nothing. */
   leave(place: OrderPlace): void {
     if (place.isOver) return;
     place.isOver = true;
-    // Else each would keep all before it.
+    // Otherwise each place would keep all places before it in memory.
     place.before = undefined;
     if (this.#last === place) this.#last = undefined;
     place.onOver();
   }
 
-  /** Lets those go that have waited long enough; returns when to look again. */
+  /** Lets the messages go whose wait is over. Returns the time of the next call. */
   #overtake(now: number): number {
     for (const [end, until] of this.#waiting) {
       if (until > now) return until;

@@ -7,26 +7,26 @@ import { rankFor } from "../wire/ranking.js";
 import { PeerHistory } from "./peer-history.js";
 
 /**
- * Which brokers lead to an address: by rank, by hints, from this run, and from the runs before,
- * which the hint store keeps. A store that fails has kept nothing, and costs time, nothing else.
+ * The brokers that lead to an address: by rank, by hints, from this run, and from earlier runs. The hint store keeps
+ * those of earlier runs. A store that fails only costs time.
  */
 export class RoutingTable {
   readonly #settings: Settings;
   readonly #isUsable: (broker: Broker) => boolean;
-  /** What the store has not taken yet, the latest of each address. */
+  /** Hints that the store has not stored yet, the latest of each address. */
   readonly #keeping = new BoundedMap<string, Promise<void>>(MAX_KEEPING);
-  /** How many hints were malformed or may not be dialled. */
+  /** The number of hints that were malformed or must not be dialled. */
   skippedHints = 0;
-  /** What is known from this run. */
+  /** Everything known from this run. */
   readonly peers: PeerHistory = new PeerHistory();
 
-  /** @param isUsable - whether a broker speaks a transport that may be used */
+  /** @param isUsable - whether a broker offers a transport that may be used */
   constructor(settings: Settings, isUsable: (broker: Broker) => boolean) {
     this.#settings = settings;
     this.#isUsable = isUsable;
   }
 
-  /** The usable brokers of the pool for each family, best first. */
+  /** The usable brokers of the pool for each family, the best first. */
   rankings(address: string): Broker[][] {
     const ranking = rankFor(address, this.#settings.brokers);
     return FAMILIES.filter((family) => this.#settings.families.includes(family)).map((family) =>
@@ -42,12 +42,12 @@ export class RoutingTable {
     return named.filter((broker) => families.includes(broker.family) && this.#isUsable(broker));
   }
 
-  /** Where a peer was found, the latest first. */
+  /** The brokers where a peer was found, the latest first. */
   foundAt(address: string): readonly Broker[] {
     return this.peers.brokersOf(address);
   }
 
-  /** Notes that the application wants to talk to a peer: where it is found is kept from now on. */
+  /** Notes that the application contacts a peer itself. From now on its brokers are stored. */
   seek(address: string): void {
     const isNew = !this.peers.isSought(address);
     this.peers.seek(address);
@@ -56,15 +56,15 @@ export class RoutingTable {
   }
 
   /**
-   * Notes that a peer is to be found on a broker, and keeps it, unless the peer was only ever answered: whoever writes
-   * next time says where it is.
+   * Notes that a peer was found at a broker. The broker is stored only if the application has contacted the peer
+   * itself: a peer that was only answered shows its broker again with its next message.
    */
   found(address: string, broker: Broker): void {
     const isChange = this.peers.found(address, broker);
     if (isChange && this.peers.isSought(address)) this.keep(address, this.peers.brokersOf(address));
   }
 
-  /** The usable brokers that the store kept for an address. */
+  /** The usable brokers that were stored for an address. */
   async kept(address: string): Promise<Broker[]> {
     try {
       const hints = await atMost(STORE_PATIENCE_MS, this.#settings.hintStore.get(address));
@@ -74,7 +74,7 @@ export class RoutingTable {
     }
   }
 
-  /** Takes over what the store kept of a peer, unless it was met in this run. */
+  /** Takes over the stored brokers of a peer, unless the peer was found in this run. */
   async recall(address: string): Promise<void> {
     if (this.foundAt(address).length > 0) return;
     const kept = await this.kept(address);
@@ -93,19 +93,19 @@ export class RoutingTable {
     this.#keeping.set(address, keeping);
   }
 
-  /** Ends when the store has taken everything that it was given. */
+  /** Resolves when the store has stored everything. */
   async settled(): Promise<void> {
     await Promise.all(this.#keeping.values());
   }
 }
 
-/** For how many addresses a store that hangs may owe an answer. */
+/** The maximum number of addresses that wait for a store that hangs. */
 const MAX_KEEPING = 1000;
 
-/** How long a store may take to say what it kept, ms. */
+/** How long the store may take to return its hints, in ms. */
 const STORE_PATIENCE_MS = 1000;
 
-/** One of each in turn: a₁ b₁ a₂ b₂ … */
+/** Takes one item of each list in turn: a₁ b₁ a₂ b₂ … */
 export function interleave<T>(lists: readonly (readonly T[])[]): T[] {
   const longest = Math.max(0, ...lists.map((list) => list.length));
   return Array.from({ length: longest }, (_, i) => lists.flatMap((list) => list.slice(i, i + 1))).flat();

@@ -7,8 +7,9 @@ import type { Identity } from "../wire/identity.js";
 import { TimeoutReached } from "./delivery.js";
 
 /**
- * An identity whose signature is waited for as long as the message may take, until the caller's signal or the end of
- * the router: the key may be in an agent that hangs, or that waits for its user. What is signed at once costs nothing.
+ * An identity with a time limit for signatures. A key may be in an agent that hangs or waits for its user. So the wait
+ * ends after the message's timeout, when the caller's signal fires, or when the router is closed. A signature that is
+ * returned at once needs no timer.
  */
 export function withPatience(identity: Identity, wait: Wait, lifecycle: Lifecycle): Identity {
   return {
@@ -20,7 +21,7 @@ export function withPatience(identity: Identity, wait: Wait, lifecycle: Lifecycl
   };
 }
 
-/** @throws TimeoutReached, AbortError, SidewireError `CLOSED`, and what the work fails with */
+/** @throws TimeoutReached, AbortError, SidewireError `CLOSED`, or the error of the work */
 async function within<T>(
   work: PromiseLike<T>,
   { timeoutMs, signal }: Wait,

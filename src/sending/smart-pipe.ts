@@ -18,31 +18,36 @@ import type { PipeContext } from "./pipe-context.js";
 import { type Sent, Transmitter } from "./transmitter.js";
 import { Turns } from "./turns.js";
 
-/** What a probe found. */
+/** The result of a probe. */
 export interface ProbeResult {
-  /** Whether the peer answered at all. */
+  /** Whether the peer answered. */
   readonly reachable: boolean;
-  /** Where it answered, the fastest first, with the round trip. */
+  /** The brokers by which the peer answered, the fastest first, each with its round trip in ms. */
   readonly brokers: readonly (BrokerAddress & { readonly roundTripMs: number })[];
-  /** As in {@link Receipt}; absent when nobody answered. */
+  /** As in {@link Receipt}; absent when no answer came. */
   readonly remoteClockOffsetMs?: number;
 }
 
-/** The long messages in flight may keep the line busy for so long, ms; more wait for their turn. */
+/**
+ * The long messages in flight may keep the line busy for this time, in ms. Further long messages wait for their turn.
+ */
 const LINE_MS = 500;
 
-/** How many messages may be on their way to a peer that has not answered yet, for so long. */
+/**
+ * The maximum number of messages on their way to a peer that has not answered yet, and how long this limit holds, in
+ * ms.
+ */
 const FIRST_FLIGHT = 8;
 const FIRST_ACK_MS = 2000;
 
-/** How long a probe goes on listening after the first answer: this, or twice the first round trip. */
+/** How long a probe listens after the first answer, in ms: at least this, and at least twice the first round trip. */
 const PROBE_LISTEN_MS = 150;
 
 /**
- * A way to one destination. Its messages are numbered and handed over there in the order in which
- * `send` was called, also when nobody waits in between.
+ * A pipe sends messages to one destination. The destination's application gets them in the order of the `send` calls,
+ * even if the caller does not wait between the calls.
  *
- * Made by `router.pipe`.
+ * `router.pipe` makes pipes.
  *
  * @example
  * ```ts
@@ -52,25 +57,25 @@ const PROBE_LISTEN_MS = 150;
  * ```
  */
 export class SmartPipe implements AsyncDisposable {
-  /** The destination's address. */
+  /** The destination's address: 66 hex characters. */
   readonly to: string;
-  /** Whether its messages are sealed for the destination. */
+  /** Whether the pipe seals its messages for the destination. */
   readonly encrypted: boolean;
-  /** Where the destination is said to listen. @internal */
+  /** The brokers where the destination is said to listen. @internal */
   hinted: readonly Broker[];
-  /** Called when its user closes it. @internal */
+  /** Called when the user closes the pipe. @internal */
   onClosed: () => void = () => {};
   readonly #context: PipeContext;
   readonly #ranked: readonly Broker[];
   readonly #turns: Turns;
   readonly #numbering = new Numbering();
   readonly #transmitter: Transmitter;
-  /** What removes each of its handlers. */
+  /** The message handlers, each with the function that removes it. */
   readonly #handlers = new Map<(message: InboundMessage) => unknown, () => void>();
-  /** What its user waits for. */
+  /** The sends and probes whose promises have not settled yet. */
   readonly #unsettled = new Pending();
   #closed = false;
-  /** When the first of those messages was sent that are on their way. */
+  /** When the first of the messages on their way was sent. */
   #begunAt = 0;
 
   /** @internal */
@@ -105,11 +110,12 @@ export class SmartPipe implements AsyncDisposable {
   }
 
   /**
-   * Sends a message, and resolves once the peer has acknowledged it: with how it was delivered.
+   * Sends a message. Resolves when the peer has acknowledged the message.
    *
    * @param data - text, sent as UTF-8, or bytes; at most `maxMessageBytes` long
-   * @throws {@link NoAckError} when no ACK came in time; {@link SidewireError} `CLOSED`, `MESSAGE_TOO_LARGE`, `ABORTED`,
-   * `INVALID_OPTION`
+   * @returns how the message was delivered
+   * @throws {@link NoAckError} when no ACK came in time; {@link SidewireError} `CLOSED`, `MESSAGE_TOO_LARGE`,
+   * `ABORTED`, `INVALID_OPTION`
    *
    * @example
    * ```ts
@@ -122,12 +128,12 @@ export class SmartPipe implements AsyncDisposable {
   }
 
   /**
-   * {@link deliver} for who wants to know the number of bytes alone. An empty message gives 0 whether it was delivered
-   * or not, so send it by {@link deliver}.
+   * The same as {@link deliver}, but resolves with a number of bytes only. An empty message gives 0 whether it was
+   * delivered or not, so send an empty message by {@link deliver}.
    *
    * @param data - text, sent as UTF-8, or bytes; at most `maxMessageBytes` long
    * @returns the number of bytes acknowledged: the message's length, or 0 when no ACK came in time
-   * @throws as {@link deliver}, but for {@link NoAckError}
+   * @throws the errors of {@link deliver}, except {@link NoAckError}
    */
   send(data: string | Uint8Array, options: SendOptions = {}): Promise<number> {
     return this.#unsettled.track(bytesOrZero(this.#deliver(data, options)));
@@ -145,7 +151,7 @@ export class SmartPipe implements AsyncDisposable {
     return await this.goOn(message, wait);
   }
 
-  /** Delivers what was begun, also while the router is closing. @internal */
+  /** Delivers a message that was begun, even while the router is closing. @internal */
   async goOn(message: Uint8Array, { signal, timeoutMs }: Wait): Promise<Receipt> {
     check(
       this.encrypted || !isSealed(message),
@@ -167,8 +173,8 @@ export class SmartPipe implements AsyncDisposable {
   }
 
   /**
-   * Asks whether the peer is there. Its application notices nothing.
-   * @returns where it answered; `reachable` is false when no answer came in time
+   * Asks whether the peer is there. The peer's application does not notice.
+   * @returns the brokers by which the peer answered; `reachable` is false when no answer came in time
    * @throws {@link SidewireError} `CLOSED`, `ABORTED`, `INVALID_OPTION`
    */
   probe(options: SendOptions = {}): Promise<ProbeResult> {
@@ -182,9 +188,9 @@ export class SmartPipe implements AsyncDisposable {
     return await this.ask(wait);
   }
 
-  /** Probes, also while the router is closing. @internal */
+  /** Probes, even while the router is closing. @internal */
   async ask({ signal, timeoutMs }: Wait): Promise<ProbeResult> {
-    // A queue of its own, so that no message waits for a gap that a probe left.
+    // A probe gets a queue of its own, so that no message waits for a gap that a probe leaves.
     const place = this.#numbering.apart();
     this.#turns.begin(0);
     try {
@@ -210,15 +216,16 @@ export class SmartPipe implements AsyncDisposable {
   }
 
   /**
-   * Calls a function with every message from the pipe's peer, and with none of others, until the pipe is closed. The
-   * same function twice counts once. The router's own handlers get them as well; what comes from others waits for one of those.
-   * @returns a function that removes it
+   * Calls a function with every message from the pipe's peer, until the pipe is closed. Registering the same function
+   * twice counts once. The router's own handlers get these messages, too. Messages from other peers still need a
+   * handler of the router.
+   * @returns a function that removes the handler
    * @throws {@link SidewireError} `CLOSED`, `INVALID_OPTION`
    */
   addMessageHandler(handler: (message: InboundMessage) => unknown): () => void {
     check(typeof handler === "function", "INVALID_OPTION", "handler", "a function");
     this.#checkOpen();
-    // A function of the pipe's own, as another pipe may have the same handler.
+    // A new function for each pipe, because two pipes may have the same handler.
     const remove =
       this.#handlers.get(handler) ?? this.#context.addHandler(this.to, (message) => handler(message));
     this.#handlers.set(handler, remove);
@@ -229,8 +236,8 @@ export class SmartPipe implements AsyncDisposable {
   }
 
   /**
-   * Takes no more messages, calls its handlers no more, and leaves the cache. What was sent before goes on;
-   * connections belong to the router and stay.
+   * Closes the pipe: it accepts no more messages, calls its handlers no more, and leaves the cache. Messages that were
+   * sent before go on. Connections stay open, because they belong to the router.
    */
   close(): void {
     if (this.#closed) return;
@@ -241,8 +248,8 @@ export class SmartPipe implements AsyncDisposable {
   }
 
   /**
-   * {@link close}, for `await using`: resolves when everything that was sent by this pipe is acknowledged or given up,
-   * which takes as long as its timeouts at most. A pipe of the cache is closed for everybody who was handed it.
+   * Calls {@link close}, for `await using`. Resolves when all messages of this pipe are acknowledged or given up; their
+   * timeouts limit the wait. A cached pipe is closed for everybody who uses it.
    */
   async [Symbol.asyncDispose](): Promise<void> {
     this.close();
@@ -255,8 +262,8 @@ export class SmartPipe implements AsyncDisposable {
   }
 
   /**
-   * How many messages may be on their way. The first ACK tells where the peer is and of which kind: what was sent
-   * before may have to be sent again.
+   * How many messages may be on their way. The limit is low before the first ACK, because the first ACK shows where the
+   * peer is and of which kind. Messages that were sent before may have to be sent again.
    */
   #room(now: number): { readonly maxInFlight: number; readonly until: number } {
     const { maxInFlight } = this.#context.settings;
@@ -270,7 +277,7 @@ export class SmartPipe implements AsyncDisposable {
       : { maxInFlight: Math.min(maxInFlight, FIRST_FLIGHT), until };
   }
 
-  /** When a connected broker may be published on again, where all of them have a rate. */
+  /** When a connected broker allows the next publish; undefined when a connected broker has no rate. */
   #rateReadyAt(now: number): number | undefined {
     const { links, routes } = this.#context;
     let readyAt: number | undefined;
@@ -290,12 +297,15 @@ export class SmartPipe implements AsyncDisposable {
     if (this.#turns.isIdle) this.#numbering.settle(monotonicNow());
   }
 
-  /** Where the destination may listen: as hinted, where it answered before, then by rank. */
+  /** The brokers where the destination may listen: hinted ones, then those where it answered before, then by rank. */
   #route(): readonly Broker[] {
     return [...this.hinted, ...this.#context.routes.foundAt(this.to), ...this.#ranked];
   }
 
-  /** The next place in the pipe's queue; for the Python original, which knows no order, a queue of its own. */
+  /**
+   * The next place in the pipe's queue. For the Python original, which knows no order, each message gets a queue of its
+   * own.
+   */
   #place(): Place {
     const { routes, wakes } = this.#context;
     return routes.peers.isOriginal(this.to) ? this.#numbering.apart() : this.#numbering.next(wakes());
@@ -330,7 +340,10 @@ async function pause(ms: number, signal: AbortSignal | undefined): Promise<void>
   await abortable(over, signal).finally(stop);
 }
 
-/** A long message takes its time to hash and to encrypt, and the first one of a process twice that. */
+/**
+ * Long messages take time to hash and to encrypt, and the first one in a process takes twice as long. So both steps get
+ * a turn of the event loop of their own.
+ */
 async function sealInTurns(message: Uint8Array, context: SealContext): Promise<Uint8Array> {
   const key = await inOwnTurn(() => makeEphemeralKey(message, context));
   return await inOwnTurn(() => seal(message, context, key));

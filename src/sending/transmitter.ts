@@ -17,30 +17,30 @@ import type { Turns } from "./turns.js";
 
 export interface TransmitterOptions {
   readonly context: PipeContext;
-  /** The destination. */
+  /** The destination's address. */
   readonly to: string;
-  /** Where it may listen, best first. */
+  /** The brokers where the destination may listen, the best first. */
   readonly route: () => readonly Broker[];
   readonly numbering: Numbering;
   readonly turns: Turns;
 }
 
-/** What is to be sent. */
+/** A message or probe to be sent. */
 export interface Outgoing extends Wait {
   readonly type: MessageType;
   readonly place: Place;
-  /** Makes what it says; may fail. */
+  /** Makes the content of the packet; may fail. */
   readonly make: () => Uint8Array | Promise<Uint8Array>;
 }
 
-/** What came of a message that was acknowledged. */
+/** The result for a message that was acknowledged. */
 export interface Sent {
   readonly delivery: Delivery;
   readonly ack: Acknowledgement;
   readonly remoteClockOffsetMs: number;
 }
 
-/** Brings the messages and probes of a pipe on their way: signed, published in their order, until the first ACK. */
+/** Sends the messages and probes of a pipe: signs them, publishes them in their order, and waits for the first ACK. */
 export class Transmitter {
   readonly #options: TransmitterOptions;
   readonly #order = new PublishingOrder();
@@ -50,14 +50,15 @@ export class Transmitter {
   }
 
   /**
-   * Sends what has its turn. The outbox goes on listening for more ACKs, until it is taken out of it.
-   * @throws {@link NoAckError}, {@link SidewireError} `CLOSED`, AbortError, what the signer or the clock throws
+   * Sends a message whose turn has come. After the first ACK, the outbox still accepts further ACKs for it, until the
+   * caller takes the message out of the outbox.
+   * @throws {@link NoAckError}, {@link SidewireError} `CLOSED`, AbortError, or the error of the signer or the clock
    */
   async transmit(outgoing: Outgoing): Promise<Sent> {
     const { context, to, numbering, turns } = this.#options;
     const { outbox } = context;
     const { type, place, timeoutMs, signal } = outgoing;
-    // A probe has a queue of its own, so it waits for nobody.
+    // A probe has a queue of its own, so it does not wait for messages.
     const inOrder = type === MessageType.Message ? this.#order.enter() : undefined;
     let isPublished = false;
     const published = (): void => {
@@ -76,7 +77,7 @@ export class Transmitter {
       const packing = new Packing({ place, type, message, signer, wallNow: context.wallNow });
       const payload = await packing.pack();
       if (inOrder) await this.#order.reached(inOrder, signal);
-      // Signing took its time, and the signal may have fired before anybody listened to it.
+      // Signing takes time, and the signal may have fired before this function listened to it.
       throwIfAborted(signal);
       context.lifecycle.checkNotOver();
       const leftMs = timeoutMs - (monotonicNow() - startedAt);
@@ -86,7 +87,7 @@ export class Transmitter {
       published();
       const ack = await acknowledged;
       this.#learn(place, delivery, ack);
-      // The middle of the ACK's second against our clock when it came.
+      // The ACK has whole seconds, so the middle of that second is compared with the own clock at its arrival.
       const remoteClockOffsetMs = ack.timestamp * 1000 + 500 - packing.wallAt(ack.at);
       return { delivery, ack, remoteClockOffsetMs };
     } catch (error) {
@@ -101,7 +102,7 @@ export class Transmitter {
     }
   }
 
-  /** A delivery that the outbox knows of, not started yet. */
+  /** Makes a delivery and adds it to the outbox. The delivery is not started. */
   #begin(payload: Uint8Array, { type, place }: Outgoing, timeoutMs: number, packing: Packing): Delivery {
     const { context, to, route, turns } = this.#options;
     const { links, outbox, routes, settings, schedule } = context;

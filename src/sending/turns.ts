@@ -4,45 +4,48 @@ import type { Lifecycle } from "../base/lifecycle.js";
 import { LONG_BYTES } from "../brokers/line-speed.js";
 
 export interface TurnsOptions {
-  /** How many messages may be on their way at once, and when it may be more. Monotonic ms. */
+  /** How many messages may be on their way at once, and the time when this number may grow. Monotonic ms. */
   readonly room: (now: number) => { readonly maxInFlight: number; readonly until: number };
-  /** How many bytes may be on their way at once, but for one message that is longer. Short messages do not count. */
+  /**
+   * How many bytes of long messages may be on their way at once. A single longer message is allowed. Short messages do
+   * not count.
+   */
   readonly maxBytes: () => number;
-  /** When a broker takes one more message; undefined when none has a limit. Monotonic ms. */
+  /** When a broker accepts one more message; undefined when there is no limit. Monotonic ms. */
   readonly readyAt: (now: number) => number | undefined;
   readonly lifecycle: Lifecycle;
 }
 
 /**
- * Whose turn it is to be sent: messages of one pipe go in the order of their calls, so many at once,
- * no faster than the brokers' rates and the line allow.
+ * Decides when each message of a pipe may be sent. Messages go in the order of their calls. Their number is limited,
+ * and they are sent no faster than the brokers' rates and the line allow.
  */
 export class Turns {
   readonly #options: TurnsOptions;
-  /** Lets those go whose turn has not come yet, in their order. */
+  /** The messages whose turn has not come yet, in their order. */
   readonly #waiting = new Set<Waiting>();
   readonly #alarm: Alarm = new Alarm((now) => this.#give(now));
   #inFlight = 0;
   #bytesInFlight = 0;
-  /** Those in flight that have not been published yet. */
+  /** The messages in flight that were not published yet. */
   #unpublished = 0;
 
   constructor(options: TurnsOptions) {
     this.#options = options;
   }
 
-  /** Of the long messages that are on their way. */
+  /** The bytes of the long messages that are on their way. */
   get bytesInFlight(): number {
     return this.#bytesInFlight;
   }
 
-  /** Whether nothing is on its way. */
+  /** Whether no message is on its way. */
   get isIdle(): boolean {
     return this.#inFlight === 0;
   }
 
   /**
-   * Resolves when it is the turn of a message of so many bytes, which lasts until {@link end}.
+   * Resolves when it is the turn of a message of `bytes` bytes. The turn lasts until {@link end}.
    * @throws AbortError, SidewireError `CLOSED`
    */
   async take(bytes: number, signal: AbortSignal | undefined): Promise<void> {
@@ -82,7 +85,10 @@ export class Turns {
     this.#unpublished++;
   }
 
-  /** Whoever has the turn was published, or never will be: its token of the brokers' rates is drawn. */
+  /**
+   * Must be called when the message that has the turn was published or never will be. It has then taken its token from
+   * the brokers' rates.
+   */
   published(): void {
     this.#unpublished--;
     this.#give(monotonicNow());
@@ -94,7 +100,7 @@ export class Turns {
     this.#give(monotonicNow());
   }
 
-  /** Lets go whose turn it is; returns when to look again, unless a turn ends before. */
+  /** Lets the messages go whose turn has come. Returns the time of the next call, unless a turn ends before. */
   #give(now: number): number {
     for (const { bytes, go } of this.#waiting) {
       const at = this.#turnAt(bytes, now);
@@ -109,7 +115,7 @@ export class Turns {
     return NEVER;
   }
 
-  /** When it is the turn of a message of so many bytes; never, unless a turn ends before. */
+  /** When it is the turn of a message of `bytes` bytes. Infinity means: not before another turn ends. */
   #turnAt(bytes: number, now: number): number {
     const { maxInFlight, until } = this.#options.room(now);
     if (this.#inFlight >= maxInFlight) return until;
@@ -118,12 +124,12 @@ export class Turns {
     if (isBusy && this.#bytesInFlight + weight > this.#options.maxBytes()) return NEVER;
     const readyAt = this.#options.readyAt(now);
     if (readyAt === undefined) return now;
-    // The one before has not drawn its token yet.
+    // The message before has not taken its token yet.
     return this.#unpublished > 0 ? NEVER : readyAt;
   }
 }
 
-/** A message whose turn has not come. */
+/** A message whose turn has not come yet. */
 interface Waiting {
   readonly bytes: number;
   readonly go: () => void;

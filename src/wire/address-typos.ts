@@ -1,6 +1,6 @@
 import { bech32m } from "@scure/base";
 
-/** What every address in bech32m begins with, and its length. */
+/** The prefix of every address in bech32m, and the length of the whole text. */
 export const PREFIX = "sw";
 export const TEXT_LENGTH = 62;
 
@@ -9,9 +9,9 @@ const CHARACTERS = "qpzry9x8gf2tvdw0s3jn54khce6mua7l";
 const CHECKSUM_LENGTH = 6;
 const WORDS = TEXT_LENGTH - HEAD.length - CHECKSUM_LENGTH;
 
-/** What is wrong with a text that should be an address in bech32m, and near which of its characters. */
+/** Describes what is wrong with a text that should be an address in bech32m, and near which characters. */
 export function typosIn(given: string): string {
-  // ASCII alone, so that every character keeps its place.
+  // Only ASCII letters are changed, so every character keeps its position.
   const text = given.replace(/[A-Z]/g, (letter) => letter.toLowerCase());
   const bad = text
     .split("")
@@ -31,21 +31,21 @@ function lengthOf({ length }: string): string {
   return `${length} characters instead of ${TEXT_LENGTH}`;
 }
 
-/** Places are counted from one, and some of their surroundings are shown. */
+/** The positions as text, counted from one, each with the characters around it. */
 function near(text: string, places: readonly number[] | undefined): string {
   if (places === undefined) return "";
   const each = places.map((i) => `${i + 1} (${JSON.stringify(text.slice(Math.max(0, i - 2), i + 3))})`);
   return ` near character ${each.join(" and ")}`;
 }
 
-/** Where the first letter stands of the case that fewer have. */
+/** The position of the first letter whose case is the less frequent one in the text. */
 function caseChangeIn(text: string): number {
   const capitals = text.match(/[A-Z]/g) ?? [];
   const small = text.match(/[a-z]/g) ?? [];
   return text.search(capitals.length < small.length ? /[A-Z]/ : /[a-z]/);
 }
 
-/** Where one character is missing, if that is all. */
+/** The position where one character is missing, if nothing else is wrong. */
 function gapIn(text: string): number[] | undefined {
   if (text.length !== TEXT_LENGTH - 1) return undefined;
   return firstPlace((i) => {
@@ -54,7 +54,7 @@ function gapIn(text: string): number[] | undefined {
   });
 }
 
-/** Where there is one too many, if that is all. */
+/** The position where there is one character too many, if nothing else is wrong. */
 function surplusIn(text: string): number[] | undefined {
   if (text.length !== TEXT_LENGTH + 1) return undefined;
   return firstPlace((i) => placesIn(text.slice(0, i) + text.slice(i + 1))?.length === 0);
@@ -65,7 +65,10 @@ function firstPlace(holds: (place: number) => boolean): number[] | undefined {
   return undefined;
 }
 
-/** The places of up to two wrong characters; none if all are right, undefined if more are wrong. */
+/**
+ * The positions of up to two wrong characters. The list is empty when all characters are right. The result is undefined
+ * when more than two are wrong.
+ */
 function placesIn(text: string): number[] | undefined {
   const words = text
     .slice(HEAD.length)
@@ -73,7 +76,8 @@ function placesIn(text: string): number[] | undefined {
     .map((character) => CHARACTERS.indexOf(character));
   const syndrome = checksumOf(words.slice(0, WORDS)) ^ packed(words.slice(WORDS));
   if (syndrome === 0) return [];
-  // The code's distance is five, so no two explanations of one or two wrong characters are alike.
+  // The distance of the bech32m code is five. So two different sets of one or two wrong characters never have the same
+  // syndrome.
   typos ??= everyTypo();
   const single = typos.get(syndrome);
   if (single !== undefined) return [single];
@@ -84,10 +88,13 @@ function placesIn(text: string): number[] | undefined {
   return undefined;
 }
 
-/** What a wrong character does to the checksum, with its place. Made once somebody mistypes something. */
+/** The effect of every wrong character on the checksum, with its position. Made at the first typo. */
 let typos: Map<number, number> | undefined;
 
-/** The checksum is linear: each bit of each character flips the same bits of it whatever the others are. */
+/**
+ * The checksum is linear: a flipped bit of one character flips the same bits of the checksum, whatever the other
+ * characters are.
+ */
 function everyTypo(): Map<number, number> {
   const effects = new Map<number, number>();
   const checksumWith = (place: number, word: number): number =>
@@ -110,7 +117,7 @@ function checksumOf(words: number[]): number {
   return packed(text.split("").map((character) => CHARACTERS.indexOf(character)));
 }
 
-/** Five bits each, the first one highest. */
+/** Packs words of five bits into a number; the first word becomes the highest bits. */
 function packed(words: readonly number[]): number {
   return words.reduce((sum, word) => (sum << 5) | word, 0);
 }

@@ -4,13 +4,15 @@ import { InvalidInputError } from "../base/errors.js";
 import { got } from "../base/schema.js";
 import { PREFIX, TEXT_LENGTH, typosIn } from "./address-typos.js";
 
-/** Bytes of a compressed public key. */
+/** The length of a compressed public key in bytes. */
 export const PUBLIC_KEY_BYTES = 33;
 
 /**
- * An address as people pass it on: bech32m (BIP 350) with the prefix `sw`, 62 characters. Everything that takes an
- * address takes it in this form, too. It has a checksum: up to four wrong characters are always found, and the error
- * names the places of one or two. The API itself, and the wire, have addresses in hex.
+ * Formats an address for people: bech32m (BIP 350) with the prefix `sw`, 62 characters. The checksum detects up to four
+ * wrong characters in every case, and the error for a typo names the positions of one or two wrong characters.
+ *
+ * Every function that takes an address accepts both forms. The API itself returns addresses in hex, and the wire
+ * protocol uses hex.
  *
  * @param address - in either form
  * @throws {@link InvalidInputError} `INVALID_ADDRESS`
@@ -25,8 +27,8 @@ export function formatAddress(address: string): string {
 }
 
 /**
- * An address of either form in hex, lower case. Whether it is a point on the curve is not looked at.
- * @param path - what the address is called where it came from, for the error
+ * Converts an address of either form to lower-case hex. Does not check whether the address is a point on the curve.
+ * @param path - the name of the value, for the error
  * @throws {@link InvalidInputError} `INVALID_ADDRESS`
  */
 export function readAddress(address: unknown, path = "address"): string {
@@ -53,10 +55,10 @@ function decoded(text: string): string | undefined {
 
 function problemOf(address: unknown): string {
   if (typeof address !== "string") return `expected ${WANTED}${got(address)}`;
-  // Two typos may be in its first three characters.
+  // Up to two of the first three characters, `sw1`, may be typos.
   const isMeant = /^(s..|.w.|..1)/i.test(address) && !/^(0x)?[0-9a-f]*$/i.test(address);
   if (isMeant && address.length > 8 && address.length <= 2 * TEXT_LENGTH) return typosIn(address);
-  // Not the text itself: it may be a secret, and errors get into logs.
+  // The error does not contain the text itself: the text may be a secret key, and errors get into logs.
   const { length } = address;
   const isSecret = /^(0x)?[0-9a-f]{64}$/i.test(address);
   const shown =

@@ -4,42 +4,42 @@ import { be, check, isRecord, number, optional, or, record, type Schema, text } 
 import type { Family } from "../platform/platform.js";
 import { TRANSPORTS, type Transport } from "../platform/transports.js";
 
-/** The families a pool has, in the order in which they are listed. */
+/** The address families of a pool, in the order in which they are listed. */
 export const FAMILIES: readonly Family[] = ["IPv4", "IPv6"];
 
-/** What a pool says of one broker. At least one port makes it usable. */
+/** What a pool says about one broker. A usable entry has at least one port. */
 export interface BrokerEntry {
-  /** Port of MQTT over TCP. */
+  /** The port of MQTT over TCP. */
   readonly port?: number;
-  /** Port of MQTT over TLS. */
+  /** The port of MQTT over TLS. */
   readonly tls?: number;
-  /** Port of MQTT over WebSocket. */
+  /** The port of MQTT over WebSocket. */
   readonly ws?: number;
-  /** Port of MQTT over WebSocket with TLS. */
+  /** The port of MQTT over WebSocket with TLS. */
   readonly wss?: number;
-  /** Path of the WebSocket. Default: `/mqtt`. */
+  /** The path of the WebSocket. Default: `/mqtt`. */
   readonly path?: string;
-  /** Share of the destinations that rank it first, relative to the others. Default: 1; positive. */
+  /** How many destinations rank this broker first, relative to the other brokers. Positive; default: 1. */
   readonly weight?: number;
-  /** For brokers that ask for a login; no error, event or hint shows it. */
+  /** The user name, for a broker that requires a login. No error, event or hint contains the user name. */
   readonly username?: string;
-  /** As {@link username}. */
+  /** The password, for a broker that requires a login. No error, event or hint contains the password. */
   readonly password?: string;
-  /** How many publishes the operator tolerates. Default: unlimited. */
+  /** How many publishes the operator allows. Default: unlimited. */
   readonly rate?: BrokerRate;
 }
 
-/** A token bucket: `burst` publishes at once, refilled `perSecond`. */
+/** A token bucket: it holds at most `burst` publishes, and gains `perSecond` publishes each second. */
 export interface BrokerRate {
-  /** Publishes a second in the long run; positive. */
+  /** Publishes per second in the long run; positive. */
   readonly perSecond: number;
   /** Publishes at once after a pause; at least 1. */
   readonly burst: number;
 }
 
 /**
- * The brokers a router may use, by family and host. The host is hashed as it is spelled: both sides must
- * spell it alike.
+ * The brokers that a router may use, by family and host. The ranking hashes the host as it is spelled, so both peers
+ * must use the same spelling.
  *
  * @example
  * ```ts
@@ -47,32 +47,32 @@ export interface BrokerRate {
  * ```
  */
 export interface BrokerPool {
-  /** When it was last looked after, such as `2026-01-31`: for people. */
+  /** The date of the last check, such as `2026-01-31`. For people only. */
   readonly updated?: string;
-  /** The brokers to be spoken to over IPv4. */
+  /** The brokers to connect to over IPv4. */
   readonly IPv4?: Readonly<Record<string, BrokerEntry>>;
-  /** The brokers to be spoken to over IPv6. */
+  /** The brokers to connect to over IPv6. */
   readonly IPv6?: Readonly<Record<string, BrokerEntry>>;
 }
 
-/** One broker of a pool, and where it is. */
+/** One broker of a pool, with its host and family. */
 export interface PoolBroker extends BrokerAddress, BrokerEntry {
   readonly family: Family;
   readonly weight: number;
 }
 
-/** A broker that may be dialled: of the pool, or one that a hint named. */
+/** A broker that may be dialled: from the pool, or from a hint. */
 export interface Broker extends PoolBroker {
-  /** Whether it must be at a public address, because a stranger may have named it. */
+  /** True when the broker must have a public address, because a stranger may have named the broker. */
   readonly publicOnly?: boolean;
 }
 
 /**
- * Checks a broker pool, for instance one read from a file. Fields that it does not know are left out.
+ * Checks a broker pool, for instance one read from a file. Unknown fields are left out.
  *
  * @param pool - an object in the format of `brokers.json`, or its JSON text
- * @returns a copy with every entry's `weight` filled in
- * @throws {@link InvalidInputError} `INVALID_POOL`, whose `path` names the entry and the field
+ * @returns a copy, with the `weight` of every entry filled in
+ * @throws {@link InvalidInputError} `INVALID_POOL`; its `path` names the entry and the field
  *
  * @example
  * ```ts
@@ -88,31 +88,34 @@ export function brokersOf(pool: BrokerPool, family: Family): Broker[] {
   return Object.entries(pool[family] ?? {}).map(([host, entry]) => ({ weight: 1, ...entry, family, host }));
 }
 
-/** Every port that a broker speaks MQTT at, plain MQTT first. */
+/** Every port of a broker, the port of plain MQTT first. */
 export function portsOf(broker: BrokerEntry): number[] {
   return Object.values(TRANSPORTS).flatMap(({ portField }) => broker[portField] ?? []);
 }
 
-/** The port under which a broker speaks a transport, if it does. */
+/** The port of a broker for a transport, if the broker has one. */
 export function portOf(broker: BrokerEntry, transport: Transport): number | undefined {
   return broker[TRANSPORTS[transport].portField];
 }
 
-/** The part of a broker that may be shown: no credentials. */
+/** The fields of a broker that may be shown: no credentials. */
 export function addressOf(broker: Broker): BrokerAddress {
   const { family, host, port } = broker;
   return port === undefined ? { family, host } : { family, host, port };
 }
 
-/** Whether this can be a host name or an address: printable ASCII without what separates parts of a URL. */
+/**
+ * Whether a value can be a host name or an address: printable ASCII without the characters that separate parts of a
+ * URL.
+ */
 export function isHost(host: unknown): host is string {
   return typeof host === "string" && /^[!-~]{1,253}$/.test(host) && !/[/\\@?#[\]"]/.test(host);
 }
 
-/** Addresses that belong to the other family. */
+/** Patterns for addresses that belong to the other family. */
 const MISPLACED: Readonly<Record<Family, RegExp>> = { IPv4: /:/, IPv6: /^\d{1,3}(\.\d{1,3}){3}$/ };
 
-/** Whether this is an address of the other family. */
+/** Whether a host is an address of the other family. */
 export function isMisplaced(host: string, family: Family): boolean {
   return MISPLACED[family].test(host);
 }
@@ -130,7 +133,7 @@ export const positive: Schema<number> = be(
   (value): value is number => typeof value === "number" && value > 0 && value < Number.POSITIVE_INFINITY,
 );
 
-/** MQTT has two bytes for the length of a text in UTF-8, which has three for a character at most. */
+/** MQTT stores the length of a text in two bytes, and UTF-8 needs at most three bytes for each UTF-16 unit. */
 const MAX_CREDENTIAL = 21_845;
 
 const credential: Schema<string> = be(
@@ -181,10 +184,10 @@ function parseJson(json: string): unknown {
   try {
     return JSON.parse(json);
   } catch {
-    // The parser's own message quotes the text, which may hold credentials.
+    // The parser's own message is left out: it quotes the text, which may contain credentials.
     check(false, "INVALID_POOL", "pool", "JSON");
   }
 }
 
-/** The public brokers that come with the package, with the date of their check. */
+/** The public brokers that come with the package, with the date of their last check. */
 export const defaultBrokers: BrokerPool = parseBrokerPool(bundled);

@@ -5,31 +5,31 @@ import { check, got, viewOf } from "../base/schema.js";
 import type { Ecdh, Sign } from "../platform/platform.js";
 import { PUBLIC_KEY_BYTES, readAddress } from "./address.js";
 
-/** Bytes of a signature: r then s. */
+/** The length of a signature in bytes: r, then s. */
 export const SIGNATURE_BYTES = 64;
 
 /**
- * Who a router is: a public key, and something that signs for it. {@link Keypair} is one; so is any
- * object of this shape, for instance in front of a key that lives in an agent or a token.
+ * The identity of a router: a public key, and a function that signs with its secret key. {@link Keypair} is an identity
+ * in memory. Any object of this shape is an identity as well, for instance one that asks an agent or a hardware token.
  */
 export interface Identity {
   /** The compressed secp256k1 public key, 33 bytes. */
   readonly publicKey: Uint8Array;
   /**
-   * An ECDSA signature over the SHA-1 digest of `part`.
-   * @returns 64 bytes, r then s, big-endian
+   * Signs the SHA-1 digest of `part` by ECDSA.
+   * @returns 64 bytes: r, then s, big-endian
    */
   sign(part: Uint8Array): Uint8Array | Promise<Uint8Array>;
   /**
-   * ECDH with another public key (33 bytes), needed to open sealed messages and for nothing else.
-   * May throw or reject for bytes that are no public key.
+   * ECDH with another public key (33 bytes). Only opening sealed messages needs this method. The method may throw or
+   * reject for bytes that are not a public key.
    * @returns the x coordinate of the shared point, 32 bytes
    */
   sharedSecret?(publicKey: Uint8Array): Uint8Array | Promise<Uint8Array>;
 }
 
 /**
- * A secp256k1 key pair held in memory. Printing or serialising it shows the public key only.
+ * A secp256k1 key pair in memory. Printing or serialising the pair shows only the public key.
  *
  * @example
  * ```ts
@@ -41,7 +41,7 @@ export interface Identity {
 export class Keypair implements Identity {
   /** The compressed public key, 33 bytes. */
   readonly publicKey: Uint8Array;
-  /** The public key as 66 lower-case hex characters: this peer's address. */
+  /** The public key as 66 lower-case hex characters. This is the peer's address. */
   readonly publicKeyHex: string;
   readonly #secretKey: Uint8Array;
   readonly #sign: Sign;
@@ -55,19 +55,20 @@ export class Keypair implements Identity {
     this.#sign = platform.createSign(secretKey);
   }
 
-  /** A new random key pair. */
+  /** Creates a random key pair. */
   static generate(): Keypair {
     return new Keypair(utils.randomSecretKey());
   }
 
   /**
-   * The key pair of an existing secret key.
+   * Creates the key pair of an existing secret key.
    * @param secretKey - 32 bytes, or 64 hex characters
-   * @throws {@link InvalidInputError} `INVALID_KEY` when it is not a number from 1 to n - 1
+   * @throws {@link InvalidInputError} `INVALID_KEY` when the key is not a number from 1 to n - 1, where n is the order
+   * of the curve
    */
   static fromSecretKey(secretKey: string | Uint8Array): Keypair {
     const bytes = typeof secretKey === "string" ? bytesFromHex(secretKey) : viewOf(secretKey)?.slice();
-    // The value itself must not appear in the error: it may be a secret with a typo in it.
+    // The error must not contain the value: it may be a secret key with a typo.
     check(
       bytes !== undefined && utils.isValidSecretKey(bytes),
       "INVALID_KEY",
@@ -77,33 +78,40 @@ export class Keypair implements Identity {
     return new Keypair(bytes);
   }
 
-  /** The secret key, 32 bytes: a copy, to be kept safe. */
+  /** A copy of the secret key, 32 bytes. Keep it safe. */
   get secretKey(): Uint8Array {
     return this.#secretKey.slice();
   }
 
-  /** Signs the SHA-1 digest of `part`: 64 bytes, r then s. */
+  /**
+   * Signs the SHA-1 digest of `part`.
+   * @returns 64 bytes: r, then s, big-endian
+   */
   sign(part: Uint8Array): Uint8Array | Promise<Uint8Array> {
     return this.#sign(viewOf(part) ?? part);
   }
 
-  /** ECDH with another public key: the x coordinate of the shared point, 32 bytes. */
+  /**
+   * ECDH with another public key (33 bytes).
+   * @returns the x coordinate of the shared point, 32 bytes
+   * @throws an error when the bytes are not a public key
+   */
   sharedSecret(publicKey: Uint8Array): Uint8Array {
     return this.#ecdh.sharedSecret(viewOf(publicKey) ?? publicKey);
   }
 
-  /** The address alone. */
+  /** The public key only, for `JSON.stringify`. */
   toJSON(): { publicKey: string } {
     return { publicKey: this.publicKeyHex };
   }
 }
 
 /**
- * An address in hex, as the API has it: 66 lower-case characters.
+ * Converts an address to the form that the API uses: 66 lower-case hex characters.
  *
- * @param address - in hex, of either case, or in bech32m as {@link formatAddress} gives it
- * @param path - what the address is called where it came from, for the error
- * @throws {@link InvalidInputError} `INVALID_ADDRESS` when it is no key on the curve, or mistyped
+ * @param address - in hex, upper or lower case, or in bech32m as {@link formatAddress} returns it
+ * @param path - the name of the value, for the error
+ * @throws {@link InvalidInputError} `INVALID_ADDRESS` when the address is mistyped or is not a point on the curve
  *
  * @example
  * ```ts
@@ -124,12 +132,12 @@ export function parseAddress(address: string, path = "address"): string {
 }
 
 /**
- * Checks what a caller passes as its identity.
+ * Checks the identity that a caller passes.
  * @returns the identity's address
  * @throws {@link InvalidInputError} `INVALID_KEY`
  */
 export function identityAddress(identity: Identity): string {
-  // Its public key was made from a secret one; looking for it on the curve takes a tenth of a millisecond.
+  // The public key of a Keypair was computed from a secret key, so it needs no check. The check would take 0.1 ms.
   if (identity instanceof Keypair) return identity.publicKeyHex;
   const { publicKey, sign }: Partial<Identity> = Object(identity);
   const bytes = viewOf(publicKey);

@@ -5,49 +5,49 @@ import type { Verify } from "../platform/platform.js";
 import { PUBLIC_KEY_BYTES } from "./address.js";
 import { type Identity, SIGNATURE_BYTES } from "./identity.js";
 
-/** What a packet is for. */
+/** The purpose of a packet. */
 export const MessageType = {
   /** Carries a message and asks for an ACK. */
   Message: 1,
   /** Acknowledges the message or probe with the same queue id and sequence number. */
   Ack: 2,
-  /** Asks for an ACK and nothing else: is this peer there? */
+  /** Carries no message and asks for an ACK: is this peer there? */
   Probe: 3,
 } as const;
 export type MessageType = (typeof MessageType)[keyof typeof MessageType];
 
-/** Bytes of a queue id. */
+/** The length of a queue id in bytes. */
 export const QUEUE_ID_BYTES = 32;
 
-/** The highest sequence number; a queue that has used it is at its end. */
+/** The highest sequence number. A queue that has used this number is full. */
 export const MAX_SEQUENCE = 0xffff_ffff;
 
-// Offsets of the fields, all big-endian; the signature covers everything from the queue id on.
+// The offsets of the fields. All numbers are big-endian. The signature covers everything from the queue id on.
 const SIGNATURE_AT: number = PUBLIC_KEY_BYTES;
 const QUEUE_ID_AT: number = SIGNATURE_AT + SIGNATURE_BYTES;
 const SEQUENCE_AT: number = QUEUE_ID_AT + QUEUE_ID_BYTES;
 const TIMESTAMP_AT: number = SEQUENCE_AT + 4;
 const TYPE_AT: number = TIMESTAMP_AT + 8;
 
-/** Bytes of a packet with an empty message. */
+/** The length of a packet with an empty message, in bytes. */
 export const PACKET_OVERHEAD: number = TYPE_AT + 1;
 
-/** The fields that a sender chooses. */
+/** The fields of a packet that the sender chooses. */
 export interface PacketFields {
-  /** 64 hex characters, chosen at random for each queue. */
+  /** The id of the queue: 64 hex characters, chosen at random for each queue. */
   readonly queueId: string;
-  /** 0 … 2^32 - 1. */
+  /** The sequence number in the queue: 0 to 2^32 - 1. */
   readonly sequence: number;
-  /** Unix time in whole seconds. */
+  /** The time of the packet: Unix time in whole seconds. */
   readonly timestamp: number;
-  /** What it is for. */
+  /** The purpose of the packet. */
   readonly type: MessageType;
-  /** What it says; may be empty. */
+  /** The message; may be empty. */
   readonly message: Uint8Array;
 }
 
 /**
- * What every publish carries: a signed message from one key.
+ * The payload of every publish: a message signed by one key.
  *
  * @example
  * ```ts
@@ -77,15 +77,18 @@ export class AppPacket implements PacketFields {
     this.sequence = view.getUint32(SEQUENCE_AT);
     this.timestamp = view.getUint32(TIMESTAMP_AT) * 2 ** 32 + view.getUint32(TIMESTAMP_AT + 4);
     this.type = type;
-    // Bytes of its own: what came in may be a view into something larger.
+    // A copy, because the payload may be a view into a larger buffer that somebody reuses.
     this.message = payload.slice(PACKET_OVERHEAD);
     this.#payload = payload;
   }
 
   /**
-   * Packs and signs.
-   * @returns the payload to publish: 142 bytes and the message
-   * @throws {@link InvalidInputError} `INVALID_PACKET` for a field out of range or a signer that gives no signature
+   * Packs and signs a packet.
+   * @param fields - the fields of the packet
+   * @param identity - signs the packet; its public key becomes the source
+   * @returns the payload to publish: 142 bytes, then the message
+   * @throws {@link InvalidInputError} `INVALID_PACKET` when a field is out of range, or the signer returns no 64-byte
+   * signature
    */
   static async pack(fields: PacketFields, identity: Identity): Promise<Uint8Array> {
     const { queueId, sequence, timestamp, type, message } = readFields(fields, "INVALID_PACKET", "");
@@ -120,8 +123,8 @@ export class AppPacket implements PacketFields {
   }
 
   /**
-   * Reads and verifies. Never throws for any bytes.
-   * @returns the packet, or `null` when it is malformed or its signature is not the source's
+   * Reads a packet and verifies its signature. Never throws, whatever the bytes are.
+   * @returns the packet; `null` when the packet is malformed or the source did not sign it
    */
   static async unpack(payload: Uint8Array): Promise<AppPacket | null> {
     const packet = AppPacket.parse(payload);
@@ -129,8 +132,8 @@ export class AppPacket implements PacketFields {
   }
 
   /**
-   * Reads the fields without verifying the signature.
-   * @returns the packet, not to be trusted before {@link verify}, or `null` when it is malformed
+   * Reads the fields of a packet without verifying the signature.
+   * @returns the packet, which must not be trusted before {@link verify}; `null` when the packet is malformed
    * @internal
    */
   static parse(payload: Uint8Array): AppPacket | null {
@@ -142,7 +145,7 @@ export class AppPacket implements PacketFields {
     return new AppPacket(view, type);
   }
 
-  /** Whether the source signed it. @internal */
+  /** Whether the source signed the packet. @internal */
   verify(verify: Verify): boolean | Promise<boolean> {
     const payload = this.#payload;
     return verify(

@@ -12,31 +12,31 @@ import {
   positive,
 } from "./broker-pool.js";
 
-/** A broker with its place in a destination's ranking: the lower the score, the better. */
+/** A broker and its score in the ranking of a destination. A lower score is better. */
 export interface RankedBroker extends PoolBroker {
-  /** As {@link brokerScore} computes it. */
+  /** The score, as {@link brokerScore} computes it. */
   readonly score: number;
 }
 
-/** The brokers of each family, best first. */
+/** The brokers of each family, the best first. */
 export interface Ranking {
-  /** Those over IPv4. */
+  /** The brokers over IPv4. */
   readonly IPv4: RankedBroker[];
-  /** Those over IPv6. */
+  /** The brokers over IPv6. */
   readonly IPv6: RankedBroker[];
 }
 
-/** The family byte that is hashed: Linux's AF_INET and AF_INET6, on every system. */
+/** The byte that is hashed for each family. The values are AF_INET and AF_INET6 of Linux, on every system. */
 const FAMILY_BYTE: Readonly<Record<Family, number>> = { IPv4: 2, IPv6: 10 };
 
 /**
- * A broker's score for a destination; the lowest is the best.
+ * Computes a broker's score for a destination. The broker with the lowest score is the best.
  *
- * Weighted rendezvous hashing (Thaler and Ravishankar 1998; the weights as in Schindelhauer and
- * Schomaker 2005): `-ln(u) / weight`, where u in (0, 1] is the SHA-256 of family, key and host.
+ * The algorithm is weighted rendezvous hashing (Thaler and Ravishankar 1998; weights as in Schindelhauer and Schomaker
+ * 2005). The score is `-ln(u) / weight`, where u in (0, 1] is the SHA-256 of family, key and host as a fraction.
  *
- * @param destination - its address, in hex or in bech32m
- * @param weight - positive; default 1
+ * @param destination - the destination's address, in hex or in bech32m
+ * @param weight - positive; default: 1
  * @throws {@link InvalidInputError} for a malformed address, family, host or weight
  *
  * @example
@@ -53,14 +53,14 @@ export function brokerScore(family: Family, host: string, destination: string, w
 }
 
 /**
- * Ranks a pool for a destination: both sides compute the same order, so they meet.
+ * Ranks the brokers of a pool for a destination. Both peers compute the same order, so they meet at the same brokers.
  *
- * Each family is ranked apart. Brokers of equal weight are compared by their digests, so that no
- * rounding can put two programs at odds.
+ * Each family has its own ranking. Brokers of equal weight are compared by their digests, not by their scores. So
+ * rounding errors never give two programs different orders.
  *
- * @param destination - its address, in hex or in bech32m
- * @param pool - as {@link parseBrokerPool} returns it
- * @throws {@link InvalidInputError} for a malformed address
+ * @param destination - the destination's address, in hex or in bech32m
+ * @param pool - a pool as {@link parseBrokerPool} returns it
+ * @throws {@link InvalidInputError} for a malformed address or pool
  *
  * @example
  * ```ts
@@ -69,13 +69,14 @@ export function brokerScore(family: Family, host: string, destination: string, w
  * ```
  */
 export function rankBrokers(destination: string, pool: BrokerPool): Ranking {
-  // Whether it is a point on the curve makes no difference here, and takes as long as a hundred hashes.
+  // The ranking does not depend on whether the address is a point on the curve, and that check takes as long as a
+  // hundred hashes.
   const address = readAddress(destination, "destination");
   check(isRecord(pool), "INVALID_POOL", "pool", "an object");
   return rankFor(address, pool);
 }
 
-/** {@link rankBrokers} for an address that has been checked. @internal */
+/** The same as {@link rankBrokers}, for an address that was checked already. @internal */
 export function rankFor(address: string, pool: BrokerPool): Ranking {
   const digest = digestFor(address);
   return { IPv4: rankFamily(digest, "IPv4", pool), IPv6: rankFamily(digest, "IPv6", pool) };
@@ -96,20 +97,21 @@ function rankFamily(digest: Digest, family: Family, pool: BrokerPool): RankedBro
     const u = fractionOf(digest(family, host));
     return { host, entry, weight, u, score: scoreOf(u, weight) };
   });
-  // Equal weights by digest, where the higher one scores lower; others by score.
+  // Brokers of equal weight are compared by digest: the higher digest has the lower score. Others are compared by
+  // score.
   candidates.sort((a, b) => {
     if (a.weight !== b.weight && a.score !== b.score) return a.score - b.score;
-    // It grows with the digest. Where rounding makes it equal, the digests themselves decide.
+    // u grows with the digest. Where rounding makes two u equal, the digests themselves decide.
     if (a.u !== b.u) return b.u - a.u;
     return digest(family, a.host) < digest(family, b.host) ? 1 : -1;
   });
-  // Not with the spread first: V8 takes forty times as long for that.
+  // `weight` stands before the spread on purpose: with the spread first, V8 takes forty times as long.
   return candidates.map(({ host, entry, weight, score }) => ({ weight, ...entry, family, host, score }));
 }
 
-/** `(digest + 1) / 2^256`. */
+/** The digest as a fraction: `(digest + 1) / 2^256`. */
 function fractionOf(digest: string): number {
-  // Horner's rule from the low end; the 1 that is added is the carry into the lowest digit.
+  // Horner's rule, from the lowest digits up. The added 1 starts as the carry into the lowest digits.
   let u = 1;
   for (let at = digest.length - 8; at >= 0; at -= 8) {
     u = (u + Number.parseInt(digest.slice(at, at + 8), 16)) / 2 ** 32;
@@ -117,16 +119,16 @@ function fractionOf(digest: string): number {
   return u;
 }
 
-/** `-ln(u) / weight`. */
+/** The score: `-ln(u) / weight`. */
 function scoreOf(u: number, weight: number): number {
-  // u is 1 for the highest digest, and -0 would compare like 0 but print otherwise.
+  // u is 1 for the highest digest. The formula would return -0, which compares like 0 but prints differently.
   return u === 1 ? 0 : -Math.log(u) / weight;
 }
 
-/** SHA-256 as hex. */
+/** Computes a SHA-256 digest as hex. */
 type Digest = (family: Family, host: string) => string;
 
-/** Digests for one destination: of the bytes to hash only the family and the host change from broker to broker. */
+/** Computes digests for one destination. The buffer is reused: only the family and the host differ between brokers. */
 function digestFor(destinationHex: string): Digest {
   const start = 1 + PUBLIC_KEY_BYTES;
   const bytes = new Uint8Array(start + MAX_HOST_BYTES);
@@ -139,5 +141,5 @@ function digestFor(destinationHex: string): Digest {
   };
 }
 
-/** A domain name's longest text form (RFC 1035). */
+/** The longest domain name in text form (RFC 1035). */
 const MAX_HOST_BYTES = 253;

@@ -6,52 +6,51 @@ import type { Cipher } from "../platform/platform.js";
 import { PUBLIC_KEY_BYTES } from "./address.js";
 import { type Identity, Keypair } from "./identity.js";
 
-/**
- * What a sealed message starts with: a byte that no UTF-8 text contains, "SW", and the format's version.
- */
+/** The first bytes of a sealed message: a byte that never occurs in UTF-8, "SW", and the version of the format. */
 const MARKER: Uint8Array = Uint8Array.of(0xff, 0x53, 0x57, 1);
 
-/** Binds the derived keys to this use of them. */
+/** These texts separate the derived keys from keys for any other use. */
 const INFO: Uint8Array = utf8ToBytes("sidewire seal 1");
 const EPHEMERAL_INFO: Uint8Array = utf8ToBytes("sidewire ephemeral 1");
 
 const KEY_BYTES = 32;
-/** Half as many again as a key has: reduced to one, they leave no bias (FIPS 186-5, A.4.1). */
+/** Half as many bytes again as a key has: a number of this size, reduced to a key, has no bias (FIPS 186-5, A.4.1). */
 const EPHEMERAL_SEED_BYTES = 48;
 const NONCE_BYTES = 24;
 const TAG_BYTES = 16;
 const LENGTH_BYTES = 4;
 
-/** Everything shorter looks alike. */
+/** The shortest padded length: all shorter messages have the same length. */
 const MIN_PADDED = 256;
 
 const HEAD_BYTES: number = MARKER.length + PUBLIC_KEY_BYTES;
 
-/** Where a sealed message belongs: cut out and sent in another packet, it does not open. */
+/** The packet that a sealed message belongs to. A sealed message that is copied into another packet does not open. */
 export interface SealContext {
-  /** Addresses, 66 hex characters. */
+  /** The addresses of both peers: 66 hex characters each. */
   readonly source: string;
   readonly destination: string;
-  /** 64 hex characters. */
+  /** The id of the queue: 64 hex characters. */
   readonly queueId: string;
   readonly sequence: number;
 }
 
-/** Whether these bytes are a sealed message, to be opened rather than read. */
+/** Whether these bytes are a sealed message, which must be opened before it can be read. */
 export function isSealed(message: Uint8Array): boolean {
   return MARKER.every((byte, i) => message[i] === byte);
 }
 
-/** How long a message is once it is sealed. */
+/** The length of a message after sealing, in bytes. */
 export function sealedLength(length: number): number {
   return HEAD_BYTES + padded(LENGTH_BYTES + length) + TAG_BYTES;
 }
 
 /**
- * Encrypts a message so that only its destination can read it: ECDH between an ephemeral key and the
- * destination's, HKDF-SHA-256, XChaCha20-Poly1305. `docs/protocol.md` has the format.
+ * Encrypts a message so that only its destination can read it: ECDH between an ephemeral key and the destination's key,
+ * HKDF-SHA-256, XChaCha20-Poly1305. `docs/protocol.md` describes the format.
  *
- * @param ephemeralKey - a secret key never used before or again; by default one of random bytes, message and context
+ * @param ephemeralKey - a secret key that is used only once; by default made from random bytes, the message and its
+ * context
  */
 export function seal(
   message: Uint8Array,
@@ -68,9 +67,9 @@ export function seal(
 }
 
 /**
- * Opens what {@link seal} made.
- * @returns the message; undefined when it was not sealed for this identity and this very packet, was
- * changed on its way, or the identity cannot open anything
+ * Opens a message that {@link seal} made.
+ * @returns the message; undefined when it was sealed for another identity or another packet, was changed on its way, or
+ * the identity cannot open messages
  */
 export async function open(
   sealed: Uint8Array,
@@ -81,7 +80,10 @@ export async function open(
   return opened === "never" ? undefined : opened;
 }
 
-/** As {@link open}, and tells what will never open from what may, once the identity can: an agent may be locked. */
+/**
+ * The same as {@link open}, but distinguishes two failures. "never" means that the message can never be opened.
+ * undefined means that the identity may open it later, for instance when an agent that is locked now is unlocked.
+ */
 export async function tryToOpen(
   sealed: Uint8Array,
   context: SealContext,
@@ -89,7 +91,7 @@ export async function tryToOpen(
 ): Promise<Uint8Array | "never" | undefined> {
   if (!isSealed(sealed) || sealed.length < sealedLength(0)) return "never";
   const ephemeral = sealed.subarray(MARKER.length, HEAD_BYTES);
-  // What an identity fails with may be over the next time; a key pair fails for what is no point.
+  // An identity may fail now and succeed later. A key pair fails only when the bytes are not a point on the curve.
   let isFinal = identity instanceof Keypair;
   try {
     const shared = viewOf(await identity.sharedSecret?.(ephemeral));
@@ -100,7 +102,7 @@ export async function tryToOpen(
     const length = createView(plain).getUint32(0);
     return length <= plain.length - LENGTH_BYTES ? plain.slice(LENGTH_BYTES, LENGTH_BYTES + length) : "never";
   } catch {
-    // No point on the curve, or not what the tag vouches for.
+    // Either the ephemeral key is not a point on the curve, or the tag does not match the content.
     return isFinal ? "never" : undefined;
   }
 }
@@ -119,7 +121,7 @@ function cipher(
   );
 }
 
-/** What is authenticated with a message. */
+/** The data that is authenticated together with a message. */
 function associatedOf(destination: Uint8Array, { source, queueId, sequence }: SealContext): Uint8Array {
   const place = new Uint8Array(4);
   createView(place).setUint32(0, sequence);
@@ -127,8 +129,8 @@ function associatedOf(destination: Uint8Array, { source, queueId, sequence }: Se
 }
 
 /**
- * A key that no other message gets, also where random bytes come twice, as after a virtual machine was set back to
- * an earlier state: the message and its place are mixed in.
+ * Makes an ephemeral key that no other message gets. The message and its context are mixed in, because random bytes may
+ * repeat, for instance after a virtual machine was restored from a snapshot.
  */
 export function makeEphemeralKey(message: Uint8Array, context: SealContext): Uint8Array {
   const secret = concatBytes(randomBytes(KEY_BYTES), message);
@@ -137,8 +139,8 @@ export function makeEphemeralKey(message: Uint8Array, context: SealContext): Uin
 }
 
 /**
- * A length that tells little of the one that was there: Padmé (Nikitin et al., "Reducing Metadata
- * Leakage from Encrypted Files and Communication with PURBs", 2019), at most 12 % longer.
+ * Pads a length so that it says little about the original length. The scheme is Padmé (Nikitin et al., "Reducing
+ * Metadata Leakage from Encrypted Files and Communication with PURBs", 2019); the padding adds at most 12 %.
  */
 function padded(length: number): number {
   if (length <= MIN_PADDED) return MIN_PADDED;
