@@ -2,22 +2,25 @@ import { type Pair, pairOf } from "./pair.js";
 import type { Channel } from "./signal/channel.js";
 import { parseKey } from "./wireguard-key.js";
 
-/** What channels are opened with. */
+/** What the channels need. */
 export interface ChannelsMeans {
-  /** The own private key. */
+  /** Returns the own private key. */
   readonly privateKey: () => Uint8Array | undefined;
   readonly open: (pair: Pair, onHeard: (bytes: Uint8Array) => void) => Channel;
   readonly onHeard: (publicKey: string, bytes: Uint8Array) => void;
   readonly onError: (error: unknown) => void;
 }
 
-/** What leads to each host over the brokers, by its public key, base64: to peers, and to hosts that are none yet. */
+/**
+ * The channels to other hosts over the brokers, by the host's public key in base64. The hosts are peers, or hosts that
+ * are not peers yet.
+ */
 export class Channels {
   readonly #means: ChannelsMeans;
   readonly #channels = new Map<string, Channel>();
-  /** Hosts that are listened to, whether or not they are peers. */
+  /** Hosts whose channels stay open, whether or not they are peers. */
   #heard: ReadonlySet<string> = new Set();
-  /** Keys with which nothing can be shared. */
+  /** Keys that cannot share a secret with the own key. */
   readonly #refused = new Set<string>();
   #isClosed = false;
 
@@ -25,7 +28,7 @@ export class Channels {
     this.#means = means;
   }
 
-  /** What is shared with a host; undefined when nothing can be, which is told once. */
+  /** The secrets shared with a host; undefined when there can be none, which is reported once. */
   pairWith(publicKey: string): Pair | undefined {
     const privateKey = this.#means.privateKey();
     if (privateKey === undefined || this.#refused.has(publicKey)) return undefined;
@@ -38,7 +41,10 @@ export class Channels {
     }
   }
 
-  /** The channel to a host, opened when there is none; undefined when nothing can be shared with it. */
+  /**
+   * The channel to a host. Opens the channel if there is none. Returns undefined when no secret can be shared with the
+   * host.
+   */
   to(publicKey: string): Channel | undefined {
     const there = this.#channels.get(publicKey);
     if (there !== undefined || this.#isClosed) return there;
@@ -51,8 +57,8 @@ export class Channels {
 
   /**
    * Listens to these hosts, whether or not they are peers.
-   * @param isKept - of a host that was listened to until now: whether its channel stays, since it is a peer, or is to be
-   * one. An address that is just being closed cannot be opened
+   * @param isKept - decides for each host of the previous list whether its channel stays open, because the host is or
+   * becomes a peer. An address that is being closed cannot be opened at the same time
    */
   listen(publicKeys: readonly string[], isKept: (publicKey: string) => boolean): void {
     const before = this.#heard;
@@ -61,14 +67,14 @@ export class Channels {
     for (const one of publicKeys) this.to(one);
   }
 
-  /** Ends one, unless its host is still to be listened to. */
+  /** Ends a channel, unless this host still listens to its host. */
   end(publicKey: string): void {
     if (this.#heard.has(publicKey)) return;
     void this.#channels.get(publicKey)?.close();
     this.#channels.delete(publicKey);
   }
 
-  /** Ends all that there are. Resolves when nothing listens any more; new ones can be opened. */
+  /** Ends all channels. Resolves when none of them listens any more. New channels can be opened afterwards. */
   async endAll(): Promise<void> {
     const all = [...this.#channels.values()];
     this.#channels.clear();
@@ -76,7 +82,7 @@ export class Channels {
     await Promise.all(all.map((channel) => channel.close()));
   }
 
-  /** No more are opened. Those that are open end with the connections that they are over. */
+  /** Forbids new channels. Open channels end together with the connections below them. */
   close(): void {
     this.#isClosed = true;
   }

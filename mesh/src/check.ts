@@ -1,19 +1,22 @@
 import type { ZodMiniType } from "zod/mini";
 import en from "zod/v4/locales/en.js";
 
-/** The words are given along: those of a schema library that others use in this process are theirs. */
+/**
+ * The words are passed with each call, because the global ones of the schema library belong to other users in this
+ * process.
+ */
 const { localeError } = en();
 
-/** What a schema says of a value: the value itself, checked, or what is wrong with it and where, in a few words. */
+/** The result of a check: the checked value, or the problem and its place in a few words. */
 export type Checked<T> =
   | { readonly value: T; readonly problem?: undefined }
   | { readonly problem: string; readonly cause: unknown };
 
-/** Checks what comes from outside. */
+/** Checks a value from outside. */
 export function check<T>(schema: ZodMiniType<T>, value: unknown): Checked<T> {
   const { data, error } = schema.safeParse(value, { error: localeError });
   if (error === undefined) return { value: data };
   const [issue] = error.issues;
-  // What is wrong with the whole has no place to name.
+  // A problem with the whole value has no path.
   return { problem: [issue?.path.join("."), issue?.message].filter(Boolean).join(": "), cause: error };
 }

@@ -5,8 +5,8 @@ import { dirname } from "node:path";
 import { MeshError } from "./errors.js";
 
 /**
- * Writes a file that its owner alone can read, in a folder of which the same holds. After a crash, of the program or of
- * the machine, there is the old one or the new one, whole.
+ * Writes a file. Only its owner can read the file and its folder. After a crash of the program or the machine, the file
+ * is either the old one or the new one, never a part of one.
  * @throws {@link MeshError} `FILE`
  */
 export async function writeDurably(path: string, text: string): Promise<void> {
@@ -31,7 +31,7 @@ export async function writeDurably(path: string, text: string): Promise<void> {
   });
 }
 
-/** Removes a file, so that it does not come back after a crash; no error when there is none. */
+/** Removes a file, so that it does not come back after a crash. A missing file is no error. */
 export async function removeDurably(path: string): Promise<void> {
   await named(path, async () => {
     try {
@@ -44,14 +44,14 @@ export async function removeDurably(path: string): Promise<void> {
   });
 }
 
-/** A pipe in the place of a file is opened at once, and not when somebody writes to it. */
+/** With O_NONBLOCK, opening a pipe returns at once and does not wait for a writer. */
 const READ: number = constants.O_RDONLY | constants.O_NONBLOCK;
 
 /**
- * Reads a file that {@link writeDurably} has written. One of another user than root is refused: who could put it there
- * would choose our keys and peers.
- * @param most - how long it may be, bytes
- * @returns undefined when there is none
+ * Reads a file that {@link writeDurably} has written. A file of another user than root is refused: that user could
+ * choose this host's keys and peers.
+ * @param most - the maximum length in bytes
+ * @returns undefined when there is no such file
  * @throws {@link MeshError} `FILE`
  */
 export async function readBounded(path: string, most: number): Promise<string | undefined> {
@@ -74,9 +74,9 @@ export async function readBounded(path: string, most: number): Promise<string | 
 }
 
 /**
- * Moves a file that is damaged out of the way, for whoever wants to look.
- * @param why - what is wrong with it, in words
- * @returns what was done, in a sentence that goes on
+ * Renames a damaged file, so that a person can examine it.
+ * @param why - the problem in words
+ * @returns a sentence that says what was done, without a full stop
  * @throws {@link MeshError} `FILE`
  */
 export async function setAside(path: string, why: string): Promise<string> {
@@ -86,8 +86,8 @@ export async function setAside(path: string, why: string): Promise<string> {
 }
 
 /**
- * Makes a folder, with those above it. Node's own `recursive` goes on for ever where the system says that a folder is
- * not there whose parent is, as in /proc.
+ * Makes a folder and its missing parents. Node's own `recursive` never ends when the system reports a missing folder
+ * whose parent exists, as in /proc.
  */
 async function makeFolder(path: string): Promise<void> {
   try {
@@ -103,7 +103,7 @@ async function makeFolder(path: string): Promise<void> {
   }
 }
 
-/** What was renamed or removed in a folder is so for good only once the folder itself is on the disk. */
+/** A rename or a removal only survives a crash after the folder itself was written to the disk. */
 async function syncFolder(path: string): Promise<void> {
   const folder = await open(path, "r");
   try {

@@ -1,50 +1,53 @@
-/** Every error this package throws or rejects with: to be told apart by `code`, not by its text. */
+/** All errors that this package throws or rejects with. Callers tell them apart by `code`, not by the text. */
 
 /** The stable codes of {@link MeshError}. */
 export type MeshErrorCode =
   /** Not a WireGuard key: 32 bytes, or 44 characters of base64. */
   | "INVALID_KEY"
-  /** A public key of low order: a shared secret with it would be known to everybody. */
+  /** A public key of low order. A shared secret with such a key would be known to everybody. */
   | "LOW_ORDER_KEY"
   /** The host's own key is among its peers. */
   | "OWN_KEY"
-  /** An option or a line of the configuration is of the wrong type, out of range or unknown. */
+  /** An option or a line of the configuration has the wrong type, is out of range or is unknown. */
   | "INVALID_OPTION"
-  /** Two parts of the configuration cannot both hold: one allowed IP of two peers, an overlay that covers the LAN. */
+  /**
+   * Two parts of the configuration contradict each other, such as two peers with the same allowed IP, or an overlay
+   * that covers the LAN.
+   */
   | "CONFLICT"
-  /** There is no such interface, or it is not one of WireGuard. */
+  /** There is no such interface, or it is not a WireGuard interface. */
   | "NO_INTERFACE"
-  /** The interface has no private key, or no port. */
+  /** The interface has no private key or no port. */
   | "NOT_CONFIGURED"
-  /** Another daemon looks after this interface. */
+  /** Another daemon manages this interface. */
   | "IN_USE"
   /** No peer has this key or name. */
   | "NO_PEER"
-  /** This host is in no network: nobody has invited from here, and it has not joined one. */
+  /** This host is in no network: it has neither invited another host nor joined a network. */
   | "NO_NETWORK"
   /** No member of the network has this key or name. */
   | "NO_MEMBER"
-  /** This host is no admin of the network. */
+  /** This host is not an admin of the network. */
   | "NOT_ADMIN"
-  /** The host that invited, or an admin, says no. */
+  /** The host that invited, or an admin, has refused. */
   | "REFUSED"
-  /** A program that is needed is not installed. */
+  /** A required program is not installed. */
   | "MISSING_PROGRAM"
-  /** The process may not do this: it needs root or CAP_NET_ADMIN. */
+  /** The process lacks permission: it needs root or CAP_NET_ADMIN. */
   | "NOT_PERMITTED"
-  /** A program that was started said no. */
+  /** A program that was started reported an error. */
   | "COMMAND_FAILED"
   /** A file could not be read, written or understood. */
   | "FILE"
   /** No daemon answers. */
   | "NO_DAEMON"
-  /** The caller's `AbortSignal` fired; `cause` is its reason. */
+  /** The caller's `AbortSignal` fired; `cause` is the signal's reason. */
   | "ABORTED"
   /** No answer came in time. */
   | "TIMEOUT"
-  /** It was closed. */
+  /** The object was closed. */
   | "CLOSED"
-  /** Not on this operating system. */
+  /** Not supported on this operating system. */
   | "UNSUPPORTED";
 
 /**
@@ -62,7 +65,7 @@ export type MeshErrorCode =
 export class MeshError extends Error {
   /** The name of the class. */
   override readonly name: string = "MeshError";
-  /** What kind of error this is; never changes between versions. */
+  /** The kind of error. Codes never change between versions. */
   readonly code: MeshErrorCode;
 
   constructor(code: MeshErrorCode, message: string, options?: { cause?: unknown }) {

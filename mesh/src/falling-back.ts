@@ -4,17 +4,19 @@ import { Fallback, type Fallen } from "./facts/fallback.js";
 import { formatPrefix } from "./ip/prefix.js";
 import type { Peer } from "./peer.js";
 
-/** What falling back works with. */
+/** What falling back needs. */
 export interface FallingBackMeans {
   readonly device: Pick<Device, "withhold">;
   readonly peers: ReadonlyMap<string, Pick<Peer, "isHealthy">>;
-  /** How long after a start nothing is taken from a peer, ms. Default: 255 s. */
+  /** How long after a start no allowed IP is taken from a peer, in ms. Default: 255 s. */
   readonly guardMs?: number | undefined;
   readonly onState: (state: DeviceState) => void;
   readonly onError: (error: unknown) => void;
 }
 
-/** Leaves to a router what is for peers that cannot be reached, and gives it back to them when they can. */
+/**
+ * Leaves the traffic of unreachable peers to a router, and gives it back to the peers when they can be reached again.
+ */
 export class FallingBack {
   readonly #means: FallingBackMeans;
   readonly #fallback: Fallback;
@@ -26,7 +28,7 @@ export class FallingBack {
     this.#fallback = new Fallback(performance.now(), means.guardMs);
   }
 
-  /** Takes in what WireGuard shows of all peers. */
+  /** Handles the current state of all peers in WireGuard. */
   look({ peers }: DeviceState): void {
     if (this.#isClosed || this.#isBusy) return;
     const now = performance.now();
@@ -50,7 +52,7 @@ export class FallingBack {
     } catch (error) {
       onError(error);
     } finally {
-      // The next look decides anew.
+      // The next look decides again.
       this.#isBusy = false;
     }
   }

@@ -11,7 +11,7 @@ import type { Peer } from "./peer.js";
 import { Budgets } from "./probe/budgets.js";
 import { formatKey, parseKey } from "./wireguard-key.js";
 
-/** What gossip works with. Peers are named by their public keys, base64. */
+/** What gossip needs. Peers are named by their public keys in base64. */
 export interface GossipMeans {
   /** The name of the interface. */
   readonly interface: string;
@@ -19,35 +19,35 @@ export interface GossipMeans {
   readonly publicKey: () => Uint8Array;
   readonly boot: () => bigint;
   readonly addresses: Pick<OwnAddresses, "candidates" | "reachable">;
-  /** What the configuration says of peers. */
+  /** The trust levels of the configuration. */
   readonly trust: ReadonlyMap<string, TrustLevel>;
   readonly isMember: (name: string) => boolean;
   readonly isAdmin: (name: string) => boolean;
   readonly mayMeet: (one: string, other: string) => boolean;
   readonly rosterHash: () => Uint8Array | undefined;
-  /** A peer says what it knows of the roster. */
+  /** Called when a peer says which roster it has. */
   readonly onRosterHash: (name: string, hash: Uint8Array) => void;
-  /** Gives the interface the link-local addresses. */
+  /** Gives the interface its link-local addresses. */
   readonly useLinkLocals: () => Promise<DeviceState>;
   readonly onState: (state: DeviceState) => void;
-  /** A datagram goes through the tunnel to a peer, or has come by it. */
+  /** Called when a datagram goes through the tunnel to a peer, or has come from one. */
   readonly onPassed: (name: string, direction: "sent" | "received", bytes: number) => void;
   readonly onWarning: (message: string) => void;
 }
 
 /**
- * Peers tell each other in the tunnel where others are. It begins when the first one is met: before that there is nobody
- * to tell, and the way to the first one is not to wait for it.
+ * Peers tell each other in the tunnel where other peers are. Gossip starts when the first peer is reached: before that
+ * there is nobody to tell, and gossip must not delay the way to the first peer.
  */
 export class Gossip {
   readonly #means: GossipMeans;
   readonly #exchange: Exchange;
   readonly #asking = new Asking();
   readonly #introduced = new Budgets(INTRODUCED.perSecond, INTRODUCED.burst, Number.POSITIVE_INFINITY);
-  /** Whose link-local address is which, and the reverse. */
+  /** The link-local address of each peer, and the peer of each address. */
   readonly #addresses = new Map<string, string>();
   readonly #names = new Map<string, string>();
-  /** Peers that a path led to at the last look. */
+  /** The peers that a path led to at the last look. */
   #reached: ReadonlySet<string> = new Set();
   #beginning: Promise<void> | undefined;
   #opening: Promise<void> | undefined;
@@ -76,17 +76,17 @@ export class Gossip {
     return this.#trouble;
   }
 
-  /** Facts that are held; undefined before the first peer is met, and where there are none. */
+  /** The number of stored facts; undefined before the first peer is reached, and when gossip does not work. */
   get held(): number | undefined {
     return this.#socket === undefined ? undefined : this.#exchange.store.size;
   }
 
-  /** Whether a peer has said in the tunnel that it is there, and is believed to be. */
+  /** Whether a trusted peer has recently said in the tunnel that it is there. */
   isAlive(name: string): boolean {
     return this.#exchange.store.alive(name, performance.now()) !== undefined;
   }
 
-  /** A path leads to a peer that none led to before. */
+  /** Must be called when a path leads to a peer for the first time. */
   met(name: string): void {
     if (this.#isClosed) return;
     this.#beginning ??= this.#begin();
@@ -96,19 +96,19 @@ export class Gossip {
     });
   }
 
-  /** Where this host is has changed. */
+  /** Must be called when the own candidates have changed. */
   changed(): void {
     this.#exchange.changed();
     this.#look();
   }
 
-  /** The host has slept, or has moved: nobody may know any more what it was told. */
+  /** Must be called when the host has slept or moved: the peers may have forgotten what they were told. */
   again(): void {
     this.#exchange.again();
     this.#look();
   }
 
-  /** A peer that is none any more. */
+  /** Must be called when a peer was removed. */
   forget(name: string): void {
     this.#exchange.forget(name);
     const address = this.#addresses.get(name);
@@ -153,7 +153,7 @@ export class Gossip {
     }
     this.#socket = opened;
     this.#trouble = undefined;
-    // With another key, or on another interface, nobody knows what was said.
+    // With another key or another interface, the peers do not know what was said before.
     this.#exchange.again();
   }
 
@@ -163,7 +163,7 @@ export class Gossip {
     this.#trouble = trouble;
   }
 
-  /** Looks who is reached, whom to ask, and who is to be told something. */
+  /** Finds out which peers are reached, whom to ask, and whom to tell. */
   #look(): void {
     if (this.#timer === undefined || this.#isClosed) return;
     const { peers, publicKey, isAdmin } = this.#means;
@@ -180,7 +180,7 @@ export class Gossip {
     const awake = [...peers].filter(([, { isAsleep }]) => !isAsleep);
     const sought = awake.map(([name]) => name).filter((name) => !this.#reached.has(name));
     this.#exchange.ask(this.#asking.choose([...this.#reached], knows, sought, now));
-    // What was said of those while a path led to them is of use now.
+    // These peers are no longer reached, so what others say about them is useful now.
     for (const name of before) {
       if (this.#reached.has(name)) continue;
       for (const by of this.#exchange.store.sendersOf(name)) this.#introduce(by, name);
@@ -211,7 +211,7 @@ export class Gossip {
     if (hash !== undefined) this.#means.onRosterHash(name, hash);
   }
 
-  /** One peer says where another one is: within what it may have us probe, that is tried. */
+  /** A peer says where another peer is. Those candidates are tried, within the limit for that peer. */
   #introduce(by: string, subject: string): void {
     const peer = this.#means.peers.get(subject);
     const now = performance.now();
@@ -228,7 +228,9 @@ export class Gossip {
     return standingOf({ allowedIps: peer.allowedIps, trust: trust.get(name), isMember: isMember(name) });
   }
 
-  /** Where a peer is told, and speaks from: undefined where its address is not among its allowed IPs. */
+  /**
+   * The address to tell a peer at, from which it also speaks; undefined when that address is not among its allowed IPs.
+   */
   #addressOf(name: string): string | undefined {
     const address = this.#linkLocalOf(name);
     const { allowedIps = [] } = this.#means.peers.get(name) ?? {};

@@ -4,28 +4,28 @@ import type { Peer } from "./peer.js";
 import type { Announcer } from "./signal/announcer.js";
 import type { StateFile } from "./state-file.js";
 
-/** What hearing works with. */
+/** What hearing needs. */
 export interface HearingMeans {
-  /** Of the interface. */
+  /** The name of the interface. */
   readonly name: string;
   readonly announcer: Pick<Announcer, "accept">;
   readonly addresses: Pick<OwnAddresses, "nat" | "reachable">;
   readonly state: Pick<StateFile, "boot" | "passBoot" | "save">;
   readonly peers: ReadonlyMap<string, Pick<Peer, "take">>;
-  /** The time, Unix ms. */
+  /** The time, in Unix ms. */
   readonly getTime: () => number;
   readonly onHeard: (publicKey: string) => void;
-  /** Where a peer may be reached has been taken in. */
+  /** Called when the candidates of a peer were taken over. */
   readonly onCandidates: (publicKey: string) => void;
-  /** A peer says whether it relays. */
+  /** Called when a peer says whether it relays. */
   readonly onRelay: (publicKey: string, isRelay: boolean) => void;
-  /** A host that has this peer's key does not know the peer's last start. */
+  /** Called for an announce of an older boot: a host with this peer's key does not know the peer's last boot. */
   readonly onOlder: (publicKey: string) => void;
   readonly onWarning: (message: string) => void;
   readonly onError: (error: unknown) => void;
 }
 
-/** Takes in what the peers announce, by whichever way it came. */
+/** Handles the announces of the peers, by whichever way they came. */
 export class Hearing {
   readonly #means: HearingMeans;
   #hasWarnedOfAnother = false;
@@ -35,9 +35,9 @@ export class Hearing {
   }
 
   /**
-   * Anything that a peer, or somebody in its name, has sent.
-   * @param from - the address on a LAN that it came from
-   * @returns whether the peer does not know what we announce now
+   * Handles bytes from a peer, or from somebody who uses its name.
+   * @param from - the address on a LAN that the bytes came from
+   * @returns whether the peer does not know this host's current announce
    */
   hear(name: string, bytes: Uint8Array, from?: string): boolean {
     const { announcer, addresses, state, peers, getTime, onHeard, onError } = this.#means;
@@ -51,7 +51,7 @@ export class Hearing {
     onHeard(name);
     const { announce, wantsAnswer, knowsAnother } = accepted;
     if (knowsAnother) this.#warnOfAnother(name);
-    // It knows a later start of ours than this one: the file that counts them was lost.
+    // The peer knows a later boot of this host than the current one, so the file that counts the boots was lost.
     const isPassed = !knowsAnother && announce.seenBoot > state.boot;
     void (isPassed ? state.passBoot(announce.seenBoot) : state.save()).catch(onError);
     peer?.take({ type: "nat", own: addresses.nat, peer: announce.nat });
@@ -63,7 +63,10 @@ export class Hearing {
     return wantsAnswer;
   }
 
-  /** Two hosts of one key throw each other out. The later one is let be: else both would start again and again. */
+  /**
+   * Two hosts with the same key push each other out. Only the host that started first warns. It does not raise its boot
+   * number above the other's: otherwise both hosts would do so again and again.
+   */
   #warnOfAnother(peer: string): void {
     if (this.#hasWarnedOfAnother) return;
     this.#hasWarnedOfAnother = true;

@@ -1,33 +1,35 @@
 import { INITIATION_BYTES, RESPONSE_BYTES } from "./path/wireguard-watch.js";
 
-/** What WireGuard shows of a peer, as far as it matters here. */
+/** The counters of a peer in WireGuard. */
 export interface Counters {
   readonly receivedBytes: number;
   readonly sentBytes: number;
 }
 
-/** WireGuard's packet without data, bytes. */
+/** The length of WireGuard's packet without data, in bytes. */
 const KEEPALIVE_BYTES = 32;
-/** A handshake is tried again after this, ms. */
+/** The pause before a handshake is tried again, in ms. */
 const RETRY_MS = 5_000;
-/** Keepalives come this often, ms; two more confirm a session, or answer data. */
+/** The interval of keepalives, in ms. Two additional ones may confirm a session or answer data. */
 const KEEPALIVE_MS = 25_000;
 const MORE_KEEPALIVES = 2;
 
-/** Headers of IPv6 and UDP; what WireGuard puts around a packet, and the multiple that it fills it up to. */
+/**
+ * The headers of IPv6 and UDP; WireGuard's own overhead of a packet; and the block size that packets are filled up to.
+ */
 const HEADER_BYTES = 48;
 const AROUND_BYTES = 32;
 const BLOCK_BYTES = 16;
 
-/** What a datagram of ours costs in the tunnel, bytes, as WireGuard counts it. */
+/** The bytes that WireGuard counts for an own datagram in the tunnel. */
 export function tunnelBytes(datagramBytes: number): number {
   return AROUND_BYTES + Math.ceil((HEADER_BYTES + datagramBytes) / BLOCK_BYTES) * BLOCK_BYTES;
 }
 
 /**
- * Since when nothing that a person or a program wanted has gone through the tunnel to one peer. WireGuard counts all its
- * bytes: what it says itself, and what we say in the tunnel, is taken off. What is as small as a few keepalives, less than
- * 65 bytes of WireGuard between two looks, may pass for these. Times are monotonic milliseconds.
+ * Measures since when no data of a person or a program has gone through the tunnel to one peer. WireGuard counts all
+ * bytes, so the bytes of WireGuard itself and of this package are subtracted. Data as small as a few keepalives (less
+ * than 65 bytes of WireGuard between two looks) may be taken for keepalives. All times are monotonic milliseconds.
  */
 export class IdleWatch {
   readonly #received: Direction;
@@ -41,12 +43,12 @@ export class IdleWatch {
     this.#lookedAt = this.#dataAt = now;
   }
 
-  /** So long nothing has passed, ms. */
+  /** How long no data has passed, in ms. */
   idleMs(now: number): number {
     return now - this.#dataAt;
   }
 
-  /** A datagram of ours goes through the tunnel, or has come by it. */
+  /** Must be called when an own datagram goes through the tunnel to a peer, or has come from it. */
   pass(direction: "sent" | "received", datagramBytes: number): void {
     const counted = direction === "sent" ? this.#sent : this.#received;
     counted.own += tunnelBytes(datagramBytes);
@@ -62,19 +64,22 @@ export class IdleWatch {
 
 /** One of WireGuard's two counters. */
 class Direction {
-  /** Bytes of ours that it has counted, or is about to. */
+  /** Own bytes that WireGuard has counted or is about to count. */
   own = 0;
   #bytes: number;
-  /** What of {@link own} was not counted at the last look: it may come a look later, or is lost. */
+  /**
+   * The part of {@link own} that was not counted at the last look. These bytes may be counted at the next look, or were
+   * lost.
+   */
   #late = 0;
 
   constructor(bytes: number) {
     this.#bytes = bytes;
   }
 
-  /** @returns bytes that are not ours */
+  /** @returns the number of new bytes that are not own ones */
   look(bytes: number): number {
-    // A peer that was made anew counts from 0.
+    // The counters of a peer that was made again start at 0.
     const grown = bytes < this.#bytes ? bytes : bytes - this.#bytes;
     this.#bytes = bytes;
     const late = Math.min(this.#late, grown);
@@ -85,7 +90,7 @@ class Direction {
   }
 }
 
-/** Whether so many bytes are what WireGuard says itself in such a time. */
+/** Whether WireGuard itself can have sent this number of bytes in this time. */
 function isWireGuardsOwn(bytes: number, elapsedMs: number): boolean {
   const handshakes = 1 + Math.ceil(elapsedMs / RETRY_MS);
   const keepalives = MORE_KEEPALIVES + Math.floor(elapsedMs / KEEPALIVE_MS);

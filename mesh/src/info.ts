@@ -1,78 +1,87 @@
 import type { CandidateKind } from "./candidates/candidate.js";
 
 /**
- * How a peer is reached, or not yet: never met; paths are being tried; by a relay; directly; it was met, and no path
- * works any more; nobody wants to reach it, and its tunnel is made when somebody does.
+ * How a peer is reached: never reached yet; paths are being tried; by a relay; directly; reached before, but no path
+ * works any more. `asleep` means that nobody wants to reach the peer; the first packet makes its tunnel.
  */
 export type PeerState = "asleep" | "unmet" | "probing" | "relayed" | "direct" | "lost";
 
-/** Over the own LAN; over IPv6; over IPv4, through NATs or not; by a peer that relays; by a TURN server. */
+/**
+ * The kind of a path: over the own LAN; over IPv6; over IPv4, with or without NATs; by a peer that relays; by a TURN
+ * server.
+ */
 export type PathKind = "lan" | "ipv6" | "nat" | "relay" | "turn";
 
-/** A way to a peer that works. */
+/** A working path to a peer. */
 export interface PathInfo {
   readonly kind: PathKind;
-  /** Where WireGuard sends, as `wg` writes it. */
+  /** The endpoint that WireGuard sends to, in the form of `wg`. */
   readonly endpoint: string;
-  /** The public key of the peer that relays, base64; undefined for a direct path. */
+  /** The public key of the peer that relays, in base64; undefined for a direct path. */
   readonly relay?: string | undefined;
-  /** The TURN server that relays: by its name where it is ours, by the peer's address there where it is the peer's. */
+  /**
+   * The TURN server that relays. This is the server's name if it is a server of this host, and the peer's address there
+   * if it is a server of the peer.
+   */
   readonly turn?: string | undefined;
-  /** Of the last probes, ms. */
+  /** The round trip of the last probes, in ms. */
   readonly roundTripMs: number | undefined;
-  /** Since when it is in use, Unix ms. */
+  /** Since when the path is in use, in Unix ms. */
   readonly since: number;
 }
 
-/** A peer, as it is now. */
+/** The current state of a peer. */
 export interface PeerInfo {
-  /** Its WireGuard public key, base64. */
+  /** The peer's WireGuard public key, in base64. */
   readonly publicKey: string;
-  /** What it is called here, where it has a name. */
+  /** The peer's name on this host, if it has one. */
   readonly name?: string | undefined;
   readonly state: PeerState;
   /** The path in use. */
   readonly path: PathInfo | undefined;
-  /** One sentence: why it is in this state. */
+  /** Why the peer is in this state, in one sentence. */
   readonly reason: string;
-  /** Unix ms; undefined when there was none. */
+  /** The time of the last handshake, in Unix ms; undefined when there was none. */
   readonly lastHandshakeAt: number | undefined;
   readonly receivedBytes: number;
   readonly sentBytes: number;
   readonly allowedIps: readonly string[];
-  /** It has said in the tunnel, a few minutes ago at most, that its daemon runs. */
+  /** Whether the peer said in the tunnel, a few minutes ago at most, that its daemon runs. */
   readonly isAlive?: boolean | undefined;
 }
 
-/** Where this host may be reached, as it tells its peers. */
+/** A place where this host may be reached, as its peers are told. */
 export interface CandidateInfo {
   readonly kind: CandidateKind;
   readonly endpoint: string;
-  /** How long ago it was last known to be true, s. */
+  /** The age of this knowledge, in s. */
   readonly ageS: number;
 }
 
 /**
- * What the NATs before this host do with a port: there is none; the same outside port for everybody; another one for
- * each destination; nothing comes back at all; too few answers to tell.
+ * What the NATs before this host do with a port. `open`: there is no NAT. `stable`: the outside port is the same for
+ * all destinations. `symmetric`: each destination sees another outside port. `blocked`: no answer comes back at all.
+ * `unknown`: there were too few answers.
  */
 export type NatVerdict = "open" | "stable" | "symmetric" | "blocked" | "unknown";
 
-/** What a gateway was asked for, and what it gave. */
+/** A request to a gateway, and its result. */
 export interface PortMappingInfo {
   readonly family: 4 | 6;
   readonly gateway: string;
-  /** WireGuard's own, to which the port outside leads. */
+  /** WireGuard's own port, which the outside port leads to. */
   readonly internalPort: number;
-  /** How the gateway was asked; undefined while there is no mapping. */
+  /** The protocol that worked; undefined while there is no mapping. */
   readonly protocol: "pcp" | "nat-pmp" | "upnp-igd" | undefined;
-  /** Outside, as the gateway says. */
+  /** The outside endpoint, as the gateway reports it. */
   readonly external: string | undefined;
-  /** The address outside is a private one: there is another NAT behind, and peers are not told of it. */
+  /**
+   * Whether the outside address is private. Then there is another NAT behind the gateway, and peers are not told of it.
+   */
   readonly isHint: boolean;
-  /** Unix ms; undefined when it stays until it is removed, or there is none. */
+  /** When the mapping ends, in Unix ms; undefined when it stays until it is removed, or there is none. */
   readonly endsAt: number | undefined;
-  /** Why there is none, or why it was not renewed. */
+  /** Why there is no mapping, or why it was not renewed. */
   readonly error: string | undefined;
 }
 
@@ -80,11 +89,11 @@ export interface PortMappingInfo {
 export interface TurnInfo {
   /** Host and port. */
   readonly server: string;
-  /** The address that it lends; undefined while none is needed, or none can be had. */
+  /** The address that the server lends; undefined when none is needed, or none can be had. */
   readonly relayed: string | undefined;
-  /** Peers that are passed on by it. */
+  /** The number of peers that the server relays. */
   readonly peers: number;
-  /** What went wrong last, in words. */
+  /** The last error, in words. */
   readonly error: string | undefined;
 }
 
@@ -97,22 +106,22 @@ export interface BrokerInfo {
 }
 
 /**
- * A step on the way to a peer, for whoever wants to see how far it comes, and where it stops. Keys are base64, endpoints
- * as `wg` writes them.
+ * A step on the way to a peer. The steps show how far the way goes and where it stops. Keys are in base64, endpoints in
+ * the form of `wg`.
  */
 export type MeshStep =
-  /** A STUN server sees us where none did before. */
+  /** A STUN server saw this host at an address that was not known. */
   | {
       readonly step: "seen";
       readonly server: string;
       readonly endpoint: string;
       readonly roundTripMs: number;
     }
-  /** What we announce to a peer leaves: over the brokers, or by the path in use. */
+  /** An announce for a peer leaves: over the brokers, or by the path in use. */
   | { readonly step: "announced"; readonly publicKey: string; readonly by: "brokers" | "path" }
-  /** A peer's announce has come, and says something new. */
+  /** A peer's announce has come, and contains something new. */
   | { readonly step: "heard"; readonly publicKey: string }
-  /** A probe is answered on a path that was not proven. */
+  /** A probe was answered on a path that was not proven before. */
   | {
       readonly step: "answered";
       readonly publicKey: string;
@@ -120,51 +129,51 @@ export type MeshStep =
       readonly roundTripMs: number;
     };
 
-/** One way to a peer, as a ping found it. */
+/** One path to a peer, as a ping found it. */
 export interface PingAnswer {
   readonly kind: PathKind;
   readonly endpoint: string;
   readonly isInUse: boolean;
-  /** Undefined when no answer came. */
+  /** The round trip in ms; undefined when no answer came. */
   readonly roundTripMs: number | undefined;
 }
 
 /** Two peers that this host relays for. */
 export interface RelaySession {
-  /** Their public keys, base64. */
+  /** The public keys of both peers, in base64. */
   readonly peers: readonly [string, string];
-  /** Where it passes their packets on: in the tunnel, as `wg` writes it. */
+  /** The endpoint in the tunnel where this host forwards their packets, in the form of `wg`. */
   readonly endpoint: string;
-  /** Unix ms. */
+  /** Since when this host relays for them, in Unix ms. */
   readonly since: number;
-  /** Both have come to it, and packets pass. */
+  /** Whether both peers have used the relay, so that packets are forwarded. */
   readonly isOpen: boolean;
-  /** What was passed on, both ways together. */
+  /** The number of forwarded packets, in both directions together. */
   readonly packets: number;
   readonly bytes: number;
-  /** Packets that were more than may pass. */
+  /** The number of packets that exceeded the limits. */
   readonly dropped: number;
 }
 
-/** All that a daemon knows. */
+/** Everything that a daemon knows. */
 export interface MeshInfo {
   readonly interface: string;
   readonly publicKey: string;
   readonly listenPort: number;
-  /** Since when the daemon looks after it, Unix ms. */
+  /** Since when the daemon manages the interface, in Unix ms. */
   readonly since: number;
   readonly nat: NatVerdict;
   readonly candidates: readonly CandidateInfo[];
-  /** One for each family that has a gateway which may be asked; empty when that is switched off. */
+  /** One entry for each family with a gateway that may be asked; empty when port mapping is switched off. */
   readonly portMappings: readonly PortMappingInfo[];
   readonly peers: readonly PeerInfo[];
   readonly brokers: readonly BrokerInfo[];
-  /** What is wrong with the network's rosters that were seen, a sentence each. */
+  /** Problems of the network's rosters that were seen, one sentence each. */
   readonly troubles?: readonly string[] | undefined;
   /** The TURN servers of this host; undefined when it has none. */
   readonly turn?: readonly TurnInfo[] | undefined;
-  /** What it relays for others; undefined when it is no relay. */
+  /** The sessions that this host relays; undefined when it is no relay. */
   readonly relaying?: readonly RelaySession[] | undefined;
-  /** Facts of peers that are held; undefined while peers tell each other none. */
+  /** The number of stored facts of peers; undefined while peers tell each other none. */
   readonly facts?: number | undefined;
 }

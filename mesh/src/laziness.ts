@@ -7,33 +7,39 @@ import type { Peer } from "./peer.js";
 import type { RestMessage } from "./rest-message.js";
 import { LoopbackPort } from "./turn/loopback-port.js";
 
-/** A tunnel ends after so long without data, ms. */
+/** A tunnel ends after this time without data, in ms. */
 export const IDLE_MS = 900_000;
 
-/** Of the idle time, what is enough for the one who is asked: two hosts do not look at the same moment. */
+/** The part of the idle time that is enough on the host that is asked. Two hosts do not look at the same moment. */
 const ENOUGH = 0.9;
 
-/** A peer that does not agree is asked again after this, ms. */
+/** The pause before a peer that did not agree is asked again, in ms. */
 const ASK_AGAIN_MS = 60_000;
 
-/** So many peers at most are woken to see whether they relay: relays themselves are not lazy, and come by themselves. */
+/**
+ * The maximum number of peers that are woken to find out whether they relay. Relays are not lazy, and appear by
+ * themselves.
+ */
 const MAX_SOUGHT = 8;
 
-/** WireGuard is looked at this often, ms, while it knocks without end: it does so every 5 s for each peer that is lost. */
+/**
+ * The shortest pause between two looks at WireGuard while it knocks, in ms. WireGuard knocks every 5 s for each lost
+ * peer.
+ */
 const KNOCK_GAP_MS = 100;
 
-/** What is used of a peer. */
+/** The part of a peer that laziness uses. */
 export interface LazyPeer extends Pick<Peer, "isAsleep" | "sleep" | "wake"> {
   readonly machine: { snapshot(now: number): { readonly path: unknown } };
 }
 
-/** What laziness works with. Peers are named by their public keys, base64. */
+/** What laziness needs. Peers are named by their public keys in base64. */
 export interface LazinessMeans {
   readonly device: Pick<Device, "read" | "rest" | "state">;
   readonly peers: ReadonlyMap<string, LazyPeer>;
   /** Default: {@link IDLE_MS}. */
   readonly idleMs?: number | undefined;
-  /** Tells a peer by the path in use; resolves with whether the peer has it. */
+  /** Tells a peer by the path in use. Resolves with whether the peer has received the message. */
   readonly tell: (name: string, message: RestMessage) => Promise<boolean>;
   readonly getTime: () => number;
   readonly onState: (state: DeviceState) => void;
@@ -41,25 +47,26 @@ export interface LazinessMeans {
 }
 
 /**
- * Peers have a tunnel only while it is used. One that sleeps has a port of ours as its endpoint: when a program sends it a
- * packet, WireGuard wants a session and sends there, and that wakes the peer. So does anything that the peer sends itself.
+ * Gives peers a tunnel only while it is used. The endpoint of a sleeping peer is a local port of this daemon. When a
+ * program sends a packet to the peer, WireGuard starts a handshake with that port, and this wakes the peer. Messages
+ * from the peer itself wake it, too.
  *
- * Two hosts let their tunnel end together: the one asks, and does so when the other, which is as lazy and has seen no data
- * either, agrees. A peer that keeps its tunnel is never left.
+ * Two hosts end their tunnel together. One host asks. The other host agrees if it is lazy as well and has also seen no
+ * data. The tunnel to a peer that does not agree is kept.
  */
 export class Laziness {
   readonly #means: LazinessMeans;
   readonly #idleMs: number;
-  /** Of those that are awake. */
+  /** The watches of peers that are awake. */
   readonly #watches = new Map<string, IdleWatch>();
-  /** When each was asked last. */
+  /** When each peer was last asked. */
   readonly #askedAt = new Map<string, number>();
-  /** Those whose packets come to our port; and those for which this is being done. */
+  /** The peers whose endpoint is the local port, and those that are being changed to it. */
   readonly #resting = new Set<string>();
   readonly #beginning = new Set<string>();
   #port: LoopbackPort | undefined;
   #opening: Promise<LoopbackPort> | undefined;
-  /** Who was woken to see whether it relays. */
+  /** The peers that were woken to find out whether they relay. */
   readonly #sought = new Set<string>();
   #reading: Promise<void> | undefined;
   #readAt = Number.NEGATIVE_INFINITY;
@@ -71,17 +78,20 @@ export class Laziness {
     this.#idleMs = means.idleMs ?? IDLE_MS;
   }
 
-  /** Whether a peer that is new here begins asleep: it has no session that is in use, maybe. */
+  /** Whether a new peer begins asleep: it must not have a session that may be in use. */
   beginsAsleep({ lastHandshake }: DevicePeer): boolean {
     return lastHandshake === undefined || this.#means.getTime() - lastHandshake * 1000 > SESSION_MS;
   }
 
-  /** A datagram of ours goes through the tunnel to a peer, or has come by it: that is no use of it. */
+  /**
+   * Must be called when an own datagram goes through the tunnel to a peer, or has come from it. Such datagrams do not
+   * count as use.
+   */
   pass(name: string, direction: "sent" | "received", bytes: number): void {
     this.#watches.get(name)?.pass(direction, bytes);
   }
 
-  /** Takes in what WireGuard shows of all peers. */
+  /** Handles the current state of all peers in WireGuard. */
   look({ peers }: DeviceState): void {
     if (this.#isClosed) return;
     const now = performance.now();
@@ -104,7 +114,7 @@ export class Laziness {
     if (tired.length > 0) void this.#rest(tired);
   }
 
-  /** A relay is wanted, and none is known: one of those that sleep may be one. */
+  /** Must be called when a relay is wanted and none is known. One of the sleeping peers may be a relay. */
   seekRelay(): void {
     for (const [name, peer] of this.#means.peers) {
       if (this.#sought.size >= MAX_SOUGHT) return;
@@ -114,7 +124,7 @@ export class Laziness {
     }
   }
 
-  /** A peer speaks of the tunnel's end. */
+  /** Handles a peer's message about the end of the tunnel. */
   async hear(name: string, message: RestMessage): Promise<void> {
     const peer = this.#means.peers.get(name);
     const isEnough = (): boolean => {
@@ -123,7 +133,7 @@ export class Laziness {
     };
     if (!isEnough()) return;
     if (message === "ask" && !(await this.#means.tell(name, "agree"))) return;
-    // It may have been used meanwhile.
+    // The tunnel may have been used meanwhile.
     if (!isEnough()) return;
     peer?.sleep();
     await this.#rest([name]);
@@ -141,13 +151,13 @@ export class Laziness {
       for (const name of all.keys()) if (!there.has(name)) all.delete(name);
   }
 
-  /** It is to be told to WireGuard: it never was, or the interface was made anew since. */
+  /** Whether WireGuard must get the peer's local endpoint: it never got it, or the interface was made again since. */
   #mustRest({ publicKey, endpointText, sentBytes, receivedBytes }: DevicePeer): boolean {
     if (!this.#resting.has(publicKey)) return true;
     return endpointText === undefined && sentBytes + receivedBytes === 0;
   }
 
-  /** WireGuard wants a session with it, or has one; or somebody else says where it is. */
+  /** Whether WireGuard wants or has a session with the peer, or somebody else has set another endpoint. */
   #isWanted({ endpointText, sentBytes, receivedBytes }: DevicePeer): boolean {
     const own = this.#port && formatEndpoint(this.#port.endpoint);
     return sentBytes + receivedBytes > 0 || endpointText !== own;
@@ -160,11 +170,12 @@ export class Laziness {
       return false;
     }
     watch.look(shown, now);
-    // What a router carries for it is not seen here: it stays wanted, and the router is not interrupted.
+    // Traffic that a router carries for the peer is not visible here. So such a peer stays awake, and the router is not
+    // interrupted.
     return shown.withheld === undefined && watch.idleMs(now) >= this.#idleMs;
   }
 
-  /** Whoever has a path is asked before. */
+  /** Whether the tunnel may end now. A peer with a path is asked first. */
   #mayLeave(name: string, { machine }: LazyPeer, now: number): boolean {
     if (machine.snapshot(now).path === undefined) return true;
     const again = Math.min(ASK_AGAIN_MS, this.#idleMs);
@@ -174,7 +185,7 @@ export class Laziness {
     return false;
   }
 
-  /** Ends the tunnels to peers that sleep, and has what is for them come to us. */
+  /** Ends the tunnels to sleeping peers, and sets the local port as their endpoint. */
   async #rest(names: readonly string[]): Promise<void> {
     const { device, onState, onError } = this.#means;
     for (const name of names) this.#beginning.add(name);
@@ -183,7 +194,7 @@ export class Laziness {
       state = await device.rest(names, await this.#endpoint());
       for (const name of names) this.#resting.add(name);
     } catch (error) {
-      // It is tried again at the next look.
+      // The next look tries this again.
       if (!this.#isClosed) onError(error);
     }
     for (const name of names) this.#beginning.delete(name);
@@ -206,10 +217,10 @@ export class Laziness {
     return this.#port.endpoint;
   }
 
-  /** WireGuard wants a session with somebody who sleeps: its counters say with whom. */
+  /** WireGuard wants a session with a sleeping peer. Its counters show with which one. */
   #knocked(): void {
     if (this.#isClosed || this.#knocking !== undefined) return;
-    // What comes while it is looked at may not be seen by that.
+    // A look that is running may miss this knock, so another one follows.
     const wait = this.#reading === undefined ? this.#readAt + KNOCK_GAP_MS - performance.now() : KNOCK_GAP_MS;
     if (wait <= 0) this.#read();
     else

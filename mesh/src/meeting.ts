@@ -1,31 +1,33 @@
-/** Peers up to which a start meets all at once over the brokers. */
+/** With up to this number of peers, a start meets all of them over the brokers at once. */
 export const MEET_ALL = 32;
-/** Of more, those that a start meets first: the rest is learned from them, if they know it. */
+/** With more peers, a start meets this number of them first. They may know where the others are. */
 export const MEET_FIRST = 8;
-/** The others are met over the brokers after this, ms, if no path leads to them yet … */
+/** The other peers are met over the brokers after this time, in ms, if no path leads to them by then … */
 export const LEARN_MS = 30_000;
-/** … one after the other, all of them within so long after the start, ms. */
+/** … one after the other, all of them within this time after the start, in ms. */
 export const MEET_WITHIN_MS = 300_000;
 
 /**
- * Whom a start meets over the brokers, and when: in a large mesh a few at first, routers and admins before others.
- * Whoever was told of in vain is met in its turn, so that nobody is forgotten. Times are monotonic ms.
+ * Decides whom a start meets over the brokers, and when. In a large mesh a few peers are met first, routers and admins
+ * before others. A peer that could not be reached in another way is met in its turn, so no peer is forgotten. All times
+ * are monotonic ms.
  */
 export class Meeting {
   readonly #random: () => number;
-  /** When each peer's turn comes. */
+  /** The time of each peer's turn. */
   readonly #opensAt = new Map<string, number>();
-  /** Those whose turn was not there yet when they were to be told something. */
+  /** The peers with a message to send whose turn has not come yet. */
   readonly #waiting = new Set<string>();
 
-  /** @param random - from 0 to below 1 */
+  /** @param random - returns a number from 0 to below 1 */
   constructor(random: () => number) {
     this.#random = random;
   }
 
   /**
-   * The peers of this host, before any of the new ones is told something. A few that come later are met at once.
-   * @param knows - whether one is likely to know others: a router, an admin
+   * Sets the peers of this host. Must be called before a new peer is told something. A few peers that come later are
+   * met at once.
+   * @param knows - whether a peer probably knows others: a router or an admin
    */
   set(peers: readonly string[], knows: (name: string) => boolean, now: number): void {
     const there = new Set(peers);
@@ -44,24 +46,27 @@ export class Meeting {
       this.#opensAt.set(name, i < first ? now : now + LEARN_MS + (i - first + 1) * gap);
   }
 
-  /** Whether a peer may be told something over the brokers. If not, its turn is told by {@link due}. */
+  /**
+   * Whether a peer may be told something over the brokers now. If not, {@link due} returns the peer when its turn has
+   * come.
+   */
   may(name: string, now: number): boolean {
     if (now >= (this.#opensAt.get(name) ?? now)) return true;
     this.#waiting.add(name);
     return false;
   }
 
-  /** A peer has spoken itself: there is nothing to wait for. */
+  /** Must be called when a peer has spoken itself. Such a peer need not wait for its turn. */
   heard(name: string): void {
     this.#opensAt.set(name, Number.NEGATIVE_INFINITY);
   }
 
-  /** Somebody waits for its turn. */
+  /** Whether any peer waits for its turn. */
   get isAwaited(): boolean {
     return this.#waiting.size > 0;
   }
 
-  /** Those that were to be told something, and whose turn has come. */
+  /** The waiting peers whose turn has come. */
   due(now: number): string[] {
     const names = [...this.#waiting].filter((name) => now >= (this.#opensAt.get(name) ?? now));
     for (const name of names) this.#waiting.delete(name);

@@ -44,7 +44,7 @@ import { parseTurnServers, type TurnServer } from "./turn/turn-server.js";
 import { formatKey } from "./wireguard-key.js";
 import { paceOf, WireGuardLooks } from "./wireguard-looks.js";
 
-/** What a mesh is made of. */
+/** The parts of a mesh. */
 interface Parts {
   readonly device: Device;
   readonly state: StateFile;
@@ -60,7 +60,7 @@ interface Parts {
   readonly isRosterFresh: boolean;
   readonly found: readonly string[];
   readonly hasLan: boolean;
-  /** The interface was made by us. */
+  /** Whether this mesh has made the interface. */
   readonly isMade: boolean;
   readonly isRelay: boolean;
   readonly isLazy: boolean;
@@ -71,8 +71,8 @@ interface Parts {
 }
 
 /**
- * Looks after one WireGuard interface: each of its peers is met over the brokers by its key alone, and reached over the
- * best path that works. The interface is changed only where it must be, and put back by {@link close}.
+ * Manages one WireGuard interface. Each peer is met over the brokers by its key alone, and then reached over the best
+ * path that works. The interface is changed only where necessary, and {@link close} restores it.
  *
  * @example
  * ```ts
@@ -95,7 +95,7 @@ export class Mesh extends EventEmitter<MeshEvents> implements AsyncDisposable {
   readonly #found: readonly string[];
   readonly #peers = new Map<string, Peer>();
   readonly #pings = new Pings();
-  /** It is made again when it is gone. */
+  /** An interface that this mesh has made is made again when it disappears. */
   readonly #isMade: boolean;
   readonly #telling: Telling;
   readonly #meeting = new Meeting(Math.random);
@@ -115,7 +115,7 @@ export class Mesh extends EventEmitter<MeshEvents> implements AsyncDisposable {
   #closing: Promise<void> | undefined;
 
   /**
-   * Begins to look after an interface that is there and up. Resolves before any peer is met.
+   * Begins to manage an interface that exists and is up. Resolves before any peer is met.
    * @throws {@link MeshError} `INVALID_OPTION`, `NO_INTERFACE`, `NOT_CONFIGURED`, `OWN_KEY`, `LOW_ORDER_KEY`,
    * `CONFLICT`, `IN_USE`, `FILE`, `MISSING_PROGRAM`, `NOT_PERMITTED`, `COMMAND_FAILED`, `TIMEOUT`, `ABORTED`
    */
@@ -133,14 +133,14 @@ export class Mesh extends EventEmitter<MeshEvents> implements AsyncDisposable {
     const turn = parseTurnServers(options.turn ?? []);
     const device = await Device.open(options.interface, { stateFolder, create, signal });
     let mesh: Mesh | undefined;
-    /** What is wrong with files, found before anybody listens. */
+    /** Problems with files that were found before a listener could be added. */
     const found: string[] = [];
     const onWarning = (message: string): void => {
       if (mesh === undefined) found.push(message);
       else mesh.emit("warning", message);
     };
     let sockets: ProbeSockets | undefined;
-    // Brokers are far: what takes the longest begins first.
+    // The connections to brokers take the longest, so they begin first.
     const onReachable = (): void => mesh?.hunt();
     const signaling = new Signaling({ brokers: options.brokers, getTime, onReachable });
     try {
@@ -427,23 +427,23 @@ export class Mesh extends EventEmitter<MeshEvents> implements AsyncDisposable {
     };
   }
 
-  /** The peers that the interface has. */
+  /** The peers of the interface. */
   peers(): readonly PeerInfo[] {
     const now = this.#getTime();
     return [...this.#peers.values()].map((peer) => this.#named(peer.info(now)));
   }
 
-  /** Where this host may be reached, as its peers are told. */
+  /** The places where this host may be reached, as its peers are told. */
   candidates(): readonly CandidateInfo[] {
     const own = this.#addresses.candidates();
     return own.map(({ kind, endpoint, ageS }) => ({ kind, endpoint: formatEndpoint(endpoint), ageS }));
   }
 
   /**
-   * Asks a peer once on every path that is known, not only on the one in use. Resolves when all have answered, or
+   * Sends a probe to a peer once on every known path, not only on the one in use. Resolves when all have answered, or
    * after 1 s.
-   * @param publicKey - base64
-   * @returns the path in use first
+   * @param publicKey - the peer's key, in base64
+   * @returns the result of each path, the path in use first
    * @throws {@link MeshError} `NO_PEER`, `ABORTED`, `CLOSED`
    */
   async ping(publicKey: string, { signal }: { signal?: AbortSignal } = {}): Promise<readonly PingAnswer[]> {
@@ -456,7 +456,7 @@ export class Mesh extends EventEmitter<MeshEvents> implements AsyncDisposable {
   }
 
   /**
-   * Asks about the network that the interface is in, or for a change of it.
+   * Asks about the network of the interface, or changes it.
    * @throws {@link MeshError} `NO_NETWORK`, `NO_MEMBER`, `NOT_ADMIN`, `CONFLICT`, `INVALID_OPTION`, `FILE`, `CLOSED`
    */
   async membership(request: MembershipRequest): Promise<MembershipReply> {
@@ -465,39 +465,43 @@ export class Mesh extends EventEmitter<MeshEvents> implements AsyncDisposable {
   }
 
   /**
-   * Looks at WireGuard now. What {@link info} says of handshakes and bytes is else up to 15 s old while nothing flows.
+   * Looks at WireGuard now. Otherwise the handshakes and bytes in {@link info} may be up to 15 s old while no data
+   * flows.
    */
   async look(): Promise<void> {
     await this.#looks.now();
   }
 
-  /** Ends, and puts the interface back as it was. */
+  /** Ends the mesh, and restores the interface. */
   close(): Promise<void> {
     this.#closing ??= this.#close();
     return this.#closing;
   }
 
-  /** What {@link close} has put back, a few words each. */
+  /** What {@link close} has restored, a few words for each change. */
   get putBack(): readonly string[] {
     return [...this.#names.undone, ...this.#device.undone];
   }
 
-  /** {@link close}, for `await using`. */
+  /** Calls {@link close}, for `await using`. */
   [Symbol.asyncDispose](): Promise<void> {
     return this.close();
   }
 
-  /** @internal What came in by the probes' sockets. */
+  /** @internal Handles a packet that came in by the probes' sockets. */
   receive(bytes: Uint8Array, remote: Endpoint, local: string | undefined): void {
     if (!this.#prober.receive(bytes, remote, local)) this.#stun.receive(bytes, remote);
   }
 
-  /** @internal A gateway has mapped a port, or the mapping is gone. */
+  /** @internal Must be called when a gateway has mapped a port, or a mapping has ended. */
   mapped(): void {
     if (this.#closing === undefined) this.#addresses.mapped(this.#portMapping?.endpoints() ?? []);
   }
 
-  /** @internal A broker can be reached again: whom no path leads to is told of us, and looked for. */
+  /**
+   * @internal Must be called when a broker can be reached again. Peers without a path are told of this host and looked
+   * for.
+   */
   hunt(): void {
     for (const peer of this.#peers.values()) {
       if (peer.machine.snapshot(performance.now()).path === undefined) peer.take({ type: "own-candidates" });
@@ -542,13 +546,13 @@ export class Mesh extends EventEmitter<MeshEvents> implements AsyncDisposable {
     await this.#looks.close();
     const unmapped = this.#portMapping?.close();
     try {
-      // With it, the peers' channels, which are over its connections.
+      // The peers' channels end, too, because they use these connections.
       await this.#signaling.close();
       await this.#sockets.close();
       await Promise.all([unmapped, this.#lan?.close()]);
       await this.#save();
     } finally {
-      // Whatever fails, the interface and the names are put back.
+      // Even after an error, the interface and the names are restored.
       await unnamed;
       await this.#device.close();
     }
@@ -559,7 +563,7 @@ export class Mesh extends EventEmitter<MeshEvents> implements AsyncDisposable {
     return { ...peer, name: this.#membership.nameOf(publicKey), isAlive: this.#gossip.isAlive(publicKey) };
   }
 
-  /** Anything that a peer, or somebody in its name, has sent. */
+  /** Handles bytes from a peer, or from somebody who uses its name. */
   #hear(name: string, bytes: Uint8Array, by: Way): void {
     if (isSyncMessage(bytes) || isRotateMessage(bytes)) this.#membership.hear(name, bytes, by);
     else this.#hearing.hear(name, bytes);
@@ -586,7 +590,7 @@ export class Mesh extends EventEmitter<MeshEvents> implements AsyncDisposable {
     else if (change === "changed") this.#telling.changed();
   }
 
-  /** The host is in another network, or was asleep. */
+  /** Must be called when the host is in another network, or has slept. */
   #moved(): void {
     if (this.#closing !== undefined) return;
     this.#signaling.networkChanged();

@@ -5,29 +5,29 @@ import { checkKey, publicKeyOf, sharedSecretOf } from "./wireguard-key.js";
 /** The order n of secp256k1 (SEC 2, section 2.4.1). */
 const ORDER = 0xffff_ffff_ffff_ffff_ffff_ffff_ffff_fffe_baae_dce6_af48_a03b_bfd2_5e8c_d036_4141n;
 
-/** What two WireGuard peers know of each other that nobody else knows. */
+/** What two WireGuard peers know of each other and nobody else knows. */
 export interface Pair {
-  /** The secp256k1 secret under which the owner of the private key speaks to the other; 32 bytes. */
+  /** The secp256k1 secret key that the owner of the private key uses towards the other peer; 32 bytes. */
   readonly secretKey: Uint8Array;
-  /** Where the owner listens for the other: the address of {@link secretKey}; 33 bytes. */
+  /** The address where the owner listens for the other peer: the address of {@link secretKey}; 33 bytes. */
   readonly ownAddress: Uint8Array;
-  /** Where the other listens for the owner; 33 bytes. */
+  /** The address where the other peer listens for the owner; 33 bytes. */
   readonly remoteAddress: Uint8Array;
-  /** Authenticates probes between the two; 32 bytes. */
+  /** Authenticates probes between the two peers; 32 bytes. */
   readonly probeKey: Uint8Array;
-  /** Seals what the two tell each other over a path that works; 32 bytes. */
+  /** Seals messages that the two peers send each other over a working path; 32 bytes. */
   readonly announceKey: Uint8Array;
 }
 
 /**
- * What two WireGuard peers share, from one's private and the other's public key: the other one computes the same,
- * with the two addresses the other way round.
+ * Derives what two WireGuard peers share, from one's private key and the other's public key. The other peer derives the
+ * same, with the two addresses swapped.
  *
- * The all-zero secret is refused, the rest is HKDF-SHA256 (RFC 5869). A seed of 48 bytes modulo n - 1 is a secret key
- * without noticeable bias (NIST SP 800-56A Rev. 3, section 5.6.1.2.1).
+ * An all-zero shared secret is refused. Everything else is HKDF-SHA256 (RFC 5869). A seed of 48 bytes modulo n - 1
+ * gives a secret key without noticeable bias (NIST SP 800-56A Rev. 3, section 5.6.1.2.1).
  *
  * @param privateKey - the own WireGuard private key, 32 bytes
- * @param publicKey - the other's WireGuard public key, 32 bytes
+ * @param publicKey - the other peer's WireGuard public key, 32 bytes
  * @throws {@link MeshError} `INVALID_KEY`, `LOW_ORDER_KEY`
  *
  * @example
@@ -52,12 +52,12 @@ export function pairOf(privateKey: Uint8Array, publicKey: Uint8Array): Pair {
   };
 }
 
-/** The key pair under which `from` speaks to `to`. */
+/** The key pair that `from` uses towards `to`. */
 function keypairOf(pair: Uint8Array, from: Uint8Array, to: Uint8Array): Keypair {
   return keypairFromSeed(derive(pair, "sidewire-mesh address 1", [from, to], 48));
 }
 
-/** The key pair that follows from 48 bytes that nobody can foresee: modulo n - 1, without noticeable bias. */
+/** The key pair of a seed of 48 unpredictable bytes. The seed is reduced modulo n - 1, without noticeable bias. */
 export function keypairFromSeed(seed: Uint8Array): Keypair {
   const secret = (BigInt(`0x${Buffer.from(seed).toString("hex")}`) % (ORDER - 1n)) + 1n;
   return Keypair.fromSecretKey(secret.toString(16).padStart(64, "0"));

@@ -27,14 +27,14 @@ import type { TurnClient } from "./turn/turn-client.js";
 import { formatKey, parseKey } from "./wireguard-key.js";
 import type { WireGuardLooks } from "./wireguard-looks.js";
 
-/** What a tunnel adds to each packet, bytes: its own headers, UDP's, and IP's, by the family it is in. */
+/** The bytes that a tunnel adds to each packet: its own headers, UDP's and IP's, by the family of the outer packet. */
 const OVERHEAD = { 4: 60, 6: 80 } as const;
 
 const LOOPBACK = "127.0.0.1";
 
-/** What the peers are looked after with. */
+/** What the peer set needs. */
 export interface PeerSetMeans {
-  /** Shared with those who look for peers in it. */
+  /** The map of the peers. Other parts read it. */
   readonly peers: Map<string, Peer>;
   readonly device: Device;
   readonly state: StateFile;
@@ -50,29 +50,29 @@ export interface PeerSetMeans {
   readonly isAdmin: (publicKey: string) => boolean;
   readonly looks: WireGuardLooks;
   readonly getTime: () => number;
-  /** Peers have a tunnel only while it is used. */
+  /** Whether peers have a tunnel only while it is used. */
   readonly isLazy: boolean;
   readonly times?: MeshTimes | undefined;
   readonly onChanged: (peer: PeerInfo) => void;
-  /** A path leads to a peer that none led to before. */
+  /** Called when a path leads to a peer for the first time. */
   readonly onMet: (publicKey: string) => void;
-  /** It is a peer no more. */
+  /** Called when a peer was removed. */
   readonly onRemoved: (publicKey: string) => void;
   readonly onStep: (step: MeshStep) => void;
   readonly onError: (error: unknown) => void;
 }
 
-/** The peers that the interface has: they come and go with WireGuard's, and each has a path machine. */
+/** The peers of the interface, each with a path machine. Peers come and go with WireGuard's peers. */
 export class PeerSet {
   readonly #means: PeerSetMeans;
-  /** Peers that a path leads to. */
+  /** The peers that a path leads to. */
   readonly #met = new Set<string>();
   readonly #fallingBack: FallingBack;
   readonly #laziness: Laziness | undefined;
   readonly #destinations = new DestinationBudget();
-  /** By how much packets to a peer are smaller, bytes. */
+  /** How many bytes smaller the packets to a peer are. */
   readonly #overheads = new Map<string, number>();
-  /** The own key that the peers were added with, base64. */
+  /** The own key for which the peers were added, in base64. */
   #addedWith: string | undefined;
   #isClosed = false;
 
@@ -95,17 +95,17 @@ export class PeerSet {
       });
   }
 
-  /** Some peer may be reached somewhere. */
+  /** Whether any peer has a known path. */
   get hasPaths(): boolean {
     return [...this.#means.peers.values()].some((peer) => peer.machine.size > 0);
   }
 
-  /** Takes in what WireGuard shows of all peers. */
+  /** Handles the current state of all peers in WireGuard. */
   takeState(state: DeviceState): void {
     if (this.#isClosed) return;
     const { peers, getTime } = this.#means;
     const own = formatKey(this.#ownKey);
-    // With another key, what is shared with each peer is something else.
+    // With another own key, the shared secrets are different.
     const isSameKey = own === this.#addedWith;
     const there = new Set(isSameKey ? state.peers.map(({ publicKey }) => publicKey) : []);
     this.#addedWith = own;
@@ -121,18 +121,18 @@ export class PeerSet {
     this.#fallingBack.look(state);
   }
 
-  /** A peer speaks of the tunnel's end. */
+  /** Handles a peer's message about the end of the tunnel. */
   hearRest(name: string, bytes: Uint8Array): void {
     const message = parseRestMessage(bytes);
     if (message !== undefined) void this.#laziness?.hear(name, message);
   }
 
-  /** A datagram of ours goes through the tunnel to a peer, or has come by it. */
+  /** Must be called when an own datagram goes through the tunnel to a peer, or has come from it. */
   passed(name: string, direction: "sent" | "received", bytes: number): void {
     this.#laziness?.pass(name, direction, bytes);
   }
 
-  /** Where a peer is on a path that works. */
+  /** The endpoint of a peer on a proven path. */
   endpointOf(name: string): Endpoint | undefined {
     const path = this.#means.peers.get(name)?.machine.snapshot(performance.now()).path;
     return path?.isProven ? parseEndpoint(path.name) : undefined;
@@ -148,15 +148,15 @@ export class PeerSet {
     if (endpoint !== undefined) this.#means.prober.send(name, endpoint, this.viewOf(name, endpoint));
   }
 
-  /** A probe of a peer came in. */
+  /** Must be called when a probe of a peer came in. */
   probed(name: string, endpoint: Endpoint, view: View): void {
     if (this.#isOutside(name, endpoint))
       this.#means.peers.get(name)?.take({ type: "probed", path: formatEndpoint(endpoint), view });
   }
 
-  /** @returns whether it is an answer on a path to the peer */
+  /** @returns whether this is an answer on a path to the peer */
   answered({ peer, endpoint, roundTripMs, view }: Answered): boolean {
-    // A relay's place answers in the tunnel: that is no way to the relay itself.
+    // An address of a relay's forwarder answers in the tunnel. That is not a path to the relay itself.
     if (!this.#isOutside(peer, endpoint)) return false;
     const path = formatEndpoint(endpoint);
     if (!this.viewOf(peer, endpoint).isProven) {
@@ -201,7 +201,7 @@ export class PeerSet {
     const makeMachine = (): PathMachine =>
       new PathMachine({
         isDecider: Buffer.compare(this.#ownKey, key) < 0,
-        // What is reached through the tunnel is reached through another host.
+        // An endpoint that is reached through the tunnel is reached through another host.
         tierOf: (endpoint, kind) => {
           if (turn.peerAt(endpoint) !== undefined) return Tier.Turn;
           return addresses.isBehindTunnel(endpoint)
@@ -232,7 +232,7 @@ export class PeerSet {
         this.#changed(peer);
       },
       woken: () => {
-        // Whoever is wanted now does not wait for its turn.
+        // A peer that is wanted now need not wait for its turn.
         meeting.heard(name);
         lan?.changed();
         return this.#known(name, shown);
@@ -253,11 +253,11 @@ export class PeerSet {
     }
   }
 
-  /** Where a peer may be, by what is remembered, and by what the configuration says. */
+  /** The places where a peer may be, from memory and from the configuration. */
   #known(name: string, { endpoint }: DevicePeer): Candidate[] {
     const { state, device, addresses, getTime } = this.#means;
     const known = state.candidatesOf(name, getTime());
-    // A port of ours, of a run that was killed, is no place where a peer is.
+    // A local port of an earlier run that was killed is not a place where a peer is.
     const configured = endpoint?.address === LOOPBACK ? device.foundEndpoint(name) : endpoint;
     if (configured !== undefined) known.push({ kind: "configured", endpoint: configured, ageS: 0 });
     return addresses.reachable(known);
@@ -278,7 +278,7 @@ export class PeerSet {
     this.#means.onRemoved(name);
   }
 
-  /** What others do for the tunnel to a peer is needed no more. */
+  /** Relays and TURN servers need not carry the tunnel to a peer any more. */
   #leave(name: string): void {
     const { relaying, turn } = this.#means;
     relaying.client.forget(name);
@@ -298,7 +298,10 @@ export class PeerSet {
     onChanged(info);
   }
 
-  /** A way to a peer that is not through the tunnel, but for one that a relay gave us; and none to another peer. */
+  /**
+   * Whether an endpoint is a path to this peer: not through the tunnel, unless a relay provided it, and not a path to
+   * another peer.
+   */
   #isOutside(name: string, endpoint: Endpoint): boolean {
     const { relaying, turn, addresses } = this.#means;
     const owner = turn.peerAt(endpoint);
@@ -320,7 +323,7 @@ export class PeerSet {
     looks.later();
   }
 
-  /** Whether there was a handshake since WireGuard was last looked at: a session that must not be thrown away. */
+  /** Whether there was a handshake since the last look at WireGuard. Such a session must not be thrown away. */
   #hasNewSession(name: string, state: DeviceState): boolean {
     const { peers } = this.#means;
     const before = peers.get(name)?.lastHandshake;
@@ -328,7 +331,7 @@ export class PeerSet {
     return peers.get(name)?.lastHandshake !== before;
   }
 
-  /** Packets to a peer that is relayed have the relay's tunnel around them, too, or stand in a channel of TURN. */
+  /** Packets to a relayed peer also carry the overhead of the relay's tunnel, or of a TURN channel. */
   async #narrow({ publicKey, machine }: Peer): Promise<void> {
     const { path } = machine.snapshot(performance.now());
     const endpoint = path && parseEndpoint(path.name);
@@ -340,7 +343,7 @@ export class PeerSet {
   }
 }
 
-/** What is around each of WireGuard's packets on a path, bytes. */
+/** The bytes that a path adds around each of WireGuard's packets. */
 function overheadOn(kind: PathKind | undefined, { family }: Endpoint): number {
   if (kind === "relay") return OVERHEAD[family];
   return kind === "turn" ? OVERHEAD_BYTES : 0;

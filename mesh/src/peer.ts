@@ -8,29 +8,29 @@ import type { PathMachine } from "./path/machine.js";
 import { roundedMs } from "./rounded.js";
 import type { Channel } from "./signal/channel.js";
 
-/** What carries out what a peer's path machine decides. */
+/** The actions for the decisions of a peer's path machine. */
 export interface PeerHands {
-  /** Sends a probe on a path, with what the machine says of it. */
+  /** Sends a probe on a path, with the machine's view of that path. */
   probe(path: PathName): void;
   /** Makes WireGuard use a path. */
   use(path: PathName, isFresh: boolean): void;
-  /** Tells the peer our candidates. */
+  /** Tells the peer this host's candidates. */
   announce(): void;
-  /** Looks for a relay, for another one than this path goes through. */
+  /** Looks for a relay, but not for the one of the failed path. */
   relay(failed: PathName | undefined): void;
-  /** The public key of the relay that a path goes through, base64. */
+  /** The public key of the relay that a path goes through, in base64. */
   relayOf(path: PathName): string | undefined;
-  /** The TURN server of ours that a path goes through. */
+  /** The TURN server of this host that a path goes through. */
   turnOf(path: PathName): string | undefined;
-  /** What people are shown has changed. */
+  /** Called when the information for users has changed. */
   changed(): void;
-  /** The peer is wanted again. @returns where it may be, as far as it is known */
+  /** Called when the peer is wanted again. @returns the known places where it may be */
   woken(): readonly Candidate[];
 }
 
 type NatFact = Extract<Fact, { type: "nat" }>;
 
-/** How long after a peer fell asleep its probes may still be those from before, ms. */
+/** How long after a peer fell asleep its probes may still be old ones, in ms. */
 const STRAY_MS = 3_000;
 
 const ASLEEP = {
@@ -39,13 +39,13 @@ const ASLEEP = {
   reason: "asleep: no tunnel is in use. A packet for it, from here or from there, makes one",
 } as const;
 
-/** One peer: its path machine, the timer that the machine asks for, and what WireGuard showed of it last. */
+/** One peer: its path machine, the machine's timer, and the peer's last state in WireGuard. */
 export class Peer {
-  /** base64. */
+  /** The peer's public key, in base64. */
   readonly publicKey: string;
   readonly #makeMachine: () => PathMachine;
   #machine: PathMachine;
-  /** What leads to it over the brokers. */
+  /** The channel to the peer over the brokers. */
   readonly channel: Channel;
   readonly #hands: PeerHands;
   #timer: NodeJS.Timeout | undefined;
@@ -64,17 +64,17 @@ export class Peer {
     this.#hands = hands;
   }
 
-  /** It knows nothing while the peer sleeps. */
+  /** The path machine. The machine knows nothing while the peer sleeps. */
   get machine(): PathMachine {
     return this.#machine;
   }
 
-  /** Nothing is done for it until it is wanted. */
+  /** Whether the peer sleeps: nothing is done for a sleeping peer until it is wanted. */
   get isAsleep(): boolean {
     return this.#asleepSince !== undefined;
   }
 
-  /** How often WireGuard should be looked at. */
+  /** How often WireGuard should be looked at for this peer. */
   get wants(): LooksWanted {
     return this.isAsleep ? "rare" : this.#machine.wants;
   }
@@ -83,24 +83,26 @@ export class Peer {
     return this.#shown.allowedIps;
   }
 
-  /** Of the last handshake that WireGuard showed, Unix seconds. */
+  /** The time of the last handshake in WireGuard, in Unix seconds. */
   get lastHandshake(): number | undefined {
     return this.#shown.lastHandshake;
   }
 
   /**
-   * It can be reached, as far as anybody knows: a path is in use, and WireGuard has a session; or it sleeps.
+   * Whether the peer can be reached, as far as this host knows: a path is in use and WireGuard has a session, or the
+   * peer sleeps.
    * @param now - monotonic ms
    */
   isHealthy(now: number): boolean {
     if (this.isAsleep) return true;
     const isYoung = now - (this.#handshakeAt ?? Number.NEGATIVE_INFINITY) < FALLBACK.handshakeMs;
     const { path } = this.machine.snapshot(now);
-    // After a start a path is in use that WireGuard had before, and it may be dead. What is taken waits for an answer.
+    // After a start, the path in use is the one that WireGuard had before, and may be dead. Withheld allowed IPs come
+    // back only after an answer.
     return isYoung && path !== undefined && (path.isProven || this.#shown.withheld === undefined);
   }
 
-  /** All that is known of paths is forgotten, and nothing is done, until the peer is wanted or speaks itself. */
+  /** Forgets all paths, and does nothing until the peer is wanted or speaks itself. */
   sleep(): void {
     clearTimeout(this.#timer);
     this.#machine = this.#makeMachine();
@@ -109,7 +111,7 @@ export class Peer {
     this.#hands.changed();
   }
 
-  /** The peer is wanted. */
+  /** Wakes the peer, because it is wanted. */
   wake(): void {
     if (!this.isAsleep || this.#isClosed) return;
     this.#asleepSince = undefined;
@@ -118,7 +120,7 @@ export class Peer {
     this.take({ type: "candidates", candidates, isNews: false, wantsAnswer: false });
   }
 
-  /** Tells the machine a fact, and does what it decides. */
+  /** Passes a fact to the machine, and does what the machine decides. */
   take(fact: Fact): void {
     if (this.#isClosed) return;
     const now = performance.now();
@@ -132,13 +134,13 @@ export class Peer {
   }
 
   /**
-   * Takes in what WireGuard shows.
+   * Handles the peer's current state in WireGuard.
    * @param wallNow - Unix ms
    */
   look(shown: DevicePeer, wallNow: number): void {
     const isFirst = this.#handshakeAt === undefined && this.#shown.lastHandshake === shown.lastHandshake;
     if (shown.lastHandshake !== undefined && (isFirst || shown.lastHandshake !== this.#shown.lastHandshake)) {
-      // Whole seconds of a clock that may be set: only how long ago it was is of use, and only once.
+      // WireGuard reports whole seconds of a clock that may be set. So the time is converted to an age, and only once.
       const ago = Math.max(0, wallNow - shown.lastHandshake * 1000 - 999);
       this.#handshakeAt = performance.now() - ago;
     }
@@ -176,7 +178,7 @@ export class Peer {
     };
   }
 
-  /** Whether it is the peer itself that speaks. A probe that was on its way when it fell asleep is none. */
+  /** Whether the peer itself has spoken. A probe that was on its way when the peer fell asleep does not count. */
   #isWaking(fact: Fact, now: number): boolean {
     if (fact.type === "probed") return now - (this.#asleepSince ?? now) > STRAY_MS;
     return fact.type === "candidates" && fact.isNews;

@@ -5,14 +5,14 @@ import type { PathSnapshot, Snapshot } from "./path/snapshot.js";
 import type { Answered } from "./probe/prober.js";
 import { roundedMs } from "./rounded.js";
 
-/** How long answers are waited for, ms. */
+/** How long to wait for answers, in ms. */
 const PATIENCE_MS = 1000;
 
-/** Pings on their way: each asks once on every path to a peer. */
+/** The running pings. Each one asks once on every path to a peer. */
 export class Pings {
   readonly #waiting = new Set<(answered: Answered) => void>();
 
-  /** To be called with each answer to a probe. */
+  /** Must be called for each answer to a probe. */
   answered(answered: Answered): void {
     for (const take of [...this.#waiting]) take(answered);
   }

@@ -1,4 +1,4 @@
-/** A time span for people and programs to read, ms: to the microsecond, as a clock of the system tells no more. */
+/** A time span for people and programs, in ms, rounded to microseconds: the system's clock is not more exact. */
 export function roundedMs(ms: number): number {
   return Math.round(ms * 1000) / 1000;
 }

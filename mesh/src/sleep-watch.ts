@@ -1,17 +1,20 @@
-/** How often it is looked whether the process has stood still, ms. */
+/** How often the clocks are compared, in ms. */
 const LOOK_MS = 5000;
 
-/** A pause that is longer is a sleep, ms: NATs may have forgotten, the network may be another. */
+/**
+ * A longer pause than this counts as sleep, in ms. After that, NATs may have forgotten their mappings, and the network
+ * may be another one.
+ */
 const SLEPT_MS = 15_000;
 
 /**
- * Notices that the machine or the process has slept: by the wall clock, which goes on while a machine is suspended,
- * and by the monotonic one, which goes on while a process is stopped.
+ * Notices that the machine or the process has slept. The wall clock goes on while a machine is suspended. The monotonic
+ * clock goes on while a process is stopped.
  */
 export class SleepWatch {
   readonly #timer: NodeJS.Timeout;
 
-  /** @param wallNow - Unix ms */
+  /** @param wallNow - returns Unix ms */
   constructor(wallNow: () => number, onWoke: () => void) {
     let wall = wallNow();
     let monotonic = performance.now();

@@ -6,18 +6,18 @@ import { readBounded, setAside, writeDurably } from "./durable-file.js";
 import type { NatVerdict } from "./info.js";
 import { formatEndpoint, parseEndpoint } from "./ip/endpoint.js";
 
-/** How many peers are remembered, and how many candidates of each. */
+/** The maximum number of remembered peers, and of candidates for each peer. */
 const MAX_PEERS = 65_536;
 const MAX_CANDIDATES = 32;
 
-/** The largest file that is read, bytes: a full one has a quarter of it. */
+/** The maximum size of the file, in bytes. A full file has a quarter of this. */
 const MAX_FILE_BYTES = 64 << 20;
 
 const MAX_U64 = (1n << 64n) - 1n;
 
 /**
- * The highest boot number that a peer may make us pass: that of a clock in the year 287 396. Starts count on from
- * there for ever, so that no peer can use the numbers up.
+ * The highest boot number that a peer may make this host exceed: the number of a clock in the year 287 396. Starts only
+ * count on from there, so no peer can use up all numbers.
  */
 const MAX_PASSED = 1n << 53n;
 
@@ -43,7 +43,7 @@ const endpoint = z.pipe(
 const peerSchema = z.strictObject({
   boot: u64,
   counter: z.int().check(z.minimum(0), z.maximum(0xffff_ffff)),
-  // Files of before have neither.
+  // Files of earlier versions have neither of these fields.
   nat: z._default(z.enum(["open", "stable", "symmetric", "blocked", "unknown"]), "unknown"),
   isRelay: z._default(z.boolean(), false),
   candidates: z
@@ -65,28 +65,28 @@ const fileSchema = z.strictObject({
     .check(z.refine((peers) => Object.keys(peers).length <= MAX_PEERS)),
 });
 
-/** A candidate of a peer, with the Unix time at which it was known to be true, ms. */
+/** A candidate of a peer, with the Unix time in ms when it was known to be true. */
 export interface RememberedCandidate extends Omit<Candidate, "ageS"> {
   readonly seenAt: number;
 }
 
-/** What is remembered of a peer. */
+/** Everything remembered of a peer. */
 export interface RememberedPeer {
-  /** The last announce that was accepted: only later ones are. */
+  /** The edition of the last accepted announce. Only later announces are accepted. */
   readonly boot: bigint;
   readonly counter: number;
-  /** What it said in that announce: it does not say so again to one who has heard it. */
+  /** The content of that announce. The peer does not repeat it to a host that has heard it. */
   readonly nat: NatVerdict;
   readonly isRelay: boolean;
   readonly candidates: readonly RememberedCandidate[];
 }
 
 /**
- * What is remembered over a restart, in one file: the own boot number, which only grows, and what each peer said last.
- * Readable by its owner alone. A crash leaves the old file or the new one.
+ * What survives a restart, in one file: the own boot number, which only grows, and the last announce of each peer. Only
+ * the owner can read the file. A crash leaves either the old file or the new one.
  */
 export class StateFile {
-  /** The number of this start: larger than that of any before. */
+  /** The number of this start. It is larger than that of any start before. */
   #boot: bigint;
   readonly peers: Map<string, RememberedPeer>;
   readonly #path: string;
@@ -100,12 +100,13 @@ export class StateFile {
   }
 
   /**
-   * Reads the file, counts this start, and writes it. One that is damaged is set aside: the peers are then met as if for
+   * Reads the file, counts this start, and writes the file. A damaged file is renamed; the peers are then met as if for
    * the first time.
    *
-   * The number is taken from the wall clock where that is larger, so that a host that lost its file is still believed.
+   * If the wall clock gives a larger boot number, that number is used. So peers still accept a host that has lost its
+   * file.
    * @param wallNow - Unix ms
-   * @throws {@link MeshError} `FILE` when it cannot be read
+   * @throws {@link MeshError} `FILE` when the file cannot be read
    */
   static async open(
     folder: string,
@@ -127,7 +128,7 @@ export class StateFile {
   }
 
   /**
-   * Where a peer was when it was last heard of.
+   * The places where a peer was last known to be.
    * @param wallNow - Unix ms
    */
   candidatesOf(peer: string, wallNow: number): Candidate[] {
@@ -135,14 +136,14 @@ export class StateFile {
     return kept.map(({ seenAt, ...rest }) => ({ ...rest, ageS: Math.max(0, (wallNow - seenAt) / 1000) }));
   }
 
-  /** Goes on above a number that a peer has seen of an earlier start; that start's file was lost. */
+  /** Sets the boot number above one that a peer has seen of an earlier start, whose file was lost. */
   async passBoot(seen: bigint): Promise<void> {
     if (seen < this.#boot || seen > MAX_PASSED) return;
     this.#boot = seen + 1n;
     await this.save();
   }
 
-  /** Resolves when the file holds what is known now. Calls while one is being written share the next. */
+  /** Resolves when the file holds the current data. Calls during a write share the next write. */
   async save(): Promise<void> {
     if (!this.#isWaiting) {
       this.#isWaiting = true;
@@ -183,7 +184,7 @@ async function read(
   return undefined;
 }
 
-/** Undefined, which no file may hold, for what is not JSON. */
+/** Parses JSON. Returns undefined for text that is not JSON; no JSON text has this value. */
 function parsed(text: string): unknown {
   try {
     return JSON.parse(text);

@@ -10,42 +10,42 @@ import type { Prober } from "./probe/prober.js";
 import type { Announcer } from "./signal/announcer.js";
 import type { Channel } from "./signal/channel.js";
 
-/** How long an announce waits for what STUN servers see, ms: one that is down must not delay it. */
+/** How long an announce waits for the answers of STUN servers, in ms. A server that is down must not delay it. */
 const STUN_MS = 200;
 
-/** Changes of the own addresses come in groups, and are told together after this, ms. */
+/** How long changes of the own addresses are collected before they are announced together, in ms. */
 const CHANGE_MS = 500;
 
-/** How often is looked whose turn it is to be met, ms. */
+/** How often to check whose turn has come, in ms. */
 const TURN_MS = 1_000;
 
-/** What is used of a peer. */
+/** The part of a peer that telling uses. */
 export interface ToldPeer {
   readonly machine: Pick<PathMachine, "snapshot">;
   readonly channel: Pick<Channel, "send">;
   take: Peer["take"];
 }
 
-/** What telling works with. */
+/** What telling needs. */
 export interface TellingMeans {
   readonly addresses: Pick<OwnAddresses, "nat" | "candidates" | "refresh">;
-  /** What a peer is told of besides the own addresses. */
+  /** Candidates for a peer besides the own addresses. */
   readonly relayedFor: (publicKey: string) => readonly Candidate[];
   readonly announcer: Pick<Announcer, "changed" | "write">;
   readonly prober: Pick<Prober, "tell">;
   readonly peers: ReadonlyMap<string, ToldPeer>;
-  /** Who may be told over the brokers, and who waits for that. */
+  /** Decides who may be told over the brokers, and remembers who waits. */
   readonly meeting: Pick<Meeting, "may" | "due" | "isAwaited">;
-  /** What is announced is something else than before. */
+  /** Called when the content of the announces has changed. */
   readonly onChanged: () => void;
-  /** An announce leaves for a peer. */
+  /** Called when an announce leaves for a peer. */
   readonly onLeaving: (publicKey: string, by: "brokers" | "path") => void;
 }
 
-/** Tells the peers where we may be reached: by the path in use, as long as it works, else over the brokers. */
+/** Tells the peers where this host may be reached: by the path in use if it works, otherwise over the brokers. */
 export class Telling {
   readonly #means: TellingMeans;
-  /** Whom to tell as soon as there is something to tell; undefined from then on. */
+  /** The peers to tell when the first addresses are known; undefined after that. */
   #awaitingFirst: Set<string> | undefined = new Set();
   #timer: NodeJS.Timeout | undefined;
   #turns: NodeJS.Timeout | undefined;
@@ -55,13 +55,16 @@ export class Telling {
     this.#means = means;
   }
 
-  /** What was asked of STUN servers is known when this resolves; the first announce does not wait for long. */
+  /**
+   * Starts the announces. The first announce waits for the STUN servers' answers, but not long.
+   * @param asked - resolves when the STUN servers have answered
+   */
   start(asked: Promise<void>): void {
     this.#timer = setTimeout(() => this.#tellFirst(), STUN_MS);
     void asked.then(() => this.#tellFirst());
   }
 
-  /** The own addresses are others. */
+  /** Must be called when the own addresses have changed. */
   changed(): void {
     this.#means.announcer.changed();
     if (this.#awaitingFirst !== undefined || this.#isClosed) return;
@@ -85,7 +88,7 @@ export class Telling {
       this.#awaitTurns();
       return;
     }
-    // A path may have died because our outside address is another.
+    // The path may have died because the own outside address has changed.
     if (endpoint === undefined) await atMost(STUN_MS, addresses.refresh());
     if (peer === undefined || this.#isClosed) return;
     const bytes = this.#write(name);
@@ -97,7 +100,7 @@ export class Telling {
     await peer.channel.send(bytes);
   }
 
-  /** Tells whoever listens with the peer's key. A path leads to one host alone, and that one need not be meant. */
+  /** Tells every host that listens with the peer's key. A path leads to one host only, which may be another one. */
   async tellOverBrokers(name: string): Promise<void> {
     const { peers, onLeaving } = this.#means;
     const peer = peers.get(name);
@@ -106,7 +109,7 @@ export class Telling {
     await peer.channel.send(this.#write(name));
   }
 
-  /** One peer alone is to be told something else. */
+  /** Must be called when the announce for one peer has changed. */
   changedFor(name: string): void {
     this.#means.announcer.changed();
     this.#means.peers.get(name)?.take({ type: "own-candidates" });
@@ -118,7 +121,7 @@ export class Telling {
     clearInterval(this.#turns);
   }
 
-  /** Tells those who wait for their turn, each when it comes. */
+  /** Tells the waiting peers, each in its turn. */
   #awaitTurns(): void {
     if (this.#isClosed) return;
     this.#turns ??= setInterval(() => {
@@ -147,7 +150,7 @@ export class Telling {
   }
 }
 
-/** Waits for something, but not for longer than some time, ms. */
+/** Waits for a promise, but at most `ms` milliseconds. */
 async function atMost(ms: number, something: Promise<void>): Promise<void> {
   const stopping = new AbortController();
   await Promise.race([something, delay(ms, undefined, { signal: stopping.signal }).catch(() => {})]);

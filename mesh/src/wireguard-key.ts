@@ -1,17 +1,17 @@
 import { createPrivateKey, createPublicKey, diffieHellman, type KeyObject } from "node:crypto";
 import { MeshError } from "./errors.js";
 
-/** Bytes of a WireGuard key, public or private: X25519 (RFC 7748). */
+/** The length of a WireGuard key, public or private, in bytes: X25519 (RFC 7748). */
 export const KEY_BYTES = 32;
 
-/** What stands before the 32 bytes of an X25519 key in DER (RFC 8410). */
+/** The DER bytes before the 32 bytes of an X25519 key (RFC 8410). */
 const PKCS8_HEAD: Buffer = Buffer.from("302e020100300506032b656e04220420", "hex");
 const SPKI_HEAD: Buffer = Buffer.from("302a300506032b656e032100", "hex");
 
 /**
- * A key from its base64, as `wg` writes it: 44 characters, in the one spelling that is canonical.
- * @param path - what the key is called where it came from, for the error, which never shows the text itself: it may be
- * a private key with a typo in it
+ * Reads a key in base64, as `wg` writes it: 44 characters in canonical spelling.
+ * @param path - the name of the value, for the error. The error never shows the text itself: it may be a private key
+ * with a typo
  * @throws {@link MeshError} `INVALID_KEY`
  */
 export function parseKey(text: string, path = "key"): Uint8Array {
@@ -24,14 +24,14 @@ export function parseKey(text: string, path = "key"): Uint8Array {
   return new Uint8Array(bytes);
 }
 
-/** A key as `wg` writes it. */
+/** A key in the form of `wg`. */
 export function formatKey(key: Uint8Array): string {
   return Buffer.from(key.buffer, key.byteOffset, key.byteLength).toString("base64");
 }
 
 /**
- * The public key of a private one.
- * @throws {@link MeshError} `INVALID_KEY` when it is not 32 bytes
+ * The public key of a private key.
+ * @throws {@link MeshError} `INVALID_KEY` when the key does not have 32 bytes
  */
 export function publicKeyOf(privateKey: Uint8Array): Uint8Array {
   const spki = createPublicKey(privateObject(privateKey)).export({ format: "der", type: "spki" });
@@ -39,7 +39,7 @@ export function publicKeyOf(privateKey: Uint8Array): Uint8Array {
 }
 
 /**
- * X25519 of the own private key and the other's public key.
+ * X25519 of the own private key and the other peer's public key.
  * @throws {@link MeshError} `INVALID_KEY`; `LOW_ORDER_KEY` when the result would be all zeros (RFC 7748, section 6.1)
  */
 export function sharedSecretOf(privateKey: Uint8Array, publicKey: Uint8Array): Uint8Array {

@@ -2,31 +2,34 @@ import type { Device } from "./device/device.js";
 import type { DeviceState } from "./device/state.js";
 import type { LooksWanted } from "./path/facts.js";
 
-/** How long after one look the next one is due, ms: as soon as the peer that wants it the most wants it. */
+/** The pause between two looks, in ms. The peer with the most urgent wish decides. */
 const PACES_MS: Readonly<Record<LooksWanted, number>> = { soon: 100, usual: 5_000, rare: 15_000 };
 
-/** How often it is asked whether a look has become due sooner, ms. That costs nothing; a look is a process. */
+/** How often to check whether a look is due earlier, in ms. This check costs nothing, while a look starts a process. */
 const ASK_MS = 1_000;
 
-/** What was looked at so little ago is not looked at again for somebody who asks, ms. */
+/** A result that is newer than this is reused for a caller, in ms. */
 const FRESH_MS = 200;
 
-/** What looks work with. */
+/** What the looks need. */
 export interface LooksMeans {
   readonly device: Pick<Device, "read">;
-  /** How long after one look the next is due, ms. */
+  /** The pause between two looks, in ms. */
   readonly pace: () => number;
   readonly onState: (state: DeviceState) => void;
   readonly onError: (error: unknown) => void;
 }
 
-/** The pace that is enough for every peer, ms. Where there is none yet, somebody is about to add one. */
+/**
+ * The pace that is enough for all peers, in ms. Without peers the usual pace is used, because some are probably about
+ * to be added.
+ */
 export function paceOf(wanted: readonly LooksWanted[]): number {
   if (wanted.length === 0) return PACES_MS.usual;
   return Math.min(PACES_MS.rare, ...wanted.map((one) => PACES_MS[one]));
 }
 
-/** Looks at WireGuard, which tells nobody what happens to it: soon while something is to be seen, else now and then. */
+/** Looks at WireGuard, which reports nothing by itself: often while something is expected, otherwise at intervals. */
 export class WireGuardLooks {
   readonly #means: LooksMeans;
   #timer: NodeJS.Timeout | undefined;
@@ -38,7 +41,7 @@ export class WireGuardLooks {
     this.#means = means;
   }
 
-  /** Looks again when it is time. */
+  /** Schedules the next look. */
   later(): void {
     clearTimeout(this.#timer);
     if (this.#isClosed) return;
@@ -48,7 +51,7 @@ export class WireGuardLooks {
     else void this.#look();
   }
 
-  /** Looks at once. Resolves when what is there was taken in. */
+  /** Looks at once. Resolves when the result was handled. */
   async now(): Promise<void> {
     if (!this.#isClosed && performance.now() - this.#lookedAt > FRESH_MS) await this.#look();
   }

@@ -4,15 +4,15 @@ import type { Endpoint } from "../ip/endpoint.js";
 export const CANDIDATE_KINDS = ["host", "reflexive", "mapped", "configured", "relayed"] as const;
 
 /**
- * How a host knows that it may be reached somewhere: an address of its own; what a STUN server or a peer saw; a port
- * mapping of the router; its configuration; an address that a TURN server lends it.
+ * How a host knows an address: its own address; seen by a STUN server or a peer; a port mapping of the router; from the
+ * configuration; lent by a TURN server.
  */
 export type CandidateKind = (typeof CANDIDATE_KINDS)[number];
 
-/** Where a host may be reached. */
+/** A place where a host may be reached. */
 export interface Candidate {
   readonly kind: CandidateKind;
   readonly endpoint: Endpoint;
-  /** When it was last known to be true: how long ago, seconds, counted at its origin and never refreshed on the way. */
+  /** The age of this knowledge in seconds. The age is counted from the origin, and nobody on the way resets it. */
   readonly ageS: number;
 }

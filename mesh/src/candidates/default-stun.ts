@@ -1,6 +1,6 @@
 /**
- * Public STUN servers of four operators, as they were published on 2026-11-29. A server sees an address and a port,
- * and nothing of who meets whom. Several, since one may be down, and since two have to agree.
+ * Public STUN servers of four operators, as published on 2026-11-29. A server sees an address and a port, but not who
+ * meets whom. There are several, because one may be down, and because two of them must agree.
  */
 export const DEFAULT_STUN: readonly string[] = [
   "stun.cloudflare.com:3478",

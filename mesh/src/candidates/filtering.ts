@@ -12,7 +12,7 @@ import {
   writeStun,
 } from "../probe/stun-message.js";
 
-/** When a request is sent, ms after the first time, and when it is given up. */
+/** When a request is repeated, in ms after the first one, and when it is given up. */
 const SEND_AT_MS = [0, 100, 300, 600] as const;
 const GIVEN_UP_MS = 1000;
 
@@ -20,8 +20,9 @@ const GIVEN_UP_MS = 1000;
 const Change = { Nothing: 0, Port: 2, AddressAndPort: 6 } as const;
 
 /**
- * Whose packets come in by a port that has sent to one server (RFC 4787, section 5): everybody's; those of its address;
- * those of its address and port. `unknown`: no answer, or the server has no second address to try it with.
+ * Whose packets a NAT lets in to a port that has sent to one server (RFC 4787, section 5): everybody's packets; packets
+ * from the server's address; packets from its address and port. `unknown`: no answer came, or the server has no second
+ * address for the test.
  */
 export type Filtering =
   | "endpoint-independent"
@@ -30,10 +31,10 @@ export type Filtering =
   | "unknown";
 
 /**
- * What NATs and firewalls let in (RFC 5780, section 4.4). From a socket of its own: a port that has spoken to the
- * server's other address before would be let in by that.
- * @param server - one with OTHER-ADDRESS, such as coturn on two addresses
- * @returns within 3 s; never rejects
+ * Finds out what NATs and firewalls let in (RFC 5780, section 4.4). The test uses a new socket. An old port may have
+ * sent to the server's other address before, and then the result would be wrong.
+ * @param server - a server with OTHER-ADDRESS, such as coturn on two addresses
+ * @returns the result within 3 s; never rejects
  */
 export async function filteringOf(server: Endpoint, signal?: AbortSignal): Promise<Filtering> {
   let receive: (bytes: Uint8Array, remote: Endpoint) => void = () => {};
@@ -41,7 +42,7 @@ export async function filteringOf(server: Endpoint, signal?: AbortSignal): Promi
   if (sockets === undefined) return "unknown";
   await using _ = sockets;
 
-  /** Asks for an answer from elsewhere; resolves with the first that is, or undefined. */
+  /** Asks the server to answer from another place. Resolves with the first such answer, or undefined. */
   const ask = async (
     change: number,
     isRight: (remote: Endpoint) => boolean,

@@ -4,36 +4,37 @@ import { isReachable } from "../ip/scope.js";
 import type { Candidate, CandidateKind } from "./candidate.js";
 
 /**
- * How long an outside address that nobody sees any more is still announced, ms: mappings alternate, and what was sent
- * on the way to it arrives. Tailscale keeps it as long.
+ * How long an outside address is still announced after it was last seen, in ms. Mappings may alternate, and packets
+ * that are on their way to an old one still arrive. Tailscale uses the same time.
  */
 export const KEEP_MS = 310_000;
-/** Outside ports of one address that are remembered: as many as Tailscale's. */
+/** The maximum number of outside ports that are remembered for one address, as in Tailscale. */
 const MAX_PER_ADDRESS = 6;
-/** Outside addresses that one server or peer may name: of two families, and with a second uplink. */
+/** The maximum number of outside addresses that one source may name: two families, and a second uplink. */
 const MAX_PER_SOURCE = 4;
 const MAX_SEEN = 64;
-/** What is announced in all. */
+/** The maximum number of announced candidates. */
 export const MAX_ANNOUNCED = 16;
 
-/** An outside address, and who saw it when. */
+/** An outside address, and when each source last saw it. */
 interface Slot {
   readonly endpoint: Endpoint;
   readonly seenBy: Map<string, number>;
 }
 
 /**
- * Where this host may be reached, from whoever finds out. Times are monotonic milliseconds.
+ * Collects the places where this host may be reached, from all sources. All times are monotonic milliseconds.
  *
- * Nobody is believed who says where we were seen: it is one more place to try, behind those that more have seen.
+ * No source is trusted: an address that a source names is only one more place to try. Addresses that more sources have
+ * seen come first.
  */
 export class Gathered {
   readonly #own = new Map<CandidateKind, readonly Endpoint[]>();
   readonly #seen = new Map<string, Slot>();
 
   /**
-   * All own addresses, mapped ports or configured endpoints there are now, the best first.
-   * @returns whether some are new, or gone
+   * Sets all own addresses, mapped ports or configured endpoints, the best first.
+   * @returns whether the list has changed
    */
   found(kind: Exclude<CandidateKind, "reflexive" | "relayed">, endpoints: readonly Endpoint[]): boolean {
     const before = new Set((this.#own.get(kind) ?? []).map(formatEndpoint));
@@ -43,9 +44,9 @@ export class Gathered {
   }
 
   /**
-   * An address that a server or a peer saw us come from.
-   * @param source - who
-   * @returns whether it is news: one that comes back before it is forgotten is none
+   * Adds an outside address that a server or a peer saw.
+   * @param source - the server or peer
+   * @returns whether the address is new; an address that comes back before it is forgotten is not
    */
   saw(source: string, endpoint: Endpoint, now: number): boolean {
     const address = parseAddress(endpoint.address);
@@ -63,7 +64,10 @@ export class Gathered {
     return known === undefined && this.#seen.has(key);
   }
 
-  /** What is announced, the best first: what is configured or mapped, own addresses, what most have seen. */
+  /**
+   * The candidates to announce, the best first: configured and mapped ones, own addresses, addresses that most sources
+   * have seen.
+   */
   candidates(now: number): Candidate[] {
     this.#forget(now);
     const own = (["configured", "mapped", "host"] as const).flatMap((kind) =>
@@ -75,7 +79,7 @@ export class Gathered {
       ageS: Math.max(0, Math.trunc((now - seenAt(slot)) / 1000)),
     }));
     const places = new Map<string, Candidate>();
-    // At least four places are for what others see, however many own addresses there are.
+    // At least four places are reserved for addresses that others see, even if there are many own addresses.
     const room = MAX_ANNOUNCED - Math.min(seen.length, 4);
     for (const one of [...own.slice(0, room), ...seen])
       if (!places.has(formatEndpoint(one.endpoint))) places.set(formatEndpoint(one.endpoint), one);
@@ -89,7 +93,10 @@ export class Gathered {
     }
   }
 
-  /** Of too many that one source names, or of one address, those give way that were seen longest ago, and by fewest. */
+  /**
+   * Limits the addresses of one source and the ports of one address. Addresses that were seen by the fewest sources and
+   * the longest time ago are removed first.
+   */
   #limit(source: string, address: string): void {
     const named = [...this.#seen].filter(([, { seenBy }]) => seenBy.has(source));
     const byAge = named.sort(([, a], [, b]) => (b.seenBy.get(source) ?? 0) - (a.seenBy.get(source) ?? 0));
@@ -108,7 +115,7 @@ export class Gathered {
   }
 }
 
-/** Whether two lists lead to the same places, whatever their ages and order. */
+/** Whether two lists contain the same places, whatever their ages and order. */
 export function isSame(one: readonly Candidate[], other: readonly Candidate[]): boolean {
   const texts = (list: readonly Candidate[]): string[] =>
     list.map(({ kind, endpoint }) => `${kind} ${formatEndpoint(endpoint)}`).sort();

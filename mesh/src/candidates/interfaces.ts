@@ -3,10 +3,10 @@ import { parseAddress } from "../ip/address.js";
 import { contains, type Prefix, parsePrefix } from "../ip/prefix.js";
 import { isReachable } from "../ip/scope.js";
 
-/** How many own addresses are announced, counted after the best are put first: Docker alone may make a hundred. */
+/** The maximum number of own addresses that are announced, after sorting. Docker alone may create a hundred. */
 const MAX_ADDRESSES = 8;
 
-/** Interfaces that other software makes for guests of this host, or for tunnels of its own. */
+/** Interfaces that other software makes for guests of this host, or for its own tunnels. */
 const GUEST_NAMES =
   /^(docker|br-|virbr|vnet|vmnet|vboxnet|veth|lxc|lxd|cni|flannel|cali|cilium|podman|tailscale|zt|nebula|wt\d)/;
 const GUEST_KINDS: ReadonlySet<string> = new Set(["bridge", "dummy", "veth", "ifb", "macvtap"]);
@@ -24,21 +24,21 @@ const TUNNEL_KINDS: ReadonlySet<string> = new Set([
   "xfrm",
 ]);
 
-/** How near to the outside an interface is. A veth that has a default route is the card of a container. */
+/** The rank of an interface. A veth with a default route is the network card of a container. */
 const Place = { Default: 0, Card: 1, Guest: 2, Tunnel: 3 } as const;
 
 /** An own address that peers may reach. */
 export interface LocalAddress {
   readonly address: string;
   readonly family: 4 | 6;
-  /** What is directly connected by it. */
+  /** The network that is directly connected at this address. */
   readonly network: Prefix;
 }
 
 /**
- * The own addresses that peers may reach, the best first: of the interface that the default route leaves by, of other
- * cards, of bridges, of tunnels; stable ones before temporary ones. At most 8. None of the overlay: neither those of its
- * interface nor those that lie in a network which is reached through it.
+ * The own addresses that peers may reach, at most 8, the best first: those of the interface of the default route, of
+ * other cards, of bridges, of tunnels. Stable addresses come before temporary ones. Addresses of the overlay are left
+ * out: those of its interface, and those in networks that are reached through it.
  * @param overlay - the name of the WireGuard interface
  */
 export function localAddresses(
@@ -68,7 +68,7 @@ export function localAddresses(
 }
 
 function placeOf({ name, kind = "" }: Link, { family }: LinkAddress, routes: readonly Route[]): number {
-  // A VPN of another kind takes the default route, too: what is reached through it still has a card below.
+  // A VPN of another kind may also have the default route. The addresses of the card below it still work.
   if (TUNNEL_KINDS.has(kind)) return Place.Tunnel;
   const isDefault = routes.some(
     (route) => route.family === family && route.destination.bits === 0 && route.devices.includes(name),

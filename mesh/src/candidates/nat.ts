@@ -1,17 +1,17 @@
 import type { NatVerdict } from "../info.js";
 import { type Endpoint, formatEndpoint } from "../ip/endpoint.js";
 
-/** What one server saw. */
+/** What one STUN server saw. */
 export interface Sighting {
   readonly server: Endpoint;
   readonly seen: Endpoint;
 }
 
 /**
- * What the NATs do, by what several servers saw of one own port.
+ * The behaviour of the NATs, found by comparing what several servers saw of one own port.
  *
- * Two servers at different addresses that saw the same make a mapping stable: one that lies is only one more candidate.
- * Servers at one address cannot tell: a mapping may hold for an address as a whole.
+ * When two servers at different addresses saw the same endpoint, the mapping is stable. So one wrong server only adds a
+ * candidate. Servers at the same address prove nothing, because a mapping may be the same for all ports of an address.
  * @param locals - the own addresses
  */
 export function verdictOf(sightings: readonly Sighting[], locals: readonly string[]): NatVerdict {

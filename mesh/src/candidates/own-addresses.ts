@@ -10,35 +10,35 @@ import { Gathered } from "./gather.js";
 import { type LocalAddress, localAddresses } from "./interfaces.js";
 import type { StunClient } from "./stun-client.js";
 
-/** What own addresses tell. */
+/** The events of the own addresses. */
 interface OwnAddressesEvents {
-  /** What STUN servers see is something else than before. */
+  /** The own addresses or what STUN servers see have changed. */
   changed: [];
-  /** A server sees us where none did before. */
+  /** A STUN server saw this host at an address that was not known. */
   seen: [seen: { readonly server: string; readonly endpoint: string; readonly roundTripMs: number }];
 }
 
-/** What is known of the own outside address is good for so long before it is asked for again on occasion, ms. */
+/** An outside address that was asked for within this time is not asked for again, in ms. */
 const FRESH_MS = 5000;
 
 /**
- * The longest prefix of a route to the outside: VPNs put the halves of all addresses before the default route, or
- * 2000::/3, which is what is public of IPv6.
+ * The longest prefix of a route to the internet. VPNs set two halves of all addresses instead of the default route, or
+ * 2000::/3, which contains all public IPv6 addresses.
  */
 const MAX_OUTWARD_BITS = 3;
 
-/** How often STUN servers are asked, ms: while paths are known (Tailscale: 20 to 26 s), and while all is quiet. */
+/** How often STUN servers are asked, in ms: while paths are known (Tailscale: 20 to 26 s), and otherwise. */
 const ACTIVE_MS = 25_000;
 const QUIET_MS = 300_000;
 
-/** Where this host is, and where it may be reached: its own addresses, and what STUN servers see. */
+/** The addresses of this host: its own ones, and those that STUN servers see. */
 export class OwnAddresses extends EventEmitter<OwnAddressesEvents> {
   readonly #overlay: string;
   readonly #stun: StunClient;
   readonly #gathered = new Gathered();
   #locals: readonly LocalAddress[] | undefined;
   #routes: readonly Route[] = [];
-  /** The own addresses, WireGuard's port and the ways out, as they were last. */
+  /** The own addresses, WireGuard's port and the routes to the internet at the last look. */
   #place: string | undefined;
   #nat: NatVerdict = "unknown";
   readonly #isActive: () => boolean;
@@ -48,7 +48,7 @@ export class OwnAddresses extends EventEmitter<OwnAddressesEvents> {
   #asking: Promise<void> | undefined;
 
   /**
-   * @param overlay - the name of the WireGuard interface, whose addresses are none of these
+   * @param overlay - the name of the WireGuard interface, whose addresses are left out
    * @param isActive - whether paths to peers are known
    */
   constructor(overlay: string, stun: StunClient, isActive: () => boolean) {
@@ -58,17 +58,17 @@ export class OwnAddresses extends EventEmitter<OwnAddressesEvents> {
     this.#stun = stun;
   }
 
-  /** What the NATs before this host do. */
+  /** The behaviour of the NATs before this host. */
   get nat(): NatVerdict {
     return this.#nat;
   }
 
-  /** The addresses that sockets are bound to. */
+  /** The addresses to bind sockets to. */
   get local(): readonly string[] {
     return (this.#locals ?? []).map(({ address }) => address);
   }
 
-  /** What is directly connected. */
+  /** The directly connected networks. */
   get networks(): readonly Prefix[] {
     return (this.#locals ?? []).map(({ network }) => network);
   }
@@ -78,10 +78,10 @@ export class OwnAddresses extends EventEmitter<OwnAddressesEvents> {
   }
 
   /**
-   * Takes in what the host's interfaces and routes are now.
-   * @param listenPort - WireGuard's own
-   * @returns whether the host has other addresses, another port or other ways out than before, or is to be reached
-   * elsewhere all the same
+   * Takes over the current interfaces and routes of the host.
+   * @param listenPort - WireGuard's own port
+   * @returns `"moved"` when the host has other addresses, another port or other routes than before; `"changed"` when
+   * only its candidates have changed
    */
   look(
     links: readonly Link[],
@@ -112,12 +112,12 @@ export class OwnAddresses extends EventEmitter<OwnAddressesEvents> {
     return isChanged ? "changed" : undefined;
   }
 
-  /** The ports outside that gateways have mapped. */
+  /** Takes over the outside ports that gateways have mapped. */
   mapped(endpoints: readonly Endpoint[]): void {
     if (this.#gathered.found("mapped", endpoints)) this.emit("changed");
   }
 
-  /** Asks the STUN servers, and again from time to time. Who asks while they are asked waits with the others. */
+  /** Asks the STUN servers now, and regularly afterwards. Callers during a round share it. */
   ask(): Promise<void> {
     clearTimeout(this.#timer);
     this.#asking ??= this.#ask().finally(() => {
@@ -129,23 +129,23 @@ export class OwnAddresses extends EventEmitter<OwnAddressesEvents> {
     return this.#asking;
   }
 
-  /** Asks no more. */
+  /** Stops asking. */
   close(): void {
     this.#ending.abort();
     clearTimeout(this.#timer);
   }
 
-  /** Without those that are reached through the tunnel alone. */
+  /** Removes the candidates that are only reached through the tunnel. */
   reachable(candidates: readonly Candidate[]): Candidate[] {
     return candidates.filter(({ endpoint }) => !this.isBehindTunnel(endpoint));
   }
 
-  /** Asks them unless they were asked just before. */
+  /** Asks the STUN servers, unless they were asked a short time ago. */
   async refresh(): Promise<void> {
     if (this.#asking !== undefined || performance.now() - this.#askedAt > FRESH_MS) await this.ask();
   }
 
-  /** Whether packets to an address would go through the tunnel: what answers there proves no path. */
+  /** Whether packets to an address would go through the tunnel. An answer from such an address proves no path. */
   isBehindTunnel({ address }: Endpoint): boolean {
     const bytes = parseAddress(address);
     return bytes === undefined || leavesBy(this.#overlay, this.#routes, bytes);
@@ -155,7 +155,7 @@ export class OwnAddresses extends EventEmitter<OwnAddressesEvents> {
     this.#askedAt = performance.now();
     const { verdict } = await this.#stun.ask(this.local, {
       signal: this.#ending.signal,
-      // One server that is down does not delay what the others see.
+      // Each answer is used at once, so that a server that is down does not delay the others.
       onSeen: ({ server, seen, roundTripMs }) => {
         const name = formatEndpoint(server);
         if (!this.#gathered.saw(name, seen, performance.now())) return;

@@ -10,30 +10,30 @@ import { StunMessage, StunType, TRANSACTION_BYTES, writeStun } from "../probe/st
 import { type Sighting, verdictOf } from "./nat.js";
 import { type LookUp, parseStunServers, type StunServer, StunServerNames } from "./stun-servers.js";
 
-/** When a request is sent, ms after the first time: pauses of 100 ms × try, as Tailscale's first round has them. */
+/** When a request is repeated, in ms after the first one: the pauses grow by 100 ms, as in Tailscale's first round. */
 const SEND_AT_MS = [0, 100, 300, 600, 1000] as const;
 const GIVEN_UP_MS = 1500;
-/** How long a round takes at most, names included. */
+/** The maximum time of a round, including the look-up of names, in ms. */
 const ROUND_MS = 3000;
-/** How much longer other uplinks are waited for than the one that the kernel chooses. */
+/** How much longer to wait for other uplinks than for the one that the kernel chooses, in ms. */
 const OTHERS_MS = 100;
-/** After so many rounds without any answer UDP is blocked, and not only the network slow. */
+/** After this number of rounds without any answer, UDP counts as blocked and not only as slow. */
 const BLOCKED_ROUNDS = 3;
-/** How many own addresses are asked from, besides the one that the kernel chooses. */
+/** The maximum number of own addresses to ask from, besides the one that the kernel chooses. */
 const MAX_LOCALS = 8;
 
-/** What a server saw of us. */
+/** What a server saw of this host. */
 export interface SeenAddress extends Sighting {
-  /** The own address that was asked from; undefined: the kernel chose. */
+  /** The own address that was asked from; undefined when the kernel chose the address. */
   readonly local: string | undefined;
   readonly roundTripMs: number;
 }
 
-/** What came of a round. */
+/** The result of a round. */
 export interface StunReport {
-  /** In the order in which they came. */
+  /** The answers in the order in which they came. */
   readonly seen: readonly SeenAddress[];
-  /** Of the uplink that the kernel chooses; of IPv4 where that works. */
+  /** The verdict for the uplink that the kernel chooses; for IPv4 if it works. */
   readonly verdict: NatVerdict;
 }
 
@@ -43,18 +43,18 @@ interface Request {
   readonly answered: (seen: Endpoint) => void;
 }
 
-/** Asks STUN servers (RFC 8489) how the own ports look from outside, by the sockets of the probes. */
+/** Asks STUN servers (RFC 8489) how the own ports look from outside. The requests use the sockets of the probes. */
 export class StunClient {
   readonly #servers: readonly StunServer[];
   readonly #sender: PacketSender;
   readonly #names: StunServerNames;
   readonly #now: () => number;
-  /** What is not answered yet, by transaction. */
+  /** The unanswered requests, by transaction. */
   readonly #requests = new Map<string, Request>();
   #silentRounds = 0;
 
   /**
-   * @param servers - `host:port`
+   * @param servers - each as `host:port`
    * @param options.now - monotonic ms
    * @throws {@link MeshError} `INVALID_OPTION`
    */
@@ -70,8 +70,8 @@ export class StunClient {
   }
 
   /**
-   * Looks at a packet.
-   * @returns whether it answers a request, and comes from the server that was asked
+   * Handles a packet.
+   * @returns whether the packet answers a request and comes from the server that was asked
    */
   receive(bytes: Uint8Array, remote: Endpoint): boolean {
     const message = StunMessage.read(bytes);
@@ -84,10 +84,10 @@ export class StunClient {
   }
 
   /**
-   * Asks all servers once: from the address that the kernel chooses, and from each of the own ones. Resolves when the
-   * first is known, or after 3 s; never rejects.
+   * Asks all servers once: from the address that the kernel chooses, and from each own address. Resolves when the first
+   * result is known, or after 3 s; never rejects.
    * @param locals - the own addresses
-   * @param options.onSeen - is told of each answer as it comes
+   * @param options.onSeen - called for each answer as it comes
    */
   async ask(
     locals: readonly string[],
@@ -151,7 +151,7 @@ export class StunClient {
       },
     });
     for (const [i, at] of SEND_AT_MS.entries()) {
-      // Without a socket for it there is nothing to wait for.
+      // Without a socket for this address no answer can come.
       if (over.aborted || !this.#sender.send(bytes, server, local)) break;
       await wait((SEND_AT_MS[i + 1] ?? GIVEN_UP_MS) - at, undefined, { signal: over }).catch(() => {});
     }
@@ -160,7 +160,7 @@ export class StunClient {
   }
 }
 
-/** Whether an address may be what a server saw: of loopback only the loopback is seen. */
+/** Whether a server can have seen this address. A loopback address can only be seen from a loopback address. */
 function isTrue(seen: Endpoint, server: Endpoint): boolean {
   const [address, from] = [parseAddress(seen.address), parseAddress(server.address)];
   if (address === undefined || from === undefined) return false;

@@ -7,9 +7,11 @@ import { scopeOf } from "../ip/scope.js";
 
 const DEFAULT_PORT = 3478; // RFC 8489, section 18.6
 const MAX_SERVERS = 16;
-/** How many addresses of a name are asked, of each family: a name may have any number. */
+/**
+ * The maximum number of addresses of a name that are asked, for each family. A name may have any number of addresses.
+ */
 const MAX_OF_FAMILY = 2;
-/** How long a name's addresses are taken for true, ms, and how long an answer is waited for. */
+/** How long the addresses of a name are reused, and how long to wait for a look-up; in ms. */
 const FRESH_MS = 300_000;
 const PATIENCE_MS = 1500;
 
@@ -20,7 +22,7 @@ export interface StunServer {
 }
 
 /**
- * A list of STUN servers from `host:port` each; the port is 3478 when there is none, an IPv6 address has brackets.
+ * Reads a list of STUN servers, each as `host:port`. The default port is 3478. An IPv6 address needs brackets.
  * @throws {@link MeshError} `INVALID_OPTION`
  */
 export function parseStunServers(texts: readonly string[]): StunServer[] {
@@ -36,7 +38,7 @@ export function parseStunServers(texts: readonly string[]): StunServer[] {
   });
 }
 
-/** Looks a name up: all its addresses, as texts. Rejects as soon as the signal fires. */
+/** Looks up a name. Resolves with all its addresses as texts, and rejects as soon as the signal fires. */
 export type LookUp = (host: string, signal: AbortSignal) => Promise<readonly string[]>;
 
 interface Known {
@@ -45,8 +47,8 @@ interface Known {
 }
 
 /**
- * The addresses of servers. What a name stood for is kept for five minutes, and longer while it cannot be looked up:
- * name servers fail first where a network is bad.
+ * The addresses of servers. Addresses are kept for five minutes, and longer while a name cannot be looked up: in a bad
+ * network the name servers fail first.
  */
 export class StunServerNames {
   readonly #lookUp: LookUp;
@@ -61,7 +63,10 @@ export class StunServerNames {
     this.#now = now;
   }
 
-  /** Where a server is asked, within 1.5 s; empty when its name is not known by then, or the signal fires. */
+  /**
+   * The endpoints of a server, found within 1.5 s. The list is empty when the name is still unknown then, or the signal
+   * fires.
+   */
   async endpointsOf({ host, port }: StunServer, signal: AbortSignal): Promise<Endpoint[]> {
     const literal = parseAddress(host);
     if (literal !== undefined) return usable([literal], port);
@@ -76,7 +81,7 @@ export class StunServerNames {
       const addresses = found.slice(0, 256).flatMap((text) => parseAddress(text) ?? []);
       if (addresses.length > 0) this.#known.set(host, { addresses, at: this.#now() });
     } catch {
-      // What was known stays.
+      // The known addresses are kept.
     }
   }
 }

@@ -16,7 +16,7 @@ const lines = z.array(line).check(z.maxLength(256));
 const peerSchema = z.strictObject({
   publicKey: line,
   name: z.optional(
-    // Shown in terminals, and one day a part of a host's name (RFC 1123).
+    // The name is shown in terminals, and becomes a part of a host name (RFC 1123).
     z.string().check(z.regex(/^[a-z\d]([a-z\d-]{0,61}[a-z\d])?$/, "1 to 63 of a-z, 0-9 and - are expected")),
   ),
   endpoint: z.optional(line),
@@ -49,23 +49,24 @@ const schema = z.strictObject({
   stateFolder: z.optional(path),
 });
 
-/** How a format reads other files; the path is whole. */
+/** Reads the other files of a configuration. Paths are absolute. */
 export interface FileReader {
   readKey(path: string): Promise<Uint8Array>;
   readText(path: string): Promise<string>;
 }
 
 /**
- * Reads our own format: JSON, whose fields are called as the options of `up` are. Paths are taken from the file's
+ * Reads this package's own format: JSON with the options of `up` as its fields. Paths are relative to the file's
  * folder.
- * @throws {@link MeshError} `INVALID_OPTION`, `INVALID_KEY`; what the reader throws, and what sidewire says of a pool
+ * @throws {@link MeshError} `INVALID_OPTION`, `INVALID_KEY`; the errors of the file reader, and sidewire's errors for a
+ * pool
  */
 export async function parseOwnFormat(text: string, folder: string, files: FileReader): Promise<Settings> {
   let json: unknown;
   try {
     json = JSON.parse(text);
   } catch (error) {
-    // Not its whole message, which quotes the text: that may be a private key, given in the wrong place.
+    // The parser's whole message is not shown: it quotes the text, which may be a private key in the wrong file.
     const [place] = /position \d+/.exec(String(error)) ?? [];
     throw new MeshError("INVALID_OPTION", `it is not JSON${place === undefined ? "" : ` (${place})`}`);
   }

@@ -1,4 +1,4 @@
-/** The parts that a configuration is made of, from their texts. Errors name the part as the user wrote it. */
+/** Reads the parts of a configuration from text. Errors name the part as the user wrote it. */
 import type { InterfaceAddress, NewInterface, NewPeer } from "../device/create.js";
 import { MeshError } from "../errors.js";
 import { formatAddress, parseAddress } from "../ip/address.js";
@@ -7,7 +7,7 @@ import { type Prefix, parsePrefix } from "../ip/prefix.js";
 import { linkLocalAddress } from "../overlay/link-local.js";
 import { parseKey, publicKeyOf } from "../wireguard-key.js";
 
-/** How many peers one interface is made with: more would be a mistake, or an attack on memory. */
+/** The maximum number of peers of one interface. A larger number would be a mistake, or an attack on memory. */
 export const MAX_PEERS = 65_536;
 
 /** @throws {@link MeshError} `INVALID_OPTION` */
@@ -37,7 +37,7 @@ export function addressFrom(text: string, part: string): InterfaceAddress {
 }
 
 /**
- * A name or an address, and a port. Names are not looked up here.
+ * Checks a name or an address with a port. Names are not looked up here.
  * @throws {@link MeshError} `INVALID_OPTION`
  */
 export function checkHostPort(text: string, part: string): string {
@@ -51,8 +51,8 @@ export function checkHostPort(text: string, part: string): string {
 }
 
 /**
- * An interface with, besides what is configured, the link-local addresses that follow from the keys: two hosts that
- * know each other's key, and nothing else, have an address for each other.
+ * Adds the link-local addresses that follow from the keys. So two hosts that know only each other's key have an address
+ * for each other.
  */
 export function withLinkLocal(settings: NewInterface): NewInterface {
   const own = addressFrom(`${linkLocalAddress(publicKeyOf(settings.privateKey))}/64`, "address");

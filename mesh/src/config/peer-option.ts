@@ -3,8 +3,8 @@ import { MeshError } from "../errors.js";
 import { allowedIpFrom, endpointFrom, keyFrom } from "./parts.js";
 
 /**
- * A peer from one word: its key, where it is if that is known, and its allowed IPs.
- * `KEY[@ADDRESS:PORT][,ALLOWED-IP]…`: none of `@` and `,` is in any of the three.
+ * Reads a peer from one word: its key, its endpoint if it is known, and its allowed IPs. The format is
+ * `KEY[@ADDRESS:PORT][,ALLOWED-IP]…`. The characters `@` and `,` occur in none of the three parts.
  * @throws {@link MeshError} `INVALID_KEY`, `INVALID_OPTION`
  */
 export function parsePeerOption(text: string): NewPeer {

@@ -1,12 +1,12 @@
 import { isIPv4, isIPv6 } from "node:net";
 
-/** An IP address: 4 bytes, or 16. */
+/** An IP address as bytes: 4 or 16. */
 export type AddressBytes = Uint8Array;
 
 /**
- * An address from its text. An IPv4 address written as an IPv6 one (::ffff:0:0/96) is the IPv4 address: a filter that
- * knows only one of the two would let the other through.
- * @returns undefined for what is none, and for one with a zone
+ * Reads an address from text. An IPv4 address in IPv6 form (::ffff:0:0/96) becomes the IPv4 address. Otherwise an
+ * address in one form could pass a filter that knows only the other form.
+ * @returns undefined for text that is not an address, and for an address with a zone
  */
 export function parseAddress(text: string): AddressBytes | undefined {
   if (isIPv4(text)) return Uint8Array.from(text.split("."), Number);
@@ -14,7 +14,7 @@ export function parseAddress(text: string): AddressBytes | undefined {
   return unmapped(bytesOfIPv6(text));
 }
 
-/** The text of an address; that of an IPv6 one as RFC 5952 wants it. */
+/** The text of an address; for IPv6 in the form of RFC 5952. */
 export function formatAddress(bytes: AddressBytes): string {
   if (bytes.length === 4) return bytes.join(".");
   const groups = Array.from({ length: 8 }, (_, i) => ((bytes[2 * i] ?? 0) << 8) | (bytes[2 * i + 1] ?? 0));
@@ -24,7 +24,7 @@ export function formatAddress(bytes: AddressBytes): string {
   return `${hex.slice(0, start).join(":")}::${hex.slice(start + length).join(":")}`;
 }
 
-/** The IPv4 address that an IPv6 one stands for (::ffff:0:0/96); any other one as it is. */
+/** The IPv4 address in an IPv6 address of the form ::ffff:0:0/96. Any other address is returned unchanged. */
 export function unmapped(bytes: AddressBytes): AddressBytes {
   if (bytes.length !== 16) return bytes;
   const isMapped =

@@ -1,13 +1,16 @@
 import { type AddressBytes, formatAddress, parseAddress } from "./address.js";
 
-/** A range of addresses: those that begin with these bits. */
+/** A range of addresses: all addresses that begin with the same bits. */
 export interface Prefix {
-  /** The first address; what is behind the bits is 0. */
+  /** The first address of the range; the bits after the prefix are 0. */
   readonly address: AddressBytes;
   readonly bits: number;
 }
 
-/** A prefix from its text; an address alone is a prefix of its whole length. Bits behind the length are cleared. */
+/**
+ * Reads a prefix from text. An address without a length is a prefix of its whole length. Bits after the prefix are
+ * cleared.
+ */
 export function parsePrefix(text: string): Prefix | undefined {
   const [host = "", length, more] = text.split("/");
   const address = parseAddress(host);
@@ -36,7 +39,7 @@ export function overlaps(one: Prefix, other: Prefix): boolean {
   return one.bits <= other.bits ? contains(one, other.address) : contains(other, one.address);
 }
 
-/** An address with what is behind the bits cleared. */
+/** An address with all bits after the prefix cleared. */
 export function masked(address: AddressBytes, bits: number): AddressBytes {
   return address.map((byte, i) => byte & (0xff << Math.max(0, 8 - Math.max(0, bits - 8 * i))));
 }

@@ -1,10 +1,10 @@
 import type { AddressBytes } from "./address.js";
 import { contains, overlaps, type Prefix, parsePrefix } from "./prefix.js";
 
-/** How far an address reaches. `reserved`: nobody has it, or everybody. */
+/** The scope of an address. `reserved` means that the address belongs to no host, or to every host. */
 export type Scope = "reserved" | "multicast" | "loopback" | "link-local" | "private" | "global";
 
-/** RFC 6890 and its registries, as far as it matters here; the first that fits counts. */
+/** The ranges of RFC 6890 and its registries that matter here. The first range that contains the address counts. */
 const SCOPES: readonly (readonly [Scope, Prefix])[] = (
   [
     ["reserved", "0.0.0.0/8"],
@@ -27,18 +27,18 @@ const SCOPES: readonly (readonly [Scope, Prefix])[] = (
   return prefix === undefined ? [] : [[scope, prefix] as const];
 });
 
-/** How far an address reaches. */
+/** The scope of an address. */
 export function scopeOf(address: AddressBytes): Scope {
   return SCOPES.find(([, prefix]) => contains(prefix, address))?.[0] ?? "global";
 }
 
-/** Whether another host may be reached by it, on this LAN or beyond, without saying by which interface. */
+/** Whether another host may be reached at this address, on this LAN or beyond, without naming an interface. */
 export function isReachable(address: AddressBytes): boolean {
   const scope = scopeOf(address);
   return scope === "private" || scope === "global";
 }
 
-/** Whether every address of a prefix is one that {@link isReachable}. */
+/** Whether {@link isReachable} is true for every address of a prefix. */
 export function isReachablePrefix(prefix: Prefix): boolean {
   return SCOPES.every(([scope, one]) => scope === "private" || scope === "global" || !overlaps(one, prefix));
 }

@@ -5,17 +5,17 @@ import { endpointOf } from "../ip/endpoint.js";
 import { isReachable } from "../ip/scope.js";
 import type { Edition } from "./freshness.js";
 
-/** What a host tells a peer: where it may be reached, and which of its announces this is. */
+/** The message by which a host tells a peer where it may be reached, with the message's edition. */
 export interface Announce extends Edition {
-  /** The highest boot number that the sender knows of the receiver; 0 when it knows none. */
+  /** The highest boot number of the receiver that the sender knows; 0 for none. */
   readonly seenBoot: bigint;
-  /** The number of the last announce of that start which the sender has accepted; 0 when it has none. */
+  /** The number of the receiver's last announce of that boot that the sender accepted; 0 for none. */
   readonly seenCounter: number;
-  /** What the NATs before the sender do. */
+  /** The behaviour of the NATs before the sender. */
   readonly nat: NatVerdict;
-  /** The sender relays between its peers. */
+  /** Whether the sender relays between its peers. */
   readonly isRelay: boolean;
-  /** The sender's best first. */
+  /** The places where the sender may be reached, the sender's best first. */
   readonly candidates: readonly Candidate[];
 }
 
@@ -32,17 +32,19 @@ export interface Announce extends Edition {
  * type 2   candidate: kind 1, age in seconds 2, port 2, address 4 or 16
  * type 3   the sender is a relay: nothing
  * ```
- * Records of other types, and candidates of other kinds, are skipped: later versions say more in them.
+ * Records of unknown types and candidates of unknown kinds are skipped, because later versions may have more of them.
  */
 const VERSION = 1;
 const HEAD_BYTES = 25;
 const RECORD_HEAD_BYTES = 3;
 const CANDIDATE_HEAD_BYTES = 5;
 
-/** Two lengths alone, so that a broker cannot count candidates by it. The longer fits a datagram. */
+/**
+ * Only two lengths exist, so that a broker cannot estimate the number of candidates. The longer one fits a datagram.
+ */
 const LENGTHS = [512, 1200] as const;
 
-/** Candidates that are written, and read: what a peer lists beyond that is not looked at. */
+/** The maximum number of candidates that are written, and that are read. Further candidates of a peer are ignored. */
 const MAX_WRITTEN = 16;
 const MAX_READ = 32;
 
@@ -52,7 +54,7 @@ const RecordType = { End: 0, Nat: 1, Candidate: 2, Relay: 3 } as const;
 
 const VERDICTS: readonly NatVerdict[] = ["unknown", "open", "stable", "symmetric", "blocked"];
 
-/** An announce as bytes: 512, or 1200. The first 16 candidates are written. */
+/** Writes an announce as 512 or 1200 bytes. Only the first 16 candidates are written. */
 export function encodeAnnounce(announce: Announce): Uint8Array {
   const head = Buffer.alloc(HEAD_BYTES);
   head[0] = VERSION;
@@ -72,9 +74,9 @@ export function encodeAnnounce(announce: Announce): Uint8Array {
 }
 
 /**
- * Reads an announce. Candidates at which no other host can be, such as loopback and multicast, are left out: nobody
- * makes us send there.
- * @returns undefined for what is no announce
+ * Reads an announce. Candidates that cannot be another host, such as loopback and multicast addresses, are left out.
+ * Otherwise a peer could make this host send packets there.
+ * @returns undefined for bytes that are not an announce
  */
 export function decodeAnnounce(bytes: Uint8Array): Announce | undefined {
   if (!LENGTHS.some((length) => length === bytes.length) || bytes[0] !== VERSION) return undefined;

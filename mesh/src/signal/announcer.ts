@@ -6,33 +6,37 @@ import { type Announce, decodeAnnounce, encodeAnnounce } from "./announce.js";
 import { isNewer } from "./freshness.js";
 
 /**
- * Announces of one peer that are looked at: 20 a minute, and 20 at once. Each that is accepted is written to the disk and
- * makes us probe; the path machines make six at once, and two a minute.
+ * The limit for announces of one peer: 20 a minute, and 20 at once. Each accepted announce causes a write to the disk
+ * and probes. A path machine sends six announces at once, and then two a minute.
  */
 const PER_PEER = { perSecond: 1 / 3, burst: 20 } as const;
 
-/** Announces of an older start that are answered: one in 20 s. A broker can repeat old ones as often as it likes. */
+/**
+ * The limit for announces of an older boot that are answered: one in 20 s. A broker can repeat old announces at will.
+ */
 const OLDER_PER_PEER = { perSecond: 1 / 20, burst: 1 } as const;
 
 /** An announce that was accepted. */
 export interface Accepted {
   readonly announce: Announce;
-  /** The sender does not know what we announce now. */
+  /** Whether the sender does not know the current announce of this host. */
   readonly wantsAnswer: boolean;
-  /** The sender has heard this start of ours, and then a later one: another host has our key. */
+  /**
+   * Whether the sender has first heard of this boot, and then of a later one. Then another host has this host's key.
+   */
   readonly knowsAnother: boolean;
 }
 
-/** Numbers the own announces, and accepts those of the peers: each once, and only ever later ones. */
+/** Numbers this host's announces, and accepts the peers' announces: each only once, and only in ascending order. */
 export class Announcer {
   readonly #state: StateFile;
   readonly #isRelay: boolean;
   readonly #ofPeer = new Budgets(PER_PEER.perSecond, PER_PEER.burst, Number.POSITIVE_INFINITY);
   readonly #older = new Budgets(OLDER_PER_PEER.perSecond, OLDER_PER_PEER.burst, Number.POSITIVE_INFINITY);
-  /** The start of ours that each peer has said it has heard of. */
+  /** The boot of this host that each peer has last reported. */
   readonly #heard = new Map<string, bigint>();
   #counter = 0;
-  /** The first announce that says what is so now. */
+  /** The number of the first announce with the current content. */
   #currentSince = 1;
 
   /** @param isRelay - whether this host relays between its peers */
@@ -41,7 +45,7 @@ export class Announcer {
     this.#isRelay = isRelay;
   }
 
-  /** What the next announces say is something else than what the last ones said. */
+  /** Must be called when the content of the next announces differs from that of the last ones. */
   changed(): void {
     this.#currentSince = this.#counter + 1;
   }
@@ -62,9 +66,9 @@ export class Announcer {
   /**
    * @param wallNow - Unix ms
    * @param now - monotonic ms
-   * @returns undefined for what is no announce, for one that is not newer than the last, and when there are too many;
-   * `"older"` for one of an older start whose sender is to be told so: it lost the file that counts its starts, or it is
-   * another host with the peer's key
+   * @returns undefined for bytes that are not an announce, for an announce that is not newer than the last one, and
+   * when there are too many. `"older"` for an announce of an older boot, if the sender must be told so: either the
+   * sender lost the file that counts its boots, or another host has the peer's key
    */
   accept(peer: string, bytes: Uint8Array, wallNow: number, now: number): Accepted | "older" | undefined {
     const announce = decodeAnnounce(bytes);

@@ -8,8 +8,9 @@ export type OpenAddress = (
 ) => Router;
 
 /**
- * What two hosts tell each other over the brokers: each listens at an address that only the two know, for the other
- * alone. Announces carry their own order, so one that is sent takes the place of one that is still on its way.
+ * The messages of two hosts over the brokers. Each host listens at an address that only these two hosts know, and
+ * accepts only the other host. Announces have an order of their own, so a new announce replaces one that is still on
+ * its way.
  */
 export class Channel {
   readonly #router: Router;
@@ -22,11 +23,11 @@ export class Channel {
       accept: (from) => from === this.#to,
       onMessage: ({ data }) => onAnnounce(data),
     });
-    // It goes on trying when no broker answers.
+    // The router goes on trying when no broker answers.
     this.#router.start().catch(() => {});
   }
 
-  /** @returns whether the peer has acknowledged it */
+  /** Sends an announce. @returns whether the peer has acknowledged it */
   async send(bytes: Uint8Array): Promise<boolean> {
     this.#sending?.abort();
     const sending = new AbortController();
@@ -35,18 +36,18 @@ export class Channel {
       const pipe = await this.#router.pipe(this.#to, { useCache: true, signal: sending.signal });
       return (await pipe.send(bytes, { signal: sending.signal })) > 0;
     } catch {
-      // No broker, or replaced by a later one. The path machine asks again in its time.
+      // No broker answered, or a later announce replaced this one. The path machine asks again at its own time.
       return false;
     }
   }
 
-  /** Sends something that takes the place of nothing else. @returns whether the peer has acknowledged it */
+  /** Sends a message that does not replace another one. @returns whether the peer has acknowledged it */
   async post(bytes: Uint8Array): Promise<boolean> {
     try {
       const pipe = await this.#router.pipe(this.#to, { useCache: true });
       return (await pipe.send(bytes)) > 0;
     } catch {
-      // No broker, or closed.
+      // No broker answered, or the channel was closed.
       return false;
     }
   }

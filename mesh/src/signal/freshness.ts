@@ -1,14 +1,14 @@
-/** Which announce this is of its sender's: the start it is of, and its number since then. */
+/** Identifies an announce of a sender: the sender's boot, and a number within that boot. */
 export interface Edition {
   /** Grows with each start of the sender. */
   readonly boot: bigint;
-  /** Grows with each announce since then. */
+  /** Grows with each announce of the same boot. */
   readonly counter: number;
 }
 
 /**
- * Whether an announce says more than the last one that was accepted. One that is repeated, late or of an older start
- * does not, however it came here.
+ * Whether an announce is newer than the last accepted one. Repeated announces, late ones and those of an older boot are
+ * not newer.
  */
 export function isNewer(one: Edition, last: Edition | undefined): boolean {
   if (last === undefined || one.boot > last.boot) return true;

@@ -3,15 +3,15 @@ import type { BrokerInfo } from "../info.js";
 import type { Pair } from "../pair.js";
 import { Channel, type OpenAddress } from "./channel.js";
 
-/** What signaling is opened with. */
+/** The options of the signaling. */
 export interface SignalingOptions {
   readonly brokers: BrokerPool | undefined;
   readonly getTime: () => number;
-  /** A broker is connected, and none was before. */
+  /** Called when a broker gets connected and none was connected before. */
   readonly onReachable: () => void;
 }
 
-/** The connections with the brokers, which all peers share, and a channel for each peer on them. */
+/** The connections with the brokers, which all peers share, and a channel for each peer on these connections. */
 export class Signaling {
   readonly #common: RouterOptions;
   readonly #owner: Router;
@@ -21,10 +21,10 @@ export class Signaling {
       getTime,
       encrypt: true,
       requireEncryption: true,
-      // Announces have an order of their own.
+      // Announces have an order of their own, so the router need not wait at gaps.
       gapTimeoutMs: 0,
     };
-    // It owns the connections, and nobody knows its address.
+    // This router only owns the connections. Nobody knows its address.
     this.#owner = new Router(Keypair.generate(), { ...this.#common, brokers, accept: () => false });
     let open = 0;
     this.#owner.on("broker", () => {
@@ -32,7 +32,7 @@ export class Signaling {
       open = this.brokers().filter(({ state }) => state === "open").length;
       if (before === 0 && open > 0) onReachable();
     });
-    // It goes on trying when none answers.
+    // The router goes on trying when no broker answers.
     this.#owner.start().catch(() => {});
   }
 
@@ -40,7 +40,7 @@ export class Signaling {
     return new Channel(pair, this.openAddress, onAnnounce);
   }
 
-  /** Opens an address of any kind on the same connections. It is to be started. */
+  /** Opens an address on the same connections, for any purpose. The caller must start the returned router. */
   readonly openAddress: OpenAddress = (identity, options) =>
     new Router(identity, { ...this.#common, ...options, over: this.#owner });
 
@@ -53,7 +53,7 @@ export class Signaling {
     }));
   }
 
-  /** The network has changed: sessions over what was there before are dead, and nobody has said so. */
+  /** Must be called when the network has changed: the old sessions are then dead, but report no error. */
   networkChanged(): void {
     this.#owner.networkChanged();
   }
