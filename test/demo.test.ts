@@ -42,12 +42,12 @@ describe("the demo", () => {
     expect(error).toBe("");
     expect(code).toBe(0);
     expect(seconds).toBeLessThan(atOurPace(15));
-    const toBob = countOf("Alice → Bob", out);
-    const stream = Number(/while Alice sends (\d+) messages/.exec(out)?.[1]);
+    const toBen = countOf("Ann → Ben", out);
+    const stream = Number(/while Ann sends (\d+) messages/.exec(out)?.[1]);
     const sent = String(2 + stream);
-    expect(toBob).toEqual([sent, sent, sent, "0", "0", "yes"]);
+    expect(toBen).toEqual([sent, sent, sent, "0", "0", "yes"]);
     expect(stream).toBeGreaterThanOrEqual(300);
-    expect(countOf("Bob → Alice", out)).toEqual(["2", "2", "2", "0", "0", "yes"]);
+    expect(countOf("Ben → Ann", out)).toEqual(["2", "2", "2", "0", "0", "yes"]);
 
     expect(out).toMatch(/is killed/);
     expect(out).toMatch(/takes its place [\d.]+ ms later/);
@@ -99,9 +99,9 @@ describe("the demo over brokers that it doesn't run", () => {
     const { code, out, error } = await runDemo("--brokers", write({ IPv4: Object.fromEntries(entries) }));
     expect(error).toBe("");
     expect(out).toMatch(/Connecting to 4 IPv4 and 0 IPv6 brokers/);
-    expect(out).toMatch(/Alice +0[23].* 127\.0\.0\.\d, 127\.0\.0\.\d, 127\.0\.0\.\d\n/);
-    expect(countOf("Alice → Bob", out)).toEqual(["2", "2", "2", "0", "0", "yes"]);
-    expect(countOf("Bob → Alice", out)).toEqual(["2", "2", "2", "0", "0", "yes"]);
+    expect(out).toMatch(/Ann +0[23].* 127\.0\.0\.\d, 127\.0\.0\.\d, 127\.0\.0\.\d\n/);
+    expect(countOf("Ann → Ben", out)).toEqual(["2", "2", "2", "0", "0", "yes"]);
+    expect(countOf("Ben → Ann", out)).toEqual(["2", "2", "2", "0", "0", "yes"]);
     expect(code).toBe(0);
   });
 
@@ -131,7 +131,7 @@ describe("the demo over brokers that it doesn't run", () => {
 describe("the demo's count", () => {
   /** Three messages and what became of them. */
   function count(shown: readonly string[], acknowledged = 3): Count {
-    const ledger = new Ledger("Alice → Bob");
+    const ledger = new Ledger("Ann → Ben");
     for (const text of ["one", "two", "three"]) ledger.sent(text);
     for (let i = 0; i < acknowledged; i++) ledger.acknowledged();
     for (const text of shown) ledger.shown(text);
@@ -146,7 +146,7 @@ describe("the demo's count", () => {
   it("is clean when every message was shown once", () => {
     const good = count(["one", "two", "three"]);
     expect(good).toEqual({
-      direction: "Alice → Bob",
+      direction: "Ann → Ben",
       sent: 3,
       acknowledged: 3,
       shown: 3,
@@ -168,7 +168,7 @@ describe("the demo's count", () => {
   ])("tells when a message was %s, and fails", (_, bad, expected, problem) => {
     expect(bad).toMatchObject(expected);
     const problems = problemsOf([count(["one", "two", "three"]), bad]);
-    expect(problems).toEqual([`Alice → Bob: ${problem}`]);
+    expect(problems).toEqual([`Ann → Ben: ${problem}`]);
     expect(verdict(problems)).toBe(1);
   });
 
@@ -177,7 +177,7 @@ describe("the demo's count", () => {
   });
 
   it("fails when nothing was sent", () => {
-    expect(verdict(problemsOf([new Ledger("Bob → Alice").count()]))).toBe(1);
+    expect(verdict(problemsOf([new Ledger("Ben → Ann").count()]))).toBe(1);
   });
 
   it("keeps columns as wide as they are told", () => {

@@ -17,13 +17,13 @@ export interface Losses {
 }
 
 /**
- * Kills one of Bob's brokers and freezes another in the middle of a stream of messages to him: each
+ * Kills one of Ben's brokers and freezes another in the middle of a stream of messages to him: each
  * time the one that carries it.
  */
 export async function loseBrokers(stage: Stage, signal: AbortSignal): Promise<Losses> {
   title(
-    "3  Two of Bob's brokers fail",
-    `each time the busiest, while Alice sends ${3 * PART_MESSAGES} messages`,
+    "3  Two of Ben's brokers fail",
+    `each time the busiest, while Ann sends ${3 * PART_MESSAGES} messages`,
   );
   const columns = `${cell("acknowledged", -14)}${cell("median", -10)}${cell("slowest", -10)}`;
   say(paint("dim", `  ${cell("messages", 12)}${columns}   by`));
@@ -57,13 +57,13 @@ interface Part {
   finish(): Promise<void>;
 }
 
-async function sendPart({ alice, bob, aliceSays }: Stage, begin: number, signal: AbortSignal): Promise<Part> {
+async function sendPart({ ann, ben, annSays }: Stage, begin: number, signal: AbortSignal): Promise<Part> {
   // The same pipe each time, so that the messages come in order.
-  const pipe = await alice.pipe(bob.address, { useCache: true, signal });
+  const pipe = await ann.pipe(ben.address, { useCache: true, signal });
   const receipts: Receipt[] = [];
   const sends: Promise<void>[] = [];
   const sendOne = async (): Promise<void> => {
-    const receipt = await send(pipe, aliceSays, `candidate ${begin + sends.length}`, signal);
+    const receipt = await send(pipe, annSays, `candidate ${begin + sends.length}`, signal);
     if (receipt !== undefined) receipts.push(receipt);
   };
   for await (const _ of setInterval(PAUSE_MS, undefined, { signal })) {
@@ -83,36 +83,36 @@ async function sendPart({ alice, bob, aliceSays }: Stage, begin: number, signal:
   return { receipts, next, finish };
 }
 
-/** Kills a broker, and waits until Bob listens on another one instead. */
+/** Kills a broker, and waits until Ben listens on another one instead. */
 async function replace(
-  { bob, ofBob }: Stage,
+  { ben, ofBen }: Stage,
   killed: LocalBroker,
   signal: AbortSignal,
 ): Promise<{ substitute: LocalBroker; afterMs: number }> {
-  const before = hostsOf(bob);
+  const before = hostsOf(ben);
   const killedAt = performance.now();
   void killed.kill();
   const substitute = (): LocalBroker | undefined => {
-    const host = hostsOf(bob).find((now) => !before.includes(now));
-    return ofBob.find(({ broker }) => broker.host === host)?.broker;
+    const host = hostsOf(ben).find((now) => !before.includes(now));
+    return ofBen.find(({ broker }) => broker.host === host)?.broker;
   };
-  await until(() => substitute() !== undefined, bob, "broker", signal);
+  await until(() => substitute() !== undefined, ben, "broker", signal);
   return { substitute: substitute() ?? killed, afterMs: performance.now() - killedAt };
 }
 
-/** The one of Bob's brokers by which most messages were acknowledged. */
-function busiest({ bob, ofBob }: Stage, receipts: readonly Receipt[]): LocalBroker {
-  const listening = hostsOf(bob);
-  const [first, ...others] = ofBob.map(({ broker }) => broker).filter(({ host }) => listening.includes(host));
-  if (first === undefined) throw new Error("Bob listens nowhere");
+/** The one of Ben's brokers by which most messages were acknowledged. */
+function busiest({ ben, ofBen }: Stage, receipts: readonly Receipt[]): LocalBroker {
+  const listening = hostsOf(ben);
+  const [first, ...others] = ofBen.map(({ broker }) => broker).filter(({ host }) => listening.includes(host));
+  if (first === undefined) throw new Error("Ben listens nowhere");
   const wins = ({ host }: LocalBroker): number =>
     receipts.filter(({ broker }) => broker.host === host).length;
   return others.reduce((best, broker) => (wins(broker) > wins(best) ? broker : best), first);
 }
 
-function nameOf({ ofBob }: Stage, { host }: LocalBroker): string {
-  const place = ofBob.findIndex(({ broker }) => broker.host === host) + 1;
-  return `${host}, Bob's ${ordinal(place)},`;
+function nameOf({ ofBen }: Stage, { host }: LocalBroker): string {
+  const place = ofBen.findIndex(({ broker }) => broker.host === host) + 1;
+  return `${host}, Ben's ${ordinal(place)},`;
 }
 
 function showPart(numbers: string, sent: number, receipts: readonly Receipt[]): void {

@@ -4,10 +4,10 @@ import { cell, milliseconds, paint, say } from "./screen.js";
 
 /** Two peers, and the books on what they say to each other. */
 export interface Peers {
-  readonly alice: Router;
-  readonly bob: Router;
-  readonly aliceSays: Ledger;
-  readonly bobSays: Ledger;
+  readonly ann: Router;
+  readonly ben: Router;
+  readonly annSays: Ledger;
+  readonly benSays: Ledger;
 }
 
 /** Sends one message and books it; returns how it was delivered, or undefined when nobody acknowledged it. */
@@ -29,14 +29,14 @@ export async function send(
 }
 
 /** A few words each way, each with the broker that won and the round trip. */
-export async function talk({ alice, bob, aliceSays, bobSays }: Peers, signal: AbortSignal): Promise<void> {
-  const toBob = await alice.pipe(bob.address, { signal });
-  const toAlice = await bob.pipe(alice.address, { signal });
+export async function talk({ ann, ben, annSays, benSays }: Peers, signal: AbortSignal): Promise<void> {
+  const toBen = await ann.pipe(ben.address, { signal });
+  const toAnn = await ben.pipe(ann.address, { signal });
   const words = [
-    { pipe: toBob, ledger: aliceSays, text: "Hello Bob, here is my offer" },
-    { pipe: toAlice, ledger: bobSays, text: "Hello Alice, here is my answer" },
-    { pipe: toBob, ledger: aliceSays, text: "Got it, calling you directly" },
-    { pipe: toAlice, ledger: bobSays, text: "I see you. Over and out" },
+    { pipe: toBen, ledger: annSays, text: "Hello Ben, here is my offer" },
+    { pipe: toAnn, ledger: benSays, text: "Hello Ann, here is my answer" },
+    { pipe: toBen, ledger: annSays, text: "Got it, calling you directly" },
+    { pipe: toAnn, ledger: benSays, text: "I see you. Over and out" },
   ];
   for (const { pipe, ledger, text } of words) {
     const receipt = await send(pipe, ledger, text, signal);

@@ -36,17 +36,17 @@ async function play(stage: Stage, signal: AbortSignal, problems: string[]): Prom
   } finally {
     await stage[Symbol.asyncDispose]();
   }
-  return [stage.aliceSays.count(), stage.bobSays.count()];
+  return [stage.annSays.count(), stage.benSays.count()];
 }
 
 /** Every broker's place for each peer, and where they listen. */
-function showRankings({ alice, bob, brokers, ofAlice, ofBob }: Stage): void {
+function showRankings({ ann, ben, brokers, ofAnn, ofBen }: Stage): void {
   title("1  Who listens where", "an address ranks the brokers; whoever knows it computes the same ranking");
-  const names = [`Alice ${short(alice.address)}`, `Bob ${short(bob.address)}`];
+  const names = [`Ann ${short(ann.address)}`, `Ben ${short(ben.address)}`];
   say(paint("dim", `  ${cell("broker", 14)}${names.map((name) => cell(name, 40)).join("")}`.trimEnd()));
   const peers = [
-    { ranking: ofAlice, listening: hostsOf(alice) },
-    { ranking: ofBob, listening: hostsOf(bob) },
+    { ranking: ofAnn, listening: hostsOf(ann) },
+    { ranking: ofBen, listening: hostsOf(ben) },
   ];
   for (const broker of brokers) {
     const cells = peers.map(({ ranking, listening }) => {

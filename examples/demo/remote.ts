@@ -14,29 +14,29 @@ const SETTLE_MS = 2500;
 export async function remoteStory(pool: BrokerPool): Promise<string[]> {
   const signal = AbortSignal.timeout(DEADLINE_MS);
   const startedAt = performance.now();
-  const aliceSays = new Ledger("Alice → Bob");
-  const bobSays = new Ledger("Bob → Alice");
+  const annSays = new Ledger("Ann → Ben");
+  const benSays = new Ledger("Ben → Ann");
   const options = { getTime: Date.now, brokers: pool };
-  const alice = new Router(Keypair.generate(), { ...options, onMessage: (m) => bobSays.shown(m.text()) });
-  const bob = new Router(Keypair.generate(), { ...options, onMessage: (m) => aliceSays.shown(m.text()) });
+  const ann = new Router(Keypair.generate(), { ...options, onMessage: (m) => benSays.shown(m.text()) });
+  const ben = new Router(Keypair.generate(), { ...options, onMessage: (m) => annSays.shown(m.text()) });
 
   const sizes = [pool.IPv4, pool.IPv6].map((family) => Object.keys(family ?? {}).length);
   const dated = pool.updated === undefined ? "" : `, checked ${pool.updated}`;
   say();
   say(paint("dim", `Connecting to ${sizes[0]} IPv4 and ${sizes[1]} IPv6 brokers${dated} …`));
   try {
-    await Promise.all([alice, bob].map((router) => router.start({ signal, timeoutMs: START_TIMEOUT_MS })));
-    await Promise.all([alice, bob].map((router) => settle(router, sizes)));
+    await Promise.all([ann, ben].map((router) => router.start({ signal, timeoutMs: START_TIMEOUT_MS })));
+    await Promise.all([ann, ben].map((router) => settle(router, sizes)));
     title("1  Who listens where", "on the best of the brokers that answer, as the own address ranks them");
     for (const [name, router] of [
-      ["Alice", alice],
-      ["Bob", bob],
+      ["Ann", ann],
+      ["Ben", ben],
     ] as const) {
       const hosts = router.hints().map(({ af, host }) => `${host}${af === 10 ? " (IPv6)" : ""}`);
       say(`  ${cell(name, 7)}${paint("dim", cell(short(router.address), 18))}${clip(hosts.join(", "), 27)}`);
     }
     title("2  Messages", "published on the receiver's brokers at once; the first acknowledgement wins");
-    await talk({ alice, bob, aliceSays, bobSays }, signal);
+    await talk({ ann, ben, annSays, benSays }, signal);
   } catch (error) {
     if (!(error instanceof NoBrokerError)) throw error;
     say();
@@ -45,9 +45,9 @@ export async function remoteStory(pool: BrokerPool): Promise<string[]> {
     }
     return ["none of these brokers can be reached from here: is there a network?"];
   } finally {
-    await Promise.all([alice.close(), bob.close()]);
+    await Promise.all([ann.close(), ben.close()]);
   }
-  const counts = [aliceSays.count(), bobSays.count()];
+  const counts = [annSays.count(), benSays.count()];
   const seconds = ((performance.now() - startedAt) / 1000).toFixed(1);
   title("3  The count", `after ${seconds} s, when both have left`);
   showCounts(counts);

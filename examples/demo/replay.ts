@@ -8,10 +8,10 @@ import type { Stage } from "./stage.js";
 
 const REPLAYS = 3;
 
-/** How long Bob may take to answer what was delivered to him. */
+/** How long Ben may take to answer what was delivered to him. */
 const ANSWERS_WITHIN_MS = 4000;
 
-/** What Bob did with packets that came again. */
+/** What Ben did with packets that came again. */
 interface Outcome {
   /** Handed to his application. */
   readonly shown: number;
@@ -28,11 +28,11 @@ export async function comeAgain(
   { killed, frozen }: Losses,
   signal: AbortSignal,
 ): Promise<string[]> {
-  const { bob } = stage;
-  const alive = stage.ofBob.map(({ broker }) => broker).filter((broker) => broker !== killed);
+  const { ben } = stage;
+  const alive = stage.ofBen.map(({ broker }) => broker).filter((broker) => broker !== killed);
   const awake = alive.filter((broker) => broker !== frozen);
   const [healthy] = awake;
-  title("4  The same packets come again", "Bob's application must not see them");
+  title("4  The same packets come again", "Ben's application must not see them");
 
   await quiet(stage, awake, signal);
   const late = await outcomeOf(stage, alive, signal, () => frozen.thaw());
@@ -44,14 +44,14 @@ export async function comeAgain(
   if (healthy === undefined || recorded === undefined || packet === null) return ["no message was recorded"];
   const text = new TextDecoder().decode(packet.message);
   const copies = Array.from({ length: REPLAYS }, () => recorded);
-  const replayed = await outcomeOf(stage, alive, signal, () => publish(healthy, bob.address, copies));
+  const replayed = await outcomeOf(stage, alive, signal, () => publish(healthy, ben.address, copies));
   const replayRefused = replayed.shown === 0 && replayed.duplicates === REPLAYS;
   showOutcome(`A stranger replays "${text}" ${REPLAYS} times`, replayed, replayRefused);
 
   const forged = recorded.map((byte, i) => (i === recorded.length - 1 ? byte ^ 1 : byte));
-  const forgeries = (): number => bob.stats().dropped["bad-signature"] ?? 0;
-  await publish(healthy, bob.address, [forged]);
-  await until(() => forgeries() > 0, bob, "dropped", signal);
+  const forgeries = (): number => ben.stats().dropped["bad-signature"] ?? 0;
+  await publish(healthy, ben.address, [forged]);
+  await until(() => forgeries() > 0, ben, "dropped", signal);
   showLine("And once more with one bit changed", `${forgeries()} dropped for its signature`, true);
 
   return [
@@ -60,29 +60,29 @@ export async function comeAgain(
   ];
 }
 
-/** What an action brings about, once Bob has answered every packet that it brought him. */
+/** What an action brings about, once Ben has answered every packet that it brought him. */
 async function outcomeOf(
   stage: Stage,
   brokers: readonly LocalBroker[],
   signal: AbortSignal,
   action: () => void | Promise<void>,
 ): Promise<Outcome> {
-  const { bob, aliceSays } = stage;
-  const shownBefore = aliceSays.count().shown;
-  const duplicatesBefore = bob.stats().duplicates;
+  const { ben, annSays } = stage;
+  const shownBefore = annSays.count().shown;
+  const duplicatesBefore = ben.stats().duplicates;
   await action();
   await quiet(stage, brokers, signal);
   return {
-    shown: aliceSays.count().shown - shownBefore,
-    duplicates: bob.stats().duplicates - duplicatesBefore,
+    shown: annSays.count().shown - shownBefore,
+    duplicates: ben.stats().duplicates - duplicatesBefore,
   };
 }
 
-/** Resolves once everything that Alice published has passed these brokers, and Bob has answered it. */
+/** Resolves once everything that Ann published has passed these brokers, and Ben has answered it. */
 async function quiet(stage: Stage, brokers: readonly LocalBroker[], signal: AbortSignal): Promise<void> {
-  const { alice, wire } = stage;
+  const { ann, wire } = stage;
   const isQuiet = (): boolean => {
-    const sent = new Map(alice.stats().brokers.map((broker) => [broker.host, broker.sent]));
+    const sent = new Map(ann.stats().brokers.map((broker) => [broker.host, broker.sent]));
     return brokers.every(
       ({ host, tap }) => tap.arrived >= (sent.get(host) ?? 0) && tap.answered >= tap.delivered,
     );
@@ -90,7 +90,7 @@ async function quiet(stage: Stage, brokers: readonly LocalBroker[], signal: Abor
   try {
     await until(isQuiet, wire, "passed", AbortSignal.any([signal, AbortSignal.timeout(ANSWERS_WITHIN_MS)]));
   } catch (cause) {
-    throw new Error("Bob did not answer every packet that was delivered to him", { cause });
+    throw new Error("Ben did not answer every packet that was delivered to him", { cause });
   }
 }
 

@@ -21,16 +21,16 @@ export interface Ranked {
 export interface Stage extends Peers, AsyncDisposable {
   readonly brokers: readonly LocalBroker[];
   /** The brokers as each peer's address ranks them, best first. */
-  readonly ofAlice: readonly Ranked[];
-  readonly ofBob: readonly Ranked[];
+  readonly ofAnn: readonly Ranked[];
+  readonly ofBen: readonly Ranked[];
   /** Emits `passed` whenever something between the two has passed a broker. */
   readonly wire: EventEmitter;
 }
 
 /** Starts everything, and waits until both peers listen on all the brokers that they want. */
 export async function setStage(signal: AbortSignal): Promise<Stage> {
-  const [aliceKeys, bobKeys] = [Keypair.generate(), Keypair.generate()];
-  const [from, to] = [aliceKeys.publicKeyHex, bobKeys.publicKeyHex];
+  const [annKeys, benKeys] = [Keypair.generate(), Keypair.generate()];
+  const [from, to] = [annKeys.publicKeyHex, benKeys.publicKeyHex];
   const wire = new EventEmitter();
   const brokers = await startBrokers(() => new Wiretap(from, to, () => wire.emit("passed")));
 
@@ -38,22 +38,22 @@ export async function setStage(signal: AbortSignal): Promise<Stage> {
   const pool = parseBrokerPool({ IPv4: Object.fromEntries(entries) });
   // The default is a reserve of eight more, which here would be all five from the start.
   const options = { getTime: Date.now, brokers: pool, inboundBrokers: INBOUND, reserveBrokers: 0 };
-  const aliceSays = new Ledger("Alice → Bob");
-  const bobSays = new Ledger("Bob → Alice");
-  const alice = new Router(aliceKeys, { ...options, onMessage: (m) => bobSays.shown(m.text()) });
-  const bob = new Router(bobKeys, { ...options, onMessage: (m) => aliceSays.shown(m.text()) });
+  const annSays = new Ledger("Ann → Ben");
+  const benSays = new Ledger("Ben → Ann");
+  const ann = new Router(annKeys, { ...options, onMessage: (m) => benSays.shown(m.text()) });
+  const ben = new Router(benKeys, { ...options, onMessage: (m) => annSays.shown(m.text()) });
 
   const rank = (address: string): Ranked[] =>
     rankBrokers(address, pool).IPv4.flatMap(({ host, score }) =>
       brokers.filter((broker) => broker.host === host).map((broker) => ({ broker, score })),
     );
   const leave = async (): Promise<void> => {
-    await Promise.all([alice.close(), bob.close()]);
+    await Promise.all([ann.close(), ben.close()]);
     await Promise.all(brokers.map((broker) => broker.kill()));
   };
   try {
     await Promise.all(
-      [alice, bob].map(async (router) => {
+      [ann, ben].map(async (router) => {
         await router.start({ signal });
         await until(() => hostsOf(router).length === INBOUND, router, "broker", signal);
       }),
@@ -63,13 +63,13 @@ export async function setStage(signal: AbortSignal): Promise<Stage> {
     throw error;
   }
   return {
-    alice,
-    bob,
-    aliceSays,
-    bobSays,
+    ann,
+    ben,
+    annSays,
+    benSays,
     brokers,
-    ofAlice: rank(alice.address),
-    ofBob: rank(bob.address),
+    ofAnn: rank(ann.address),
+    ofBen: rank(ben.address),
     wire,
     [Symbol.asyncDispose]: leave,
   };

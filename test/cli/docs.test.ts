@@ -30,7 +30,7 @@ it("docs/cli.md runs as it stands there", async () => {
   const { code, out, err } = await terminal(use).ended;
   expect(err).not.toContain("sidewire:");
   expect(code).toBe(0);
-  expect(out).toContain("✓ me is ");
+  expect(out).toContain("✓ ben is ");
   expect(out).toContain("✓ 5 bytes delivered sealed, by");
   expect(out).toContain("✓ there");
   expect(out).toContain("● connected");

@@ -1,9 +1,11 @@
+import { readFileSync } from "node:fs";
+import { basename, dirname, join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { parse as parseYaml } from "yaml";
 import { parseBrokerPool } from "../../src/index.js";
 import { problemOf } from "./commands.js";
-import { type Block, placeOf, readPages } from "./pages.js";
-import { isCode, programsOf, runnable, typeErrors } from "./programs.js";
+import { type Block, placeOf, ROOT, readPages } from "./pages.js";
+import { isCode, programsIn, programsOf, typeErrors } from "./programs.js";
 import { Sandbox } from "./run.js";
 
 const SHELL = new Set(["sh", "bash"]);
@@ -13,6 +15,23 @@ const OTHER = new Set(["json", "yaml", "html", "python", "text"]);
 const pages = readPages();
 const blocks = pages.flatMap((page) => page.blocks);
 const programs = pages.flatMap(programsOf);
+
+/** Programs that readers save under a name: each is a file that its page links to. */
+const FILES = new Map([
+  ["js", ".mjs"],
+  ["html", ".html"],
+  ["python", ".py"],
+]);
+
+/** The file that a block is, word for word: one of those that its page links to. */
+function fileOf({ page: path, language, text }: Block): string | undefined {
+  const ending = FILES.get(language);
+  const links = pages.find((page) => page.path === path)?.links ?? [];
+  return links
+    .filter(({ url }) => ending !== undefined && url.endsWith(ending) && !/^https?:/.test(url))
+    .map(({ url }) => join(dirname(path), url))
+    .find((file) => readFileSync(join(ROOT, file), "utf8") === `${text}\n`);
+}
 
 /** Those in a language that are not excused, as rows for `it.each`. */
 function rows(isWanted: (block: Block) => boolean): [string, Block][] {
@@ -45,8 +64,21 @@ describe("the code blocks of the documentation", () => {
     expect(excused.filter(({ excuse = "" }) => excuse.trim().length < 10).map(placeOf)).toEqual([]);
   });
 
-  it("have the types of the public API", { timeout: 60_000 }, () => {
-    expect(typeErrors(programs)).toEqual([]);
+  it.each(
+    blocks.filter(({ language }) => FILES.has(language)).map((block) => [placeOf(block), block] as const),
+  )("%s is a file that its page links to, word for word", (_, block) => {
+    expect(fileOf(block)).toBeDefined();
+  });
+
+  it("are JavaScript, which plain Node runs, unless they say why they are not run", () => {
+    const others = rows((block) => isCode(block) && block.language !== "js");
+    expect(others.map(([place]) => place)).toEqual([]);
+  });
+
+  it("have the types of the public API, as the examples have", { timeout: 60_000 }, () => {
+    const examples = ["examples", "mesh/examples"].flatMap(programsIn);
+    expect(examples.map(({ name }) => name)).toContain("examples/hello.mjs");
+    expect(typeErrors([...programs, ...examples])).toEqual([]);
   });
 
   it.each(rows(({ language }) => language === "json"))(
@@ -76,10 +108,8 @@ describe("the programs of the documentation", { timeout: 60_000 }, () => {
   });
   afterAll(() => sandbox[Symbol.asyncDispose]());
 
-  it.each(
-    programs.flatMap((program) => (runnable(program) === "" ? [] : [[program.name, program] as const])),
-  )("%s runs, and ends by itself", async (_, program) => {
-    const { code, error } = await sandbox.node(`example.${program.extension}`, runnable(program));
+  it.each(rows(isCode))("%s runs, and ends by itself", async (_, block) => {
+    const { code, error } = await sandbox.node(basename(fileOf(block) ?? ""), block.text);
     expect({ code, error }).toEqual({ code: 0, error: "" });
   });
 });

@@ -1,3 +1,4 @@
+import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import ts from "typescript";
 import { type Block, type Page, placeOf, ROOT } from "./pages.js";
@@ -9,7 +10,7 @@ const LANGUAGES = new Map([
   ["mjs", "js"],
 ]);
 
-/** Blocks that make one program: the first imports what it needs, those after it on its page go on from there. */
+/** A program that is checked: a block of a page, or a file of `examples/`. */
 export interface Program {
   readonly page: string;
   readonly name: string;
@@ -23,22 +24,22 @@ export function isCode({ language }: Block): boolean {
 }
 
 export function programsOf({ path, blocks }: Page): Program[] {
-  const programs: (Program & { blocks: Block[] })[] = [];
-  for (const block of blocks.filter(isCode)) {
-    const last = programs.at(-1);
-    if (last === undefined || /^import\b/m.test(block.text)) {
-      const extension = LANGUAGES.get(block.language) ?? "ts";
-      programs.push({ page: path, name: placeOf(block), extension, blocks: [block] });
-    } else {
-      last.blocks.push(block);
-    }
-  }
-  return programs;
+  return blocks.filter(isCode).map((block) => {
+    const extension = LANGUAGES.get(block.language) ?? "ts";
+    return { page: path, name: placeOf(block), extension, blocks: [block] };
+  });
 }
 
-/** What is run of it: all but what says why it isn't. Empty where nothing is left. */
-export function runnable({ blocks }: Program): string {
-  return textOf(blocks.filter(({ excuse }) => excuse === undefined));
+/** The programs in a folder that plain Node runs. */
+export function programsIn(folder: string): Program[] {
+  return readdirSync(join(ROOT, folder))
+    .filter((name) => name.endsWith(".mjs"))
+    .map((name) => {
+      const page = `${folder}/${name}`;
+      const text = readFileSync(join(ROOT, page), "utf8");
+      const block = { page, line: 1, language: "js", text, excuse: undefined };
+      return { page, name: page, extension: "js", blocks: [block] };
+    });
 }
 
 /** Checks programs as strictly as the project itself, against its public types. Returns what is wrong, by page and line. */

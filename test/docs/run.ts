@@ -42,8 +42,6 @@ export class Sandbox implements AsyncDisposable {
       ...process.env,
       DOCS_BROKERS: brokers.map(({ host, port }) => `${host}:${port}`).join(","),
       DOCS_TIME_PORT: String(timePort),
-      // What is imported as `sidewire` is the source, not a build that may be old.
-      TSX_TSCONFIG_PATH: join(ROOT, "tsconfig.json"),
       PYTHONPATH: join(ROOT, "test/docs/python"),
       PYTHONDONTWRITEBYTECODE: "1",
     };
@@ -66,11 +64,11 @@ export class Sandbox implements AsyncDisposable {
     });
   }
 
-  /** Writes a program into the folder and runs it in a process of its own. */
+  /** Writes a program into the folder, and runs it in a process of its own: by plain Node, with the package as built. */
   node(name: string, program: string): Promise<Run> {
-    const preload = pathToFileURL(join(ROOT, "test/docs/network.ts")).href;
+    const preload = pathToFileURL(join(ROOT, "test/docs/network.mjs")).href;
     writeFileSync(join(this.folder, name), program);
-    return this.#run(process.execPath, ["--import", "tsx", "--import", preload, name]);
+    return this.#run(process.execPath, ["--import", preload, name]);
   }
 
   /** The same in Python. */

@@ -62,13 +62,13 @@ withChromium("the web pages of the documentation", { timeout: 60_000 }, (launchC
       await redirect(context, broker.port);
 
       const first = await openPage(context, await serve(text));
-      const invitation = first.page.locator("#invitation[href]");
+      const invitation = first.page.locator("#invitation a");
       await invitation.waitFor();
       await first.page.fill("#text", "Anybody?");
       await first.page.click("button");
       await first.page.getByText("nobody is here yet").waitFor();
       const second = await openPage(context, (await invitation.getAttribute("href")) ?? "");
-      await second.page.locator("#invitation[href]").waitFor();
+      await second.page.locator("#invitation a").waitFor();
       for (const [from, to, words] of [
         [second.page, first.page, "Hello, first"],
         [first.page, second.page, "Hello yourself"],

@@ -23,20 +23,21 @@ const COLUMNS = [
 
 const HEAD = `# What faults do to messages
 
-Made by \`FAULTS_WRITE=1 npm run test:faults\`: real broker processes on loopback addresses, mosquitto or,
-where that is missing, aedes, where needed with a proxy in front of them that stalls, cuts, delays, drops, duplicates
-and reorders; the day in simulated time runs on brokers in memory. Without \`FAULTS_WRITE\` the same runs and writes nothing.
-\`FAULTS_SECONDS\` sets how long brokers come and go (case 1; 60 s, in \`npm test\` too), \`FAULTS_SEED\` repeats the random choices
-of a row; what the processes make of them is never quite the same.
+\`FAULTS_WRITE=1 npm run test:faults\` writes this page. The brokers are real processes on loopback addresses: mosquitto or,
+where mosquitto is missing, aedes. Where a case needs it, a proxy stands in front of them and stalls, cuts, delays, drops,
+duplicates or reorders. The day in simulated time uses brokers in memory. Without \`FAULTS_WRITE\`, the same tests run and
+write nothing. \`FAULTS_SECONDS\` sets how long brokers come and go in case 1. The default is 60 s, also in \`npm test\`.
+\`FAULTS_SEED\` repeats the random choices of a row. The processes still behave a little differently each time.
 
 - **lost**: acknowledged, and never shown to the application
-- **doubled**: shown again
+- **doubled**: shown twice
 - **out of order**: shown after a message that was sent later on the same pipe
-- a message that was shown and not acknowledged is neither: the sender was told that nobody
-  answered in time, which is the truth
 
-Every row fails the run unless the three are 0, and "all" in the remarks also fails it unless
-everything sent was acknowledged.
+A message may be shown and not acknowledged. Such a message counts as none of these three. Its sender was told that nobody
+answered in time, and that is true.
+
+A row fails the test run unless all three counts are 0. If the remarks say "all", the row also fails unless every sent message
+was acknowledged.
 `;
 
 /** Puts a row into the table of docs/faults.md, if asked to. */

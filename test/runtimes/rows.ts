@@ -54,18 +54,18 @@ export function tableOf({ node20, node22, node24, bun, deno, jest }: Runtimes): 
     {
       name: "Node 20, 22, 24",
       runs: [node20, node22, node24].map((node) => ({ ...WHOLE, command: [node, "talks.mjs", JOB] })),
-      notes: "20.19 or later; also bundled by esbuild",
+      notes: "from 20.19 on; also when esbuild has bundled it",
     },
     {
       name: "Bun 1.4",
       runs: [{ ...WHOLE, command: [bun, "talks.mjs", JOB] }],
       notes:
-        "signs, checks and seals in JavaScript, as browsers do: its `node:crypto` lacks the curve and the cipher",
+        "signs, checks and seals in JavaScript, as browsers do: the `node:crypto` of Bun lacks the curve and the cipher",
     },
     {
       name: "Deno 2.9",
       runs: [{ ...WHOLE, command: [...denoRun, "--allow-sys", "talks.mjs", JOB] }],
-      notes: "with `--allow-net`; for the option `ca` with `--allow-sys` as well",
+      notes: "with `--allow-net`; the option `ca` needs `--allow-sys` as well",
     },
     {
       name: "Jest 30",
