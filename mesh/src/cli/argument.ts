@@ -1,6 +1,6 @@
 import { InvalidArgumentError } from "commander";
 
-/** A whole number within bounds. */
+/** Reads a whole number within limits. */
 export function wholeNumber(min: number, max: number): (text: string) => number {
   return (text) => {
     const number = Number(text);
@@ -9,20 +9,20 @@ export function wholeNumber(min: number, max: number): (text: string) => number 
   };
 }
 
-/** A variable without a value in a script is a mistake, and must not count as the working folder. */
+/** An empty value probably comes from an unset variable in a script. It must not count as the current folder. */
 export function notEmpty(text: string): string {
   if (text === "") throw new InvalidArgumentError("It is empty.");
   return text;
 }
 
-/** Several, with a comma between them. */
+/** Reads several values, separated by commas. */
 export function list(text: string): string[] {
   return notEmpty(text)
     .split(",")
     .map((one) => notEmpty(one.trim()));
 }
 
-/** One more of an option that may be repeated. */
+/** Adds a value to an option that may be repeated. */
 export function collect(text: string, before: readonly string[] = []): string[] {
   return [...before, notEmpty(text)];
 }

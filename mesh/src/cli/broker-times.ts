@@ -1,18 +1,18 @@
 import { type BrokerPool, Keypair, Router } from "sidewire";
 
-/** How long one broker took. */
+/** How long one broker took to connect. */
 export interface BrokerTime {
   readonly host: string;
   readonly port: number | undefined;
-  /** Until it took our subscription; undefined when it did not. */
+  /** The time until the broker granted the subscription, in ms; undefined when it did not. */
   readonly connectMs: number | undefined;
   readonly error: string | undefined;
 }
 
-/** A broker that takes longer is of no use at a start, ms. */
+/** A slower broker is useless for a start, in ms. */
 const PATIENCE_MS = 6000;
 
-/** Connects with the brokers as the daemon does, under a key that nobody knows. */
+/** Connects to the brokers as the daemon does, with a new key. */
 export async function brokerTimes(
   brokers: BrokerPool | undefined,
   signal: AbortSignal,
@@ -31,7 +31,7 @@ export async function brokerTimes(
       router.on("broker", ({ broker: { family, host }, state }) => {
         const name = `${family} ${host}`;
         if (state === "open" && !times.has(name)) times.set(name, performance.now() - startedAt);
-        // Each has been tried: it is open, or waits for its next try.
+        // A broker that is open or waits for its next try has been tried.
         const all = router.stats().brokers;
         if (all.every((one) => one.state === "open" || one.state === "waiting")) end();
       });

@@ -1,9 +1,9 @@
 import type { Output } from "./output.js";
 
-/** What every command runs in. */
+/** Everything that a command gets. */
 export interface Context {
   readonly output: Output;
   readonly env: NodeJS.ProcessEnv;
-  /** Fires on SIGINT and SIGTERM. */
+  /** Fires on SIGINT, on SIGTERM and when stdout fails. */
   readonly signal: AbortSignal;
 }

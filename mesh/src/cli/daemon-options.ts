@@ -1,7 +1,7 @@
 import type { Command } from "commander";
 import { collect, notEmpty } from "./argument.js";
 
-/** How an interface is looked after, by `up` and `join` alike. */
+/** The options for managing an interface, in `up` and `join`. */
 export interface DaemonOptions {
   readonly brokers?: string;
   readonly stun?: string;
@@ -9,11 +9,11 @@ export interface DaemonOptions {
   readonly turnCredentials?: string;
   readonly relay?: boolean;
   readonly lazy?: boolean;
-  /** `--no-lan-discovery` makes it false. */
+  /** `--no-lan-discovery` sets it to false. */
   readonly lanDiscovery?: boolean;
-  /** `--no-port-mapping` makes it false. */
+  /** `--no-port-mapping` sets it to false. */
   readonly portMapping?: boolean;
-  /** `--no-hosts` makes it false. */
+  /** `--no-hosts` sets it to false. */
   readonly hosts?: boolean;
   readonly dns?: boolean;
   readonly state?: string;
@@ -21,7 +21,7 @@ export interface DaemonOptions {
 
 /**
  * Adds these options to a command.
- * @param brokers - which brokers are used when none are named
+ * @param brokers - the text that says which brokers are used by default
  */
 export function withDaemonOptions(command: Command, brokers: string): Command {
   return command

@@ -14,13 +14,13 @@ export interface DoctorOptions {
 /** The bit of CAP_NET_ADMIN (capabilities(7)). */
 const CAP_NET_ADMIN = 1n << 12n;
 
-/** Peers drop what is said to them that is further off than this by their clock, and are told of a part of it, ms. */
+/** Peers drop messages when the clocks differ by more than DROPPED_MS, and report a difference above SKEW_MS; in ms. */
 const DROPPED_MS = 120_000;
 const SKEW_MS = 30_000;
 
 const AS_ROOT = "run it with sudo, or give the service AmbientCapabilities=CAP_NET_ADMIN";
 
-/** Looks for what keeps tunnels from working on this machine. */
+/** Looks for reasons why tunnels do not work on this machine. */
 export async function doctor(
   context: Context,
   name: string | undefined,
@@ -37,7 +37,7 @@ async function* look(
   name: string | undefined,
   ntp: readonly string[] | undefined,
 ): AsyncGenerator<Finding> {
-  // It takes longest, and may find that --ntp names no server.
+  // The clock's check takes the longest, and a wrong `--ntp` must be reported before any output.
   const clock = await lookAtClock(signal, ntp);
   yield await lookAtProgram(machine, "wg", ["--version"], "wireguard-tools");
   yield await lookAtProgram(machine, "ip", ["-V"], "iproute2 (iproute on Fedora)");
@@ -62,7 +62,7 @@ async function lookAtProgram(
   return ok(program, `${said.split("\n")[0]} (${path})`);
 }
 
-/** Whether the two rules that probes need would be taken; nothing is changed. */
+/** Whether nft accepts the two rules that probes need. Nothing is changed. */
 async function lookAtNft(machine: Machine): Promise<Finding> {
   if ((await machine.find("nft")) === undefined)
     return bad(
@@ -94,7 +94,7 @@ async function lookAtCapability(machine: Machine): Promise<Finding> {
   return bad("rights", "this process may not change interfaces (CAP_NET_ADMIN is missing)", AS_ROOT);
 }
 
-/** The kernel's WireGuard, or wireguard-go and the device that it needs. */
+/** Looks for WireGuard in the kernel, or for wireguard-go and the device that it needs. */
 async function lookAtWireguard(machine: Machine): Promise<Finding> {
   const check = "wireguard";
   if ((await machine.read("/sys/module/wireguard/uevent")) !== undefined)
@@ -119,7 +119,7 @@ async function lookAtWireguard(machine: Machine): Promise<Finding> {
   return bad(check, `wireguard-go needs /dev/net/tun, which cannot be opened (${problem})`, AS_ROOT);
 }
 
-/** Members of a network get their names there. */
+/** Whether the hosts file can be written, where members of a network get their names. */
 async function lookAtHosts(machine: Machine): Promise<Finding> {
   const problem = await machine.tryOpen(HOSTS_FILE);
   if (problem === undefined) return ok("names", `${HOSTS_FILE} can be written, for the names of members`);
@@ -184,7 +184,7 @@ async function* lookAtInterface(machine: Machine, name: string): AsyncGenerator<
   if (index !== undefined) yield* lookAtManagers(machine, name, index);
 }
 
-/** Who else configures interfaces puts back what it thinks is right. */
+/** Looks for other programs that manage interfaces: they may undo changes. */
 async function* lookAtManagers(machine: Machine, name: string, index: string): AsyncGenerator<Finding> {
   const link = (await machine.read(`/run/systemd/netif/links/${index}`)) ?? "";
   const [, state = "unmanaged"] = /^ADMIN_STATE=(.*)$/m.exec(link) ?? [];
@@ -196,7 +196,7 @@ async function* lookAtManagers(machine: Machine, name: string, index: string): A
     );
   if ((await machine.find("nmcli")) === undefined) return;
   const { said } = await machine.run("nmcli", ["-g", "GENERAL.STATE", "device", "show", name]);
-  // 10: unmanaged; what others set up is only shown: "100 (connected (externally))".
+  // 10 means unmanaged. An interface that others set up is only shown: "100 (connected (externally))".
   if (/^\d+ /.test(said) && !said.startsWith("10 ") && !said.includes("externally"))
     yield warning(
       "NetworkManager",

@@ -1,14 +1,14 @@
 import type { MeshErrorCode } from "../errors.js";
 import { MeshError } from "../errors.js";
 
-/** Done; failed on the way; wrong use. */
+/** The exit code: 0 for success, 1 for a failure, 2 for wrong usage. */
 export type ExitCode = 0 | 1 | 2;
 
-/** The end of a command in words and numbers. */
+/** How a command ends, in words and numbers. */
 export interface Ending {
   readonly exitCode: ExitCode;
   readonly code: string;
-  /** One line. */
+  /** The reason in one line. */
   readonly message: string;
 }
 
@@ -17,18 +17,18 @@ export class UsageError extends Error {
   override readonly name: string = "UsageError";
 }
 
-/** A file that the command line names cannot be read, or holds something else. */
+/** A file from the command line cannot be read, or has the wrong content. */
 export class InputFileError extends Error {
   override readonly name: string = "InputFileError";
 }
 
-/** What the caller can only mend in what he asked for. */
+/** Errors that a user can only solve by another command line or configuration. */
 const WRONG_USE: ReadonlySet<string> = new Set<MeshErrorCode>([
   ...(["INVALID_KEY", "LOW_ORDER_KEY", "OWN_KEY", "INVALID_OPTION", "CONFLICT"] as const),
   ...(["NO_INTERFACE", "NO_PEER", "NO_MEMBER", "UNSUPPORTED"] as const),
 ]);
 
-/** Reasons of the system in words. */
+/** The system's error codes in words. */
 const REASONS: Readonly<Record<string, string>> = {
   ENOENT: "no such file or folder",
   EACCES: "permission denied",
@@ -56,7 +56,7 @@ export function endingOf(error: unknown): Ending {
   return { exitCode: 1, code: "FAILED", message: reasonOf(error) };
 }
 
-/** Why something failed, without the call that did. */
+/** The reason of an error, without the name of the system call. */
 export function reasonOf(error: unknown): string {
   if (!(error instanceof Error)) return String(error);
   return (

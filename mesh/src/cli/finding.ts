@@ -2,7 +2,7 @@ import type { Context } from "./context.js";
 import type { ExitCode } from "./failure.js";
 import { printable, wrapped } from "./printable.js";
 
-/** What was looked at. `bad` keeps tunnels from working; a `warning` may. */
+/** The result of one check. `bad` means that tunnels cannot work; `warning` means that some may not work. */
 export interface Finding {
   readonly check: string;
   readonly level: "ok" | "warning" | "bad";
@@ -23,7 +23,7 @@ export function bad(check: string, message: string, advice: string): Finding {
   return { check, level: "bad", message, advice };
 }
 
-/** Tells each finding once it is there. @returns 1 when one of them is bad */
+/** Prints each finding as soon as it is known. @returns 1 when one of them is bad */
 export async function tell({ output, signal }: Context, findings: AsyncIterable<Finding>): Promise<ExitCode> {
   let isBad = false;
   for await (const finding of findings) {

@@ -5,7 +5,7 @@ import type { TurnOptions } from "../turn/turn-server.js";
 import { parseTurnServers } from "../turn/turn-server.js";
 import { InputFileError, reasonOf } from "./failure.js";
 
-/** The largest file that is read, bytes: a pool or a configuration of 65 536 peers has a tenth of it. */
+/** The maximum size of a file, in bytes. A pool or a configuration with 65 536 peers has a tenth of this. */
 const MAX_BYTES = 64 << 20;
 
 /** @throws {@link InputFileError} */
@@ -21,8 +21,8 @@ export async function readKey(path: string): Promise<Uint8Array> {
 }
 
 /**
- * TURN servers that the command line names, with the credentials in a file: the username in its first line, the password
- * in its second.
+ * TURN servers from the command line, with the credentials from a file: the username in the first line, the password in
+ * the second.
  * @throws {@link InputFileError}, {@link MeshError} `INVALID_OPTION`
  */
 export async function readTurn(urls: readonly string[], path: string | undefined): Promise<TurnOptions[]> {
@@ -39,7 +39,7 @@ async function readCredentials(path: string): Promise<Pick<TurnOptions, "usernam
   throw new InputFileError(`${path}: two lines are expected, the username and the password`);
 }
 
-/** A file with a password in it is its owner's alone. */
+/** Checks that only its owner can read a file with a password. */
 export async function checkSecret(path: string): Promise<void> {
   const { mode } = await stat(path).catch((error: unknown) => {
     throw new InputFileError(`cannot read ${path}: ${reasonOf(error)}`, { cause: error });
@@ -48,7 +48,7 @@ export async function checkSecret(path: string): Promise<void> {
     throw new InputFileError(`${path} holds a password, and others may read it: chmod 600 ${path}`);
 }
 
-/** What a file's reader says, with the file's name before it. */
+/** Puts the file's name before the error of a reader. */
 export async function naming<T>(path: string, work: () => Promise<T>): Promise<T> {
   try {
     return await work();

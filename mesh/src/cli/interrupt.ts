@@ -1,10 +1,13 @@
-/** What ended a command before its time. */
+/** The reason why a command ended early. */
 type Cause = "SIGINT" | "SIGTERM" | "EPIPE" | "STDOUT";
 
-/** Exit codes as shells give them to what a signal ended. A reader that has had enough is no fault. */
+/**
+ * The exit codes that shells use for a process that was ended by a signal. EPIPE is no error: the reader has read
+ * enough.
+ */
 const EXIT_CODES: Readonly<Record<Cause, number>> = { SIGINT: 130, SIGTERM: 143, EPIPE: 0, STDOUT: 1 };
 
-/** Turns the first SIGINT, SIGTERM or failure of stdout into an abort; the second signal kills as usual. */
+/** Turns the first SIGINT, SIGTERM or failure of stdout into an abort. The second signal kills the process as usual. */
 export class Interrupt {
   readonly #controller = new AbortController();
   #cause: Cause | undefined;
@@ -14,12 +17,12 @@ export class Interrupt {
     return this.#controller.signal;
   }
 
-  /** How the process ends when this ended it; undefined as long as nothing did. */
+  /** The exit code after an interrupt; undefined before one. */
   get exitCode(): number | undefined {
     return this.#cause === undefined ? undefined : EXIT_CODES[this.#cause];
   }
 
-  /** Why stdout took no more, unless its reader just had enough. */
+  /** Why stdout failed; undefined when its reader only closed the pipe. */
   get writeError(): Error | undefined {
     return this.#writeError;
   }
@@ -27,7 +30,7 @@ export class Interrupt {
   readonly #onSignal = (signal: NodeJS.Signals): void =>
     this.#raise(signal === "SIGTERM" ? "SIGTERM" : "SIGINT");
 
-  /** Listens until {@link stop}. */
+  /** Listens for signals until {@link stop}. */
   watch(): void {
     process.on("SIGINT", this.#onSignal);
     process.on("SIGTERM", this.#onSignal);
@@ -35,7 +38,7 @@ export class Interrupt {
       if (error.code !== "EPIPE") this.#writeError ??= error;
       this.#raise(error.code === "EPIPE" ? "EPIPE" : "STDOUT");
     });
-    // Nobody is left to be told.
+    // An error of stderr cannot be reported anywhere.
     process.stderr.on("error", () => {});
   }
 
@@ -59,7 +62,7 @@ export function aborted(signal: AbortSignal): Promise<void> {
   });
 }
 
-/** Resolves after a while, or when the signal fires. */
+/** Resolves after `ms` milliseconds, or when the signal fires. */
 export function pause(ms: number, signal: AbortSignal): Promise<void> {
   return new Promise((resolve) => {
     const end = (): void => {

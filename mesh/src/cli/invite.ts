@@ -15,7 +15,7 @@ export interface InviteOptions {
   readonly routes?: readonly string[];
 }
 
-/** Makes a token by which others join, and shows it. */
+/** Makes a token by which other machines can join, and shows it. */
 export async function invite(
   { output, env, signal }: Context,
   interfaceName: string | undefined,
@@ -37,7 +37,7 @@ export async function invite(
   return 0;
 }
 
-/** Light on dark, whatever the terminal's colours are. */
+/** A QR code: light on dark, whatever the terminal's colours are. */
 function qrCode(text: string, paint: Context["output"]["paint"]): string {
   const lines = renderUnicodeCompact(text, { border: 2 }).split("\n");
   return lines.map((line) => paint.bgBlack(paint.whiteBright(line))).join("\n");

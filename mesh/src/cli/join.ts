@@ -20,7 +20,7 @@ export interface JoinOptions extends DaemonOptions {
   readonly listenPort?: number;
 }
 
-/** Makes this machine a member of a network, and looks after its interface from then on. */
+/** Makes this machine a member of a network, and then manages its interface. */
 export async function join(context: Context, text: string, options: JoinOptions): Promise<ExitCode> {
   const { output, signal } = context;
   const { interface: interfaceName, state: folder = DEFAULT_STATE_FOLDER } = options;
@@ -38,7 +38,7 @@ export async function join(context: Context, text: string, options: JoinOptions)
         "name another interface with --interface",
     );
   const privateKey = await new KeyFile(folder, interfaceName).readOrMake();
-  // The key that this host signs by stays what it is told to be.
+  // Saved before joining, so that this host keeps the signing key that it sends.
   await file.save();
   output.note(`Joining ${printable(token.network)} as ${printable(name)}…`);
   const brokers = options.brokers === undefined ? token.brokers : await readPool(options.brokers);

@@ -12,7 +12,9 @@ export async function keygen({ output }: Context): Promise<ExitCode> {
   return 0;
 }
 
-/** As X25519 takes it in any case (RFC 7748, section 5), so that the text is the same everywhere. */
+/**
+ * Clears and sets the bits that X25519 ignores (RFC 7748, section 5), so that the text of a key is the same everywhere.
+ */
 function clamped(key: Uint8Array): Uint8Array {
   const [first = 0, last = 0] = [key[0], key[KEY_BYTES - 1]];
   key[0] = first & 248;

@@ -2,25 +2,25 @@ import { spawn } from "node:child_process";
 import { access, constants, open, readFile } from "node:fs/promises";
 import { delimiter, join } from "node:path";
 
-/** A program answers in milliseconds; one that does not is of no help, ms. */
+/** The time limit of a program, in ms. These programs answer in milliseconds. */
 const TIMEOUT_MS = 5000;
 
-/** More than any of them says that is of interest here, bytes. */
+/** The maximum number of bytes that are read from a program. The interesting part is shorter. */
 const MAX_OUTPUT_BYTES = 1 << 20;
 
-/** The machine, as `doctor` looks at it. */
+/** The machine as `doctor` sees it. Tests replace it. */
 export interface Machine {
-  /** Where a program is; undefined when it is not installed. */
+  /** The path of a program; undefined when it is not installed. */
   find(program: string): Promise<string | undefined>;
-  /** Runs a program. `code` is undefined when it could not be started or did not end in time. */
+  /** Runs a program. `code` is undefined when the program could not be started or did not end in time. */
   run(
     program: string,
     args: readonly string[],
     input?: string,
   ): Promise<{ readonly code: number | undefined; readonly said: string }>;
-  /** A file's text; undefined when it cannot be read. */
+  /** The text of a file; undefined when it cannot be read. */
   read(path: string): Promise<string | undefined>;
-  /** Whether a device can be opened. @returns the system's code for why not */
+  /** Tries to open a device or file. @returns the system's error code, or undefined when it can be opened */
   tryOpen(path: string): Promise<string | undefined>;
 }
 
@@ -72,7 +72,7 @@ export const thisMachine: Machine = {
   },
 };
 
-/** `ip` and `nft` may be where many a user's PATH does not lead. */
+/** The folders of PATH, and those where `ip` and `nft` may be although PATH of a normal user does not contain them. */
 function searchPath(): string[] {
   const path = (process.env.PATH ?? "").split(delimiter);
   return [...new Set([...path, "/usr/local/sbin", "/usr/sbin", "/sbin"])].filter((folder) => folder !== "");

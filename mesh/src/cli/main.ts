@@ -1,4 +1,4 @@
 import { run } from "./program.js";
 
-// Not process.exit: what was written to a pipe must get there.
+// Not process.exit, which could lose output that was written to a pipe.
 process.exitCode = await run(process.argv.slice(2));

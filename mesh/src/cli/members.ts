@@ -11,13 +11,13 @@ export interface MembersOptions {
 }
 
 export interface SetOptions extends MembersOptions {
-  /** `false`: none. */
+  /** `false` means: no groups. */
   readonly groups?: readonly string[] | false;
   readonly routes?: readonly string[] | false;
   readonly relay?: boolean;
 }
 
-/** Shows who is in the network. */
+/** Shows the members of the network. */
 export async function members({ output, env, signal }: Context, name: string | undefined): Promise<ExitCode> {
   const client = await ControlClient.find(runtimeFolder(env), name);
   const reply = await client.membership({ do: "members" }, signal);
@@ -26,7 +26,7 @@ export async function members({ output, env, signal }: Context, name: string | u
   return 0;
 }
 
-/** Changes the network, and says what was done. */
+/** Changes the network, and prints what was done. */
 export async function change(
   { output, env, signal }: Context,
   { interface: name }: MembersOptions,
@@ -39,7 +39,7 @@ export async function change(
   return 0;
 }
 
-/** Says what a member is besides its name. */
+/** Sets the groups, routes and relay role of a member. */
 export async function set(
   context: Context,
   name: string,
@@ -55,7 +55,7 @@ export async function set(
 
 type Column = readonly [title: string, cell: (member: MemberInfo, now: number) => string, isRare?: boolean];
 
-/** Those that are rare are left out when they are empty. */
+/** The columns of the table. Rare columns are left out when they are empty. */
 const COLUMNS: readonly Column[] = [
   ["member", ({ name }) => printable(name)],
   [

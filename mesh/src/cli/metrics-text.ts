@@ -2,7 +2,7 @@ import type { MeshInfo, PeerInfo, PeerState, RelaySession } from "../info.js";
 
 type Labels = Readonly<Record<string, string>>;
 
-/** One value, and what it belongs to. */
+/** A value with its labels. */
 type Sample = readonly [labels: Labels, value: number];
 
 interface Metric {
@@ -15,7 +15,7 @@ interface Metric {
 const STATES: readonly PeerState[] = ["asleep", "unmet", "probing", "relayed", "direct", "lost"];
 
 /**
- * What a daemon knows, as text for Prometheus: bytes, seconds, Unix times in seconds.
+ * Everything that a daemon knows as text for Prometheus. Units are bytes and seconds; times are Unix times in seconds.
  * @see https://prometheus.io/docs/instrumenting/exposition_formats/ for the text format, 0.0.4
  */
 export function metricsText(info: MeshInfo): string {
@@ -116,7 +116,7 @@ function labelsOf({ publicKey, name = "" }: PeerInfo): Labels {
   return { peer: publicKey, name };
 }
 
-/** None where there is no value, which is something else than 0. */
+/** No sample for a missing value, because a missing value is not 0. */
 function sampleOf(labels: Labels, ms: number | undefined): Sample[] {
   return ms === undefined ? [] : [[labels, ms / 1000]];
 }

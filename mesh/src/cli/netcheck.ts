@@ -25,7 +25,7 @@ export interface NetcheckOptions {
   readonly portMapping?: boolean;
 }
 
-/** How often all servers are asked before UDP counts as blocked: one packet may be lost. */
+/** How often all servers are asked before UDP counts as blocked. A single packet may be lost. */
 const ROUNDS = 3;
 
 const FILTERINGS: Readonly<Record<Filtering, string>> = {
@@ -35,7 +35,7 @@ const FILTERINGS: Readonly<Record<Filtering, string>> = {
   unknown: "cannot be told: no server that answers has a second address to try it with",
 };
 
-/** What this network is like; needs no daemon, and no rights. */
+/** Shows the properties of this network. Needs neither a daemon nor special permissions. */
 export async function netcheck(context: Context, options: NetcheckOptions): Promise<ExitCode> {
   const servers = options.stun?.split(",").map((one) => checkHostPort(one, "--stun")) ?? DEFAULT_STUN;
   const pool = options.brokers === undefined ? undefined : await readPool(options.brokers);
@@ -44,7 +44,7 @@ export async function netcheck(context: Context, options: NetcheckOptions): Prom
   return await tell(context, look(context.signal, asked, brokerTimes(pool, context.signal)));
 }
 
-/** What is asked besides the brokers. */
+/** What is checked besides the brokers. */
 interface Asked {
   readonly servers: readonly string[];
   readonly turn: readonly TurnServer[];
@@ -56,7 +56,7 @@ async function* look(
   { servers, turn, asksRouter }: Asked,
   brokers: Promise<readonly BrokerTime[]>,
 ): AsyncGenerator<Finding> {
-  // It may fail while the rest is being looked at.
+  // The promise may reject while other checks are running. Without this, that would be an unhandled rejection.
   brokers.catch(() => {});
   const router = asksRouter ? lookAtRouter(signal) : undefined;
   router?.catch(() => {});
@@ -120,7 +120,7 @@ function lookAtMapping({ seen, verdict }: StunReport): Finding {
   }
 }
 
-/** Whether a server lends an address; it is given back at once. */
+/** Whether a server lends an address. The address is given back at once. */
 async function lookAtTurn(server: TurnServer, signal: AbortSignal): Promise<Finding> {
   const startedAt = performance.now();
   try {

@@ -1,11 +1,11 @@
 import { spawn } from "node:child_process";
 
-/** Half of what systemd allows, as sd_watchdog_enabled(3) recommends. */
+/** The watchdog is told at half of the interval that systemd allows, as sd_watchdog_enabled(3) recommends. */
 const WATCHDOG_SHARE = 2;
 
 /**
- * Tells systemd how the daemon is, where systemd wants to know. By `systemd-notify`, since Node has no datagram sockets
- * of the kind that systemd listens at; without systemd and without that program nothing is told.
+ * Tells systemd the state of the daemon, if systemd wants to know. The program `systemd-notify` is used, because Node
+ * has no Unix datagram sockets, and systemd listens at such a socket. Without systemd or that program, nothing is told.
  */
 export class Notifier {
   readonly #env: NodeJS.ProcessEnv;
@@ -14,13 +14,13 @@ export class Notifier {
   #isMissing = false;
   #lastStatus = "";
 
-  /** @param onMissing - told once, when systemd waits for word and the program for it is not there */
+  /** @param onMissing - called once, when systemd expects messages but the program is missing */
   constructor(env: NodeJS.ProcessEnv, onMissing: () => void) {
     this.#env = env;
     this.#onMissing = onMissing;
   }
 
-  /** It is up. From now on the watchdog is told that it lives. */
+  /** Tells systemd that the daemon is up. From now on the watchdog gets its messages. */
   ready(status: string): void {
     this.#lastStatus = status;
     this.#tell("READY=1", `STATUS=${status}`);

@@ -5,12 +5,12 @@ import { jsonLine, printable } from "./printable.js";
 type Colors = ReturnType<typeof pc.createColors>;
 
 /**
- * What a command says: results on stdout, everything else on stderr. With `--json` both are one object a line, and
- * remarks for people are left out.
+ * The output of a command. Results go to stdout, everything else to stderr. With `--json` each result and each error is
+ * a JSON object in a line, and remarks for people are left out.
  */
 export class Output {
   readonly json: boolean;
-  /** Colours for stdout, and for stderr; plain where that is not a terminal. */
+  /** The colours for stdout and for stderr. A stream that is no terminal gets plain text. */
   readonly paint: Colors;
   readonly paintNotes: Colors;
   readonly #out: NodeJS.WriteStream;
@@ -28,33 +28,33 @@ export class Output {
     this.paintNotes = colorsOf(err);
   }
 
-  /** Of the terminal that a person reads; undefined where nobody does. */
+  /** The width of the terminal that a person reads; undefined without a terminal. */
   get columns(): number | undefined {
     return this.#out.isTTY ? this.#out.columns : undefined;
   }
 
-  /** A result. Resolves once it is written, so that a slow reader slows the writer down. */
+  /** Writes a result. Resolves when the result is written, so that a slow reader slows the command down. */
   async result(object: object, text: () => string): Promise<void> {
     await this.write(`${this.json ? jsonLine(object) : text()}\n`);
   }
 
-  /** Writes on stdout as it is. */
+  /** Writes a text to stdout. */
   async write(text: string): Promise<void> {
     await new Promise<void>((resolve) => this.#out.write(text, () => resolve()));
   }
 
-  /** A remark for people. */
+  /** Writes a remark for people. */
   note(text: string): void {
     if (!this.json) this.#err.write(`${text}\n`);
   }
 
-  /** Something that does not end the command. */
+  /** Writes a warning; the command goes on. */
   warn(message: string): void {
     const text = `${this.paintNotes.yellow("!")} ${printable(message)}`;
     this.#err.write(`${this.json ? jsonLine({ warning: message }) : text}\n`);
   }
 
-  /** Why the command ends, in one line. */
+  /** Writes why the command ends, in one line. */
   fail({ code, message }: Ending): void {
     const hint = code === "USAGE" ? " (see --help)" : "";
     const text = `${this.paintNotes.red("sidewire-mesh:")} ${printable(message)}${hint}`;
@@ -63,6 +63,6 @@ export class Output {
 }
 
 function colorsOf(stream: NodeJS.WriteStream): Colors {
-  // hasColors looks at NO_COLOR and TERM; only a terminal has it.
+  // hasColors respects NO_COLOR and TERM. Only terminals have this function.
   return pc.createColors(stream.isTTY === true && stream.hasColors());
 }

@@ -12,7 +12,7 @@ export interface PingOptions {
   readonly interface?: string;
 }
 
-/** As ping(8) does, ms. */
+/** The interval of ping(8), in ms. */
 const INTERVAL_MS = 1000;
 
 /** Asks a peer on each path, again and again. */
@@ -26,7 +26,7 @@ export async function ping(
   for (let i = 1; i <= count && !signal.aborted; i++) {
     const startedAt = performance.now();
     const asked = await client.ping(peer, signal).catch((error: unknown) => {
-      // Being ended is how it ends, and half an answer tells nothing.
+      // The command ends by an interrupt, so the interrupt is no error. Half a result is useless.
       if (signal.aborted) return undefined;
       throw error;
     });

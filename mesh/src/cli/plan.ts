@@ -5,13 +5,13 @@ import { ProbeSockets } from "../probe/probe-sockets.js";
 import type { Context } from "./context.js";
 import type { ExitCode } from "./failure.js";
 
-/** Prints what `up` would do at its start, as lines for a shell; changes nothing. */
+/** Prints the commands that `up` would run at its start, as lines for a shell. Changes nothing. */
 export async function plan(
   { output, signal }: Context,
   { interface: name, create, stateFolder = DEFAULT_STATE_FOLDER }: Settings & { readonly interface: string },
 ): Promise<ExitCode> {
   await using device = await Device.open(name, { stateFolder, create, isDryRun: true, signal });
-  // A port that is free now: `up` looks for one too.
+  // Finds a port that is free now, as `up` does.
   const sockets = await ProbeSockets.open(() => {});
   await sockets.close();
   if (device.state.listenPort > 0) await device.installTable(sockets.port, signal);

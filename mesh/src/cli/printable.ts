@@ -1,12 +1,12 @@
-/** What comes from outside must not steer the terminal, or be made to look like another line's. */
+/** Characters that could control the terminal, or make a text look like another line. */
 const STEERING = /[\p{Cc}\p{Cf}\p{Cs}\p{Co}\p{Zl}\p{Zp}\u115f\u1160\u2800\u3000\u3164\uffa0]/gu;
 
-/** A text in one line, with escapes for everything that a terminal would obey. */
+/** A text in one line. Everything that a terminal would obey is escaped. */
 export function printable(text: string): string {
   return text.replace(STEERING, (character) => `\\u{${(character.codePointAt(0) ?? 0).toString(16)}}`);
 }
 
-/** A value as one line of JSON, which means the same and is safe to look at. */
+/** A value as one line of JSON. Dangerous characters are escaped, which does not change the meaning of the JSON. */
 export function jsonLine(value: object): string {
   return JSON.stringify(value).replace(STEERING, (character) =>
     character
@@ -16,12 +16,12 @@ export function jsonLine(value: object): string {
   );
 }
 
-/** A key that fits a line: as much of it as `ping` takes for the whole. */
+/** A key in short form. `ping` accepts this beginning of a key. */
 export function shortKey(key: string): string {
   return `${printable(key.slice(0, 8))}…`;
 }
 
-/** A peer by its name where it has one. */
+/** The name of a peer, or its key in short form. */
 export function peerName({ name, publicKey }: { name?: string | undefined; publicKey: string }): string {
   return name === undefined ? shortKey(publicKey) : printable(name);
 }
@@ -44,14 +44,14 @@ export function span(ms: number): string {
   return `${Math.floor(seconds / size)} ${unit}`;
 }
 
-/** Bytes for people, in powers of 1000. */
+/** A number of bytes for people, in powers of 1000. */
 export function bytes(count: number): string {
   const power = count < 1000 ? 0 : Math.min(5, Math.floor(Math.log10(count) / 3));
   const value = count / 1000 ** power;
   return `${power === 0 ? value : value.toFixed(value < 10 ? 1 : 0)} ${["B", "kB", "MB", "GB", "TB", "PB"][power]}`;
 }
 
-/** The time of day here. */
+/** The local time of day. */
 export function clockTime(date: Date): string {
   return date.toTimeString().slice(0, 8);
 }
@@ -60,7 +60,7 @@ export function count(number: number, noun: string): string {
   return `${number} ${noun}${number === 1 ? "" : "s"}`;
 }
 
-/** A text in lines of at most so many columns, those after the first indented as said. */
+/** A text in lines of at most `columns` columns. All lines but the first begin with `indent`. */
 export function wrapped(
   text: string,
   columns: number = Number.POSITIVE_INFINITY,

@@ -17,12 +17,12 @@ import type { UpOptions } from "./up-settings.js";
 
 type Action = (context: Context) => Promise<ExitCode>;
 
-/** What is different for a test. */
+/** The surroundings that tests replace. */
 export interface Surroundings {
   readonly platform?: NodeJS.Platform;
 }
 
-/** Runs a command line. @returns the process's exit code */
+/** Runs a command line. @returns the exit code of the process */
 export async function run(
   args: readonly string[],
   { platform = process.platform }: Surroundings = {},
@@ -32,7 +32,7 @@ export async function run(
   const json = asksForJson(args);
   const exitCode = await runCommand(args, json, interrupt, platform);
   interrupt.stop();
-  // What was written last may still fail.
+  // The last write may still fail.
   await new Promise<void>((resolve) => process.stdout.write("", () => resolve()));
   const { writeError } = interrupt;
   if (writeError === undefined) return exitCode;
@@ -63,7 +63,7 @@ async function runCommand(
     return await wanted({ output, env: process.env, signal: interrupt.signal });
   } catch (error) {
     if (error instanceof CommanderError && error.exitCode === 0) return 0;
-    // What fails because it was interrupted has nothing to tell.
+    // An error that an interrupt has caused is not reported.
     if (interrupt.exitCode !== undefined) return interrupt.exitCode;
     const ending = endingOf(error instanceof CommanderError ? usageOf(error) : error);
     output.fail(ending);
@@ -73,11 +73,11 @@ async function runCommand(
 
 function usageOf({ code, message }: CommanderError): UsageError {
   if (code === "commander.help") return new UsageError("a command is missing");
-  // Its hints stand in a line of their own.
+  // commander puts its hints on a second line.
   return new UsageError(message.replace(/^error: /, "").replaceAll("\n", " "));
 }
 
-/** The command line's grammar. What a command does is loaded once it is asked for. */
+/** The grammar of the command line. The code of a command is loaded only when the command is used. */
 function describe(json: boolean, choose: (action: Action) => void): Command {
   const program = new Command("sidewire-mesh")
     .description("A direct WireGuard tunnel between hosts that know each other's public key.")
@@ -85,9 +85,9 @@ function describe(json: boolean, choose: (action: Action) => void): Command {
     .option("--json", "one JSON object a line: results on stdout, errors on stderr")
     .configureHelp({ showGlobalOptions: true })
     .configureOutput({
-      // An error is told once, by `run`.
+      // `run` reports the error, so commander must not.
       outputError: () => {},
-      // Without any command the help goes here, which is for people.
+      // Without a command, commander writes the help here. The help is for people.
       writeErr: (text) => {
         if (process.stderr.isTTY && !json) process.stderr.write(text);
       },
@@ -222,7 +222,7 @@ function describe(json: boolean, choose: (action: Action) => void): Command {
   return program;
 }
 
-/** What is done with a network. */
+/** The commands for a network. */
 function describeMembership(program: Command, choose: (action: Action) => void): void {
   program
     .command("invite")
@@ -313,7 +313,7 @@ function describeMembership(program: Command, choose: (action: Action) => void):
     });
 }
 
-/** Who may reach whom in a network, and what is reached through whom. */
+/** The commands for roles: who may reach whom, and which subnets are reached through whom. */
 function describeRoles(program: Command, choose: (action: Action) => void): void {
   program
     .command("set")
@@ -357,7 +357,10 @@ function example(...lines: readonly string[]): string {
   return `\nExample${lines.length > 1 ? "s" : ""}:\n${lines.map((line) => `  ${line}`).join("\n")}`;
 }
 
-/** What the command line asks for may have to be known before it is understood. */
+/**
+ * Whether the command line contains --json. An error in the command line must be reported as JSON as well, so this is
+ * decided before the parsing.
+ */
 function asksForJson(args: readonly string[]): boolean {
   const end = args.indexOf("--");
   return (end < 0 ? args : args.slice(0, end)).includes("--json");

@@ -3,10 +3,10 @@ import type { Context } from "./context.js";
 import type { ExitCode } from "./failure.js";
 import { aborted } from "./interrupt.js";
 
-/** Longer than any key; what is longer is not read to its end. */
+/** The maximum number of bytes that are read. Every key is shorter. */
 const MAX_BYTES = 256;
 
-/** The public key of the private one on stdin, as `wg pubkey` does. */
+/** Prints the public key of the private key on stdin, as `wg pubkey` does. */
 export async function pubkey({ output, signal }: Context): Promise<ExitCode> {
   const text = await Promise.race([readStart(process.stdin), aborted(signal)]);
   signal.throwIfAborted();

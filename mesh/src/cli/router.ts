@@ -7,7 +7,7 @@ import { LEASE_S } from "../port-mapping/lease-clock.js";
 import { type Finding, ok, warning } from "./finding.js";
 import { PROTOCOLS } from "./words.js";
 
-/** Which ports the routers of this host would map, and how they are asked. Maps none. */
+/** Which ports the routers of this host would map, and by which protocol. Maps none. */
 export async function lookAtRouter(signal: AbortSignal): Promise<Finding> {
   const offers: string[] = [];
   const silent: string[] = [];

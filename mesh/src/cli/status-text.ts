@@ -7,7 +7,7 @@ import { brokersInWords, NATS, nameOf, PROTOCOLS, pathInWords } from "./words.js
 export interface Look {
   /** Unix ms. */
   readonly now: number;
-  /** Of the terminal; undefined: as many as it takes. */
+  /** The width of the terminal; undefined for no limit. */
   readonly columns: number | undefined;
   readonly paint: ReturnType<typeof pc.createColors>;
 }
@@ -35,7 +35,7 @@ const REST: readonly Column[] = [
   [">since", ({ path }, now) => (path === undefined ? NONE : span(now - path.since))],
 ];
 
-/** What the daemon knows, for people. */
+/** Everything that the daemon knows, for people. */
 export function statusText(info: MeshInfo, look: Look): string {
   const troubles = (info.troubles ?? []).map((one) =>
     look.paint.yellow(wrapped(`! ${printable(one)}`, look.columns)),
@@ -71,7 +71,7 @@ function peers(all: MeshInfo["peers"], { now, columns = Number.POSITIVE_INFINITY
   return [paint.dim(titles), ...parts].join("\n");
 }
 
-/** What did not fit into the row. */
+/** The details that do not fit into the row. */
 function more80(peer: PeerInfo, now: number): string {
   const { lastHandshakeAt, receivedBytes, sentBytes, path } = peer;
   return [
@@ -82,7 +82,7 @@ function more80(peer: PeerInfo, now: number): string {
   ].join(", ");
 }
 
-/** The state is what a person looks for. */
+/** A line in the colour of the peer's state, which is what people look for. */
 function coloured(line: string, { state }: PeerInfo, paint: Look["paint"]): string {
   const colour = {
     asleep: paint.dim,
@@ -125,7 +125,7 @@ function foot(
   ].join("\n");
 }
 
-/** What peers tell in the tunnel. */
+/** The facts that peers tell in the tunnel. */
 function factsInWords(held: number, peers: MeshInfo["peers"]): string {
   const alive = peers.filter(({ isAlive }) => isAlive === true).length;
   return `${held} from ${alive} ${alive === 1 ? "peer" : "peers"} in the tunnel`;
@@ -138,7 +138,7 @@ function turnInWords({ server, relayed, peers, error }: TurnInfo): string {
   return error === undefined ? `${name}: not needed now` : `${name}: ${printable(error)}`;
 }
 
-/** What passes between others by way of this host. */
+/** The traffic that this host relays for others. */
 function relayingInWords(sessions: readonly RelaySession[], all: MeshInfo["peers"], now: number): string {
   const open = sessions.filter(({ isOpen }) => isOpen);
   if (open.length === 0) return "for nobody now";
@@ -150,7 +150,7 @@ function relayingInWords(sessions: readonly RelaySession[], all: MeshInfo["peers
     .join("; ");
 }
 
-/** What a router gave. What it said itself may be anything. */
+/** What a router gave. The router's own words may be anything, so they are made printable. */
 function routerText({ gateway, protocol, external, isHint, endsAt }: PortMappingInfo, now: number): string {
   return [
     `${printable(gateway)} gives ${printable(external ?? "a port, and does not say where")}`,

@@ -9,12 +9,12 @@ export interface StatusOptions {
   readonly watch?: true;
 }
 
-/** Home, clear to the end of each line, and of what is below: without a flicker. */
+/** Escape codes that redraw the screen without flicker: cursor to the top, clear to the end of a line, clear below. */
 const HOME = "\u001b[H";
 const CLEAR_LINE = "\u001b[K";
 const CLEAR_BELOW = "\u001b[J";
 
-/** Shows what the daemon knows, once or whenever it changes. */
+/** Shows what the daemon knows, once or after each change. */
 export async function status(
   { output, env, signal }: Context,
   name: string | undefined,
@@ -38,7 +38,7 @@ export async function status(
         );
     }
   } catch (error) {
-    // Being ended is how watching ends.
+    // Watching ends by an interrupt.
     if (signal.aborted) return 0;
     throw error;
   }

@@ -1,6 +1,6 @@
 import Table from "cli-table3";
 
-/** A table without lines. A title with a leading `>` has its cells to the right. */
+/** A table without lines. A leading `>` in a title aligns the cells to the right. */
 export function table(
   head: readonly string[],
   rows: readonly (readonly string[])[],

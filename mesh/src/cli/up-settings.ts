@@ -13,7 +13,7 @@ import type { DaemonOptions } from "./daemon-options.js";
 import { UsageError } from "./failure.js";
 import { checkSecret, naming, readKey, readPool, readText, readTurn } from "./input-files.js";
 
-/** What `up` is asked for. */
+/** The options of `up`. */
 export interface UpOptions extends DaemonOptions {
   readonly create?: true;
   readonly privateKey?: string;
@@ -22,11 +22,11 @@ export interface UpOptions extends DaemonOptions {
   readonly peer?: readonly string[];
   readonly config?: string;
   readonly dryRun?: true;
-  /** Set by `join`: the roster is new, and these are the token's brokers. */
+  /** Set by `join`: the roster is new, and these are the brokers of the token. */
   readonly joined?: { readonly brokers: BrokerPool | undefined };
 }
 
-/** What `up` is asked for: what the options say goes before what the file says. */
+/** The settings of `up`. Options take precedence over the file. */
 export async function settingsOf(
   name: string | undefined,
   options: UpOptions,
@@ -51,7 +51,7 @@ export async function settingsOf(
     relay: options.relay ?? file.relay,
     lazy: options.lazy ?? file.lazy,
     stateFolder,
-    // The command line can only switch these off: they are on unless the file says otherwise.
+    // The command line can only switch these off. They are on unless the file says otherwise.
     lanDiscovery: options.lanDiscovery === false ? false : file.lanDiscovery,
     portMapping: options.portMapping === false ? false : file.portMapping,
     hosts: options.hosts === false ? false : file.hosts,
@@ -62,8 +62,8 @@ export async function settingsOf(
 }
 
 /**
- * The interface of a network that this host has joined: its key is in the state folder, its addresses and peers follow
- * from the roster. One that somebody has made is used as it is.
+ * The interface of a network that this host has joined. Its key is in the state folder; its addresses and peers follow
+ * from the roster. An interface that somebody else has made is used as it is.
  */
 async function createJoined(
   folder: string = DEFAULT_STATE_FOLDER,

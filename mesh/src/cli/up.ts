@@ -13,7 +13,7 @@ import { clockTime, count, milliseconds, peerName, printable } from "./printable
 import { settingsOf, type UpOptions } from "./up-settings.js";
 import { pathInWords } from "./words.js";
 
-/** What is used of a mesh. */
+/** The part of a mesh that `up` uses. */
 export interface UsedMesh extends Pick<Mesh, "info" | "look" | "ping" | "membership" | "close" | "putBack"> {
   on<E extends keyof MeshEvents>(event: E, listener: (...args: MeshEvents[E]) => void): unknown;
   off<E extends keyof MeshEvents>(event: E, listener: (...args: MeshEvents[E]) => void): unknown;
@@ -25,8 +25,8 @@ async function openMesh(options: MeshOptions): Promise<UsedMesh> {
 }
 
 /**
- * Looks after an interface until it is told to end.
- * @param open - what opens a mesh; for tests
+ * Manages an interface until it is told to end.
+ * @param open - opens a mesh; for tests
  */
 export async function up(
   context: Context,
@@ -44,7 +44,7 @@ export async function up(
   });
   const mesh = named(opened, names);
   const ending = new AbortController();
-  // It may be gone before anybody can ask the daemon for it.
+  // The interface may disappear before a client can ask the daemon.
   mesh.on("gone", (error) => ending.abort(error));
   const notifier = new Notifier(env, () =>
     output.warn(
@@ -78,7 +78,7 @@ export async function up(
   return 0;
 }
 
-/** What `wg` or `ip` says of a port that somebody has, in words that name it. */
+/** A clear error for a port that another program uses. */
 function portTaken(error: unknown, port: number | undefined): MeshError | undefined {
   if (!(error instanceof MeshError) || error.code !== "COMMAND_FAILED") return undefined;
   if (port === undefined || !/address already in use/i.test(error.message)) return undefined;
@@ -89,7 +89,7 @@ function portTaken(error: unknown, port: number | undefined): MeshError | undefi
   );
 }
 
-/** A mesh whose peers have the names of the configuration. */
+/** Adds the names in the configuration to the peers. */
 function named(mesh: UsedMesh, names: ReadonlyMap<string, string>): UsedMesh {
   const info = mesh.info.bind(mesh);
   mesh.info = (): MeshInfo => {
@@ -102,17 +102,20 @@ function named(mesh: UsedMesh, names: ReadonlyMap<string, string>): UsedMesh {
   return mesh;
 }
 
-/** A reason alone is told once it has lasted, ms: on the way to a path there are several in a second. */
+/**
+ * How long a new reason must last before it is printed, in ms. While a path is sought, reasons change several times a
+ * second.
+ */
 const REASON_AFTER_MS = 3000;
 
-/** Tells what happens, a line each. */
+/** Prints what happens, one line each. */
 class Report {
   readonly #context: Context;
   readonly #mesh: UsedMesh;
   readonly #notifier: Notifier;
-  /** What was last told of each peer. */
+  /** What was last printed for each peer. */
   readonly #told = new Map<string, { readonly way: string; readonly reason: string }>();
-  /** Reasons that are told when they last. */
+  /** The timers of reasons that are printed if they last. */
   readonly #reasons = new Map<string, NodeJS.Timeout>();
   #candidates = "";
 
@@ -120,7 +123,7 @@ class Report {
     this.#context = context;
     this.#mesh = mesh;
     this.#notifier = notifier;
-    // A person is told what came of them. The first ones are on their way already.
+    // Steps are only for programs: a person sees their results. The first steps may have happened already.
     if (context.output.json) mesh.on("step", this.#onStep);
   }
 
@@ -141,7 +144,7 @@ class Report {
     this.#onCandidates();
   }
 
-  /** What cannot be put back at the end is told still. */
+  /** Stops printing, except for warnings: problems with restoring at the end must be seen. */
   stop(): void {
     this.#mesh.off("peer", this.#onPeer);
     this.#mesh.off("candidates", this.#onCandidates);

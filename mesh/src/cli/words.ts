@@ -2,7 +2,7 @@ import type { MeshInfo, NatVerdict, PathInfo, PathKind, PeerInfo } from "../info
 import type { MappingProtocol } from "../port-mapping/mapper.js";
 import { peerName, printable } from "./printable.js";
 
-/** A path in words, as people know it. */
+/** The kinds of paths in words. */
 export const PATHS: Readonly<Record<PathKind, string>> = {
   lan: "direct LAN",
   ipv6: "direct IPv6",
@@ -11,17 +11,17 @@ export const PATHS: Readonly<Record<PathKind, string>> = {
   turn: "relayed by turn",
 };
 
-/** How routers are asked for ports. */
+/** The protocols for port mapping in words. */
 export const PROTOCOLS: Readonly<Record<MappingProtocol, string>> = {
   pcp: "PCP",
   "nat-pmp": "NAT-PMP",
   "upnp-igd": "UPnP",
 };
 
-/** The longest name of a relay that is shown in a row of others. */
+/** The maximum length of a relay's name in a row of a table. */
 const MAX_RELAY_NAME = 12;
 
-/** A path in words, with the relay or the TURN server that it goes through. */
+/** A path in words, with its relay or TURN server. */
 export function pathInWords(
   { kind, relay, turn }: Pick<PathInfo, "kind" | "relay" | "turn">,
   all: readonly PeerInfo[],
@@ -32,12 +32,12 @@ export function pathInWords(
   return `${PATHS[kind]} by ${name.length > MAX_RELAY_NAME ? `${name.slice(0, MAX_RELAY_NAME - 1)}…` : name}`;
 }
 
-/** What a peer is called, by its public key. */
+/** The name of a peer, by its public key. */
 export function nameOf(publicKey: string, all: readonly PeerInfo[]): string {
   return peerName(all.find((peer) => peer.publicKey === publicKey) ?? { publicKey });
 }
 
-/** What the NAT is like, in a sentence. */
+/** The verdict about the NAT in words. */
 export const NATS: Readonly<Record<NatVerdict, string>> = {
   open: "no NAT",
   stable: "a NAT that keeps one outside port for everybody",
@@ -46,7 +46,7 @@ export const NATS: Readonly<Record<NatVerdict, string>> = {
   unknown: "not known yet",
 };
 
-/** Which brokers can be used, and why the others cannot. */
+/** How many brokers can be used. */
 export function brokersInWords(brokers: MeshInfo["brokers"]): string {
   const open = brokers.filter(({ state }) => state === "open");
   return `${open.length} of ${brokers.length} connected`;

@@ -4,15 +4,17 @@ import { connect, type Server } from "node:net";
 import { dirname } from "node:path";
 import { MeshError } from "../errors.js";
 
-/** A kernel buffers about a hundred bytes more, and then says EINVAL (unix(7)). */
+/**
+ * The maximum length of a socket's path. A kernel's buffer is about as long, and longer paths give EINVAL (unix(7)).
+ */
 const MAX_PATH_BYTES = 107;
 
 /**
- * Listens at a path that only root gets to, in the place of a socket that a dead daemon left there.
+ * Listens at a path that only root can reach, and replaces a socket that a dead daemon left there.
  *
- * Of two that start at once one wins: a socket is made under a name of its own and put into its place by a link, which
- * is made or refused.
- * @returns what takes it away again
+ * Of two daemons that start at the same time only one wins: a socket is made under its own name, and then put at its
+ * path by a link. Making a link either succeeds or fails.
+ * @returns a function that removes the socket
  * @throws {@link MeshError} `IN_USE`, `FILE`, `NOT_PERMITTED`
  */
 export async function claim(server: Server, path: string): Promise<() => Promise<void>> {
@@ -47,7 +49,7 @@ export async function claim(server: Server, path: string): Promise<() => Promise
   }
 }
 
-/** The folder is the owner's alone, so nobody else ever gets to a socket in it. */
+/** Makes the folder accessible only to its owner, so nobody else can reach a socket in it. */
 async function ownFolder(folder: string): Promise<void> {
   await mkdir(folder, { recursive: true, mode: 0o700 });
   const stats = await lstat(folder);
@@ -66,7 +68,7 @@ async function put(own: string, path: string): Promise<void> {
       if (codeOf(error) !== "EEXIST") throw error;
     }
     if (await isAlive(path)) throw inUse(path);
-    // Between the question and now another one may have taken the place of the dead one.
+    // Since the check, another daemon may have replaced the dead socket.
     const dead = `${own}.dead`;
     await rename(path, dead).catch((error: unknown) => {
       if (codeOf(error) !== "ENOENT") throw error;
@@ -92,7 +94,7 @@ async function isAlive(path: string): Promise<boolean> {
   return await new Promise((resolve) => {
     const socket = connect(path);
     socket.once("connect", () => resolve(true));
-    // EAGAIN: it lives, and has more to do than it can take. What is no socket at all is in the way as a dead one is.
+    // EAGAIN means that the daemon lives but is too busy. A file that is not a socket counts as a dead socket.
     socket.once("error", (error) => resolve(codeOf(error) === "EAGAIN"));
     socket.once("close", () => resolve(false));
     socket.once("connect", () => socket.destroy());

@@ -6,9 +6,9 @@ import { linesOf } from "./lines.js";
 import { MAX_REPLY_BYTES, parseReply, type Reply, type Request } from "./protocol.js";
 import { interfacesHere, interfacesWithSocket, socketPath } from "./socket-path.js";
 
-/** A daemon that is asked: each question has a connection of its own. */
+/** A client of a daemon. Each request has a connection of its own. */
 export class ControlClient {
-  /** The interface that the daemon looks after. */
+  /** The interface that the daemon manages. */
   readonly interface: string;
   readonly #path: string;
 
@@ -18,7 +18,7 @@ export class ControlClient {
   }
 
   /**
-   * The daemon of an interface; without a name, of the only one in this network namespace that has a daemon.
+   * Finds the daemon of an interface. Without a name, finds the only daemon in this network namespace.
    * @throws {@link MeshError} `NO_DAEMON`, `NOT_PERMITTED`, `INVALID_OPTION`
    */
   static async find(folder: string, name: string | undefined): Promise<ControlClient> {
@@ -48,7 +48,7 @@ export class ControlClient {
     throw this.#brokenOff();
   }
 
-  /** What the daemon knows, now and at each change, until it ends. */
+  /** Everything that the daemon knows, now and after each change, until the daemon ends. */
   async *watch(signal?: AbortSignal): AsyncGenerator<MeshInfo> {
     for await (const reply of this.#ask({ ask: "watch" }, signal)) {
       if (reply.is === "info") yield reply.info;
@@ -59,7 +59,7 @@ export class ControlClient {
 
   /**
    * Asks a peer once on every path.
-   * @param peer - its key, the beginning of it, or its name
+   * @param peer - the peer's key, the beginning of the key, or the peer's name
    * @throws {@link MeshError} as {@link status}, and `NO_PEER`
    */
   async ping(
@@ -72,7 +72,7 @@ export class ControlClient {
   }
 
   /**
-   * Asks about the network, or for a change of it.
+   * Asks about the network, or changes it.
    * @throws {@link MeshError} as {@link status}, and `NO_NETWORK`, `NO_MEMBER`, `NOT_ADMIN`, `CONFLICT`, `REFUSED`
    */
   async membership(request: MembershipRequest, signal?: AbortSignal): Promise<MembershipReply> {
@@ -81,7 +81,7 @@ export class ControlClient {
     throw this.#brokenOff();
   }
 
-  /** Ends the daemon. @returns what it has put back, a sentence each */
+  /** Ends the daemon. @returns what the daemon has restored, one sentence each */
   async down(signal?: AbortSignal): Promise<readonly string[]> {
     for await (const reply of this.#ask({ ask: "down" }, signal))
       if (reply.is === "ended") return reply.putBack;
@@ -162,7 +162,7 @@ function isCode(code: string): code is MeshErrorCode {
   return CODES.has(code);
 }
 
-/** A code that is not known here is of a later version. */
+/** An unknown code comes from a daemon of a later version. */
 function codeFrom(code: string): MeshErrorCode {
   return isCode(code) ? code : "COMMAND_FAILED";
 }

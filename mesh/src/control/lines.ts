@@ -3,8 +3,8 @@ import type { Readable } from "node:stream";
 const NEWLINE = 0x0a;
 
 /**
- * The lines of a stream, without what ends them; a last one that nothing ends is left out.
- * @throws RangeError when a line is longer than `maxBytes`, before it is read whole
+ * The lines of a stream, without their line breaks. A last line without a line break is left out.
+ * @throws RangeError when a line is longer than `maxBytes`, before the whole line is in memory
  */
 export async function* linesOf(stream: Readable, maxBytes: number): AsyncGenerator<string> {
   let parts: Buffer[] = [];

@@ -1,6 +1,7 @@
 /**
- * What the daemon and the command say to each other: one line of JSON asks, lines of JSON answer. Both sides check
- * what they get: the socket is root's alone, but the two may be of different versions.
+ * The messages between the daemon and the command. A request is one line of JSON; the reply is one or more lines of
+ * JSON. Both sides check what they receive. Only root can reach the socket, but the two sides may have different
+ * versions.
  */
 import * as z from "zod/mini";
 import type { MeshInfo, PingAnswer } from "../info.js";
@@ -11,15 +12,15 @@ import {
   membershipRequestSchema,
 } from "../membership/requests.js";
 
-/** The longest request, bytes. */
+/** The maximum length of a request in bytes. */
 export const MAX_REQUEST_BYTES = 1024;
 
-/** The longest reply, bytes: 65 536 peers with all that is said of them have half of it. */
+/** The maximum length of a reply in bytes. A reply with 65 536 peers has half of this. */
 export const MAX_REPLY_BYTES: number = 64 << 20;
 
 const text = z.string().check(z.maxLength(4096));
 const count = z.number();
-/** JSON leaves out what is undefined. */
+/** JSON leaves out undefined values. */
 const maybe = <T>(type: z.ZodMiniType<T>): z.ZodMiniType<T | undefined> => z.optional(type);
 const list = <T extends z.ZodMiniType>(type: T): z.ZodMiniReadonly<z.ZodMiniArray<T>> =>
   z.readonly(z.array(type));
@@ -62,7 +63,7 @@ const infoSchema: z.ZodMiniType<MeshInfo> = z.object({
       isAlive: maybe(z.boolean()),
     }),
   ),
-  // A daemon of an earlier version has none.
+  // A daemon of an earlier version does not send this field.
   portMappings: z._default(
     list(
       z.object({
@@ -104,7 +105,7 @@ const answerSchema: z.ZodMiniType<PingAnswer> = z.object({
   roundTripMs: maybe(count),
 });
 
-/** `peer`: its key, the beginning of it, or its name. */
+/** `peer` is the peer's key, the beginning of the key, or the peer's name. */
 export type Request =
   | { readonly ask: "status" }
   | { readonly ask: "watch" }
@@ -120,7 +121,13 @@ const requestSchema: z.ZodMiniType<Request> = z.discriminatedUnion("ask", [
   z.strictObject({ ask: z.literal("down") }),
 ]);
 
-/** All that the daemon knows; the answers to a ping; what was asked of the network; the daemon has ended; it could not do what it was asked. */
+/**
+ * - info: everything that the daemon knows
+ * - answers: the answers to a ping
+ * - membership: the reply to a request about the network
+ * - ended: the daemon has ended
+ * - error: the daemon could not do what was requested
+ */
 export type Reply =
   | { readonly is: "info"; readonly info: MeshInfo }
   | { readonly is: "answers"; readonly peer: string; readonly answers: readonly PingAnswer[] }
@@ -136,12 +143,12 @@ const replySchema: z.ZodMiniType<Reply> = z.discriminatedUnion("is", [
   z.object({ is: z.literal("error"), code: text, message: text }),
 ]);
 
-/** @returns undefined for what is no request */
+/** @returns undefined for a line that is not a request */
 export function parseRequest(line: string): Request | undefined {
   return parse(requestSchema, line);
 }
 
-/** @returns undefined for what is no reply */
+/** @returns undefined for a line that is not a reply */
 export function parseReply(line: string): Reply | undefined {
   return parse(replySchema, line);
 }

@@ -6,20 +6,23 @@ import { claim } from "./claim.js";
 import { linesOf } from "./lines.js";
 import { MAX_REQUEST_BYTES, parseRequest, type Reply, type Request } from "./protocol.js";
 
-/** How many may ask at once; further ones are closed at once. */
+/** The maximum number of connections. Further ones are closed at once. */
 const MAX_CONNECTIONS = 16;
 
-/** How long a request may take to arrive, and a reply to be taken, ms: both are on the same machine. */
+/** How long a request or the reading of a reply may take, in ms. Both sides are on the same machine. */
 const PATIENCE_MS = 5000;
 
-/** Whoever watches gets no more than so many, ms; and one at least so often, since bytes and round trips change too. */
+/**
+ * The shortest pause between two messages to a watcher, in ms. The second value is the longest pause: bytes and round
+ * trips change without an event.
+ */
 const WATCH_AT_MOST_EVERY_MS = 250;
 const WATCH_AT_LEAST_EVERY_MS = 2000;
 
-/** What is asked of a mesh; {@link Mesh} is one. */
+/** The part of a mesh that is controlled. {@link Mesh} implements it. */
 export interface Controlled {
   info(): MeshInfo;
-  /** Makes {@link info} say what is so now. */
+  /** Updates the result of {@link info}. */
   look(): Promise<void>;
   ping(publicKey: string, options?: { signal?: AbortSignal }): Promise<readonly PingAnswer[]>;
   membership(request: MembershipRequest): Promise<MembershipReply>;
@@ -28,21 +31,21 @@ export interface Controlled {
 }
 
 export interface ControlOptions {
-  /** Where it listens. */
+  /** The path of the socket. */
   readonly path: string;
   readonly mesh: Controlled;
-  /** Somebody wants the daemon to end; {@link ControlServer.close} tells what came of it. */
+  /** Called when a client wants the daemon to end. {@link ControlServer.close} tells the client the outcome. */
   readonly onDown: () => void;
 }
 
-/** The socket at which the daemon answers the command. */
+/** The socket where the daemon answers the command. */
 export class ControlServer {
   readonly #server: Server = createServer();
   readonly #options: ControlOptions;
-  /** Those who are told when the daemon has ended. */
+  /** The clients that wait for the end of the daemon. */
   readonly #waiting = new Set<Socket>();
   readonly #sockets = new Set<Socket>();
-  /** Fires when it is closed: what is still being asked of the mesh ends. */
+  /** Fires when the server is closed, so that running requests end. */
   readonly #closing = new AbortController();
   #unclaim: () => Promise<void> = async () => {};
 
@@ -61,8 +64,8 @@ export class ControlServer {
   }
 
   /**
-   * Tells those who wait for the end what came of it, and ends.
-   * @param outcome - what was put back, or why it could not be
+   * Tells the waiting clients the outcome, and closes the server.
+   * @param outcome - what was restored, or why that failed
    */
   async close(outcome: readonly string[] | Error): Promise<void> {
     this.#closing.abort();
@@ -93,7 +96,7 @@ export class ControlServer {
           "INVALID_OPTION",
           "the daemon does not know this request: it may be of another version than the command",
         );
-      // What else it says is of no interest, but its end is.
+      // Further data from the client is ignored, but the end of the connection must be noticed.
       socket.resume();
       await this.#answer(socket, request);
     } catch (error) {
@@ -128,7 +131,7 @@ export class ControlServer {
     }
   }
 
-  /** Sends what is known whenever it changes; to whom takes it slowly, not all of it. */
+  /** Sends the current state whenever it changes. A slow reader does not get every state. */
   #watch(socket: Socket): void {
     const { mesh } = this.#options;
     const { signal } = this.#closing;
@@ -182,11 +185,11 @@ export class ControlServer {
 
 async function firstLine(socket: Socket): Promise<string | undefined> {
   const lines = linesOf(socket, MAX_REQUEST_BYTES);
-  // Not `for await`, which would end the socket with the loop.
+  // Not `for await`: leaving such a loop would end the socket.
   return (await lines.next()).value ?? undefined;
 }
 
-/** The one peer with this key, with a key that begins so, or with this name. @throws {@link MeshError} `NO_PEER` */
+/** The peer with this key or name, or the only peer whose key begins like this. @throws {@link MeshError} `NO_PEER` */
 function findPeer({ peers, interface: name }: MeshInfo, wanted: string): MeshInfo["peers"][number] {
   const exact = peers.find((peer) => peer.publicKey === wanted || peer.name === wanted);
   if (exact !== undefined) return exact;
@@ -213,7 +216,7 @@ function lineOf(reply: Reply): string {
   return `${JSON.stringify(reply)}\n`;
 }
 
-/** Sends a last word, if there is one, and closes: by force when it is not taken. */
+/** Sends a last reply, if there is one, and closes the connection. A client that does not read it is disconnected. */
 function end(socket: Socket, reply: Reply | undefined): void {
   if (socket.destroyed) return;
   const tooSlow = setTimeout(() => socket.destroy(), PATIENCE_MS);

@@ -1,24 +1,24 @@
 import { ASK_TURN_MS, MAX_ASKED, REST_AFTER_MS, REST_TURN_MS } from "./constants.js";
 
 /**
- * Whom this host asks what they know of others: some at a time, in turn. Those that know most stay as long as somebody
- * is sought, up to half of them. While the same ones are sought for long, one at a time is asked: they are switched off,
- * most likely. Times are monotonic ms.
+ * Decides which peers this host asks about other peers: a few at a time, in turn. While any peer is sought, the peers
+ * that probably know most are always asked; they fill up to half of the places. When the same peers are sought for a
+ * long time, they are probably switched off. Then only one peer is asked at a time. All times are monotonic ms.
  */
 export class Asking {
-  /** When each was asked last; those that were never asked are not in it. */
+  /** When each peer was last asked. Peers that were never asked are not in the map. */
   readonly #askedAt = new Map<string, number>();
   #asked: ReadonlySet<string> = new Set();
   #sought: ReadonlySet<string> = new Set();
-  /** When somebody else was sought than before. */
+  /** Since when the same peers are sought. */
   #soughtSince = 0;
   #turnAt = 0;
 
   /**
-   * @param reached - peers that a path leads to
-   * @param knows - whether one is likely to know most: a router, an admin
-   * @param sought - peers that no path leads to
-   * @returns whom to ask now: the same set as before while nothing changes
+   * @param reached - the peers that a path leads to
+   * @param knows - whether a peer probably knows most others: a router or an admin
+   * @param sought - the peers that no path leads to
+   * @returns the peers to ask now; the same set as before while nothing changes
    */
   choose(
     reached: readonly string[],
@@ -46,7 +46,7 @@ export class Asking {
   #seek(sought: readonly string[], now: number): void {
     if (sought.some((name) => !this.#sought.has(name))) {
       this.#soughtSince = now;
-      // Whoever is lost after a rest is sought at once.
+      // A peer that is lost after a rest must be sought at once.
       this.#turnAt = Math.min(this.#turnAt, now + ASK_TURN_MS);
     }
     this.#sought = new Set(sought);

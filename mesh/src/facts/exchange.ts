@@ -13,37 +13,40 @@ import { type AliveFact, type Fact, FactWriter, readFacts } from "./fact.js";
 import { aged, FactStore } from "./fact-store.js";
 import { isBelieved, type Standing } from "./trust.js";
 
-/** What an exchange works with. Hosts are named by their public keys, base64. */
+/** What an exchange needs. Hosts are named by their public keys in base64. */
 export interface ExchangeMeans {
-  /** This host. */
+  /** The public key of this host. */
   readonly own: () => string;
-  /** Another number after each start. */
+  /** A number that changes with each start. */
   readonly boot: () => bigint;
-  /** Where this host may be reached, the best first. */
+  /** The places where this host may be reached, the best first. */
   readonly candidates: () => readonly Candidate[];
-  /** What this host knows of the roster, 32 bytes; undefined when it is in no network. */
+  /** The hash of this host's roster, 32 bytes; undefined when this host is in no network. */
   readonly rosterHash: () => Uint8Array | undefined;
-  /** How a peer stands with this host; undefined when it is no peer. */
+  /** The standing of a peer; undefined for a host that is not a peer. */
   readonly standing: (peer: string) => Standing | undefined;
   /** Whether two members may be peers of each other. Default: all may. */
   readonly mayMeet?: (one: string, other: string) => boolean;
-  /** Something of a peer was dropped, and why, in a few words: once for each start of the peer. */
+  /**
+   * Called when something from a peer was dropped, with the reason in a few words. Called once for each start of the
+   * peer.
+   */
   readonly onDropped: (peer: string, why: string) => void;
 }
 
-/** What came in from a peer. */
+/** The result of a datagram from a peer. */
 export interface Heard {
-  /** Other hosts of which it said where they are, and was believed. */
+  /** The other hosts whose places the peer has told and that were believed. */
   readonly subjects: readonly string[];
-  /** It was not heard before, or has started anew, or asks now: there is something to tell it at once. */
+  /** Whether the peer should be told something at once: it is new, has started again, or has begun to ask. */
   readonly isAwaiting: boolean;
 }
 
-/** What a peer was told of one other host. */
+/** What a peer was told about one other host. */
 interface Told {
   readonly version: number;
   readonly facts: number;
-  /** When it was told, and when it will have forgotten some of it. */
+  /** When the peer was told, and when it will have forgotten a part of it. */
   readonly at: number;
   readonly until: number;
 }
@@ -51,12 +54,12 @@ interface Told {
 /** What one peer was told. */
 interface Peer {
   boot: bigint | undefined;
-  /** What it was told of this host. */
+  /** What the peer was told about this host. */
   ownVersion: number;
   ownUntil: number;
   wasAsked: boolean;
   others: Map<string, Told> | undefined;
-  /** The state of things that was looked at last, and when to look again though nothing has changed. */
+  /** The version at the last look, and when to look again even without a change. */
   lookedAt: number;
   dueAt: number;
   hasWarned: boolean;
@@ -65,13 +68,13 @@ interface Peer {
 const NEVER = Number.NEGATIVE_INFINITY;
 
 /**
- * Tells peers facts, and takes in theirs. It does nothing by itself: datagrams and the time go in, datagrams come out.
- * Times are monotonic ms.
+ * Sends facts to peers and handles theirs. The class does nothing by itself: datagrams and times go in, datagrams come
+ * out. All times are monotonic ms.
  *
- * Each peer is told that this host is there. Those that it trusts, and members of its network, are told where it is.
- * They may pass that on. Who asks for it, and is one of these, is told where others are, as far as they have said it
- * themselves: so what somebody makes up goes no further than to those whom he tells it. What is told again is only
- * what the peer would forget soon.
+ * Each peer is told that this host is there. Peers that this host trusts, and members of its network, are also told
+ * where it is, and may pass that on. If such a peer asks, it is told where other hosts are, but only what these hosts
+ * have said themselves. So a false fact does not spread beyond the peers to which the liar sends it. Facts are repeated
+ * only when the peer would soon forget them.
  */
 export class Exchange {
   readonly store: FactStore = new FactStore();
@@ -80,7 +83,7 @@ export class Exchange {
   readonly #received = new Budgets(MESSAGES_PER_MINUTE / 60, MESSAGES_PER_MINUTE, Number.POSITIVE_INFINITY);
   readonly #sent = new Budgets(SENT_PER_MINUTE / 60, SENT_PER_MINUTE, Number.POSITIVE_INFINITY);
   #asked: ReadonlySet<string> = new Set();
-  /** Others when this host has something new to say: of itself, and of anybody. */
+  /** The version of what this host says about itself, and the version of everything it may say. */
   #ownVersion = 1;
   #version = 1;
 
@@ -88,34 +91,34 @@ export class Exchange {
     this.#means = means;
   }
 
-  /** What this host says of itself is something else than before. */
+  /** Must be called when the facts about this host have changed. */
   changed(): void {
     this.#ownVersion++;
     this.#version++;
   }
 
-  /** Whom this host asks for what they know of others, instead of those that it asked before. */
+  /** Sets the peers that this host asks about others. */
   ask(peers: ReadonlySet<string>): void {
     this.#asked = peers;
     this.#version++;
   }
 
-  /** Nobody may know any more what it was told: this host has slept. */
+  /** Must be called when this host has slept: the peers may have forgotten everything. */
   again(): void {
     for (const peer of this.#peers.values()) forgetTold(peer);
     this.changed();
   }
 
-  /** A peer that is none any more: what it said goes with it. */
+  /** Must be called when a peer was removed. The peer's facts are removed, too. */
   forget(name: string): void {
     this.#peers.delete(name);
     this.store.forget(name);
   }
 
   /**
-   * Takes in a datagram.
-   * @param name - of the peer that it came from, which is proven
-   * @returns undefined when it was dropped
+   * Handles a datagram.
+   * @param name - the peer that sent it, which is proven
+   * @returns undefined when the datagram was dropped
    */
   hear(name: string, bytes: Uint8Array, now: number): Heard | undefined {
     const standing = this.#means.standing(name);
@@ -144,8 +147,8 @@ export class Exchange {
   }
 
   /**
-   * What a peer is to be told now. It counts as told: call it when a tunnel leads there.
-   * @returns datagrams; mostly none
+   * The datagrams to send to a peer now, in most cases none. They count as sent, so call this only when a tunnel leads
+   * to the peer.
    */
   tell(name: string, now: number): Uint8Array[] {
     const standing = this.#means.standing(name);
@@ -159,14 +162,14 @@ export class Exchange {
     const isOwnTold = this.#tellOwn(name, peer, standing, writer, now);
     const wantsAll = this.store.alive(name, now)?.wantsAll === true;
     const isAllTold = !wantsAll || this.#tellOthers(name, peer, standing, writer, now);
-    // What had no room is tried again with the next look.
+    // Facts without room are tried again at the next look.
     peer.lookedAt = isOwnTold && isAllTold ? this.#version : 0;
     const others = wantsAll && peer.others !== undefined ? [...peer.others.values()] : [];
     peer.dueAt = Math.min(peer.ownUntil, ...others.map(({ until }) => until)) - RENEW_MS;
     return writer.datagrams();
   }
 
-  /** Where a host is, as one peer says. */
+  /** The places of a host according to one peer. */
   candidates(by: string, subject: string, now: number): Candidate[] {
     return this.store.candidates(by, subject, now).flatMap((one) => aged(one, now) ?? []);
   }
@@ -191,12 +194,12 @@ export class Exchange {
 
   #isBelieved(name: string, fact: Fact, { level }: Standing): boolean {
     const { own, standing } = this.#means;
-    // Nobody else knows better where this host is.
+    // Nobody knows better than this host itself where it is.
     if (fact.subject === own()) return false;
     return isBelieved(fact, name, level, standing(fact.subject) !== undefined);
   }
 
-  /** A peer says that it is there: one that has started anew knows nothing of what it was told. */
+  /** Handles a peer's fact that it is there. A peer that has started again does not know what it was told before. */
   #isAwaiting(name: string, peer: Peer, { boot, wantsAll }: AliveFact, now: number): boolean {
     const isNew = peer.boot !== boot;
     if (isNew) {
@@ -227,7 +230,7 @@ export class Exchange {
     return true;
   }
 
-  /** @returns whether all that is due had room */
+  /** @returns whether all facts that are due had room */
   #tellOthers(name: string, peer: Peer, standing: Standing, writer: FactWriter, now: number): boolean {
     peer.others ??= new Map();
     const { others } = peer;
@@ -241,7 +244,7 @@ export class Exchange {
       const held = now < (before?.until ?? NEVER) ? (before?.facts ?? 0) : 0;
       const facts = this.#factsOf(subject, now);
       if (facts.length === 0) continue;
-      // Those that were not told for longest come first, and wait until the peer has forgotten others.
+      // The subjects that were not told for the longest time come first. They wait until the peer has forgotten others.
       if (facts.length > room + held) return false;
       if (!facts.every((fact) => writer.add(fact))) return false;
       room += held - facts.length;
@@ -256,7 +259,9 @@ export class Exchange {
     return true;
   }
 
-  /** Of whom a peer is to be told, those first that it was not told of, or not for longest. */
+  /**
+   * The subjects that a peer must be told about. Those that it was never told, or not for the longest time, come first.
+   */
   #dueTo(name: string, standing: Standing, others: ReadonlyMap<string, Told>, now: number): string[] {
     const due: { readonly subject: string; readonly at: number }[] = [];
     for (const subject of this.store.firstHand(now)) {
@@ -269,7 +274,10 @@ export class Exchange {
       .map(({ subject }) => subject);
   }
 
-  /** Each host begins with the keys after its own: those who are asked at one time are not to tell all the same. */
+  /**
+   * Each host begins with the keys after its own key. So hosts that are asked at the same time do not all tell the
+   * same.
+   */
   #compare(one: string, other: string): number {
     const own = this.#means.own();
     if (one < own !== other < own) return one < own ? 1 : -1;

@@ -1,12 +1,12 @@
 import { createSocket, type RemoteInfo, type Socket } from "node:dgram";
 import { FACTS_PORT } from "./constants.js";
 
-/** @param from - the link-local address that it came from, in its one spelling */
+/** @param from - the link-local address of the sender, in canonical text */
 export type OnFacts = (bytes: Uint8Array, from: string) => void;
 
 /**
- * The socket of facts in the tunnel, at the own link-local address there. WireGuard lets a packet in only from the peer
- * that has its source address among its allowed IPs: so that address says whose it is.
+ * The socket of facts in the tunnel, at the own link-local address. WireGuard accepts a packet only from the peer that
+ * has the source address among its allowed IPs. So the source address proves the sender.
  */
 export class FactSocket {
   readonly #socket: Socket;
@@ -21,8 +21,8 @@ export class FactSocket {
 
   /**
    * @param address - the own link-local address
-   * @param device - the name of the interface that has it
-   * @returns the socket, or why there is none: `EADDRINUSE`, `EADDRNOTAVAIL`, …
+   * @param device - the name of the interface that has the address
+   * @returns the socket, or the reason why there is none: `EADDRINUSE`, `EADDRNOTAVAIL`, …
    */
   static async open(address: string, device: string, onFacts: OnFacts): Promise<FactSocket | string> {
     const socket = createSocket({
@@ -42,7 +42,7 @@ export class FactSocket {
         });
         socket.on("message", (bytes: Buffer, { address: remote, port }: RemoteInfo) => {
           const [from = "", zone] = remote.split("%");
-          // From another port it is some other program of the peer's host.
+          // A datagram from another port comes from another program on the peer's host.
           if (port === FACTS_PORT && zone === device) onFacts(bytes, from);
         });
         resolve(opened);
@@ -50,12 +50,15 @@ export class FactSocket {
     });
   }
 
-  /** The interface or the address was gone since: another socket is needed. */
+  /** Whether a new socket is needed, because the interface or the address disappeared. */
   get isBroken(): boolean {
     return this.#isBroken;
   }
 
-  /** What cannot be sent is lost, as UDP is; so is what comes after {@link close}, which a socket of Node would throw for. */
+  /**
+   * Sends a datagram. A datagram that cannot be sent is lost, as always with UDP. After {@link close} nothing is sent,
+   * and no error is thrown, unlike with Node's socket.
+   */
   send(bytes: Uint8Array, to: string): void {
     if (this.#closing !== undefined) return;
     this.#socket.send(bytes, FACTS_PORT, `${to}%${this.#device}`, (error) => {

@@ -3,54 +3,54 @@ import type { Endpoint } from "../ip/endpoint.js";
 import { CANDIDATES_PER_SUBJECT, FACTS_PER_SENDER, MAX_AGE_S } from "./constants.js";
 import type { AliveFact, CandidateFact, Fact, RosterFact } from "./fact.js";
 
-/** A candidate, with the times at which it was known to be true at its origin and is forgotten, monotonic ms. */
+/** A candidate, with the time when its origin knew it to be true, and the time when it is forgotten; monotonic ms. */
 export interface HeldCandidate extends Omit<Candidate, "ageS"> {
   readonly knownAt: number;
   readonly until: number;
 }
 
-/** What a host has said of itself besides where it is. */
+/** Something that a host has said about itself, apart from its places. */
 interface Word<T> {
   readonly said: T;
-  /** When it is forgotten, monotonic ms. */
+  /** When the word is forgotten; monotonic ms. */
   readonly until: number;
 }
 
-/** Where a subject is, as one sender says. */
+/** The places of a subject according to one sender. */
 interface Places {
   readonly candidates: HeldCandidate[];
-  /** Another one when something new was said. */
+  /** Changes when something new was said. */
   version: number;
 }
 
-/** What one sender has said. */
+/** Everything that one sender has said. */
 interface Sender {
   alive: Word<Omit<AliveFact, "subject" | "ttlS">> | undefined;
   roster: Word<Uint8Array> | undefined;
   readonly places: Map<string, Places>;
-  /** Facts that are held of it. */
+  /** The number of stored facts of the sender. */
   count: number;
 }
 
-/** What became of a fact: it says something new; it was known; there is no room for it. */
+/** The result for a fact: it says something new; it was known; there was no room. */
 export type Taken = "new" | "known" | "full";
 
 /**
- * Who said what, until it expires. Bounded for each sender, so that none costs another one anything. Senders and
- * subjects are public keys, base64; times are monotonic ms.
+ * Stores who said what, until it expires. The facts of each sender are limited, so that no sender takes room from
+ * another. Senders and subjects are public keys in base64. All times are monotonic ms.
  */
 export class FactStore {
   readonly #senders = new Map<string, Sender>();
   #versions = 0;
 
-  /** Facts that are held, of all senders. */
+  /** The number of stored facts of all senders. */
   get size(): number {
     let sum = 0;
     for (const { count } of this.#senders.values()) sum += count;
     return sum;
   }
 
-  /** Takes in what somebody says. */
+  /** Stores a fact. */
   take(name: string, fact: Fact, now: number): Taken {
     const sender = this.#senders.get(name) ?? newSender();
     const taken =
@@ -59,44 +59,44 @@ export class FactStore {
     return taken;
   }
 
-  /** The last word of a host that it is there; undefined when it is forgotten. */
+  /** The last fact of a host that it is there; undefined when that has expired. */
   alive(sender: string, now: number): Omit<AliveFact, "subject" | "ttlS"> | undefined {
     return heard(this.#senders.get(sender)?.alive, now);
   }
 
-  /** What a host knows of the roster, as it says. */
+  /** The hash of a host's roster, as the host says. */
   roster(sender: string, now: number): Uint8Array | undefined {
     return heard(this.#senders.get(sender)?.roster, now);
   }
 
-  /** Where a host is, as one sender says. */
+  /** The places of a host according to one sender. */
   candidates(sender: string, subject: string, now: number): readonly HeldCandidate[] {
     const { candidates = [] } = this.#senders.get(sender)?.places.get(subject) ?? {};
     return candidates.filter(({ until }) => now < until);
   }
 
-  /** Another number each time a sender has said something new of a subject; 0 when it said nothing. */
+  /** A number that changes when a sender has said something new about a subject; 0 when it said nothing. */
   version(sender: string, subject: string): number {
     return this.#senders.get(sender)?.places.get(subject)?.version ?? 0;
   }
 
-  /** Who is there and has itself said where. */
+  /** The hosts that are there and have said themselves where they are. */
   *firstHand(now: number): Iterable<string> {
     for (const [name, { places, alive }] of this.#senders)
       if (places.has(name) && heard(alive, now) !== undefined) yield name;
   }
 
-  /** Who has said where a host is. */
+  /** The senders that have said where a host is. */
   *sendersOf(subject: string): Iterable<string> {
     for (const [name, { places }] of this.#senders) if (places.has(subject)) yield name;
   }
 
-  /** Forgets what somebody has said. */
+  /** Forgets everything that a host has said. */
   forget(sender: string): void {
     this.#senders.delete(sender);
   }
 
-  /** Forgets what has expired. */
+  /** Forgets expired facts. */
   sweep(now: number): void {
     for (const [name, sender] of this.#senders) {
       sweep(sender, now);
@@ -112,7 +112,7 @@ export class FactStore {
     const at = candidates.findIndex((one) => isSame(one.endpoint, endpoint));
     const old = candidates[at];
     if (old !== undefined) {
-      // What was said before may come after.
+      // An older fact may come after a newer one.
       const knownAt = Math.max(old.knownAt, place.knownAt);
       candidates[at] = { ...place, knownAt, until: Math.max(old.until, place.until) };
       if (now < old.until) return "known";
@@ -123,7 +123,7 @@ export class FactStore {
       if (isFull()) return "full";
       candidates.push(place);
       sender.count++;
-      // One string for both, however many came.
+      // The same string is used for both, to save memory with many senders.
       sender.places.set(subject === name ? name : subject, places);
     }
     places.version = ++this.#versions;
@@ -131,7 +131,10 @@ export class FactStore {
   }
 }
 
-/** A candidate as it is told now; undefined when it is too old for that. It never gets younger on the way. */
+/**
+ * A candidate with its current age; undefined when it is too old to be passed on. An age never becomes smaller on the
+ * way.
+ */
 export function aged({ kind, endpoint, knownAt }: HeldCandidate, now: number): Candidate | undefined {
   const ageS = Math.ceil(Math.max(0, now - knownAt) / 1000);
   return ageS > MAX_AGE_S ? undefined : { kind, endpoint, ageS };

@@ -5,36 +5,38 @@ import { isReachable } from "../ip/scope.js";
 import { formatKey, KEY_BYTES, parseKey } from "../wireguard-key.js";
 import { CHUNK_BYTES, MAX_AGE_S, MAX_TTL_S } from "./constants.js";
 
-/** What every fact has. */
+/** The fields of every fact. */
 interface About {
-  /** Of whom it is said: a WireGuard public key, base64. */
+  /** The host that the fact is about: its WireGuard public key in base64. */
   readonly subject: string;
-  /** For how long it is good, whole seconds: from 1 to 65 535. Who passes it on says what is left. */
+  /**
+   * How long the fact is valid, in whole seconds: 1 to 65 535. A host that passes the fact on sends the remaining time.
+   */
   readonly ttlS: number;
 }
 
-/** The subject, who says it, is there. */
+/** The subject, which is also the sender, is there. */
 export interface AliveFact extends About {
   readonly attribute: "alive";
-  /** Another one after each start: who has started anew knows nothing of what it was told. */
+  /** Changes with each start. A host that has started again does not know what it was told before. */
   readonly boot: bigint;
-  /** It wants to be told what is known of others. */
+  /** Whether the subject wants to be told about others. */
   readonly wantsAll: boolean;
 }
 
-/** The subject may be reached there. */
+/** The subject may be reached at this place. */
 export interface CandidateFact extends About, Candidate {
   readonly attribute: "candidate";
 }
 
-/** What the subject, who says it, knows of the network's roster. */
+/** The hash of the subject's roster. The subject is also the sender. */
 export interface RosterFact extends About {
   readonly attribute: "roster";
   /** 32 bytes. */
   readonly hash: Uint8Array;
 }
 
-/** Something that somebody says of a host, for some time. */
+/** Something that a host says about a host, valid for some time. */
 export type Fact = AliveFact | CandidateFact | RosterFact;
 
 /**
@@ -47,8 +49,8 @@ export type Fact = AliveFact | CandidateFact | RosterFact;
  * 'E'  candidate   the same with an IPv6 address, 16
  * '#'  roster      hash 32
  * ```
- * The shape is that of wirelink's facts. A datagram that has anything else in it is not read at all: what later versions
- * say comes in datagrams of another version.
+ * The format follows wirelink's facts. A datagram with any other content is not read at all. Later versions will use
+ * datagrams of another version.
  */
 const VERSION = 1;
 
@@ -58,7 +60,7 @@ const ALIVE_BYTES = 9;
 const CANDIDATE_HEAD_BYTES = 5;
 const HASH_BYTES = 32;
 
-/** How long a value is, by its attribute. */
+/** The length of a value, by its attribute. */
 const VALUE_BYTES: ReadonlyMap<number, number> = new Map([
   [Attribute.Alive, ALIVE_BYTES],
   [Attribute.Candidate4, CANDIDATE_HEAD_BYTES + 4],
@@ -66,18 +68,18 @@ const VALUE_BYTES: ReadonlyMap<number, number> = new Map([
   [Attribute.Roster, HASH_BYTES],
 ]);
 
-/** Fills datagrams with facts. */
+/** Puts facts into datagrams. */
 export class FactWriter {
   readonly #mayBegin: () => boolean;
   readonly #parts: Uint8Array[][] = [];
   #room = 0;
 
-  /** @param mayBegin - asked before each datagram: whether one more may be sent */
+  /** @param mayBegin - called before each datagram; returns whether one more may be sent */
   constructor(mayBegin: () => boolean) {
     this.#mayBegin = mayBegin;
   }
 
-  /** @returns whether there was room for it */
+  /** @returns whether there was room for the fact */
   add(fact: Fact): boolean {
     const bytes = bytesOf(fact);
     if (bytes.length > this.#room) {
@@ -90,15 +92,15 @@ export class FactWriter {
     return true;
   }
 
-  /** What was added, at most 1212 bytes each. */
+  /** The datagrams with the added facts, at most 1212 bytes each. */
   datagrams(): Uint8Array[] {
     return this.#parts.map((parts) => Buffer.concat(parts));
   }
 }
 
 /**
- * Reads a datagram. Each fact has one spelling: what is read is written in the same bytes again.
- * @returns undefined for what is none
+ * Reads a datagram. Each fact has only one valid encoding, so reading and writing gives the same bytes.
+ * @returns undefined for bytes that are not a datagram of facts
  */
 export function readFacts(bytes: Uint8Array): Fact[] | undefined {
   if (bytes.length < 2 || bytes.length > CHUNK_BYTES || bytes[0] !== VERSION) return undefined;
@@ -161,10 +163,11 @@ function factOf(attribute: number, about: About, value: Buffer): Fact | undefine
       const kind = CANDIDATE_KINDS[value[0] ?? 0xff];
       const address = new Uint8Array(value.subarray(CANDIDATE_HEAD_BYTES));
       const endpoint = endpointOf(address, value.readUInt16BE(3));
-      // An IPv4 address within IPv6 would be a second spelling. Nobody makes us send to loopback or multicast.
+      // An IPv4 address in IPv6 form would be a second encoding. Loopback and multicast are refused, so that nobody can
+      // make this host send there.
       const isPlace = unmapped(address).length === address.length && isReachable(address);
       if (kind === undefined || endpoint === undefined || !isPlace) return undefined;
-      // What a TURN server lends takes in only who was told of it by the borrower itself.
+      // An address of a TURN server only accepts peers that its borrower has told the server about.
       if (kind === "relayed") return undefined;
       return { ...about, attribute: "candidate", kind, endpoint, ageS: value.readUInt16BE(1) };
     }
@@ -178,7 +181,7 @@ function varint(value: number): Uint8Array {
   return Uint8Array.from([...bytes, rest]);
 }
 
-/** A number from 1 to 65 535, in its shortest form alone. */
+/** A number from 1 to 65 535, in its shortest form only. */
 function readVarint(view: Uint8Array, start: number): { value: number; end: number } | undefined {
   let value = 0;
   for (let i = 0; i < 3; i++) {

@@ -3,28 +3,28 @@ import { isReachable } from "../ip/scope.js";
 import { FALLBACK } from "./constants.js";
 import { routedBy } from "./trust.js";
 
-/** What is known of a peer here. */
+/** What is known of a peer. */
 export interface FallbackPeer {
-  /** base64. */
+  /** The peer's public key, in base64. */
   readonly publicKey: string;
-  /** All that it owns. */
+  /** All allowed IPs that the peer owns. */
   readonly allowedIps: readonly Prefix[];
-  /** Of these, what it lacks now. */
+  /** The allowed IPs that the peer lacks now. */
   readonly withheld?: readonly Prefix[] | undefined;
 }
 
-/** By public key, base64. */
+/** The withheld allowed IPs, by public key in base64. */
 export type Fallen = ReadonlyMap<string, readonly Prefix[]>;
 
 /**
- * Decides which addresses of peers are left to a router: those of a peer that cannot be reached itself, where a router
- * has a prefix around them. WireGuard sends to the longest prefix, so the router gets them as soon as the peer has them no
- * more. It does nothing itself: facts and time go in. Times are monotonic milliseconds.
+ * Decides which addresses of peers are left to a router: those of an unreachable peer, if a router has a prefix around
+ * them. WireGuard uses the longest prefix, so the router gets these addresses as soon as the peer loses them. The class
+ * does nothing by itself: facts and times go in. All times are monotonic milliseconds.
  */
 export class Fallback {
   readonly #startedAt: number;
   readonly #guardMs: number;
-  /** Since when each peer cannot be reached. */
+  /** Since when each peer is unreachable. */
   readonly #unhealthySince = new Map<string, number>();
 
   /** @param guardMs - how long after a start nothing is taken from a peer */
@@ -34,8 +34,8 @@ export class Fallback {
   }
 
   /**
-   * @param isHealthy - whether a peer can be reached; asked only where there is a router
-   * @returns what is to be withheld from each peer
+   * @param isHealthy - whether a peer can be reached; only called if there is a router
+   * @returns the allowed IPs to withhold from each peer
    */
   decide(peers: readonly FallbackPeer[], isHealthy: (publicKey: string) => boolean, now: number): Fallen {
     const routers = peers.filter(({ allowedIps }) => routedBy(allowedIps).length > 0);
@@ -75,7 +75,7 @@ export class Fallback {
     this.#unhealthySince.set(publicKey, since);
     const isDue = now - since >= FALLBACK.patienceMs && now - this.#startedAt > this.#guardMs;
     const before = new Set(withheld.map(formatPrefix));
-    // What is taken stays so while the router itself is lost: else both would come and go together.
+    // Withheld addresses stay withheld while the router itself is unreachable. Otherwise both would change together.
     return allowedIps.filter((ip) => {
       const prefixes = before.has(formatPrefix(ip)) ? routed.all : isDue ? routed.usable : [];
       return isReachable(ip.address) && prefixes.some((prefix) => contains(prefix, ip.address));

@@ -2,38 +2,38 @@ import type { Prefix } from "../ip/prefix.js";
 import { isReachable } from "../ip/scope.js";
 import type { Fact } from "./fact.js";
 
-/** What a peer is believed when it speaks of others: each level includes those before it (wirelink's own). */
+/** What a peer is believed about others. Each level includes the levels before it (wirelink's levels). */
 export const TRUST_LEVELS = ["Untrusted", "Endpoint", "AllowedIPs", "Membership", "DelegateTrust"] as const;
 
 /**
- * What a peer is believed when it speaks of others: nothing; where they are; which addresses they have; who they are;
- * whom to believe.
+ * What a peer is believed about others: nothing; where they are; which addresses they have; who they are; whom to
+ * believe.
  */
 export type TrustLevel = (typeof TRUST_LEVELS)[number];
 
-/** What is known of a peer here. */
+/** What is known of a peer. */
 export interface KnownPeer {
   readonly allowedIps: readonly Prefix[];
-  /** What the configuration says. */
+  /** The level in the configuration. */
   readonly trust?: TrustLevel | undefined;
-  /** This host and the peer are members of one network. */
+  /** Whether this host and the peer are members of the same network. */
   readonly isMember: boolean;
 }
 
-/** How a peer stands with this host. */
+/** The standing of a peer with this host. */
 export interface Standing {
   readonly level: TrustLevel;
-  /** It is told more than that this host is there: where it is. */
+  /** Whether the peer is told where this host is, and not only that it is there. */
   readonly isTold: boolean;
-  /** It is told of every other peer that has itself told this host where it is. */
+  /** Whether the peer is told about every other peer that has told this host its places. */
   readonly isTrusted: boolean;
-  /** It is told of the other members, and they of it. */
+  /** Whether the peer is told about the other members, and they about the peer. */
   readonly isMember: boolean;
 }
 
 /**
- * How a peer stands with this host. The first opinion counts: what the configuration says; a router is believed as
- * whoever runs the network; any other peer is believed where others are.
+ * The standing of a peer. The first rule that applies counts: the level in the configuration; a router is believed like
+ * the operator of the network; any other peer is believed where others are.
  */
 export function standingOf({ allowedIps, trust, isMember }: KnownPeer): Standing {
   const isRouting = isRouter(allowedIps);
@@ -43,23 +43,26 @@ export function standingOf({ allowedIps, trust, isMember }: KnownPeer): Standing
   return { level, isTold: isTrusted || isToldAsMember, isTrusted, isMember: isToldAsMember };
 }
 
-/** A peer that has an allowed IP wider than a host: a range of addresses of its own, which is no link-local one. */
+/** Whether a peer is a router: it has an allowed IP that is wider than a host and is not link-local. */
 export function isRouter(allowedIps: readonly Prefix[]): boolean {
   return routedBy(allowedIps).length > 0;
 }
 
-/** What a router leads to: its allowed IPs that are wider than a host. One that takes everything is an exit, not a router. */
+/**
+ * The prefixes that a router leads to: allowed IPs that are wider than a host. A peer for all addresses is an exit, not
+ * a router.
+ */
 export function routedBy(allowedIps: readonly Prefix[]): Prefix[] {
   return allowedIps.filter(({ address, bits }) => bits < address.length * 8 && isReachable(address));
 }
 
 /**
  * Whether a fact is believed.
- * @param level - of the sender
+ * @param level - the sender's level
  * @param isKnown - whether the subject is a peer of this host
  */
 export function isBelieved(fact: Fact, sender: string, level: TrustLevel, isKnown: boolean): boolean {
-  // A host speaks for itself. That it is there, and what it knows, nobody else says.
+  // A host is always believed about itself. Only the host itself may say that it is there and what it knows.
   if (fact.subject === sender || fact.attribute !== "candidate") return fact.subject === sender;
   return reaches(level, isKnown ? "Endpoint" : "Membership");
 }

@@ -4,8 +4,8 @@ import { endpointOf, formatEndpoint } from "../ip/endpoint.js";
 import { isReachable } from "../ip/scope.js";
 
 /**
- * What a peer announced, and the address that it came from, with the port of WireGuard that it announced. The address
- * may be anybody's: it is one more candidate, the last, and never the only one.
+ * The announced candidates, with one more at the end: the address that the announce came from, with the announced port
+ * of WireGuard. The address may be forged, so it is the last candidate and never the only one.
  */
 export function withSource(announced: readonly Candidate[], from: string): readonly Candidate[] {
   const [own] = announced.filter(({ kind }) => kind === "host");

@@ -9,48 +9,48 @@ import { lanPlaces } from "./lan-places.js";
 import { LanSockets } from "./lan-sockets.js";
 import { LanTags } from "./lan-tags.js";
 
-/** What is said at a start or a change is said again after this, ms: one datagram may be lost. */
+/** The pause before a message at a start or a change is repeated, in ms. A single datagram may be lost. */
 const AGAIN_MS = 1000;
-/** Several changes are one, ms. */
+/** Changes within this time are announced together, in ms. */
 const SOON_MS = 50;
-/** How often those are called that no path leads to, ms; a fifth more or less. wgautomesh: 60 s. */
+/** How often peers without a path are called, in ms, plus or minus a fifth. wgautomesh: 60 s. */
 const SELDOM_MS = 60_000;
-/** Rounds: 4 at once, one in 5 s. A network that comes and goes is not to flood the others. */
+/** The limit for rounds: 4 at once, and one in 5 s. A network that comes and goes must not flood the others. */
 const ROUNDS = { perSecond: 1 / 5, burst: 4 } as const;
-/** Peers that are called in one go, and the pause after them, ms. */
+/** The number of peers that are called in a row, and the pause after them in ms. */
 const SLICE = 32;
 const PAUSE_MS = 10;
-/** Datagrams of one address that are looked at, and those of all. */
+/** The limits for datagrams that are read: of one address, and of all addresses. */
 const PER_SOURCE = { perSecond: 50, burst: 200 } as const;
 const IN_ALL = { perSecond: 500, burst: 1000 } as const;
 const MAX_SOURCES = 1024;
-/** Records of one peer that are opened: each costs 20 µs, and anybody can repeat one. */
+/** The limit for records of one peer that are opened. Each one costs 20 µs, and anybody can repeat one. */
 const PER_PEER = { perSecond: 2, burst: 20 } as const;
-/** Answers to one peer. */
+/** The limit for answers to one peer. */
 const ANSWERS = { perSecond: 1, burst: 5 } as const;
 
 export interface LanMeans {
-  /** What is announced to a peer now. */
+  /** Returns the current announce for a peer. */
   readonly announceFor: (name: string) => Uint8Array;
   /**
-   * Takes in what a peer has announced.
-   * @param from - the address that it came from; anybody on the LAN could have sent it from there
-   * @returns whether the peer does not know what we announce now
+   * Handles an announce of a peer.
+   * @param from - the source address, which anybody on the LAN may have forged
+   * @returns whether the peer does not know the current announce of this host
    */
   readonly onAnnounce: (name: string, bytes: Uint8Array, from: string) => boolean;
-  /** Whether some path leads to a peer. */
+  /** Whether any path leads to a peer. */
   readonly isReached: (name: string) => boolean;
   /** Whether a peer is told nothing until it is wanted. */
   readonly isAsleep: (name: string) => boolean;
-  /** Unix ms. */
+  /** Returns Unix ms. */
   readonly getTime: () => number;
   /** For tests. */
   readonly port?: number;
 }
 
 /**
- * Tells the peers on the own LANs where we are, and hears them: by broadcast and multicast, sealed for each, without
- * brokers or anything else beyond the LAN.
+ * Tells the peers on the own LANs where this host is, and listens to them. The messages use broadcast and multicast,
+ * and are sealed for each peer. No brokers and nothing outside the LAN is needed.
  */
 export class LanDiscovery {
   readonly #means: LanMeans;
@@ -81,7 +81,7 @@ export class LanDiscovery {
   }
 
   /**
-   * Takes in what the host's interfaces are now.
+   * Handles the current interfaces of the host.
    * @param own - the own addresses that peers may reach
    */
   async look(links: readonly Link[], own: readonly string[]): Promise<void> {
@@ -90,7 +90,7 @@ export class LanDiscovery {
     if (JSON.stringify(this.#sockets.places) !== before) this.changed();
   }
 
-  /** All are told soon, and a second time. */
+  /** Tells all peers soon, and repeats that once. */
   changed(): void {
     this.#isAgain = true;
     this.#after(SOON_MS, true);
@@ -147,7 +147,7 @@ export class LanDiscovery {
 
   #hear(bytes: Uint8Array, address: string, port: number): void {
     const now = performance.now();
-    // A link-local address says nothing without its interface, and no peer is reached by one.
+    // A link-local address is useless without its interface, and no peer is reached by one.
     const from = address.split("%")[0] ?? "";
     if (parseAddress(from) === undefined || !this.#sources.take(from, now) || !this.#all.take("", now))
       return;

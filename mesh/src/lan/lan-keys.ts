@@ -3,9 +3,9 @@ import type { Pair } from "../pair.js";
 
 export const LAN_TAG_BYTES = 8;
 
-/** What a host needs to say something to one peer on a LAN, and to know what that peer says. */
+/** The keys for sending messages to one peer on a LAN, and for recognising the peer's messages. */
 export interface LanKeys {
-  /** Seals; 32 bytes. */
+  /** Seals messages; 32 bytes. */
   readonly sealing: Uint8Array;
   /** Makes tags; 32 bytes. */
   readonly tagging: Uint8Array;
@@ -15,9 +15,9 @@ export interface LanKeys {
 
 /**
  * The keys of one pair: `HKDF-SHA256(ikm = announce key, salt = utf8("sidewire-mesh lan seal 1" or "… lan tag 1"), info
- * = empty, L = 32)`. They are others than those of probes, so that nothing said on one way counts on the other.
+ * = empty, L = 32)`. They differ from the keys of probes, so that a message of one kind is never valid as another kind.
  * @param own - the own public key, 32 bytes
- * @param remote - the peer's
+ * @param remote - the peer's public key, 32 bytes
  */
 export function lanKeysOf(pair: Pair, own: Uint8Array, remote: Uint8Array): LanKeys {
   const derive = (salt: string): Uint8Array =>
@@ -26,8 +26,8 @@ export function lanKeysOf(pair: Pair, own: Uint8Array, remote: Uint8Array): LanK
 }
 
 /**
- * By what a receiver finds the pair: the first 8 bytes of `HMAC-SHA256(tagging key, from || to || epoch)`, the epoch as
- * 4 bytes. It is another one in each epoch, so that who listens on two LANs does not know a host again.
+ * The tag by which a receiver finds the pair: the first 8 bytes of `HMAC-SHA256(tagging key, from || to || epoch)`,
+ * with the epoch as 4 bytes. The tag changes with each epoch, so that an observer of two LANs cannot recognise a host.
  */
 export function lanTag(keys: LanKeys, isOurs: boolean, epoch: number): Uint8Array {
   const count = Buffer.alloc(4);

@@ -1,13 +1,13 @@
 /**
- * What is said on a LAN: bytes ↔ records, each sealed for one peer.
+ * The datagrams on a LAN: bytes ↔ records, each sealed for one peer.
  *
  * ```text
  * 0   version, 1
  * 1   epoch, 4 bytes           all numbers big-endian
  * 5   records: tag 8, length 2, nonce 24, sealed
  * ```
- * What is sealed is an announce without the zeros at its end, filled up with zeros to a multiple of 64 bytes: on a LAN
- * one datagram holds those for several peers.
+ * The sealed content is an announce without the zeros at its end, filled up with zeros to a multiple of 64 bytes. So on
+ * a LAN one datagram can hold the announces for several peers.
  */
 import { randomBytes } from "node:crypto";
 import { xchacha20poly1305 } from "@noble/ciphers/chacha.js";
@@ -20,18 +20,18 @@ const MAC_BYTES = 16;
 const RECORD_HEAD_BYTES = LAN_TAG_BYTES + 2;
 const STEP_BYTES = 64;
 
-/** The lengths of an announce that is whole. */
+/** The lengths of a complete announce. */
 const ANNOUNCE_LENGTHS = [512, 1200] as const;
 
-/** A datagram that holds several records has no more; one record alone may be up to this longer. */
+/** The maximum length of a datagram with several records; a single record may be longer, up to MAX_BYTES. */
 const FULL_BYTES = 1232;
 const MAX_BYTES = 1400;
 
 const MAX_EPOCH = 0xffff_ffff;
 
-/** One record, still sealed. */
+/** A record that is still sealed. */
 export interface LanRecord {
-  /** Hexadecimal. */
+  /** In hex. */
   readonly tag: string;
   readonly sealed: Uint8Array;
 }
@@ -47,7 +47,7 @@ export function sealRecord(keys: LanKeys, epoch: number, announce: Uint8Array): 
   return Buffer.concat([head, nonce, sealed]);
 }
 
-/** The announce in a record; undefined when the peer has not sealed it. */
+/** The announce in a record; undefined when the peer did not seal it. */
 export function openRecord(keys: LanKeys, sealed: Uint8Array): Uint8Array | undefined {
   if (sealed.length < NONCE_BYTES + MAC_BYTES) return undefined;
   try {
@@ -59,7 +59,7 @@ export function openRecord(keys: LanKeys, sealed: Uint8Array): Uint8Array | unde
   }
 }
 
-/** Puts records into as few datagrams as hold them. */
+/** Puts records into as few datagrams as possible. */
 export function encodeDatagrams(epoch: number, records: readonly Uint8Array[]): Uint8Array[] {
   const head = Buffer.alloc(HEAD_BYTES);
   head[0] = VERSION;
@@ -77,7 +77,7 @@ export function encodeDatagrams(epoch: number, records: readonly Uint8Array[]): 
   return datagrams.map((parts) => Buffer.concat(parts));
 }
 
-/** @returns undefined for what is no such datagram, whole */
+/** @returns undefined for bytes that are not a complete datagram of this kind */
 export function decodeDatagram(bytes: Uint8Array): { epoch: number; records: LanRecord[] } | undefined {
   const view = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   if (view.length < HEAD_BYTES || view.length > MAX_BYTES || view[0] !== VERSION) return undefined;
@@ -96,7 +96,7 @@ export function decodeDatagram(bytes: Uint8Array): { epoch: number; records: Lan
   return { epoch: view.readUInt32BE(1), records };
 }
 
-/** Which epoch a time is in: another one each hour. @param wallNow - Unix ms */
+/** The epoch of a time; it changes every hour. @param wallNow - Unix ms */
 export function epochAt(wallNow: number): number {
   return Math.min(MAX_EPOCH, Math.max(0, Math.floor(wallNow / 3_600_000)));
 }
@@ -110,7 +110,7 @@ function shortened(announce: Uint8Array): Uint8Array {
 }
 
 function lengthened(short: Uint8Array): Uint8Array | undefined {
-  // It may have been filled up beyond the announce's own end.
+  // The padding may go beyond the end of the announce.
   let used = short.length;
   while (used > 0 && short[used - 1] === 0) used--;
   const length = ANNOUNCE_LENGTHS.find((one) => one >= used);

@@ -2,26 +2,28 @@ import type { Link } from "../device/network.js";
 import { formatAddress, parseAddress } from "../ip/address.js";
 import { type Prefix, parsePrefix } from "../ip/prefix.js";
 
-/** The UDP port of all who listen on a LAN. Nobody has it at IANA, and no system gives it to a program by itself. */
+/**
+ * The UDP port of all listeners on a LAN. IANA has not assigned it, and no system assigns it to programs automatically.
+ */
 export const LAN_PORT = 21_841;
 
-/** A group of this link alone, as nobody assigned it (RFC 4291, section 2.7: scope 2, transient). */
+/** A multicast group of the own link. Nobody has assigned it (RFC 4291, section 2.7: scope 2, transient). */
 export const LAN_GROUP = "ff12::7377:6d31";
 
-/** An own address, and where everybody on its link hears what it says. */
+/** An own address, and the destination that everybody on its link hears. */
 export interface LanPlace {
   readonly family: 4 | 6;
   readonly own: string;
-  /** The interface. */
+  /** The name of the interface. */
   readonly device: string;
-  /** What is directly connected. */
+  /** The directly connected network. */
   readonly network: Prefix;
-  /** A broadcast address, or the group, with the interface. */
+  /** A broadcast address, or the group with the interface. */
   readonly everybody: string;
 }
 
 /**
- * Where to speak and listen.
+ * The places to send from and to listen at.
  * @param own - the own addresses that peers may reach
  */
 export function lanPlaces(links: readonly Link[], own: readonly string[]): LanPlace[] {

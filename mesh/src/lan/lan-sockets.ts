@@ -6,7 +6,7 @@ import { LAN_GROUP, LAN_PORT, type LanPlace } from "./lan-places.js";
 /** @param address - as the system writes it */
 export type OnDatagram = (bytes: Uint8Array, address: string, port: number) => void;
 
-/** The sockets of a LAN: one for each own address, which speaks, and one for each family, which hears everybody. */
+/** The sockets of a LAN: one sending socket for each own address, and one listening socket for each family. */
 export class LanSockets {
   readonly #onDatagram: OnDatagram;
   readonly #port: number;
@@ -25,18 +25,18 @@ export class LanSockets {
     return Array.from(this.#speaking.values(), ({ place }) => place);
   }
 
-  /** Speaks and listens at these places, and no others. One that cannot be had is left out; the next call tries again. */
+  /** Uses exactly these places. A place that does not work is left out, and the next call tries it again. */
   set(places: readonly LanPlace[]): Promise<void> {
     this.#turn = this.#turn.then(async () => await this.#set(places));
     return this.#turn;
   }
 
-  /** Says something to everybody at a place. */
+  /** Sends a datagram to everybody at a place. */
   shout(bytes: Uint8Array, place: LanPlace): void {
     this.#send(place, bytes, this.#port, place.everybody);
   }
 
-  /** Says something to one host of a network that we are in. */
+  /** Sends a datagram to one host of a directly connected network. */
   answer(bytes: Uint8Array, address: string, port: number): void {
     const to = parseAddress(address);
     const place = this.places.find(({ network }) => to !== undefined && contains(network, to));
@@ -75,21 +75,21 @@ export class LanSockets {
     }
   }
 
-  /** Whoever has joined once stays so: an interface that is gone takes it along. */
+  /** Joins the group. A membership ends when its interface disappears. */
   #join(device: string): void {
     try {
       this.#hearing.get(6)?.addMembership(LAN_GROUP, `::%${device}`);
     } catch {
-      // Joined already, or the interface has just gone.
+      // The group was joined already, or the interface has just disappeared.
     }
   }
 
   #send(place: LanPlace, bytes: Uint8Array, port: number, to: string): void {
     try {
-      // What cannot be sent is lost, as UDP is.
+      // A datagram that cannot be sent is lost, as always with UDP.
       this.#speaking.get(keyOf(place))?.socket.send(bytes, port, to, () => {});
     } catch {
-      // As above.
+      // The datagram is lost, too.
     }
   }
 
@@ -97,7 +97,7 @@ export class LanSockets {
     const socket = createSocket({
       type: family === 4 ? "udp4" : "udp6",
       ipv6Only: family === 6,
-      // Several daemons of a host hear the same port. What is said to everybody comes to each of them.
+      // Several daemons on a host listen at the same port. Each of them gets the datagrams for everybody.
       reuseAddr: port !== 0,
       lookup: (host, _options, callback) => callback(null, host, family),
     });

@@ -2,21 +2,23 @@ import { Budgets } from "../probe/budgets.js";
 import { type LanKeys, lanTag } from "./lan-keys.js";
 
 /**
- * With how many peers a LAN is shared: the first ones. To make the tags of all of them takes 3 ms, and they are made
- * again in each epoch.
+ * The maximum number of peers on a LAN; further ones are ignored. Making the tags of this number of peers takes 3 ms,
+ * and is repeated in each epoch.
  */
 export const MAX_LAN_PEERS = 1024;
 
-/** Epochs whose tags are remembered. */
+/** The number of epochs whose tags are remembered. */
 const MAX_EPOCHS = 4;
 
-/** Epochs of somebody else's clock whose tags are made: 6 at once, one in 10 s. Anybody can name any epoch. */
+/**
+ * The limit for making tags of other epochs than the own one: 6 at once, and one in 10 s. Anybody can name any epoch.
+ */
 const OTHERS = { perSecond: 1 / 10, burst: 6 } as const;
 
-/** Which peer a tag is of. */
+/** Finds the peer of a tag. */
 export class LanTags {
   readonly #keys = new Map<string, LanKeys>();
-  /** Tags, by epoch; that of the last use stands last. */
+  /** The tags by epoch. The epoch that was used last is at the end. */
   readonly #epochs = new Map<number, ReadonlyMap<string, string>>();
   readonly #others = new Budgets(OTHERS.perSecond, OTHERS.burst, 1);
 
@@ -35,8 +37,8 @@ export class LanTags {
   }
 
   /**
-   * @param epoch - what the datagram says. Without the internet, clocks may be years apart.
-   * @param current - that of the own clock
+   * @param epoch - the epoch in the datagram; without the internet, clocks may differ by years
+   * @param current - the epoch of the own clock
    * @param now - monotonic ms
    */
   find(tag: string, epoch: number, current: number, now: number): string | undefined {
