@@ -7,49 +7,55 @@ const seconds: z.ZodMiniNumber = z.int().check(z.minimum(0), z.maximum(0xffff));
 const keyText: z.ZodMiniString = z.string().check(z.length(44));
 const addressText: z.ZodMiniString = z.string().check(z.maxLength(50), z.regex(/^[\da-f.:]+\/\d+$/));
 
-/** A peer as it was found: what is put back. */
+/** A peer as it was found. This state is restored at the end. */
 export interface PeerRecord {
   readonly endpoint: string | null;
   readonly keepaliveS: number;
 }
 
-/** The link-local addresses that were added to an interface: each follows from a key. */
+/** The link-local addresses that were added to an interface. Each address follows from a key. */
 export interface AddedLinkLocals {
-  /** The own one, as `ip` takes it; undefined when it was there. */
+  /** The own address in the form of `ip`; undefined when the interface had it already. */
   readonly own?: string | undefined;
-  /** Peers that got theirs among the allowed IPs, by public key, base64. */
+  /** The peers whose link-local address was added to their allowed IPs, by public key in base64. */
   readonly peers: readonly string[];
 }
 
-/** A peer's allowed IPs, as `wg` takes them: all that it owns, in their order, and what of it WireGuard is not given. */
+/**
+ * The allowed IPs of a peer in the form of `wg`: all that the peer owns, in their order, and those that WireGuard does
+ * not get.
+ */
 export interface WithheldRecord {
   readonly owned: readonly string[];
   readonly taken: readonly string[];
 }
 
-/** By public key, base64. */
+/** The records by public key, in base64. */
 export type WithheldRecords = Readonly<Record<string, WithheldRecord>>;
 
-/** All that we changed on an interface, or may have made WireGuard change, and that is to be undone. */
+/**
+ * All changes on an interface that must be undone: those that this package made, and those that WireGuard may have made
+ * because of it.
+ */
 export interface Changes {
   readonly version: 1;
-  /** Which interface it was: one of the same name that was made since has nothing of ours. */
+  /** Identifies the interface. An interface of the same name that was made later has none of these changes. */
   readonly incarnation: string;
-  /** We made the interface. */
+  /** Whether this package made the interface. */
   readonly isCreated: boolean;
-  /** We made the nft table. */
+  /** Whether this package made the nft table. */
   readonly hasTable: boolean;
-  /** We added routes, which their origin tells. */
+  /** Whether this package added routes. Their protocol number identifies them. */
   readonly hasRoutes: boolean;
-  /** By public key, base64. */
+  /** The records by public key, in base64. */
   readonly peers: Readonly<Record<string, PeerRecord>>;
-  /** Peers that we added, by public key, base64. */
+  /** The peers that were added, by public key in base64. */
   readonly added?: readonly string[] | undefined;
-  /** Addresses that we added to an interface that we did not make, as `ip` takes them. */
+  /** The addresses that were added to an interface made by somebody else, in the form of `ip`. */
   readonly addresses?: readonly string[] | undefined;
-  /** Link-local addresses that we added. */
+  /** The link-local addresses that were added. */
   readonly linkLocals?: AddedLinkLocals | undefined;
-  /** Allowed IPs that we took from peers for a while. */
+  /** The allowed IPs that were taken from peers for a while. */
   readonly withheld?: WithheldRecords | undefined;
 }
 
@@ -58,7 +64,7 @@ export const changesSchema: z.ZodMiniType<Changes> = z.strictObject({
   incarnation: z.string().check(z.maxLength(100)),
   isCreated: z.boolean(),
   hasTable: z.boolean(),
-  // Written since 0.2.
+  // Written since version 0.2.
   hasRoutes: z._default(z.boolean(), false),
   peers: z.record(
     z.string().check(z.length(44)),
@@ -78,12 +84,12 @@ export function noChanges(incarnation: string): Changes {
 }
 
 /**
- * What is to be put back, after a look at what is there now: each peer is remembered as it was seen first. One that is
- * gone was removed by the user, and is forgotten.
+ * Updates the records after a look at the interface. A peer is recorded as it was seen first. A peer that disappeared
+ * was removed by the user, so its record is removed.
  *
- * Endpoints are put back however they came to be others. WireGuard itself moves them as soon as a peer is reached, and
- * nothing tells that from a user's doing.
- * @returns the records, and whether they are others than before
+ * Endpoints are restored whatever the reason for their change was. WireGuard itself changes an endpoint as soon as the
+ * peer is reached, and such a change looks the same as a change by the user.
+ * @returns the records, and whether they have changed
  */
 export function noteFound(
   records: Readonly<Record<string, PeerRecord>>,

@@ -7,15 +7,15 @@ import type { DeviceState } from "./state.js";
 
 /** A peer as it is configured. */
 export interface ConfiguredPeer {
-  /** base64. */
+  /** The peer's public key, in base64. */
   readonly publicKey: string;
   readonly allowedIps: readonly Prefix[];
 }
 
-/** Names that the kernel and wg-quick both take. None is an option of a program, or a path. */
+/** Names that both the kernel and wg-quick accept. No such name is an option of a program or a path. */
 const INTERFACE_NAME = /^[\w=+.][\w=+.-]{0,14}$/;
 
-/** What every interface has of its own: no prefix of anybody. */
+/** Ranges that every interface has for itself. They belong to nobody. */
 const LINK_LOCAL: readonly Prefix[] = ["fe80::/10", "169.254.0.0/16"].flatMap(
   (text) => parsePrefix(text) ?? [],
 );
@@ -30,8 +30,9 @@ export function checkInterfaceName(name: unknown): asserts name is string {
 }
 
 /**
- * What WireGuard takes without a word, and what can never work.
- * @throws {@link MeshError} `OWN_KEY`, `LOW_ORDER_KEY`, `INVALID_KEY`; `CONFLICT` when two peers have one allowed IP
+ * Refuses settings that WireGuard accepts without an error but that can never work.
+ * @throws {@link MeshError} `OWN_KEY`, `LOW_ORDER_KEY`, `INVALID_KEY`; `CONFLICT` when two peers have the same allowed
+ * IP
  */
 export function checkPeers(privateKey: Uint8Array, peers: readonly ConfiguredPeer[]): void {
   const own = formatKey(publicKeyOf(privateKey));
@@ -53,7 +54,7 @@ export function checkPeers(privateKey: Uint8Array, peers: readonly ConfiguredPee
   }
 }
 
-/** @throws {@link MeshError} `NOT_CONFIGURED`, and as {@link checkPeers} */
+/** @throws {@link MeshError} `NOT_CONFIGURED`, and the errors of {@link checkPeers} */
 export function checkConfigured(state: DeviceState): DeviceState {
   const { name, privateKey, listenPort, peers } = state;
   if (privateKey === undefined)
@@ -78,10 +79,10 @@ function checkOrder(privateKey: Uint8Array, publicKey: string): void {
 }
 
 /**
- * That the overlay takes nothing away from the networks that it goes over: what is directly connected must stay so, or
- * neither the LAN nor the tunnel itself can be reached.
- * @param name - of our interface, which is left out
- * @param overlay - the prefixes of our own addresses
+ * Checks that the overlay does not cover directly connected networks. Otherwise neither the LAN nor the tunnel itself
+ * could be reached.
+ * @param name - the name of the own interface, which is left out
+ * @param overlay - the prefixes of the own addresses
  * @throws {@link MeshError} `CONFLICT`
  */
 export function checkOverlay(name: string, overlay: readonly Prefix[], links: readonly Link[]): void {
@@ -98,7 +99,7 @@ export function checkOverlay(name: string, overlay: readonly Prefix[], links: re
   }
 }
 
-/** The networks that an interface has an address in, wider than that address alone. */
+/** The networks in which an interface has an address. Prefixes of a single address are left out. */
 export function networksOf({ addresses }: Link): Prefix[] {
   return addresses.flatMap(({ address, bits, family }) => {
     const network = parsePrefix(`${address}/${bits}`);
@@ -106,7 +107,9 @@ export function networksOf({ addresses }: Link): Prefix[] {
   });
 }
 
-/** What other interfaces are directly connected to. @param name - of the one that is left out */
+/**
+ * The networks that other interfaces are directly connected to. @param name - the name of the interface to leave out
+ */
 export function connectedBy(name: string, links: readonly Link[]): { device: string; local: Prefix }[] {
   return links
     .filter((link) => link.name !== name && !link.isLoopback)

@@ -1,28 +1,28 @@
-/** What goes to a program's standard input. */
+/** The standard input of a program. */
 export interface Input {
   readonly text: string;
-  /** A secret is never shown, only that there is one. */
+  /** A secret is never shown; only its existence is. */
   readonly isSecret: boolean;
 }
 
-/** A program and its arguments, one by one: no shell ever reads them. */
+/** A program and its arguments. The arguments are passed one by one, without a shell. */
 export interface Command {
   readonly program: "wg" | "ip" | "nft" | "wireguard-go";
   readonly args: readonly string[];
   readonly input?: Input;
 }
 
-/** Who runs commands, or notes them down. */
+/** Runs commands, or records them. */
 export interface Runner {
   /**
-   * Runs one to its end.
-   * @returns what it wrote to standard output
+   * Runs a command to its end.
+   * @returns what the command wrote to standard output
    * @throws {@link MeshError} `MISSING_PROGRAM`, `NOT_PERMITTED`, `COMMAND_FAILED`, `TIMEOUT`, `ABORTED`
    */
   run(command: Command, signal?: AbortSignal): Promise<string>;
 }
 
-/** Notes commands down instead of running them: what `--dry-run` shows. */
+/** Records commands instead of running them, for `--dry-run`. */
 export class Recorder implements Runner {
   readonly commands: Command[] = [];
 
@@ -32,7 +32,7 @@ export class Recorder implements Runner {
   }
 }
 
-/** A command as a shell would be told it. In the place of a secret stands what it is. */
+/** A command as a line for a shell. A secret input is replaced by a description. */
 export function formatCommand({ program, args, input }: Command): string {
   const line = [program, ...args].map(quote).join(" ");
   if (input === undefined) return line;
@@ -43,10 +43,10 @@ function quote(word: string): string {
   return /^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`;
 }
 
-/** Peers that one command names: a command line is bounded. */
+/** The maximum number of peers in one command, because the length of a command line is limited. */
 const PEERS_A_COMMAND = 200;
 
-/** What fits into one command line each. */
+/** Splits a list into parts that fit into one command line each. */
 export function inParts<T>(all: readonly T[]): T[][] {
   return Array.from({ length: Math.ceil(all.length / PEERS_A_COMMAND) }, (_, i) =>
     all.slice(i * PEERS_A_COMMAND, (i + 1) * PEERS_A_COMMAND),

@@ -10,29 +10,29 @@ import type { Link } from "./network.js";
 import { MTU, setPrivateKey } from "./plan.js";
 import type { DevicePeer, DeviceState } from "./state.js";
 
-/** How long wireguard-go may take to end, and how often its socket is looked for. */
+/** How long wireguard-go may take to end, and how often its socket is checked; in ms. */
 const ENDING_MS = 2_000;
 const LOOK_MS = 5;
 
-/** An interface that is to be made. */
+/** The settings of an interface to be made. */
 export interface NewInterface {
   /** 32 bytes. */
   readonly privateKey: Uint8Array;
-  /** Default: a port that is free. */
+  /** Default: a free port. */
   readonly listenPort?: number | undefined;
-  /** Its addresses, each with the length of its prefix. */
+  /** The addresses, each with the length of its prefix. */
   readonly addresses: readonly InterfaceAddress[];
   readonly peers: readonly NewPeer[];
 }
 
 /** An address in a prefix that is directly connected. */
 export interface InterfaceAddress {
-  /** In its one spelling. */
+  /** In canonical text. */
   readonly address: string;
   readonly prefix: Prefix;
 }
 
-/** A peer of an interface that is to be made. */
+/** A peer of an interface to be made. */
 export interface NewPeer {
   /** 32 bytes. */
   readonly publicKey: Uint8Array;
@@ -41,9 +41,9 @@ export interface NewPeer {
 }
 
 /**
- * Makes an interface: of the kernel, else of wireguard-go. wireguard-go puts itself in the background and is no child
- * of ours: when we crash the tunnels stay up, and the next start goes on with them. At a clean end the interface is
- * removed, which ends wireguard-go.
+ * Makes an interface with the kernel's WireGuard, otherwise with wireguard-go. wireguard-go runs in the background and
+ * is not a child process. So tunnels stay up after a crash, and the next start continues with them. At a clean end the
+ * interface is removed, which ends wireguard-go.
  * @throws {@link MeshError} `MISSING_PROGRAM`, `NOT_PERMITTED`, `COMMAND_FAILED`
  */
 export async function createInterface(name: string, runner: Runner, signal?: AbortSignal): Promise<void> {
@@ -61,17 +61,20 @@ export async function createInterface(name: string, runner: Runner, signal?: Abo
 }
 
 /**
- * Removes an interface that we made. wireguard-go ends with it; resolves when it has.
+ * Removes an interface that this package made. wireguard-go ends with its interface; the promise resolves after that.
  * @throws {@link MeshError} `NOT_PERMITTED`, `COMMAND_FAILED`
  */
 export async function deleteInterface(name: string, runner: Runner): Promise<void> {
   await runner.run({ program: "ip", args: ["link", "delete", "dev", name] });
-  // It is not our child: its socket is the only sign of it.
+  // wireguard-go is not a child process, so its socket is the only sign of it.
   for (let i = 0; i < ENDING_MS / LOOK_MS && existsSync(`/var/run/wireguard/${name}.sock`); i++)
     await delay(LOOK_MS);
 }
 
-/** Keys and peers of a new interface. Doing it twice does no harm: what a peer has otherwise stays. */
+/**
+ * The commands for the keys and peers of a new interface. Running them twice does no harm: other settings of a peer
+ * stay.
+ */
 export function configureCommands(name: string, wanted: NewInterface): Command[] {
   const peers = wanted.peers.map(({ publicKey, allowedIps, endpoint }): Command => {
     const to = endpoint === undefined ? [] : ["endpoint", formatEndpoint(endpoint)];
@@ -82,9 +85,9 @@ export function configureCommands(name: string, wanted: NewInterface): Command[]
 }
 
 /**
- * Addresses, MTU and routes of an interface that we made: what is missing of them.
- * @param link - as it is; undefined when it is just being made
- * @param routed - where routes by this interface lead to now
+ * The commands for the missing addresses, MTU and routes of an interface that this package made.
+ * @param link - the current interface; undefined when it is just being made
+ * @param routed - the destinations of the current routes by this interface
  */
 export function networkCommands(
   name: string,
@@ -107,7 +110,7 @@ export function networkCommands(
   return commands;
 }
 
-/** The same interface with another key, and the link-local address that follows from it. */
+/** The same interface with another key, and with the link-local address of that key. */
 export function withPrivateKey(wanted: NewInterface, privateKey: Uint8Array): NewInterface {
   const before = linkLocalAddress(publicKeyOf(wanted.privateKey));
   const after = linkLocalAddress(publicKeyOf(privateKey));
@@ -117,7 +120,7 @@ export function withPrivateKey(wanted: NewInterface, privateKey: Uint8Array): Ne
   return { ...wanted, privateKey, addresses };
 }
 
-/** Takes addresses away that an interface is to have no more, and gives it those that are new. */
+/** The commands that remove addresses which the interface must not have any more, and add new ones. */
 export function addressCommands(name: string, before: NewInterface, after: NewInterface): Command[] {
   const textsOf = ({ addresses }: NewInterface): string[] =>
     addresses.map(({ address, prefix }) => `${address}/${prefix.bits}`);
@@ -132,7 +135,7 @@ export function addressCommands(name: string, before: NewInterface, after: NewIn
   ];
 }
 
-/** The prefixes of peers that no address of our own leads to already. */
+/** The peers' prefixes that no own address leads to already. */
 function routesOf({ addresses, peers }: NewInterface): Prefix[] {
   return peers
     .flatMap(({ allowedIps }) => allowedIps)
@@ -142,7 +145,7 @@ function routesOf({ addresses, peers }: NewInterface): Prefix[] {
     );
 }
 
-/** What an interface that was not made yet will be. */
+/** The state of an interface that was not made yet. */
 export function plannedState(name: string, wanted: NewInterface | undefined): DeviceState {
   const peers = wanted?.peers.map(
     ({ publicKey, allowedIps, endpoint }): DevicePeer => ({

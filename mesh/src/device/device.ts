@@ -38,9 +38,9 @@ import { restorePeers } from "./undo.js";
 import { type Wanted, withOwned } from "./withheld.js";
 
 /**
- * A WireGuard interface, of the kernel or of wireguard-go: what it is, and the only one who changes it. What is changed
- * is written down first. {@link close} undoes it, also what an earlier run was killed with; what others changed
- * meanwhile stays theirs.
+ * A WireGuard interface, of the kernel or of wireguard-go. Only this class changes it. Each change is recorded in a
+ * file first. {@link close} undoes all changes, including those of an earlier run that was killed. Changes that others
+ * made meanwhile stay.
  */
 export class Device extends EventEmitter<DeviceEvents> implements AsyncDisposable {
   readonly name: string;
@@ -53,19 +53,19 @@ export class Device extends EventEmitter<DeviceEvents> implements AsyncDisposabl
   readonly #table: StandingTable;
   #create: NewInterface | undefined;
   #found: Network = { links: [], routes: [] };
-  /** So that nobody reads what another is about to change. */
+  /** So that no operation reads a state that another operation is about to change. */
   readonly #turns: Turns;
   #lock: Lock | undefined;
   #monitor: Monitor | undefined;
   #state: DeviceState;
   readonly #routes: NarrowRoutes;
-  /** Who is to be among the peers besides those that were found. */
+  /** The members that must be among the peers, besides the peers that were found. */
   readonly #members: MemberPeers;
   readonly #linkLocals: StandingLinkLocals;
   readonly #withheld: StandingWithheld;
   #maintaining: Promise<void> | undefined;
   #isWoken = false;
-  /** What could not be restored the last time. */
+  /** The problem of the last restoration. */
   #trouble: string | undefined;
   #closed: Promise<void> | undefined;
   readonly #undone: string[] = [];
@@ -130,7 +130,7 @@ export class Device extends EventEmitter<DeviceEvents> implements AsyncDisposabl
       if (!options.isDryRun) device.#lock = await Lock.take(name, options.lockFolder);
       await device.#open(options.signal);
     } catch (error) {
-      // Nothing half-done. What was changed by an earlier run, and not by this one, waits for the next.
+      // Nothing stays half done. Changes of an earlier run wait for the next start.
       if (device.#journal.changes.isCreated) await device.#undo().catch(() => undefined);
       await device.#lock?.release();
       throw error;
@@ -151,7 +151,7 @@ export class Device extends EventEmitter<DeviceEvents> implements AsyncDisposabl
     if (!link.isUp)
       throw new MeshError("NOT_CONFIGURED", `${this.name} is down: \`ip link set dev ${this.name} up\``);
     this.#state = checkConfigured(state);
-    // Other tunnels are no LAN.
+    // Other tunnels are not LANs.
     const lans = links.filter(({ kind }) => kind !== "wireguard" && kind !== "tun");
     checkOverlay(this.name, networksOf(link), lans);
     await this.#adopt(left, link);
@@ -160,20 +160,20 @@ export class Device extends EventEmitter<DeviceEvents> implements AsyncDisposabl
     if (this.#recorder === undefined) this.#monitor = new Monitor(this.#programs, () => this.#wake());
   }
 
-  /** What is known since the last {@link read}. */
+  /** The state at the last {@link read}. */
   get state(): DeviceState {
     return this.#state;
   }
 
-  /** The lines of what would have been changed, in a dry run. */
+  /** The commands that would have been run, in a dry run. */
   get planned(): readonly string[] {
     return this.#recorder?.commands.map(formatCommand) ?? [];
   }
 
   /**
-   * Looks at the interface.
-   * @throws {@link MeshError} `NO_INTERFACE` when it is gone, `NOT_PERMITTED`, `COMMAND_FAILED`, `TIMEOUT`, `ABORTED`,
-   * `CLOSED`
+   * Reads the interface's state.
+   * @throws {@link MeshError} `NO_INTERFACE` when the interface disappeared, `NOT_PERMITTED`, `COMMAND_FAILED`,
+   * `TIMEOUT`, `ABORTED`, `CLOSED`
    */
   async read(signal?: AbortSignal): Promise<DeviceState> {
     return await this.#turns.take(signal, async (either) => {
@@ -184,19 +184,19 @@ export class Device extends EventEmitter<DeviceEvents> implements AsyncDisposabl
   }
 
   /**
-   * Makes WireGuard use an endpoint for a peer, and send something there at once.
-   * @param publicKey - base64
-   * @throws {@link MeshError} `NO_PEER` when the interface has no such peer (any more), and as {@link read}
+   * Makes WireGuard use an endpoint for a peer, and send a packet there at once.
+   * @param publicKey - the peer's key, in base64
+   * @throws {@link MeshError} `NO_PEER` when the interface has no such peer (any more), and the errors of {@link read}
    */
   async use(publicKey: string, endpoint: Endpoint, options: UseOptions): Promise<void> {
     const { isFresh, isWanted, signal } = options;
     await this.#turns.take(signal, async (either) => {
       this.#state = await this.#reader.state(either);
-      // A disk may take long: what is changed has to be what is there now.
+      // Writing to the disk may take long, and the change must be based on the current state.
       if (await this.#journal.noteFound(this.#state, "keep")) this.#state = await this.#reader.state(either);
       if (isWanted?.(this.#state) === false) return;
-      // `wg set` makes a peer that is not there, with the allowed IPs that it is told: one that the user has removed or
-      // changed meanwhile must not come back as it was.
+      // `wg set` makes a missing peer with the given allowed IPs. A peer that the user has removed or changed meanwhile
+      // must not come back with its old settings.
       const peer = this.#peer(publicKey);
       const use = { endpoint: formatEndpoint(endpoint), keepaliveS: keepaliveFor(peer) };
       const command = isFresh ? renewPeer(this.name, peer, use) : useEndpoint(this.name, publicKey, use);
@@ -204,7 +204,10 @@ export class Device extends EventEmitter<DeviceEvents> implements AsyncDisposabl
     });
   }
 
-  /** Ends the tunnels to peers, until they are used again: their sessions are gone, and what is for them goes to an endpoint. */
+  /**
+   * Ends the tunnels to peers until they are used again. Their sessions are removed, and packets for them go to an
+   * endpoint.
+   */
   async rest(publicKeys: readonly string[], endpoint: Endpoint): Promise<DeviceState> {
     return await this.#turns.take(undefined, async (signal) => {
       const state = await this.#reader.state(signal);
@@ -218,26 +221,27 @@ export class Device extends EventEmitter<DeviceEvents> implements AsyncDisposabl
     });
   }
 
-  /** The endpoint that a peer was found with, before anything was changed. */
+  /** The endpoint of a peer before any change. */
   foundEndpoint(publicKey: string): Endpoint | undefined {
     return parseEndpoint(this.#journal.changes.peers[publicKey]?.endpoint ?? "");
   }
 
   /**
-   * Makes what our sockets on a port send leave from WireGuard's own port, and STUN that comes to that port come to
-   * them. It is kept so until {@link close}: also when somebody deletes it, and when WireGuard gets another port.
-   * Bind each socket to one local address: the route is chosen anew after that.
-   * @throws {@link MeshError} `MISSING_PROGRAM`, `NOT_PERMITTED`, and as {@link read}
+   * Installs the nft table. Packets from the own sockets on a port then leave from WireGuard's own port, and STUN
+   * packets to that port come to those sockets. The table is kept until {@link close}, even if somebody deletes it, or
+   * WireGuard gets another port. Bind each socket to one local address: the route is chosen again after the change of
+   * the port.
+   * @throws {@link MeshError} `MISSING_PROGRAM`, `NOT_PERMITTED`, and the errors of {@link read}
    */
   async installTable(helperPort: number, signal?: AbortSignal): Promise<void> {
     await this.#turns.take(signal, (either) => this.#table.install(helperPort, this.#state, either));
   }
 
   /**
-   * Makes packets to a peer smaller, because another tunnel is around WireGuard's own: by routes beside those that are
-   * there, which are removed by {@link close}.
-   * @param overhead - bytes that the other tunnel takes; 0: as before
-   * @throws {@link MeshError} as {@link use}
+   * Makes packets to a peer smaller, because another tunnel is around WireGuard's own tunnel. Additional routes with a
+   * smaller MTU do this; {@link close} removes them.
+   * @param overhead - the bytes that the other tunnel needs; 0 removes the routes
+   * @throws {@link MeshError} the errors of {@link use}
    */
   async narrow(publicKey: string, overhead: number): Promise<void> {
     await this.#turns.take(undefined, async (signal) => {
@@ -247,9 +251,8 @@ export class Device extends EventEmitter<DeviceEvents> implements AsyncDisposabl
   }
 
   /**
-   * Gives the interface the members of a network: peers besides those that it has, and the own addresses among them.
-   * Those that are no members any more are removed with their sessions. A peer that others added stays as it is.
-   * Kept so until {@link close}.
+   * Gives the interface the members of a network: additional peers, and the own addresses as a member. Former members
+   * are removed with their sessions. A peer that others added stays as it is. The members are kept until {@link close}.
    */
   async setMembers(members: Members, signal?: AbortSignal): Promise<DeviceState> {
     return await this.#turns.take(signal, async (either) => {
@@ -260,9 +263,9 @@ export class Device extends EventEmitter<DeviceEvents> implements AsyncDisposabl
   }
 
   /**
-   * Gives this host and its peers the link-local addresses that follow from their keys, where they lack them: an address
-   * of the interface, and one more allowed IP for each peer. Kept so until {@link close}.
-   * @throws {@link MeshError} `COMMAND_FAILED` where IPv6 is off, and as {@link read}; nothing is kept then
+   * Gives this host and its peers the link-local addresses of their keys, where they are missing: an address of the
+   * interface, and one more allowed IP for each peer. The addresses are kept until {@link close}.
+   * @throws {@link MeshError} `COMMAND_FAILED` when IPv6 is off, and the errors of {@link read}; then nothing is kept
    */
   async useLinkLocals(signal?: AbortSignal): Promise<DeviceState> {
     return await this.#turns.take(signal, async (either) => {
@@ -272,7 +275,7 @@ export class Device extends EventEmitter<DeviceEvents> implements AsyncDisposabl
     });
   }
 
-  /** Takes these allowed IPs from WireGuard until it is told otherwise, and gives back all others that were taken. */
+  /** Takes exactly these allowed IPs from WireGuard until the next call, and gives back all others that were taken. */
   async withhold(wanted: Wanted): Promise<DeviceState> {
     return await this.#turns.take(undefined, async (signal) => {
       this.#state = await this.#withheld.set(wanted, await this.#reader.state(signal), signal);
@@ -280,12 +283,14 @@ export class Device extends EventEmitter<DeviceEvents> implements AsyncDisposabl
     });
   }
 
-  /** Subnets behind members that are not reached through them from this host, and why. */
+  /** The subnets behind members that are not used from this host, and the reasons. */
   get unusedRoutes(): readonly UnusedRoute[] {
     return this.#members.unused;
   }
 
-  /** Gives the interface another private key, also when it is made anew. Its sessions end with the old one. */
+  /**
+   * Gives the interface another private key, also for the case that it is made again. The sessions of the old key end.
+   */
   async setPrivateKey(privateKey: Uint8Array): Promise<DeviceState> {
     return await this.#turns.take(undefined, async (signal) => {
       await this.#changer.run(setPrivateKey(this.name, privateKey, undefined), signal);
@@ -307,26 +312,26 @@ export class Device extends EventEmitter<DeviceEvents> implements AsyncDisposabl
     return await this.#reader.links(signal);
   }
 
-  /** Links and routes of the host, as they were when it was opened. */
+  /** The links and routes of the host at the opening. */
   get found(): Network {
     return this.#found;
   }
 
   /**
-   * Which way packets would take to an address: by {@link name} itself when the address is behind the tunnel.
-   * @param fwmark - their mark. Default: that of WireGuard's own packets
-   * @returns undefined when none leads there
+   * The route of packets to an address. For an address behind the tunnel the device is {@link name} itself.
+   * @param fwmark - the mark of the packets; default: that of WireGuard's own packets
+   * @returns undefined when there is no route
    */
   async routeTo(address: string, fwmark: number = this.#state.fwmark): Promise<Way | undefined> {
     return await this.#reader.way(address, fwmark);
   }
 
-  /** What was put back so far, a few words each. */
+  /** What was restored so far, a few words for each change. */
   get undone(): readonly string[] {
     return this.#undone;
   }
 
-  /** Puts everything back, and ends. What could not be put back stays written down for the next start. */
+  /** Restores everything, and ends. Changes that could not be undone stay recorded for the next start. */
   close(): Promise<void> {
     this.#closed ??= this.#close();
     return this.#closed;
@@ -347,7 +352,7 @@ export class Device extends EventEmitter<DeviceEvents> implements AsyncDisposabl
     }
   }
 
-  /** What cannot be done does not keep the rest from being done. */
+  /** A step that fails does not prevent the other steps. */
   async #undo(): Promise<void> {
     if (this.#recorder !== undefined) return;
     const done = await Promise.allSettled([this.#undoTable(), this.#undoInterface()]);
@@ -372,7 +377,7 @@ export class Device extends EventEmitter<DeviceEvents> implements AsyncDisposabl
     } else {
       await this.#undoBy(this.#withheld.undo(await this.#reader.state()));
       await this.#undoBy(this.#linkLocals.undo(link, await this.#reader.state()));
-      // A peer that is made anew for it has no more allowed IPs than it shows now.
+      // A peer that is made again gets exactly the allowed IPs that the state shows now.
       const state = await this.#reader.state();
       const { peers } = this.#journal.changes;
       await this.#undoBy([...this.#members.undo(link, network, state), ...restorePeers(peers, state)]);
@@ -386,7 +391,7 @@ export class Device extends EventEmitter<DeviceEvents> implements AsyncDisposabl
     }
   }
 
-  /** Makes the interface, or what an earlier run had no time for. */
+  /** Makes the interface, or completes what an earlier run has begun. */
   async #make(
     wanted: NewInterface,
     left: Changes | undefined,
@@ -432,7 +437,9 @@ export class Device extends EventEmitter<DeviceEvents> implements AsyncDisposabl
     await this.#configureNetwork(wanted, network, signal);
   }
 
-  /** @param network - what is there; undefined: nothing yet. @returns whether something was missing */
+  /**
+   * @param network - the current network; undefined when there is nothing yet. @returns whether something was missing
+   */
   async #configureNetwork(
     wanted: NewInterface,
     { links, routes }: Network = { links: [], routes: [] },
@@ -445,16 +452,16 @@ export class Device extends EventEmitter<DeviceEvents> implements AsyncDisposabl
     return commands.length > 0;
   }
 
-  /** Goes on with what an earlier run left, where it is still so. */
+  /** Continues with the changes of an earlier run, if the interface is the same. */
   async #adopt(left: Changes | undefined, link: Link): Promise<void> {
     const incarnation = await incarnationOf(link.index);
-    // Else it was made just now.
+    // Otherwise the interface was made just now.
     if (this.#journal.changes.incarnation !== incarnation) {
       const isSame = left !== undefined && (await isOf(left, link));
       this.#journal.begin({ ...(isSame ? left : noChanges(incarnation)), incarnation });
     }
     if (left === undefined) return;
-    // Its rules lead to a port that nobody listens on.
+    // The rules of an old table lead to a port where nobody listens.
     if (left.hasTable) await this.#table.remove();
     await this.#routes.removeAll();
     await this.#journal.write({ hasTable: false, hasRoutes: false });
@@ -485,7 +492,7 @@ export class Device extends EventEmitter<DeviceEvents> implements AsyncDisposabl
         network = await this.#reader.network().catch(() => undefined);
       }
       if (this.#turns.isClosed) return;
-      // Once, not every 30 s.
+      // Only once, and not every 30 s.
       if (trouble !== undefined && trouble !== this.#trouble) this.emit("warning", trouble);
       this.#trouble = trouble;
       this.emit("wake", network);
@@ -496,12 +503,12 @@ export class Device extends EventEmitter<DeviceEvents> implements AsyncDisposabl
     const link = this.#reader.own(network.links);
     this.#state = await this.#members.maintain(link, network, before, signal);
     this.#state = await this.#linkLocals.maintain(link, this.#state, signal);
-    // Who carries other subnets now has other routes with a smaller MTU, where it is relayed.
+    // A relayed peer that now carries other subnets needs other routes with a smaller MTU.
     if (this.#state !== before) await this.#routes.refresh(this.#state.peers, signal);
     return this.#state;
   }
 
-  /** Restores what is ours and has gone. @returns the network after that */
+  /** Restores own changes that disappeared. @returns the network after that */
   async #maintain(): Promise<Network> {
     return await this.#turns.take(undefined, async (signal) => {
       const create = this.#create;
@@ -515,7 +522,7 @@ export class Device extends EventEmitter<DeviceEvents> implements AsyncDisposabl
       }
       const link = this.#reader.own(network.links);
       const incarnation = await incarnationOf(link.index);
-      // Made anew under our feet: nothing of ours is left on it.
+      // Somebody has made the interface again, so none of our changes is left on it.
       if (incarnation !== this.#journal.changes.incarnation)
         await this.#journal.keep({ ...noChanges(incarnation), hasTable: this.#journal.changes.hasTable });
       this.#state = await this.#reader.state(signal);

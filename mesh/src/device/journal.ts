@@ -5,19 +5,19 @@ import { withoutPeers } from "./members.js";
 import type { DeviceState } from "./state.js";
 import { stillWithheld } from "./withheld.js";
 
-/** What a journal works with. */
+/** What a journal needs. */
 export interface JournalMeans {
-  /** Undefined in a dry run: nothing is changed, so nothing is written down. */
+  /** Undefined in a dry run: nothing is changed, so nothing is recorded. */
   readonly ledger: Pick<Ledger, "save" | "remove"> | undefined;
-  /** What was not written down, and why, in one sentence: once, until it is. */
+  /** Called with what was not recorded and why, in one sentence; once, until recording works again. */
   readonly onTrouble: (message: string) => void;
 }
 
 /**
- * What we changed: as it is known now, and as it stands in the ledger. It is written down before the change is made.
+ * The changes on the interface, in memory and in the ledger. A change is recorded before it is made.
  *
- * A disk that is full does not end tunnels that work. {@link write} throws then, and is for the start, before anything
- * is changed. {@link keep} goes on with what is known in memory, which a clean end needs, and tries again later.
+ * A full disk must not end working tunnels. {@link write} throws in that case; it is used at the start, before any
+ * change. {@link keep} then goes on with the records in memory, which a clean end needs, and tries again later.
  */
 export class Journal {
   readonly #means: JournalMeans;
@@ -32,12 +32,12 @@ export class Journal {
     return this.#changes;
   }
 
-  /** Begins with what is known of an interface, and changes nothing in the ledger. */
+  /** Sets the known changes of an interface. Does not write to the ledger. */
   begin(changes: Changes): void {
     this.#changes = changes;
   }
 
-  /** @throws {@link MeshError} `FILE`: nothing is noted then */
+  /** @throws {@link MeshError} `FILE`; then nothing is recorded */
   async write(part: Partial<Changes>): Promise<void> {
     const changes = { ...this.#changes, ...part };
     await this.#means.ledger?.save(changes);
@@ -45,7 +45,7 @@ export class Journal {
     this.#isBehind = false;
   }
 
-  /** As {@link write}, but notes it in memory when it cannot be written. */
+  /** The same as {@link write}, but records in memory only when the ledger cannot be written. */
   async keep(part: Partial<Changes>): Promise<void> {
     try {
       await this.write(part);
@@ -62,9 +62,9 @@ export class Journal {
   }
 
   /**
-   * Remembers peers as they are seen first, before anything of them is changed.
-   * @param by - what becomes of it when the disk is full
-   * @returns whether time passed over it
+   * Records peers as they were seen first, before they are changed.
+   * @param by - the method to use, which decides what happens when the disk is full
+   * @returns whether a write took time
    */
   async noteFound(state: DeviceState, by: "write" | "keep"): Promise<boolean> {
     const found = withoutPeers(state, this.#changes.added ?? []);
@@ -76,7 +76,7 @@ export class Journal {
     return true;
   }
 
-  /** Everything is put back. */
+  /** Must be called when everything was restored. */
   async end(): Promise<void> {
     await this.#means.ledger?.remove();
   }

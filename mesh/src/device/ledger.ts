@@ -4,22 +4,22 @@ import { readBounded, removeDurably, writeDurably } from "../durable-file.js";
 import { MeshError } from "../errors.js";
 import { type Changes, changesSchema } from "./changes.js";
 
-/** The largest ledger that is read, bytes: every peer of the largest interface that we read, and more. */
+/** The maximum size of a ledger in bytes: enough for all peers of the largest interface that can be read. */
 const MAX_BYTES = 16 << 20;
 
-/** Where what we changed is written down, before it is changed. */
+/** The file of changes. A change is recorded here before it is made. */
 export class Ledger {
   readonly path: string;
   #written: string | undefined;
 
-  /** @param name - of the interface */
+  /** @param name - the name of the interface */
   constructor(folder: string, name: string) {
     this.path = join(folder, `${name}.device`);
   }
 
   /**
-   * What an earlier run left behind.
-   * @returns undefined when nothing is to be undone
+   * Reads what an earlier run has left.
+   * @returns undefined when there is nothing to undo
    * @throws {@link MeshError} `FILE`
    */
   async load(): Promise<Changes | undefined> {

@@ -8,8 +8,8 @@ import type { Link } from "./network.js";
 import { type DevicePeer, type DeviceState, givenIps } from "./state.js";
 
 /**
- * What is to be done so that this host and its peers have their link-local addresses in the tunnel. A peer's that
- * another peer has is left to that one.
+ * Plans the commands that give this host and its peers their link-local addresses in the tunnel. An address that
+ * another peer has is left to that peer.
  * @param before - what was added earlier
  */
 export function planLinkLocals(
@@ -49,7 +49,7 @@ export function planLinkLocals(
   return { during: { own: after.own ?? before.own, peers: after.peers }, after, commands };
 }
 
-/** The commands that take away what was added. */
+/** The commands that remove the added addresses. */
 export function undoLinkLocals(link: Link, { name, peers }: DeviceState, added: AddedLinkLocals): Command[] {
   const { own } = added;
   const ours = new Set(added.peers);
@@ -71,7 +71,7 @@ function textOf(peer: DevicePeer): string {
   return prefix === undefined ? "" : formatPrefix(prefix);
 }
 
-/** WireGuard is told all allowed IPs of a peer: versions of `wg` that add single ones are rare. */
+/** Sets all allowed IPs of a peer at once: only few versions of `wg` can add a single one. */
 function allow(name: string, all: readonly (readonly [DevicePeer, readonly Prefix[]])[]): Command[] {
   const words = all.map(([{ publicKey }, ips]) => [
     ...["peer", publicKey, "allowed-ips", ips.map(formatPrefix).join(",")],

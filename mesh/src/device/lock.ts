@@ -5,21 +5,23 @@ import * as z from "zod/mini";
 import { MeshError } from "../errors.js";
 import { networkNamespace } from "./incarnation.js";
 
-/** Where the locks of a machine are: a folder of root's that is empty after a start. */
+/** The folder of the locks: it belongs to root, and is empty after a boot. */
 export const LOCK_FOLDER = "/run/sidewire-mesh";
 
-/** How often a lock is tried for that others take and leave at the same time. */
+/** The maximum number of tries for a lock that others take and release at the same time. */
 const MAX_TRIES = 10;
 
 const ownerSchema = z.strictObject({
   pid: z.int().check(z.minimum(1), z.maximum(0x7fff_ffff)),
-  /** When the process was started, in ticks since the machine was: another process of this number was at another time. */
+  /**
+   * When the process was started, in ticks since the boot. A later process with the same number has another start time.
+   */
   startedAt: z.string().check(z.regex(/^\d{1,20}$/)),
 });
 
 type Owner = z.infer<typeof ownerSchema>;
 
-/** One daemon for an interface: held while the process lives, or until it is released. */
+/** A lock that allows one daemon for an interface. The lock is held until its release or the end of the process. */
 export class Lock implements AsyncDisposable {
   readonly #path: string;
   readonly #text: string;
@@ -30,8 +32,8 @@ export class Lock implements AsyncDisposable {
   }
 
   /**
-   * Takes the lock of an interface of this network namespace. What a process left that is dead is taken over.
-   * @param space - where the name is one thing alone; for what is no interface
+   * Takes the lock of an interface in this network namespace. The lock of a dead process is taken over.
+   * @param space - the space in which the name is unique; for a lock that is not for an interface
    * @throws {@link MeshError} `IN_USE`, `NOT_PERMITTED`, `FILE`
    */
   static async take(name: string, folder: string = LOCK_FOLDER, space?: string): Promise<Lock> {
@@ -76,7 +78,7 @@ async function tryToTake(name: string, path: string, text: string): Promise<bool
       );
     await moveAway(path, held);
   }
-  // Made under another name first, so that the lock has its content from the beginning.
+  // The file is made under another name first, so that the lock has its content from the beginning.
   const own = `${path}.${randomUUID()}`;
   await writeFile(own, text, { mode: 0o600, flag: "wx" });
   try {
@@ -87,11 +89,11 @@ async function tryToTake(name: string, path: string, text: string): Promise<bool
   } finally {
     await rm(own, { force: true });
   }
-  // One that looked at the dead owner's lock when we did may have moved ours away since.
+  // Another process may have seen the dead owner's lock at the same time, and may have moved this new lock away.
   return (await textOf(path)) === text;
 }
 
-/** Moves a dead owner's lock away; puts back what turns out to be somebody else's. */
+/** Moves the lock of a dead owner away. Puts it back if it turns out to be another one. */
 async function moveAway(path: string, dead: string): Promise<void> {
   const away = `${path}.${randomUUID()}`;
   await rename(path, away).catch(ignoreMissing);
@@ -118,8 +120,8 @@ function ownerOf(text: string): Owner | undefined {
 /** @returns undefined when there is no such process */
 async function startOf(pid: number): Promise<string | undefined> {
   const stat = await readFile(`/proc/${pid}/stat`, "utf8").catch(() => undefined);
-  // The name, in parentheses, may have spaces and parentheses itself. The 22nd field is the 20th after it; a process
-  // that has ended and waits to be noticed (Z) is dead.
+  // The process name in parentheses may contain spaces and parentheses. The 22nd field is the 20th field after the
+  // name. A process that has ended but was not collected (Z) is dead.
   const fields = stat?.slice(stat.lastIndexOf(")") + 2).split(" ");
   return fields === undefined || fields[0] === "Z" ? undefined : fields[19];
 }

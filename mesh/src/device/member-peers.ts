@@ -7,14 +7,14 @@ import type { Link, Network } from "./network.js";
 import type { Reader } from "./reader.js";
 import type { DeviceState } from "./state.js";
 
-/** What members are kept with. */
+/** What is needed to maintain the members. */
 export interface MemberPeersMeans {
   readonly reader: Pick<Reader, "state">;
   readonly changer: Runner;
   readonly journal: Pick<Journal, "changes" | "keep" | "noteFound">;
 }
 
-/** The members of a network among the peers of an interface, besides those that were found. */
+/** The members of a network among the peers of an interface, besides the peers that were found. */
 export class MemberPeers {
   readonly #means: MemberPeersMeans;
   #members: Members | undefined;
@@ -24,20 +24,20 @@ export class MemberPeers {
     this.#means = means;
   }
 
-  /** Subnets behind members that are not reached through them from this host, as it was found last. */
+  /** The subnets behind members that are not used from this host, at the last look. */
   get unused(): readonly UnusedRoute[] {
     return this.#unused;
   }
 
-  /** Who is to be there from now on. */
+  /** Sets the members. */
   set(members: Members): void {
     this.#members = members;
   }
 
   /**
-   * Makes it so. What is added is written down before, and what is gone is forgotten after it.
-   * @param network - what the host has now
-   * @returns what WireGuard shows then
+   * Applies the members. Additions are recorded before the commands, removals after them.
+   * @param network - the host's current network
+   * @returns WireGuard's state after that
    */
   async maintain(
     link: Link,
@@ -51,7 +51,7 @@ export class MemberPeers {
     const plan = planMembers(this.#members, link, network, state, this.#added, isCreated);
     this.#unused = plan.unused;
     if (plan.commands.length === 0) return state;
-    // What is withheld of a member whose allowed IPs are written anew is among them.
+    // When the allowed IPs of a member are written again, the withheld ones are included.
     const { withheld } = journal.changes;
     await journal.keep({ ...plan.during, withheld: withheld && without(withheld, plan.changed) });
     for (const command of plan.commands) await changer.run(command, signal);
@@ -61,7 +61,7 @@ export class MemberPeers {
     return now;
   }
 
-  /** The commands that take away what was added. */
+  /** The commands that remove what was added. */
   undo(link: Link, network: Network, state: DeviceState): ReturnType<typeof undoMembers> {
     return undoMembers(link, network, state, this.#added);
   }

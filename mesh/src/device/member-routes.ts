@@ -7,24 +7,24 @@ import { NARROW_PROTOCOL } from "./narrow.js";
 import type { Network, Route } from "./network.js";
 import type { DeviceState } from "./state.js";
 
-/** The number of these routes' origin, by which they are told from everybody else's, also after a crash. */
+/** The protocol number of these routes. It distinguishes them from all other routes, even after a crash. */
 const PROTOCOL = "174";
 
-/** A subnet that a member carries for others, and that is not reached through it from this host. */
+/** A subnet that a member carries for others, and that this host does not reach through the member. */
 export interface UnusedRoute {
-  /** Of the member, base64. */
+  /** The member's public key, in base64. */
   readonly publicKey: string;
   readonly prefix: Prefix;
-  /** Why, in a sentence that goes on. */
+  /** The reason, as the end of a sentence. */
   readonly because: string;
 }
 
 /**
- * Why a subnet behind a member must not be reached through the tunnel from this host: what is connected here, and what
- * the tunnel itself goes over, must stay outside; and what somebody else has set up is his.
- * @param name - of the interface
- * @param others - the peers that are not there because of the members
- * @returns a sentence that goes on; undefined: it may be
+ * Why this host must not reach a subnet behind a member through the tunnel. Directly connected networks and the
+ * networks below the tunnel must stay outside. Settings of somebody else must not be changed.
+ * @param name - the name of the interface
+ * @param others - the peers that were not added as members
+ * @returns the end of a sentence; undefined when the subnet may be used
  */
 export function hindranceOf(
   name: string,
@@ -57,9 +57,9 @@ function isSame(one: Prefix, other: Prefix): boolean {
 }
 
 /**
- * The commands after which the interface has routes to these prefixes: what is missing is added, and what is ours and not
- * wanted is removed. One that somebody else has made is as good.
- * @param wanted - as `ip` takes them
+ * The commands that give the interface routes to these prefixes. Missing routes are added, and own routes that are not
+ * wanted any more are removed. A route that somebody else made is good enough.
+ * @param wanted - the prefixes in the form of `ip`
  */
 export function planRoutes(name: string, wanted: readonly string[], { routes }: Network): Command[] {
   const there = routes.filter(({ table, devices }) => table === "main" && devices.includes(name));
@@ -67,7 +67,7 @@ export function planRoutes(name: string, wanted: readonly string[], { routes }: 
     some.map(({ destination }) => formatPrefix(destination));
   const ours = textsOf(there.filter(({ protocol }) => protocol === PROTOCOL));
   const kept = textsOf(there.filter(({ protocol }) => protocol !== NARROW_PROTOCOL));
-  // `append`: one with a smaller MTU may be there, and stays before it.
+  // `append`: a route with a smaller MTU may exist, and must stay before this one.
   return [
     ...ours.filter((one) => !wanted.includes(one)).map((one) => route("del", one, name)),
     ...wanted.filter((one) => !kept.includes(one)).map((one) => route("append", one, name)),

@@ -5,46 +5,46 @@ import { hindranceOf, planRoutes, type UnusedRoute } from "./member-routes.js";
 import type { Link, Network } from "./network.js";
 import type { DeviceState } from "./state.js";
 
-/** A member of a network that is to be a peer. */
+/** A member of a network that must be a peer. */
 export interface MemberPeer {
-  /** base64. */
+  /** The member's public key, in base64. */
   readonly publicKey: string;
-  /** Its own addresses. */
+  /** The member's own addresses. */
   readonly allowedIps: readonly Prefix[];
-  /** Subnets behind it. */
+  /** The subnets behind the member. */
   readonly routes: readonly Prefix[];
 }
 
-/** The members of a network, as an interface is to have them. */
+/** The members of a network for an interface. */
 export interface Members {
   /** The own addresses. */
   readonly addresses: readonly InterfaceAddress[];
   readonly peers: readonly MemberPeer[];
 }
 
-/** What of an interface is there because of its members: by public key, and as `ip` takes addresses. */
+/** What was added to an interface for its members: peers by public key, and addresses in the form of `ip`. */
 export interface AddedMembers {
   readonly added: readonly string[];
   readonly addresses: readonly string[];
 }
 
-/** What is to be done for the members. */
+/** The plan for the members. */
 export interface MembersPlan {
-  /** What is written down before the commands, and after them. */
+  /** What is recorded before the commands, and after them. */
   readonly during: AddedMembers;
   readonly after: AddedMembers;
   readonly commands: readonly Command[];
-  /** Members that are given all that they own. */
+  /** Members that get all allowed IPs that they own. */
   readonly changed: readonly string[];
-  /** Subnets behind members that are left out on this host. */
+  /** The subnets behind members that are not used from this host. */
   readonly unused: readonly UnusedRoute[];
 }
 
 /**
- * What is to be done so that an interface has its members.
- * @param network - what the host has besides
+ * Plans the commands that give an interface its members.
+ * @param network - the host's network
  * @param before - what was added earlier
- * @param isCreated - the interface is ours, and goes with all its addresses
+ * @param isCreated - whether this package made the interface, so that its addresses disappear with it
  */
 export function planMembers(
   { addresses, peers }: Members,
@@ -57,7 +57,7 @@ export function planMembers(
   const { name } = link;
   const ours = new Set(before.added);
   const there = new Map(state.peers.map((peer) => [peer.publicKey, peer]));
-  // One that is there and not ours is the user's, and what its allowed IPs are, is.
+  // An existing peer that was not added here belongs to the user, and so do its allowed IPs.
   const others = withoutPeers(state, before.added).peers;
   const theirs = new Set(others.flatMap(({ allowedIps }) => allowedIps.map(formatPrefix)));
   const ownPeers = peers.filter(({ publicKey }) => ours.has(publicKey) || !there.has(publicKey));
@@ -120,7 +120,7 @@ export function planMembers(
   };
 }
 
-/** The commands that take away what was added. */
+/** The commands that remove what was added. */
 export function undoMembers(
   link: Link,
   network: Network,
@@ -137,14 +137,14 @@ export function undoMembers(
   ];
 }
 
-/** What WireGuard shows, without some peers. */
+/** WireGuard's state without some peers. */
 export function withoutPeers(state: DeviceState, keys: readonly string[]): DeviceState {
   if (keys.length === 0) return state;
   const left = new Set(keys);
   return { ...state, peers: state.peers.filter(({ publicKey }) => !left.has(publicKey)) };
 }
 
-/** Gives an interface an address, or takes it away. */
+/** Adds an address to an interface, or removes it. */
 export function ipAddress(verb: "del" | "replace", address: string, name: string): Command {
   return { program: "ip", args: ["addr", verb, address, "dev", name] };
 }

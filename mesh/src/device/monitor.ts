@@ -2,27 +2,27 @@ import { type ChildProcess, spawn } from "node:child_process";
 import type { Command } from "./command.js";
 import type { Programs } from "./programs.js";
 
-/** How long after the first sign of a change it is looked at: changes come in bursts. */
+/** How long after the first sign of a change the look comes, in ms. Changes come in bursts. */
 export const DEBOUNCE_MS = 500;
 
-/** How often it is looked at without a sign: some changes give none. */
+/** How often to look without a sign, in ms. Some changes give no sign. */
 export const INTERVAL_MS = 30_000;
 
-/** How long after the start the programs begin: the first ping does not wait for them. */
+/** How long after the start the programs begin, in ms. The first ping must not wait for them. */
 const START_MS = 300;
 
-/** How long a program that ended is left alone before it is started again, ms; doubled up to the second. */
+/** The pause before a program that ended is started again, in ms. It is doubled up to the second value. */
 const BACK_OFF_MS: readonly [number, number] = [1_000, 60_000];
 
-/** Say a line for each change of addresses, routes and links, and for each nft table that is deleted. */
+/** These programs print a line for each change of addresses, routes and links, and for each deleted nft table. */
 const COMMANDS: readonly Command[] = [
   { program: "ip", args: ["monitor", "address", "route", "link"] },
   { program: "nft", args: ["monitor", "destroy", "tables"] },
 ];
 
 /**
- * Says when it is time to look at the network again. What the programs say is not read: each line means only that
- * something has changed. When we are killed they end at the next change, as nobody hears them.
+ * Says when to look at the network again. The output of the programs is not read: each line only means that something
+ * has changed. If this process is killed, the programs end at the next change, because nobody reads their output.
  */
 export class Monitor {
   readonly #programs: Programs;
@@ -58,7 +58,7 @@ export class Monitor {
     const timer = setTimeout(() => {
       this.#starts.delete(timer);
       this.#start(command, backOffMs);
-      // What happened meanwhile was not heard of.
+      // Changes during the pause were not reported.
       this.#sign();
     }, waitMs);
     this.#starts.add(timer);
@@ -81,11 +81,11 @@ export class Monitor {
       this.#startIn(delayMs, command, Math.min(2 * delayMs, BACK_OFF_MS[1]));
     };
     child.once("close", again);
-    // One that could not be started at all.
+    // The program could not be started at all.
     child.once("error", again);
   }
 
-  /** The first sign of a burst starts the time, so that one without end cannot put it off. */
+  /** The first sign of a burst starts the timer, so an endless burst cannot delay the look for ever. */
   #sign(): void {
     this.#debounce ??= setTimeout(() => {
       this.#debounce = undefined;

@@ -6,9 +6,9 @@ import { addNarrow, type NarrowRoute, narrowRoutes, removeAllNarrow, removeNarro
 import type { Reader } from "./reader.js";
 import type { DevicePeer } from "./state.js";
 
-/** What these routes are kept with. */
+/** What is needed for these routes. */
 export interface NarrowRoutesMeans {
-  /** Of the interface. */
+  /** The name of the interface. */
   readonly name: string;
   readonly reader: Pick<Reader, "link" | "routes">;
   readonly changer: Runner;
@@ -17,25 +17,25 @@ export interface NarrowRoutesMeans {
 
 /** What was done for a peer. */
 interface Narrowed {
-  /** By so many bytes packets to it are smaller. */
+  /** The number of bytes by which packets to the peer are smaller. */
   readonly overhead: number;
-  /** The allowed IPs that it had. */
+  /** The peer's allowed IPs at that time. */
   readonly allowedIps: readonly Prefix[];
-  /** Fewer than these where there is no route to make smaller, or no smaller MTU in IPv6. */
+  /** There may be fewer routes than allowed IPs: some have no route, and IPv6 allows no smaller MTU. */
   readonly routes: readonly NarrowRoute[];
 }
 
-/** The routes with a smaller MTU that we added, for peers whose packets have another tunnel around them. */
+/** The added routes with a smaller MTU, for peers whose packets have another tunnel around them. */
 export class NarrowRoutes {
   readonly #means: NarrowRoutesMeans;
-  /** By the peer's public key. */
+  /** The routes by the peer's public key. */
   readonly #routes = new Map<string, Narrowed>();
 
   constructor(means: NarrowRoutesMeans) {
     this.#means = means;
   }
 
-  /** Makes packets to these prefixes smaller by so many bytes. */
+  /** Makes packets to these prefixes smaller by `overhead` bytes. */
   async add(
     publicKey: string,
     allowedIps: readonly Prefix[],
@@ -50,7 +50,7 @@ export class NarrowRoutes {
     for (const route of narrow) await changer.run(addNarrow(name, route), signal);
   }
 
-  /** Peers have other allowed IPs, or are gone. */
+  /** Must be called when peers have other allowed IPs or have disappeared. */
   async refresh(peers: readonly DevicePeer[], signal: AbortSignal): Promise<void> {
     for (const [publicKey, { overhead, allowedIps: before }] of [...this.#routes]) {
       const { allowedIps = [] } = peers.find((peer) => peer.publicKey === publicKey) ?? {};
@@ -60,7 +60,7 @@ export class NarrowRoutes {
     }
   }
 
-  /** Those of a peer are no more. One that somebody else has removed is gone already. */
+  /** Removes the routes of a peer. A route that somebody else has removed is no error. */
   async remove(publicKey: string, signal: AbortSignal): Promise<void> {
     const { name, changer } = this.#means;
     const { routes = [] } = this.#routes.get(publicKey) ?? {};
@@ -72,7 +72,7 @@ export class NarrowRoutes {
     }
   }
 
-  /** All are no more, also those of an earlier run. @returns whether some of this run were there */
+  /** Removes all routes, including those of an earlier run. @returns whether there were routes of this run */
   async removeAll(): Promise<boolean> {
     const hadSome = [...this.#routes.values()].some(({ routes }) => routes.length > 0);
     this.#routes.clear();

@@ -3,35 +3,35 @@ import type { Command } from "./command.js";
 import { leavesBy, type Route } from "./network.js";
 
 /**
- * The number of our routes' origin: none that `rt_protos` or the kernel names. It tells them from everybody else's, so
- * that they are found again after a crash.
+ * The protocol number of these routes. Neither `rt_protos` nor the kernel names it. It distinguishes these routes from
+ * all others, so that they are found again after a crash.
  */
 export const NARROW_PROTOCOL = "173";
 
-/** The smallest MTU of each family (RFC 791, RFC 8200). */
+/** The smallest MTU of each family, by the length of an address (RFC 791, RFC 8200). */
 const LEAST: Readonly<Record<number, number>> = { 4: 576, 16: 1280 };
 
-/** WireGuard fills packets up to a multiple of this. */
+/** WireGuard fills packets up to a multiple of this length. */
 const BLOCK = 16;
 
-/** What the routes to a peer are to be. */
+/** The input for the routes to a peer. */
 export interface Narrowing {
   readonly allowedIps: readonly Prefix[];
-  /** Of the interface. */
+  /** The MTU of the interface. */
   readonly mtu: number;
-  /** So many bytes fewer fit. */
+  /** The number of bytes that do not fit any more. */
   readonly overhead: number;
 }
 
-/** A route to a prefix by the interface, with an MTU of its own. */
+/** A route to a prefix by the interface, with its own MTU. */
 export interface NarrowRoute {
   readonly prefix: Prefix;
   readonly mtu: number;
 }
 
 /**
- * The routes by which smaller packets go to a peer: beside those that are there, before them in the order, and only where
- * packets go through the interface already. What takes everything is left alone: it may be in tables of its own.
+ * The routes for smaller packets to a peer. They are added before existing routes, and only where packets already go
+ * through the interface. Prefixes for all addresses are left out: their routes may be in other tables.
  */
 export function narrowRoutes(name: string, routes: readonly Route[], wanted: Narrowing): NarrowRoute[] {
   const { allowedIps, mtu, overhead } = wanted;
@@ -43,7 +43,9 @@ export function narrowRoutes(name: string, routes: readonly Route[], wanted: Nar
   });
 }
 
-/** Adds one. Without a metric, a route of IPv4 can only be put before another one; one of IPv6 has a better metric. */
+/**
+ * Adds a route. Without a metric, an IPv4 route must be put before the other one. An IPv6 route gets a better metric.
+ */
 export function addNarrow(name: string, { prefix, mtu }: NarrowRoute): Command {
   const metric = prefix.address.length === 16 ? ["metric", "1"] : [];
   const own = ["dev", name, "proto", NARROW_PROTOCOL, ...metric, "mtu", `${mtu}`];
@@ -57,7 +59,7 @@ export function removeNarrow(name: string, { prefix }: NarrowRoute): Command {
   };
 }
 
-/** Removes all of ours; no error when there are none. */
+/** Removes all these routes. No error when there are none. */
 export function removeAllNarrow(name: string): Command[] {
   return ["-4", "-6"].map((family) => ({
     program: "ip",

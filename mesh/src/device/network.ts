@@ -8,7 +8,7 @@ import type { Command } from "./command.js";
 export interface Link {
   readonly index: number;
   readonly name: string;
-  /** Brought up, and with a carrier as far as the kernel can tell. */
+  /** Whether the interface is up, and has a carrier as far as the kernel knows. */
   readonly isUp: boolean;
   readonly isLoopback: boolean;
   readonly mtu: number;
@@ -19,55 +19,55 @@ export interface Link {
 
 /** An address of an interface. */
 export interface LinkAddress {
-  /** In its one spelling. */
+  /** In canonical text. */
   readonly address: string;
   readonly family: 4 | 6;
-  /** Length of the prefix that is directly connected. */
+  /** The length of the prefix that is directly connected. */
   readonly bits: number;
   readonly scope: string;
-  /** An IPv6 privacy address (RFC 8981), which is another one tomorrow. */
+  /** Whether this is an IPv6 privacy address (RFC 8981), which changes every day. */
   readonly isTemporary: boolean;
-  /** Not usable (yet, or any more): tentative, a duplicate, or deprecated. */
+  /** False for a tentative, duplicate or deprecated address. */
   readonly isUsable: boolean;
 }
 
-/** A route to somewhere else than the host itself. */
+/** A route to another host. */
 export interface Route {
   readonly destination: Prefix;
   readonly family: 4 | 6;
-  /** The interfaces that it leaves by: several when it is a multipath route, none when it blocks. */
+  /** The interfaces of the route: several for a multipath route, none for a blocking one. */
   readonly devices: readonly string[];
   readonly gateway: string | undefined;
   /** `main`, or the name or number of another table. */
   readonly table: string;
   readonly metric: number;
-  /** Who made it, as a name or number of `rt_protos`. */
+  /** The protocol that made the route, as a name or number of `rt_protos`. */
   readonly protocol: string | undefined;
 }
 
-/** What a host has of network, read at once. */
+/** The links and routes of a host, read together. */
 export interface Network {
   readonly links: readonly Link[];
   readonly routes: readonly Route[];
 }
 
-/** Which way the kernel would send something. */
+/** The route that the kernel would choose. */
 export interface Way {
   readonly device: string;
-  /** The address that it would be sent from. */
+  /** The source address of the packets. */
   readonly source: string | undefined;
   readonly gateway: string | undefined;
 }
 
 export const SHOW_LINKS: Command = { program: "ip", args: ["-j", "-d", "addr", "show"] };
 export const SHOW_ROUTES: Command = { program: "ip", args: ["-j", "route", "show", "table", "all"] };
-/** Both of them, by one process. */
+/** Both commands in one process. */
 export const SHOW_NETWORK: Command = {
   program: "ip",
   args: ["-j", "-d", "-batch", "-"],
   input: { text: "addr show\nroute show table all\n", isSecret: false },
 };
-/** @param fwmark - of WireGuard's own packets; 0 when they have none */
+/** @param fwmark - the mark of WireGuard's own packets; 0 when they have none */
 export function routeGet(address: string, fwmark: number): Command {
   const mark = fwmark === 0 ? [] : ["mark", String(fwmark)];
   return { program: "ip", args: ["-j", "route", "get", address, ...mark] };
@@ -110,10 +110,10 @@ const routeSchema = z.object({
   nexthops: z._default(z.array(z.object({ dev: z.optional(name) })).check(z.maxLength(256)), []),
 });
 
-/** Types of routes that take packets away: to somewhere, or to nowhere. */
+/** The types of routes that take packets away: to a destination, or to nowhere. */
 const LEADING: ReadonlySet<string> = new Set(["unicast", "blackhole", "unreachable", "prohibit", "throw"]);
 
-/** @throws {@link MeshError} `COMMAND_FAILED` for what is not JSON as `ip` writes it */
+/** @throws {@link MeshError} `COMMAND_FAILED` when the text is not JSON from `ip` */
 export function parseLinks(json: string): Link[] {
   return each(json, linkSchema, (link) => ({
     index: link.ifindex,
@@ -144,7 +144,8 @@ function addressOf(json: unknown): LinkAddress | undefined {
 export function parseRoutes(json: string): Route[] {
   return each(json, routeSchema, (route) => {
     if (!LEADING.has(route.type)) return undefined;
-    // The family is not named. A default route without a gateway is told by its preference, which IPv6 alone has.
+    // The output does not name the family. A default route without a gateway is recognised by its preference, which
+    // only IPv6 has.
     const isIpv6 = route.pref !== undefined || /:/.test(`${route.dst}${route.gateway ?? ""}`);
     const family: 4 | 6 = isIpv6 ? 6 : 4;
     const destination = parsePrefix(
@@ -163,7 +164,7 @@ export function parseRoutes(json: string): Route[] {
   });
 }
 
-/** Whether packets to an address leave by an interface, as the main table says. */
+/** Whether packets to an address leave by an interface, according to the main table. */
 export function leavesBy(name: string, routes: readonly Route[], address: AddressBytes): boolean {
   let best: Route | undefined;
   for (const route of routes) {
@@ -179,7 +180,7 @@ export function leavesBy(name: string, routes: readonly Route[], address: Addres
 }
 
 /**
- * What {@link SHOW_NETWORK} shows: a list on a line of its own for each question. There is always a link, and a host
+ * Reads the output of {@link SHOW_NETWORK}: one line with a list for each command. There is always a link. A host
  * without routes may have no second line.
  * @throws {@link MeshError} `COMMAND_FAILED`
  */
@@ -189,8 +190,8 @@ export function parseNetwork(text: string): Network {
 }
 
 /**
- * What `ip -j route get` says.
- * @returns undefined when the way leads nowhere
+ * Reads the output of `ip -j route get`.
+ * @returns undefined when the route leads nowhere
  * @throws {@link MeshError} `COMMAND_FAILED`
  */
 export function parseWay(json: string): Way | undefined {
@@ -202,7 +203,7 @@ export function parseWay(json: string): Way | undefined {
   return way;
 }
 
-/** The entries that are understood. Others are of kinds that nobody here asks about. */
+/** The entries that match the schema. Other entries are of kinds that are not needed here. */
 function each<S extends z.ZodMiniType, T>(
   json: string,
   schema: S,
@@ -210,7 +211,7 @@ function each<S extends z.ZodMiniType, T>(
 ): T[] {
   let entries: unknown;
   try {
-    // Nothing to show is nothing at all for some versions.
+    // Some versions print nothing when there is nothing to show.
     entries = json.trim() === "" ? [] : JSON.parse(json);
   } catch (error) {
     throw new MeshError("COMMAND_FAILED", "`ip -j` said something that is not JSON", { cause: error });

@@ -1,23 +1,23 @@
 import type { Command } from "./command.js";
 
-/** The STUN magic cookie (RFC 8489, section 5): bytes 4 to 7 of a packet. WireGuard has a random number there. */
+/** The magic cookie of STUN (RFC 8489, section 5): bytes 4 to 7 of a packet. WireGuard has a random number there. */
 const STUN_COOKIE = "0x2112a442";
 
-/** What the rewriting rules need to know. */
+/** The input for the rewriting rules. */
 export interface NftTable {
-  /** The interface, for the table's name. */
+  /** The name of the interface, for the name of the table. */
   readonly name: string;
   /** WireGuard's own port. */
   readonly listenPort: number;
-  /** The port of our sockets. */
+  /** The port of the own sockets. */
   readonly helperPort: number;
   /** The mark of WireGuard's packets; 0 when they have none. */
   readonly fwmark: number;
 }
 
 /**
- * The name of an interface's table. nft's names have fewer letters than those of interfaces; a slash, which no
- * interface can have, stands before the code of each other one.
+ * The name of an interface's table. Names in nft allow fewer characters than names of interfaces. Each other character
+ * is replaced by a slash, which no interface can have, and the character's code.
  */
 export function tableNameOf(name: string): string {
   const safe = name.replace(/[^\w.-]/g, (letter) => `/${letter.charCodeAt(0).toString(16).padStart(2, "0")}`);
@@ -25,18 +25,21 @@ export function tableNameOf(name: string): string {
 }
 
 /**
- * Makes the table, or replaces it, at once: nobody ever sees half of it.
+ * Makes or replaces the table in one step, so it is never seen half done.
  *
- * What our sockets send leaves from WireGuard's own port, and STUN that comes to WireGuard's port comes to our sockets.
- * The port is changed before connection tracking on the way out, and after it on the way in, so that both have one
- * entry there, one local port and one NAT mapping. On the way in it is changed after a firewall has seen the packet
- * (firewalld's chain has priority 10, that of SELinux 50): what may come to WireGuard may come to us, and nothing else.
- * Nobody can send to our port itself.
+ * Packets from the own sockets leave from WireGuard's own port, and STUN packets to WireGuard's port come to the own
+ * sockets. The port is changed before connection tracking on the way out, and after it on the way in. So both
+ * directions share one entry there, one local port and one NAT mapping.
+ *
+ * On the way in, the port is changed after a firewall has seen the packet (firewalld's chain has priority 10, that of
+ * SELinux 50). So exactly the packets that may come to WireGuard may come to the own sockets. Nobody can send to the
+ * port of the own sockets directly.
  */
 export function makeTable(table: NftTable): Command {
   const { listenPort, helperPort, fwmark } = table;
   const name = `inet ${tableNameOf(table.name)}`;
-  // A chain of type route looks for the route again when the mark has changed: the one of WireGuard's own packets.
+  // A chain of type route looks up the route again when the mark has changed. The mark gives these packets the route of
+  // WireGuard's own packets.
   const [type, mark] = fwmark === 0 ? ["filter", ""] : ["route", `meta mark set 0x${fwmark.toString(16)} `];
   const text = `table ${name}
 delete table ${name}
@@ -55,7 +58,7 @@ table ${name} {
   return { program: "nft", args: ["-f", "-"], input: { text, isSecret: false } };
 }
 
-/** Removes the table; no error when there is none. */
+/** Removes the table. No error when there is none. */
 export function removeTable(name: string): Command {
   const table = `inet ${tableNameOf(name)}`;
   return {
@@ -65,7 +68,7 @@ export function removeTable(name: string): Command {
   };
 }
 
-/** Says what is in the table, without counters; fails when there is none. */
+/** Shows the content of the table, without counters. Fails when there is no table. */
 export function showTable(name: string): Command {
   return { program: "nft", args: ["-s", "list", "table", "inet", tableNameOf(name)] };
 }

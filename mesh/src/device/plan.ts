@@ -3,20 +3,20 @@ import { formatKey } from "../wireguard-key.js";
 import { type Command, inParts } from "./command.js";
 import { type DevicePeer, givenIps } from "./state.js";
 
-/** How often WireGuard keeps a NAT's mapping alive, s: what its own manual recommends. */
+/** The keepalive interval for NAT mappings, in s, as WireGuard's manual recommends. */
 export const KEEPALIVE_S = 25;
 
-/** How often a peer's NAT mapping is kept alive, s: whoever asks for more has a NAT that forgets sooner. */
+/** The keepalive interval of a peer, in s. A user who chose a shorter one has a NAT that forgets sooner. */
 export function keepaliveFor({ keepaliveS }: Pick<DevicePeer, "keepaliveS">): number {
   return keepaliveS === 0 ? KEEPALIVE_S : Math.min(keepaliveS, KEEPALIVE_S);
 }
 
-/** The MTU of an interface that we make: what IPv6 needs, and what fits through every path. */
+/** The MTU of an interface made here: the minimum of IPv6, which fits through every path. */
 export const MTU = 1280;
 
-/** What `wg` is told of a peer. What is not named stays as it is. */
+/** The settings of a peer to change. Other settings stay. */
 export interface PeerChange {
-  /** As `wg` writes it. */
+  /** The endpoint in the form of `wg`. */
   readonly endpoint?: string | undefined;
   readonly keepaliveS?: number | undefined;
 }
@@ -26,8 +26,9 @@ export function showDevice(name: string): Command {
 }
 
 /**
- * Makes WireGuard use an endpoint and send something there at once: both implementations send a keepalive when
- * persistent keepalive goes from 0 to a number, and only then. Naming the peer twice makes it one command.
+ * Makes WireGuard use an endpoint and send a packet there at once. Both implementations send a keepalive when the
+ * persistent keepalive changes from 0 to a number, and only then. The peer is named twice, so that one command does
+ * both.
  */
 export function useEndpoint(
   name: string,
@@ -40,8 +41,9 @@ export function useEndpoint(
 }
 
 /**
- * Removes a peer and makes it again as it was, in one command. WireGuard waits 5 s after an initiation that was lost,
- * and one without an endpoint counts: a peer that is new has nothing to wait for. Its session is lost by it.
+ * Removes a peer and makes it again with the same settings, in one command. After a lost initiation, WireGuard waits 5
+ * s before the next one, and an initiation without an endpoint counts as lost. A new peer has nothing to wait for. The
+ * peer's session is lost.
  */
 export function renewPeer(name: string, peer: DevicePeer, change: PeerChange): Command {
   const { publicKey, presharedKey } = peer;
@@ -50,20 +52,20 @@ export function renewPeer(name: string, peer: DevicePeer, change: PeerChange): C
   if (presharedKey !== undefined) args.push("preshared-key", "/dev/stdin");
   args.push("allowed-ips", givenIps(peer).map(formatPrefix).join(","));
   if (endpoint !== undefined) args.push("endpoint", endpoint);
-  // The last, as it makes WireGuard send something: the endpoint and the key are set by then.
+  // This must come last: it makes WireGuard send a packet, and the endpoint and the key must be set by then.
   args.push("persistent-keepalive", String(keepaliveS));
   return presharedKey === undefined
     ? { program: "wg", args }
     : { program: "wg", args, input: { text: `${presharedKey}\n`, isSecret: true } };
 }
 
-/** The endpoint of a peer whose packets come to us, and go nowhere. */
+/** The address in the endpoint of a resting peer, whose packets come to this daemon. */
 export const REST_ADDRESS = "127.0.0.1";
 
-/** Makes peers anew, without a session, so that what is for them goes to an endpoint and nothing else does. */
+/** Makes peers again without a session, so that packets for them go to an endpoint and nothing else is sent. */
 export function restPeers(name: string, peers: readonly DevicePeer[], endpoint: string): Command[] {
   const commands = peers.map((peer) => renewPeer(name, peer, { endpoint, keepaliveS: 0 }));
-  // Each preshared key comes by an input of its own.
+  // Each preshared key needs a standard input of its own.
   const secret = commands.filter(({ input }) => input !== undefined);
   const words = commands.filter(({ input }) => input === undefined).map(({ args }) => args.slice(2));
   return [
@@ -72,7 +74,7 @@ export function restPeers(name: string, peers: readonly DevicePeer[], endpoint: 
   ];
 }
 
-/** Changes a peer that is there. */
+/** Changes an existing peer. */
 export function changePeer(name: string, publicKey: string, { endpoint, keepaliveS }: PeerChange): Command {
   const args = ["set", name, "peer", publicKey];
   if (endpoint !== undefined) args.push("endpoint", endpoint);
@@ -80,7 +82,7 @@ export function changePeer(name: string, publicKey: string, { endpoint, keepaliv
   return { program: "wg", args };
 }
 
-/** Gives an interface its private key, by standard input: a command line is seen by everybody. */
+/** Gives an interface its private key, by standard input: everybody can see a command line. */
 export function setPrivateKey(name: string, privateKey: Uint8Array, listenPort: number | undefined): Command {
   const port = listenPort === undefined ? [] : ["listen-port", String(listenPort)];
   return {

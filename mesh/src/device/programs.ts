@@ -7,7 +7,7 @@ import type { Readable } from "node:stream";
 import { MeshError } from "../errors.js";
 import { type Command, formatCommand, type Runner } from "./command.js";
 
-/** What brings each program, as Debian, Fedora, Arch and Alpine call it. */
+/** The package of each program, in Debian, Fedora, Arch and Alpine. */
 const PACKAGES: Readonly<Record<Command["program"], string>> = {
   wg: "wireguard-tools",
   ip: "iproute2 (iproute on Fedora)",
@@ -15,22 +15,22 @@ const PACKAGES: Readonly<Record<Command["program"], string>> = {
   "wireguard-go": "wireguard-go",
 };
 
-/** A program answers in milliseconds. One that takes this long waits for something that does not come. */
+/** The time limit of a program, in ms. A program normally answers in milliseconds. */
 const TIMEOUT_MS = 10_000;
 
-/** The most that is read of what a program says, bytes: about 20 000 peers, or as many routes. */
+/** The maximum number of bytes that are read from a program: about 20 000 peers or routes. */
 const MAX_OUTPUT_BYTES = 4 << 20;
 
-/** What a program complains of that it may not do something, in the C locale. */
+/** The error texts of missing permissions, in the C locale. */
 const NOT_PERMITTED = /operation not permitted|permission denied|must be root/i;
 
-/** How a {@link Programs} runs them. */
+/** The options of {@link Programs}. */
 export interface ProgramsOptions {
-  /** What stands before each command: a lab enters a network namespace with it. Default: nothing. */
+  /** Put before each command. A lab uses it to enter a network namespace. Default: nothing. */
   readonly prefix?: readonly string[];
 }
 
-/** Runs commands as processes of their own. */
+/** Runs commands as processes. */
 export class Programs implements Runner {
   readonly #prefix: readonly string[];
   readonly #env: NodeJS.ProcessEnv = environment();
@@ -49,7 +49,7 @@ export class Programs implements Runner {
     }
   }
 
-  /** How a program that goes on running is to be started by the caller. */
+  /** The command line for a caller that starts a long-running program itself. */
   lineOf({ program, args }: Command): { file: string; args: string[]; env: NodeJS.ProcessEnv } {
     const [file = program, ...rest] = [...this.#prefix, program, ...args];
     return { file, args: rest, env: this.#env };
@@ -58,14 +58,15 @@ export class Programs implements Runner {
   #run(command: Command, input: number | undefined, signal?: AbortSignal): Promise<string> {
     return new Promise((resolve, reject) => {
       const { file, args, env } = this.lineOf(command);
-      // wireguard-go stays in the group of whoever starts it: a Ctrl-C for us would end it, and the interface, at once.
+      // wireguard-go stays in the process group of its parent. Ctrl-C for this process would end wireguard-go and the
+      // interface at once.
       const detached = command.program === "wireguard-go";
       const child = spawn(file, args, { env, detached, stdio: [input ?? "ignore", "pipe", "pipe"] });
       let failure: MeshError | undefined;
       const end = (error: MeshError): void => {
         failure ??= error;
         child.kill("SIGKILL");
-        // A process of its own that outlives it may hold the other ends.
+        // A child of the program may outlive it and hold the other ends of the pipes.
         child.stdout?.destroy();
         child.stderr?.destroy();
       };
@@ -94,33 +95,33 @@ export class Programs implements Runner {
 }
 
 function environment(): NodeJS.ProcessEnv {
-  // wireguard-go goes to the background by itself, and lets go of our pipes, unless one of these says otherwise.
+  // wireguard-go goes to the background and closes our pipes, unless one of these variables is set.
   const { LOG_LEVEL: _level, WG_PROCESS_FOREGROUND: _stays, ...rest } = process.env;
   return {
     ...rest,
     // Errors are recognised by their words.
     LC_ALL: "C",
-    // `ip` and `nft` may be where many a user's PATH does not lead.
+    // `ip` and `nft` may be in folders that the PATH of a normal user does not contain.
     PATH: [process.env.PATH, "/usr/local/sbin:/usr/sbin:/sbin"].filter(Boolean).join(":"),
   };
 }
 
 /**
- * An open file without a name that holds a text. A pipe would be a socket (libuv makes them so), which nobody can open
- * once more by the name /dev/stdin, as `wg` does. The name is gone before anything is written: no other process finds
- * a key here, and where there is /dev/shm it never reaches a disk.
+ * An open file without a name, with a text as its content. A pipe from Node is really a socket (libuv makes it so), and
+ * `wg` cannot open a socket as /dev/stdin. The name is removed before anything is written, so that no other process
+ * finds a key here. In /dev/shm the file never reaches a disk.
  */
 function fileOf(text: string): number {
   const folder = existsSync("/dev/shm") ? "/dev/shm" : tmpdir();
   const path = join(folder, `sidewire-mesh-${randomUUID()}`);
   const file = openSync(path, "wx+", 0o600);
   unlinkSync(path);
-  // At a position: the reader begins where the file does.
+  // Written at a position, so that the reader starts at the beginning of the file.
   writeSync(file, text, 0);
   return file;
 }
 
-/** What a stream said, up to the limit. */
+/** The output of a stream, up to the limit. */
 function collect(stream: Readable | null, tooMuch: () => void): () => string {
   const chunks: Buffer[] = [];
   let length = 0;
@@ -155,7 +156,7 @@ function endError(command: Command, said: string, code: number | null, killedBy:
   );
 }
 
-/** A program's words on one line of bounded length, without what would move a terminal's cursor. */
+/** A program's output on one line of limited length, without characters that move a terminal's cursor. */
 function wordsOf(said: string): string {
   return said
     .slice(0, 2_000)
@@ -176,7 +177,7 @@ function aborted(command: Command, signal: AbortSignal | undefined): MeshError {
   return new MeshError("ABORTED", `\`${lineOf(command)}\` was aborted`, { cause: signal?.reason });
 }
 
-/** The line alone: its input may be long, or secret. */
+/** The command line only: the input may be long or secret. */
 function lineOf({ program, args }: Command): string {
   return formatCommand({ program, args });
 }

@@ -17,14 +17,14 @@ import {
 import { showDevice } from "./plan.js";
 import { type DeviceState, parseDump } from "./state.js";
 
-/** Looks at an interface and at the network around it, and changes nothing. */
+/** Reads the state of an interface and of the network around it. Changes nothing. */
 export class Reader {
   readonly #name: string;
   readonly #runner: Runner;
 
   readonly #complete: (shown: DeviceState) => DeviceState;
 
-  /** @param complete - adds what peers own and WireGuard does not have */
+  /** @param complete - adds the allowed IPs that peers own and WireGuard does not have */
   constructor(
     name: string,
     runner: Runner,
@@ -36,7 +36,7 @@ export class Reader {
   }
 
   /**
-   * What WireGuard shows.
+   * WireGuard's state.
    * @throws {@link MeshError} `NO_INTERFACE`, `NOT_PERMITTED`, `COMMAND_FAILED`, `TIMEOUT`, `ABORTED`
    */
   async state(signal?: AbortSignal): Promise<DeviceState> {
@@ -62,12 +62,12 @@ export class Reader {
     return parseNetwork(await this.#runner.run(SHOW_NETWORK, signal));
   }
 
-  /** @returns undefined when none leads there */
+  /** @returns undefined when there is no route */
   async way(address: string, fwmark: number, signal?: AbortSignal): Promise<Way | undefined> {
     try {
       return parseWay(await this.#runner.run(routeGet(address, fwmark), signal));
     } catch (error) {
-      // The kernel's own answer, whatever kind of route says no.
+      // The kernel itself refuses: any kind of blocking route gives such an answer.
       if (error instanceof MeshError && error.message.includes("RTNETLINK answers")) return undefined;
       throw error;
     }
@@ -83,14 +83,14 @@ export class Reader {
     return this.own(await this.links(signal));
   }
 
-  /** The interface itself, among all of them. @throws {@link MeshError} `NO_INTERFACE` */
+  /** The interface itself, from a list of links. @throws {@link MeshError} `NO_INTERFACE` */
   own(links: readonly Link[]): Link {
     const link = links.find(({ name }) => name === this.#name);
     if (link === undefined) throw this.#missing();
     return link;
   }
 
-  /** Why WireGuard shows nothing: the words of `wg` are the same for each reason. */
+  /** Why WireGuard shows nothing. The error of `wg` is the same for every reason. */
   async #explain(cause: MeshError): Promise<MeshError> {
     const link = await this.findLink().catch(() => undefined);
     if (link === undefined) return this.#missing(cause);

@@ -6,7 +6,7 @@ import type { Link } from "./network.js";
 import type { Reader } from "./reader.js";
 import type { DeviceState } from "./state.js";
 
-/** What link-local addresses are kept with. */
+/** What is needed to maintain the link-local addresses. */
 export interface LinkLocalsMeans {
   readonly reader: Pick<Reader, "state">;
   readonly changer: Runner;
@@ -15,7 +15,7 @@ export interface LinkLocalsMeans {
 
 const NONE: AddedLinkLocals = { peers: [] };
 
-/** The link-local addresses in the tunnel, this host's own and its peers', and that they stay there. */
+/** Maintains the link-local addresses in the tunnel: the own one and those of the peers. */
 export class StandingLinkLocals {
   readonly #means: LinkLocalsMeans;
   #isOn = false;
@@ -24,24 +24,24 @@ export class StandingLinkLocals {
     this.#means = means;
   }
 
-  /** Adds what is missing, and from now on keeps it so. Where it cannot be had, it is not tried again. */
+  /** Adds the missing addresses, and maintains them from now on. If that fails, it is not tried again. */
   async begin(link: Link, state: DeviceState, signal: AbortSignal): Promise<DeviceState> {
     const now = await this.#add(link, state, signal);
     this.#isOn = true;
     return now;
   }
 
-  /** @returns what WireGuard shows then */
+  /** @returns WireGuard's state after that */
   async maintain(link: Link, state: DeviceState, signal: AbortSignal): Promise<DeviceState> {
     return this.#isOn ? await this.#add(link, state, signal) : state;
   }
 
-  /** The commands that take away what was added. */
+  /** The commands that remove what was added. */
   undo(link: Link, state: DeviceState): ReturnType<typeof undoLinkLocals> {
     return undoLinkLocals(link, state, this.#means.journal.changes.linkLocals ?? NONE);
   }
 
-  /** What is added is written down before. */
+  /** Additions are recorded before the commands. */
   async #add(link: Link, state: DeviceState, signal: AbortSignal): Promise<DeviceState> {
     const { reader, changer, journal } = this.#means;
     const before = journal.changes.linkLocals ?? NONE;

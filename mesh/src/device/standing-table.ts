@@ -4,20 +4,20 @@ import type { Journal } from "./journal.js";
 import { makeTable, type NftTable, removeTable, showTable, tableNameOf } from "./nft-table.js";
 import type { DeviceState } from "./state.js";
 
-/** What a standing table works with. */
+/** What a standing table needs. */
 export interface TableMeans {
   /** The name of the interface. */
   readonly name: string;
-  /** Reads what is there; undefined in a dry run, where there is no table to read. */
+  /** Reads the table; undefined in a dry run, where there is no table to read. */
   readonly reader: Runner | undefined;
   readonly changer: Runner;
   readonly journal: Journal;
 }
 
-/** The nft table, and that it stays as it was made: also when somebody deletes it, or WireGuard gets another port. */
+/** Maintains the nft table, even if somebody deletes it, or WireGuard gets another port. */
 export class StandingTable {
   readonly #means: TableMeans;
-  /** What it is to be, and what nft said of it when it was made. */
+  /** The wanted table, and how nft showed it after it was made. */
   #made: { readonly wanted: NftTable; readonly shown: Promise<string | undefined> } | undefined;
 
   constructor(means: TableMeans) {
@@ -30,7 +30,7 @@ export class StandingTable {
     await this.#make(helperPort, state, signal);
   }
 
-  /** Makes it again if it is not as it was, or no longer as it should be. */
+  /** Makes the table again if it has changed, or needs another content. */
   async maintain(state: DeviceState, signal: AbortSignal): Promise<void> {
     if (this.#made === undefined) return;
     const { wanted, shown } = this.#made;
@@ -41,7 +41,7 @@ export class StandingTable {
     await this.#make(wanted.helperPort, state, signal);
   }
 
-  /** Removes it, also one of an earlier run. */
+  /** Removes the table, also one of an earlier run. */
   async remove(): Promise<void> {
     await this.#made?.shown;
     await this.#means.changer.run(removeTable(this.#means.name)).catch((error: unknown) => {
@@ -50,7 +50,7 @@ export class StandingTable {
     });
   }
 
-  /** Puts back what was before: no table. @returns what was done, in words */
+  /** Removes the table if there is one. @returns what was done, in words */
   async undo(): Promise<string | undefined> {
     if (!this.#means.journal.changes.hasTable) return undefined;
     await this.remove();
@@ -63,21 +63,21 @@ export class StandingTable {
     try {
       await changer.run(makeTable(wanted), signal);
     } catch (error) {
-      // It is made as a whole or not at all; one of before is still there when this was to replace it.
+      // The table is made completely or not at all. If it was to be replaced, the old one still exists.
       if (this.#made === undefined) await journal.keep({ hasTable: false });
       throw error;
     }
-    // Nobody has to wait for it before the next look.
+    // Nobody waits for this result before the next look.
     if (reader !== undefined) this.#made = { wanted, shown: this.#show().catch(() => undefined) };
   }
 
-  /** What nft says of it; undefined when there is none. */
+  /** The table as nft shows it; undefined when there is none. */
   async #show(signal?: AbortSignal): Promise<string | undefined> {
     return await this.#means.reader?.run(showTable(this.#means.name), signal).catch(ifFailed);
   }
 }
 
-/** A program that said no: what it was asked for is not there. */
+/** A program that failed: what was asked for does not exist. */
 function ifFailed(error: unknown): undefined {
   if (!(error instanceof MeshError) || error.code !== "COMMAND_FAILED") throw error;
 }

@@ -6,16 +6,16 @@ import type { Reader } from "./reader.js";
 import type { DeviceState } from "./state.js";
 import { planWithheld, type Wanted } from "./withheld.js";
 
-/** What allowed IPs are withheld with. */
+/** What is needed to withhold allowed IPs. */
 export interface WithheldMeans {
   readonly reader: Pick<Reader, "state">;
   readonly changer: Runner;
   readonly journal: Pick<Journal, "keep" | "write">;
-  /** What is not done, and why, in one sentence: once, until it is. */
+  /** Called with what was not done and why, in one sentence; once, until it works again. */
   readonly onTrouble: (message: string) => void;
 }
 
-/** The allowed IPs that peers own and WireGuard does not have for now. */
+/** Maintains the allowed IPs that peers own and WireGuard does not have for now. */
 export class StandingWithheld {
   readonly #means: WithheldMeans;
   #isBarred = false;
@@ -25,9 +25,9 @@ export class StandingWithheld {
   }
 
   /**
-   * Makes it so. What cannot be written down is not taken: after a crash nobody would know whose it was. Giving back
-   * needs no disk.
-   * @returns what WireGuard shows then
+   * Withholds exactly these allowed IPs. An allowed IP is only taken if that can be recorded: after a crash nobody
+   * would know its owner otherwise. Giving back works without a disk.
+   * @returns WireGuard's state after that
    */
   async set(wanted: Wanted, before: DeviceState, signal: AbortSignal): Promise<DeviceState> {
     const state = await this.#apply(keptOf(wanted, before), "keep", before, signal);
@@ -67,7 +67,7 @@ export class StandingWithheld {
   }
 }
 
-/** Of what is wanted, what is withheld already. */
+/** The part of the wanted allowed IPs that is withheld already. */
 function keptOf(wanted: Wanted, { peers }: DeviceState): Wanted {
   return new Map(
     peers.flatMap(({ publicKey, withheld = [] }) => {

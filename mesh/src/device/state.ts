@@ -3,51 +3,55 @@ import { type Endpoint, parseEndpoint } from "../ip/endpoint.js";
 import { formatPrefix, type Prefix, parsePrefix } from "../ip/prefix.js";
 import { parseKey } from "../wireguard-key.js";
 
-/** What WireGuard shows of an interface. */
+/** WireGuard's state of an interface. */
 export interface DeviceState {
   readonly name: string;
-  /** 32 bytes; undefined while it has none. */
+  /** 32 bytes; undefined when the interface has none. */
   readonly privateKey: Uint8Array | undefined;
-  /** 32 bytes; undefined while there is no private key. */
+  /** 32 bytes; undefined when there is no private key. */
   readonly publicKey: Uint8Array | undefined;
-  /** 0 while it has none: an interface that is down may wait with the choice. */
+  /** 0 when the interface has none. An interface that is down may not have chosen its port yet. */
   readonly listenPort: number;
-  /** The mark of its own packets; 0 when they have none. */
+  /** The mark of WireGuard's own packets; 0 when they have none. */
   readonly fwmark: number;
   readonly peers: readonly DevicePeer[];
 }
 
-/** What WireGuard shows of a peer. */
+/** WireGuard's state of a peer. */
 export interface DevicePeer {
-  /** base64, as `wg` writes it. */
+  /** In base64, as `wg` writes it. */
   readonly publicKey: string;
-  /** base64, secret. */
+  /** In base64; secret. */
   readonly presharedKey: string | undefined;
-  /** Where WireGuard sends; undefined when there is none, and when it has a zone (see {@link endpointText}). */
+  /**
+   * The endpoint that WireGuard sends to; undefined when there is none, or when it has a zone (see
+   * {@link endpointText}).
+   */
   readonly endpoint: Endpoint | undefined;
-  /** The endpoint as `wg` writes it, and takes it back: that of a link-local address has a zone. */
+  /** The endpoint in the form of `wg`. A link-local address has a zone in this form. */
   readonly endpointText: string | undefined;
-  /** All that it owns. */
+  /** All allowed IPs that the peer owns. */
   readonly allowedIps: readonly Prefix[];
-  /** Of these, what WireGuard does not have for now; undefined: it has all. */
+  /** The allowed IPs that WireGuard does not have for now; undefined when it has all. */
   readonly withheld?: readonly Prefix[] | undefined;
-  /** Of the last handshake, Unix seconds; undefined when there was none. */
+  /** The time of the last handshake in Unix seconds; undefined when there was none. */
   readonly lastHandshake: number | undefined;
   readonly receivedBytes: number;
   readonly sentBytes: number;
-  /** Of persistent keepalive, seconds; 0 when it is off. */
+  /** The interval of persistent keepalive in seconds; 0 when it is off. */
   readonly keepaliveS: number;
 }
 
-/** Of a peer's allowed IPs, those that WireGuard has. */
+/** The allowed IPs of a peer that WireGuard has. */
 export function givenIps({ allowedIps, withheld = [] }: DevicePeer): readonly Prefix[] {
   const taken = new Set(withheld.map(formatPrefix));
   return allowedIps.filter((ip) => !taken.has(formatPrefix(ip)));
 }
 
 /**
- * What `wg show IF dump` says, key by key.
- * @throws {@link MeshError} `COMMAND_FAILED` for what is not such a dump; the text itself is not shown, it has keys
+ * Reads the output of `wg show IF dump`.
+ * @throws {@link MeshError} `COMMAND_FAILED` when the text is not such a dump. The error does not contain the text,
+ * because the text has keys
  */
 export function parseDump(name: string, text: string): DeviceState {
   const [first = "", ...rest] = text.split("\n");
@@ -90,7 +94,7 @@ function prefixesOf(field: string): Prefix[] | undefined {
   return prefixes.every((prefix) => prefix !== undefined) ? prefixes : undefined;
 }
 
-/** One line of a dump: fields between tabs. */
+/** One line of a dump: fields separated by tabs. */
 class Line {
   readonly #where: string;
   readonly #fields: readonly string[];
@@ -105,13 +109,13 @@ class Line {
     return this.#fields[i] === word;
   }
 
-  /** A field that a reader understands: what it cannot read, it throws at or makes undefined of. */
+  /** Reads a field. The reader throws or returns undefined for a field that it cannot read. */
   take<T>(i: number, read: (field: string) => T | undefined): T {
     let value: T | undefined;
     try {
       value = read(this.#fields[i] ?? "");
     } catch {
-      // An error of the reader might show the field.
+      // The reader's error is ignored, because it might contain the field.
     }
     if (value === undefined) throw this.#unexpected(`field ${i + 1} is not understood`);
     return value;

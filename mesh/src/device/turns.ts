@@ -1,14 +1,17 @@
 import { MeshError } from "../errors.js";
 
-/** Runs one piece of work after the other, until it is closed. Who waits for his turn, or in it, can give up. */
+/** Runs one piece of work at a time, until it is closed. A caller can give up its wait or its running work. */
 export class Turns {
   readonly #name: string;
-  /** Ends each piece of work that runs or waits. One signal for all would have as many listeners: Node warns of that. */
+  /**
+   * The controllers that end running and waiting work. A single signal for all would get many listeners, and Node warns
+   * of that.
+   */
   readonly #endings = new Set<AbortController>();
   #isClosed = false;
   #last: Promise<unknown> = Promise.resolve();
 
-  /** @param name - whose turns they are, for the errors */
+  /** @param name - the name of the owner, for the errors */
   constructor(name: string) {
     this.#name = name;
   }
@@ -18,11 +21,11 @@ export class Turns {
   }
 
   /**
-   * @param work - is given a signal that ends it
-   * @throws {@link MeshError} `ABORTED`, `CLOSED`, and what the work throws
+   * @param work - gets a signal that ends the work
+   * @throws {@link MeshError} `ABORTED`, `CLOSED`, or the error of the work
    */
   async take<T>(signal: AbortSignal | undefined, work: (signal: AbortSignal) => Promise<T>): Promise<T> {
-    // Not AbortSignal.any: in Node 20 a source that lives long keeps all that was ever made of it.
+    // AbortSignal.any is not used: in Node 20, a source that lives long keeps every signal that was made from it.
     const ending = new AbortController();
     const abort = (): void =>
       ending.abort(new MeshError("ABORTED", `${this.#name}: aborted`, { cause: signal?.reason }));
@@ -43,7 +46,7 @@ export class Turns {
     }
   }
 
-  /** Ends what is running, refuses what waits, and resolves when nothing runs any more. */
+  /** Ends running work, refuses waiting work, and resolves when no work is running. */
   async close(): Promise<void> {
     this.#isClosed = true;
     for (const ending of this.#endings) ending.abort(this.#closed());
@@ -55,7 +58,7 @@ export class Turns {
   }
 }
 
-/** What work ends with, or why it is not waited for any more. */
+/** The result of work, or a rejection when the signal fires. */
 async function until<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
   return await new Promise((resolve, reject) => {
     const abort = (): void => reject(signal.reason);

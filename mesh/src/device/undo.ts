@@ -4,8 +4,8 @@ import { changePeer, KEEPALIVE_S, keepaliveFor, REST_ADDRESS, renewPeer } from "
 import type { DeviceState } from "./state.js";
 
 /**
- * Puts the peers back as they were found. One that is not there any more was removed by the user, and stays so; a
- * keepalive that is not ours was set by the user, and stays, too.
+ * The commands that restore the peers as they were found. A peer that disappeared was removed by the user, and stays
+ * removed. A keepalive that was not set here was set by the user, and stays as well.
  */
 export function restorePeers(records: Readonly<Record<string, PeerRecord>>, state: DeviceState): Command[] {
   return state.peers.flatMap((peer) => {
@@ -17,7 +17,7 @@ export function restorePeers(records: Readonly<Record<string, PeerRecord>>, stat
     const keepaliveS = isOurs ? before.keepaliveS : peer.keepaliveS;
     const isMoved = (peer.endpointText ?? null) !== endpoint;
     if (!isMoved && peer.keepaliveS === keepaliveS) return [];
-    // WireGuard has no command that takes an endpoint away.
+    // WireGuard has no command that removes an endpoint.
     if (endpoint === null && isMoved) return [renewPeer(state.name, peer, { keepaliveS })];
     return [changePeer(state.name, peer.publicKey, { endpoint: endpoint ?? undefined, keepaliveS })];
   });

@@ -4,23 +4,23 @@ import { type Command, inParts } from "./command.js";
 import { linkLocalOf } from "./link-locals.js";
 import type { DevicePeer, DeviceState } from "./state.js";
 
-/** What is to be withheld from WireGuard, by the peer's public key, base64. */
+/** The allowed IPs to withhold from WireGuard, by the peer's public key in base64. */
 export type Wanted = ReadonlyMap<string, readonly Prefix[]>;
 
-/** What is done so that WireGuard has the allowed IPs that it is to have. */
+/** The plan for withholding exactly the wanted allowed IPs. */
 export interface WithheldPlan {
-  /** What is written down before the commands, and after them. */
+  /** What is recorded before the commands, and after them. */
   readonly during: WithheldRecords;
   readonly after: WithheldRecords;
   readonly commands: readonly Command[];
 }
 
 /**
- * What WireGuard shows, with what is withheld among the allowed IPs: each peer with all that it owns, in the order that it
- * had.
+ * WireGuard's state, with the withheld allowed IPs added: each peer with everything that it owns, in the original
+ * order.
  *
- * What others did meanwhile counts. An allowed IP that another peer has got is that one's. A peer whose list somebody has
- * written anew, without what we had left of it, owns what is in that list and nothing else.
+ * Changes by others count. An allowed IP that another peer has got belongs to that peer. If somebody has written a
+ * peer's list again, without the part that was left there, the peer owns exactly that list.
  */
 export function withOwned(state: DeviceState, records: WithheldRecords = {}): DeviceState {
   if (Object.keys(records).length === 0) return state;
@@ -41,18 +41,18 @@ function owned(peer: DevicePeer, records: WithheldRecords, owners: ReadonlyMap<s
   const own = record.owned.filter(isLeftToIt);
   const taken = own.filter((one) => record.taken.includes(one) && !shown.includes(one));
   const left = own.filter((one) => !record.taken.includes(one));
-  // The link-local address may have come later, by us.
+  // The link-local address may have been added later by this package.
   const linkLocal = linkLocalOf(peer);
   const others = shown.filter((one) => linkLocal === undefined || one !== formatPrefix(linkLocal));
   const isRewritten = left.length === 0 ? others.length > 0 : left.some((one) => !shown.includes(one));
-  // What was to be taken and is still there was never taken: a kill came in between.
+  // If a recorded allowed IP is still there, it was never taken: the process was killed in between.
   const isGivenBack = record.taken.some((one) => shown.includes(one));
   if (taken.length === 0 || (isRewritten && !isGivenBack)) return peer;
   const all = [...own, ...shown.filter((one) => !own.includes(one))];
   return { ...peer, allowedIps: prefixesOf(all), withheld: prefixesOf(taken) };
 }
 
-/** The records that still say something: of peers that are there, and lack what was taken. */
+/** The records that are still valid: their peers exist and lack what was taken. */
 export function stillWithheld(records: WithheldRecords, { peers }: DeviceState): WithheldRecords {
   const lacking = new Set(peers.flatMap(({ publicKey, withheld }) => (withheld ? [publicKey] : [])));
   const kept = Object.entries(records).filter(([key]) => lacking.has(key));
@@ -60,8 +60,8 @@ export function stillWithheld(records: WithheldRecords, { peers }: DeviceState):
 }
 
 /**
- * What is to be done so that these allowed IPs are withheld, and no others.
- * @param state - with what is owned: {@link withOwned}
+ * Plans the commands after which exactly these allowed IPs are withheld.
+ * @param state - the state with everything that is owned: {@link withOwned}
  */
 export function planWithheld(state: DeviceState, wanted: Wanted): WithheldPlan {
   const during: Record<string, WithheldRecords[string]> = {};
@@ -73,7 +73,7 @@ export function planWithheld(state: DeviceState, wanted: Wanted): WithheldPlan {
     const wantedHere = new Set((wanted.get(publicKey) ?? []).map(formatPrefix));
     const taken = all.filter((one) => wantedHere.has(one));
     const isSame = taken.length === before.length && taken.every((one) => before.includes(one));
-    // Until it is done, what was taken before may still be missing.
+    // Before the commands are done, previously withheld ones may still be missing.
     const either = isSame ? taken : all.filter((one) => before.includes(one) || wantedHere.has(one));
     if (either.length > 0) during[publicKey] = { owned: all, taken: either };
     if (taken.length > 0) after[publicKey] = { owned: all, taken };

@@ -2,39 +2,42 @@ import { formatAddress, parseAddress } from "../ip/address.js";
 import { isName } from "../roster/member-name.js";
 import { isPublicDomain } from "./public-domains.js";
 
-/** A network as its members are to be found by name. What it is called, and they, was said by others. */
+/** A network whose members get names. The names of the network and the members come from other hosts. */
 export interface NamedNetwork {
   readonly network: string;
-  /** Who comes first keeps a name that a later one has too. */
+  /** If two members have the same name, the first one gets it. */
   readonly members: readonly NamedMember[];
 }
 
 export interface NamedMember {
   readonly name: string;
-  /** Of the overlay. */
+  /** The member's addresses in the overlay. */
   readonly addresses: readonly string[];
 }
 
-/** An address, and the names that lead to it; the names are in small letters. */
+/** An address, and the names that lead to it, in lower case. */
 export interface HostEntry {
   readonly address: string;
   readonly names: readonly string[];
 }
 
-/** Members that get names: as many as a network may have. */
+/** The maximum number of members that get names: the maximum size of a network. */
 const MAX_NAMED = 1000;
-/** Addresses of one member: it has one of IPv4 and one of IPv6. */
+/** The maximum number of addresses of a member. A member has one IPv4 and one IPv6 address. */
 const MAX_ADDRESSES = 4;
 
-/** Below `internal` these belong to clouds and containers: `metadata.google.internal`, `host.docker.internal`. */
+/**
+ * Below `internal`, these names belong to clouds and containers, such as `metadata.google.internal` and
+ * `host.docker.internal`.
+ */
 const TAKEN: ReadonlySet<string> = new Set([
   ...["containers", "docker", "ec2", "google", "k3d", "lima", "localhost", "minikube", "orb"],
   "rancher-desktop",
 ]);
 
 /**
- * What a network's members are called: `NAME.NETWORK.internal`, and `NAME.NETWORK` where no public domain is called as
- * the network is. What is no label of a host name gets no name at all.
+ * The names of a network's members: `NAME.NETWORK.internal`, and also `NAME.NETWORK` if NETWORK is not a public domain.
+ * A name that is not a valid label of a host name is left out.
  */
 export function hostEntries({ network, members }: NamedNetwork): HostEntry[] {
   if (!isNetworkNamed(network)) return [];
@@ -51,7 +54,7 @@ export function hostEntries({ network, members }: NamedNetwork): HostEntry[] {
   });
 }
 
-/** Whether the members of a network of this name can have names. */
+/** Whether members of a network with this name can have names. */
 export function isNetworkNamed(network: string): boolean {
   return isLabel(network) && !TAKEN.has(network);
 }

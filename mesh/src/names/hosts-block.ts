@@ -1,7 +1,7 @@
 /**
- * The part of a hosts file that one interface has: from a marker line to another, both of which name the interface. All
- * other lines are somebody else's, and stay as they are, byte for byte. A text is the file's bytes as characters
- * (latin1), since nobody says how a hosts file is encoded.
+ * The part of a hosts file that belongs to one interface. It lies between two marker lines with the interface's name.
+ * All other lines belong to somebody else and stay unchanged, byte for byte. A text here is the file's bytes as
+ * characters (latin1), because the encoding of a hosts file is not defined.
  */
 import { type HostEntry, hostEntries, type NamedNetwork } from "./host-names.js";
 
@@ -12,8 +12,8 @@ const NOTE = "# Written by sidewire-mesh while it runs: a change of these lines 
 const OWN_LINE = /^[\da-f.:]+ (?<name>[a-z\d-]+\.(?<network>[a-z\d-]+))(?:\.internal(?: \k<name>)?)?$/;
 
 /**
- * Puts the names of a network into a hosts file, in the place of those that are there.
- * @returns the text without a block when there is nothing to name
+ * Puts the names of a network into a hosts file, and replaces earlier ones.
+ * @returns the text without a block when there are no names
  */
 export function withBlock(text: string, interfaceName: string, network: NamedNetwork): string {
   const { before, after } = around(text, interfaceName);
@@ -28,13 +28,13 @@ export function withBlock(text: string, interfaceName: string, network: NamedNet
   return `${before}${block.join("\n")}\n${after}`;
 }
 
-/** Takes the names of an interface out of a hosts file. */
+/** Removes the names of an interface from a hosts file. */
 export function withoutBlock(text: string, interfaceName: string): string {
   const { before, after } = around(text, interfaceName);
   return before + after;
 }
 
-/** What of a hosts file is not the interface's, in two parts: the block goes between them. */
+/** The parts of a hosts file before and after the block of the interface. */
 function around(text: string, interfaceName: string): { readonly before: string; readonly after: string } {
   const lines = linesOf(text);
   const own = ownLines(lines, interfaceName);
@@ -42,11 +42,11 @@ function around(text: string, interfaceName: string): { readonly before: string;
     part.filter((_, i) => !own.has(offset + i)).join("");
   const first = lines.findIndex((_, i) => own.has(i));
   if (first >= 0) return { before: kept(lines.slice(0, first), 0), after: kept(lines.slice(first), first) };
-  // A last line without an end must not get one: it would not be known later that it had none.
+  // A last line without a line break must not get one, because later nobody would know that it had none.
   return text === "" || text.endsWith("\n") ? { before: text, after: "" } : { before: "", after: text };
 }
 
-/** Which lines are the interface's, by their places. */
+/** The indices of the interface's lines. */
 function ownLines(lines: readonly string[], interfaceName: string): Set<number> {
   const own = new Set<number>();
   const words = lines.map(wordsOf);
@@ -56,7 +56,7 @@ function ownLines(lines: readonly string[], interfaceName: string): Set<number> 
     const isEnd = word === endOf(interfaceName);
     if (begun !== undefined) addWithin(own, words, { from: begun, to: i, isWhole: isEnd });
     begun = word === beginOf(interfaceName) ? i : undefined;
-    // One that has lost the other is of no use to anybody.
+    // A marker without its counterpart is useless.
     if (isEnd || begun === i) own.add(i);
   }
   if (begun !== undefined) addWithin(own, words, { from: begun, to: words.length, isWhole: false });
@@ -64,8 +64,9 @@ function ownLines(lines: readonly string[], interfaceName: string): Set<number> 
 }
 
 /**
- * Adds what we have written after a marker. Between two, other lines are somebody else's. Where the second is missing, as
- * in a file that was cut off while it was written, only lines count that follow at once and name one network.
+ * Adds the lines after a marker that this package has written. Between two markers, other lines belong to somebody
+ * else. If the second marker is missing, as in a file that was cut off, only the lines that follow directly and name
+ * one network count.
  */
 function addWithin(
   own: Set<number>,
@@ -83,7 +84,7 @@ function addWithin(
   }
 }
 
-/** Entries without the names that other lines give already: whoever wrote those meant it so. */
+/** Removes names that other lines define already, because somebody wants them so. */
 function untaken(entries: readonly HostEntry[], others: string): HostEntry[] {
   const wanted = new Set(entries.flatMap(({ names }) => names));
   if (wanted.size === 0) return [];
@@ -99,12 +100,12 @@ function untaken(entries: readonly HostEntry[], others: string): HostEntry[] {
   });
 }
 
-/** Each with what ends it. */
+/** The lines, each with its line break. */
 function linesOf(text: string): string[] {
   return text.match(/[^\n]*\n|[^\n]+$/g) ?? [];
 }
 
-/** A line without its end, which an editor may have changed. */
+/** A line without its line break, which an editor may have changed. */
 function wordsOf(line: string): string {
   return line.replace(/\r?\n?$/, "");
 }

@@ -4,21 +4,23 @@ import { setTimeout as delay } from "node:timers/promises";
 import { Lock } from "../device/lock.js";
 import { MeshError } from "../errors.js";
 
-/** Hosts files that block advertisements have some megabytes. */
+/** The maximum size of a hosts file. Hosts files that block advertisements have a few megabytes. */
 const MAX_BYTES = 16 << 20;
-/** Daemons of other interfaces hold the lock for milliseconds, ms. */
+/** How long to wait for the lock, in ms. Daemons of other interfaces hold it for milliseconds. */
 const LOCK_WAIT_MS = 5000;
 const LOCK_PAUSE_MS = 20;
-/** How often another program may change the file between our look and our change. */
+/** The maximum number of tries when another program changes the file at the same time. */
 const MAX_TRIES = 5;
 
-/** Why a file cannot be replaced that can be written: it is a mount, its folder is read-only, or not ours. */
+/**
+ * The errors when a writable file cannot be replaced: it is a mount, or its folder is read-only or belongs to others.
+ */
 const NOT_REPLACED: readonly string[] = ["EBUSY", "EROFS", "EACCES", "EPERM", "EXDEV"];
 
 /**
- * Changes a hosts file: by another file in its place, or in place where that cannot be, as where it is a mount. A link
- * is followed. Owner and mode stay.
- * @param change - gets the bytes as characters (latin1); it may be asked several times
+ * Changes a hosts file. The file is replaced by a new one, or changed in place where that is impossible, such as for a
+ * mount. A link is followed. Owner and mode stay.
+ * @param change - gets the bytes as characters (latin1); may be called several times
  * @returns whether anything was changed
  * @throws {@link MeshError} `FILE`, `IN_USE`, `NOT_PERMITTED`
  */
@@ -54,7 +56,7 @@ interface Found {
 
 async function read(path: string): Promise<Found> {
   const stats = await stat(path, { bigint: true });
-  // Before it is opened: a pipe would wait for somebody who writes.
+  // Checked before the file is opened, because opening a pipe would wait for a writer.
   if (!stats.isFile() || stats.size > MAX_BYTES) throw new Error(`no file of at most ${MAX_BYTES >> 20} MiB`);
   const file = await open(path, "r");
   try {
@@ -64,12 +66,12 @@ async function read(path: string): Promise<Found> {
   }
 }
 
-/** One daemon at a time: else one would write back what it read before another one wrote. */
+/** A lock for one daemon at a time. Otherwise one daemon would undo the change of another one. */
 async function lock(folder: string | undefined): Promise<Lock> {
   const deadline = performance.now() + LOCK_WAIT_MS;
   for (;;) {
     try {
-      // No interface has so long a name.
+      // No interface has such a long name.
       return await Lock.take("names-in-hosts-file", folder, "machine");
     } catch (error) {
       const isHeld = error instanceof MeshError && error.code === "IN_USE";
@@ -79,9 +81,9 @@ async function lock(folder: string | undefined): Promise<Lock> {
   }
 }
 
-/** @returns whether it was written; it was not when somebody else has changed it meanwhile */
+/** @returns whether the file was written; false when somebody else has changed it meanwhile */
 async function write(found: Found, text: string): Promise<boolean> {
-  // Another name of the same file would keep what it has.
+  // With several names of the file, replacing would leave the other names unchanged.
   if (found.stats.nlink > 1n) return await writeInPlace(found, text);
   try {
     return await replace(found, text);
@@ -91,10 +93,10 @@ async function write(found: Found, text: string): Promise<boolean> {
   }
 }
 
-/** After a crash there is the old file or the new one, whole. */
+/** After a crash the file is either the old one or the new one, never a part of one. */
 async function replace(found: Found, text: string): Promise<boolean> {
   const { path, stats } = found;
-  // Always the same: what a crash leaves is gone with the next change.
+  // The name is always the same, so that the next change removes what a crash left.
   const next = `${path}.sidewire-mesh`;
   await rm(next, { force: true });
   const file = await open(next, "wx", 0o600);
@@ -124,7 +126,7 @@ async function writeInPlace(found: Found, text: string): Promise<boolean> {
     try {
       await overwrite(file, text);
     } catch (error) {
-      // A disk that is full must not cost what was there, which has its place already.
+      // A full disk must not destroy the old content, whose space is still reserved.
       await overwrite(file, found.text).catch(() => {});
       throw error;
     }

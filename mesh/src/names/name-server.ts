@@ -3,17 +3,17 @@ import { answerQuery } from "./dns-answer.js";
 import type { NamedNetwork } from "./host-names.js";
 import { Zone } from "./zone.js";
 
-/** Of DNS. */
+/** The port of DNS. */
 const PORT = 53;
 
 export interface NameServerMeans {
-  /** Default: that of DNS. */
+  /** Default: the port of DNS. */
   readonly port?: number;
 }
 
 /**
- * A DNS server at the own addresses in the tunnel, for the programs of this host alone: it answers nobody else, and asks
- * nobody. So it is of no use to flood others, and tells no stranger who the members are.
+ * A DNS server at the own addresses in the tunnel, for programs on this host only. It answers nobody else and asks
+ * nobody. So it cannot be used for flooding, and strangers do not learn who the members are.
  */
 export class NameServer {
   readonly #port: number;
@@ -27,22 +27,22 @@ export class NameServer {
     this.#port = port;
   }
 
-  /** Why it cannot be asked at an address, a sentence each. */
+  /** Why the server cannot listen at an address, one sentence each. */
   get troubles(): readonly string[] {
     return [...this.#troubles.values()];
   }
 
-  /** Where it can be asked, by address. */
+  /** The port of the server at each address. */
   get ports(): ReadonlyMap<string, number> {
     return new Map([...this.#sockets].map(([address, socket]) => [address, socket.address().port]));
   }
 
-  /** Which names there are from now on. */
+  /** Sets the network whose names are answered. */
   set(network: NamedNetwork | undefined): void {
     this.#zone = network && new Zone(network);
   }
 
-  /** At which addresses it is to be asked. Resolves when it is so, or known why not: then it is tried at the next call. */
+  /** Sets the addresses of the server. Resolves when it listens there or has failed. The next call tries again. */
   async listen(addresses: readonly string[]): Promise<void> {
     const turn = async (): Promise<void> => await this.#listen(this.#isClosed ? [] : addresses);
     this.#turns = this.#turns.then(turn, turn);
@@ -72,7 +72,7 @@ export class NameServer {
     }
   }
 
-  /** @returns the socket, or why there is none */
+  /** @returns the socket, or the reason why there is none */
   async #open(address: string): Promise<Socket | string> {
     const type = address.includes(":") ? "udp6" : "udp4";
     const socket = createSocket({
@@ -86,10 +86,10 @@ export class NameServer {
       });
       socket.bind({ address, port: this.#port, exclusive: true }, () => {
         socket.removeAllListeners("error");
-        // The address is gone: the next call tries again.
+        // The address disappeared. The next call tries again.
         socket.on("error", () => void this.#end(address, socket));
         socket.on("message", (query: Buffer, from) => {
-          // Who asks from the address itself is on this host.
+          // A query from the server's own address comes from this host.
           if (from.address !== address || !this.#sockets.has(address)) return;
           const answer = answerQuery(query, this.#zone);
           if (answer !== undefined) socket.send(answer, from.port, from.address, () => {});

@@ -3,14 +3,14 @@ import { withBlock, withoutBlock } from "./hosts-block.js";
 import { editHostsFile } from "./hosts-file.js";
 import { NameServer } from "./name-server.js";
 
-/** Where the names of hosts are looked up before DNS is asked. */
+/** The file where the system looks up names before it asks DNS. */
 export const HOSTS_FILE = "/etc/hosts";
 
-/** What names are kept with. */
+/** What the names need. */
 export interface NamesMeans {
   /** The name of the interface. */
   readonly interface: string;
-  /** Whether names stand in the hosts file. Else only what an earlier run has left there is taken out. */
+  /** Whether names are written to the hosts file. If not, names of an earlier run are removed. */
   readonly isOn: boolean;
   /** Whether names are also answered by DNS, at the own addresses in the tunnel. Default: no. */
   readonly isServed?: boolean;
@@ -22,8 +22,8 @@ export interface NamesMeans {
 }
 
 /**
- * Keeps the names of a network's members in the hosts file, until it is closed, and answers DNS for them where that is
- * wanted. Whatever fails is a warning alone.
+ * Keeps the names of a network's members in the hosts file until it is closed, and answers DNS for them if wanted. A
+ * failure only causes a warning.
  */
 export class Names {
   readonly #means: NamesMeans;
@@ -43,17 +43,17 @@ export class Names {
     this.#path = means.path ?? HOSTS_FILE;
   }
 
-  /** Why members have no names, a sentence each; none when they have, or are to have none. */
+  /** Why members have no names, one sentence each. Empty when they have names, or should have none. */
   get troubles(): readonly string[] {
     return [...(this.#trouble === undefined ? [] : [this.#trouble]), ...this.#served];
   }
 
-  /** What {@link close} has put back, a few words each. */
+  /** What {@link close} has restored, a few words for each change. */
   get undone(): readonly string[] {
     return this.#undone === undefined ? [] : [this.#undone];
   }
 
-  /** Which names are to be there from now on. They are written soon after. */
+  /** Sets the network whose members get names. They are written soon afterwards. */
   set(network: NamedNetwork | undefined): void {
     if (this.#isClosed) return;
     this.#server?.set(network);
@@ -61,7 +61,7 @@ export class Names {
     this.#write();
   }
 
-  /** The own addresses in the tunnel are these now. */
+  /** Sets the own addresses in the tunnel. */
   async serveAt(addresses: readonly string[]): Promise<void> {
     if (this.#server === undefined) return;
     await this.#server.listen(addresses);
@@ -70,7 +70,7 @@ export class Names {
     for (const trouble of this.#served) if (!before.includes(trouble)) this.#means.onWarning(trouble);
   }
 
-  /** Takes the names out. */
+  /** Removes the names. */
   async close(): Promise<void> {
     if (this.#isClosed) return;
     this.#isClosed = true;
@@ -98,7 +98,7 @@ export class Names {
   async #edit(): Promise<boolean> {
     const { interface: name, lockFolder } = this.#means;
     const network = this.#wanted;
-    // Known only once the file has been read: without a block in it there is nothing to take out.
+    // Only known after the file was read: without a block there is nothing to remove.
     let isNeeded = network !== undefined;
     const change = (text: string): string => {
       const next = network === undefined ? withoutBlock(text, name) : withBlock(text, name, network);
@@ -124,7 +124,7 @@ export class Names {
     }
   }
 
-  /** A warning is told once, and shown until it is over. */
+  /** A warning is sent once. The trouble is shown until it is over. */
   #tell(trouble: string | undefined): void {
     if (trouble !== undefined && trouble !== this.#trouble) this.#means.onWarning(trouble);
     this.#trouble = trouble;

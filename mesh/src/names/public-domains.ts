@@ -1,7 +1,8 @@
 /**
- * The generic top-level domains, as IANA had them on 2026-05-16 (https://data.iana.org/TLD/tlds-alpha-by-domain.txt).
- * Those of countries have two letters, and those of other scripts begin with xn--: they need no list. `office` is left
- * out on purpose: it is one company's own with hardly a site, and many people call a network so.
+ * The generic top-level domains, as IANA listed them on 2026-05-16
+ * (https://data.iana.org/TLD/tlds-alpha-by-domain.txt). Domains of countries have two letters, and domains in other
+ * scripts begin with xn--, so they need no list. `office` is left out on purpose: it belongs to one company and has
+ * hardly any sites, and many people give a network this name.
  */
 const GENERIC: ReadonlySet<string> = new Set(
   `
@@ -72,7 +73,7 @@ zara zero zip zone zuerich
     .split(/\s+/),
 );
 
-/** Domains that have a meaning of their own on a host or its LAN (RFC 6761, RFC 6762, RFC 7686, RFC 9476). */
+/** Domains with a special meaning on a host or its LAN (RFC 6761, RFC 6762, RFC 7686, RFC 9476). */
 const SPECIAL: ReadonlySet<string> = new Set([
   "alt",
   "internal",
@@ -83,7 +84,7 @@ const SPECIAL: ReadonlySet<string> = new Set([
   "test",
 ]);
 
-/** Whether names below a top-level domain are somebody's already: a hosts file must not take them over. */
+/** Whether names below a top-level domain may belong to somebody already. A hosts file must not take them over. */
 export function isPublicDomain(label: string): boolean {
   return label.length === 2 || label.startsWith("xn--") || GENERIC.has(label) || SPECIAL.has(label);
 }

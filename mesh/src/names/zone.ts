@@ -1,10 +1,10 @@
 import { parseAddress } from "../ip/address.js";
 import { hostEntries, type NamedNetwork } from "./host-names.js";
 
-/** Below these stand the names that lead from an address to a name (RFC 1035, section 3.5; RFC 3596, section 2.5). */
+/** The domains of names for addresses (RFC 1035, section 3.5; RFC 3596, section 2.5). */
 const REVERSE = ["in-addr.arpa", "ip6.arpa"] as const;
 
-/** The names of a network as DNS has them: below `NETWORK.internal`, and backwards from the members' addresses. */
+/** The names of a network in DNS: names below `NETWORK.internal`, and names for the members' addresses. */
 export class Zone {
   /** `NETWORK.internal` */
   readonly apex: string;
@@ -16,7 +16,7 @@ export class Zone {
     for (const { address, names } of hostEntries(network)) {
       const [name = ""] = names;
       this.#addresses.set(name, [...(this.#addresses.get(name) ?? []), address]);
-      // Who comes first keeps an address that a later one has, too.
+      // If two members have the same address, the first one gets it.
       const pointer = reverseOf(address);
       if (!this.#pointers.has(pointer)) this.#pointers.set(pointer, name);
     }
@@ -24,7 +24,7 @@ export class Zone {
 
   /**
    * The addresses of a member.
-   * @param name - in small letters
+   * @param name - in lower case
    * @returns undefined when there is no such name
    */
   addressesOf(name: string): readonly string[] | undefined {
@@ -32,20 +32,20 @@ export class Zone {
   }
 
   /**
-   * The member that has an address.
-   * @param pointer - as in `2.0.9.10.in-addr.arpa`, in small letters
+   * The member with an address.
+   * @param pointer - in lower case, such as `2.0.9.10.in-addr.arpa`
    */
   memberAt(pointer: string): string | undefined {
     return this.#pointers.get(pointer);
   }
 
-  /** Whether a name, in small letters, is one of this zone, be it there or not. */
+  /** Whether a name, in lower case, belongs to this zone, even if it does not exist. */
   has(name: string): boolean {
     return name === this.apex || name.endsWith(`.${this.apex}`);
   }
 }
 
-/** The name in DNS that an address has. */
+/** The DNS name of an address. */
 function reverseOf(address: string): string {
   const bytes = parseAddress(address) ?? new Uint8Array();
   const isIPv4 = bytes.length === 4;

@@ -3,8 +3,8 @@ import { formatAddress } from "../ip/address.js";
 import { checkKey } from "../wireguard-key.js";
 
 /**
- * The link-local address of a WireGuard key: fe80::/64 and the first 8 bytes of the SHA-1 of the raw key, as wirelink
- * derives it.
+ * The link-local address of a WireGuard key: fe80::/64 and the first 8 bytes of the SHA-1 of the raw key. wirelink
+ * derives the address in the same way.
  * @param publicKey - 32 bytes
  * @throws {@link MeshError} `INVALID_KEY`
  */
