@@ -7,6 +7,8 @@ import {
   BLOCKED_ROUND_MS,
   BLOCKED_ROUNDS,
   JITTER,
+  NEWS_BURST,
+  NEWS_PER_SECOND,
   ROUNDS_MS,
   SEEK_MS,
 } from "./constants.js";
@@ -20,6 +22,8 @@ const NEVER = Number.POSITIVE_INFINITY;
 export class Agenda {
   readonly #random: () => number;
   readonly #announces = new Bucket(ANNOUNCE_PER_SECOND, ANNOUNCE_BURST);
+  /** Own news have a bucket of their own: what the peer has made us say before is not to delay them. */
+  readonly #news = new Bucket(NEWS_PER_SECOND, NEWS_BURST);
   /** Rounds since a path worked or something changed. */
   rounds = 0;
   #announced = 0;
@@ -31,13 +35,15 @@ export class Agenda {
   #seeks = 0;
   /** Something happened that the peer should know of. */
   #isAnnounceWanted = false;
+  /** This host has moved, or may be reached elsewhere. */
+  #hasNews = false;
 
   /** @param random - from 0 to below 1 */
   constructor(random: () => number) {
     this.#random = random;
   }
 
-  /** No path works any more, or the network has changed: the peer is told, and all begins again. */
+  /** No path works any more: the peer is told, and all begins again. */
   hunt(now: number): void {
     this.restart(now);
     this.wantAnnounce();
@@ -78,6 +84,11 @@ export class Agenda {
     this.#isAnnounceWanted = true;
   }
 
+  /** This host has something new to say of itself. */
+  wantNews(): void {
+    this.#hasNews = true;
+  }
+
   /** @returns whether a round is due, and has begun now */
   takeRound(now: number, isBlocked: boolean): boolean {
     if (this.#isHurried) {
@@ -102,14 +113,17 @@ export class Agenda {
       this.#announceAt = now + this.#jittered(ANNOUNCES_MS[++this.#announced] ?? ANNOUNCE_LATER_MS);
       this.#isAnnounceWanted = true;
     }
-    if (!this.#isAnnounceWanted || !this.#announces.take(now)) return false;
-    this.#isAnnounceWanted = false;
-    return true;
+    const isDue =
+      (this.#hasNews && this.#news.take(now)) || (this.#isAnnounceWanted && this.#announces.take(now));
+    // Each announce says all that there is to say.
+    if (isDue) this.#hasNews = this.#isAnnounceWanted = false;
+    return isDue;
   }
 
   nextAt(now: number): number {
     const wanted = this.#isAnnounceWanted ? this.#announces.readyAt(now) : NEVER;
-    return Math.min(this.#roundAt, this.#announceAt, this.#seekAt, wanted);
+    const news = this.#hasNews ? this.#news.readyAt(now) : NEVER;
+    return Math.min(this.#roundAt, this.#announceAt, this.#seekAt, wanted, news);
   }
 
   #seekGap(): number {

@@ -27,10 +27,22 @@ export const BLOCKED_ROUNDS = 3;
 export const ANNOUNCES_MS: readonly number[] = [5_000, 10_000, 20_000, 40_000, 60_000];
 /** As {@link ANNOUNCES_MS}, when all of those are over, ms. */
 export const ANNOUNCE_LATER_MS = 300_000;
-/** Announces that events may cause at once: a peer that says something new all the time cannot make us talk. */
+/**
+ * Announces at once that the peer or the path may cause: a peer that says something new all the time cannot make us talk.
+ */
 export const ANNOUNCE_BURST = 6;
 /** How fast {@link ANNOUNCE_BURST} grows again, announces a second. */
 export const ANNOUNCE_PER_SECOND: number = 1 / 30;
+/**
+ * Announces at once of what is new about this host: it has moved, a STUN server sees another address, a router has mapped
+ * a port. One move makes three or four of them.
+ */
+export const NEWS_BURST = 10;
+/**
+ * How fast {@link NEWS_BURST} grows again, announces a second. Both kinds together stay below what a peer looks at: 20 at
+ * once, and 20 a minute.
+ */
+export const NEWS_PER_SECOND: number = 1 / 5;
 /** An interval is shortened by up to this share, so that peers do not do everything at the same time. */
 export const JITTER = 0.1;
 

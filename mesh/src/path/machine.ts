@@ -80,7 +80,7 @@ export class PathMachine {
   /** Takes in a fact, and says what is to be done, in this order, and when to come again. */
   step(fact: Fact, now: number): Step {
     this.#decisions = [];
-    if (!this.#hasStarted) this.#agenda.hunt(now);
+    if (!this.#hasStarted) this.#tellNews(now);
     this.#hasStarted = true;
     this.#steppedAt = now;
     this.#take(fact, now);
@@ -154,8 +154,7 @@ export class PathMachine {
         break;
       case "own-candidates":
         // The peer will probe when it hears of them: our probes have to open the way before.
-        if (this.#inUse === undefined) this.#agenda.hunt(now);
-        this.#agenda.wantAnnounce();
+        this.#tellNews(now);
         break;
       case "network-changed":
         this.#onNetworkChanged(now);
@@ -265,8 +264,12 @@ export class PathMachine {
       startBurst(path, now, C.BURST_PROBES);
     }
     this.#hasMoved = this.#inUse !== undefined;
-    if (this.#inUse === undefined) this.#agenda.hunt(now);
-    this.#agenda.wantAnnounce();
+    this.#tellNews(now);
+  }
+
+  #tellNews(now: number): void {
+    if (this.#inUse === undefined) this.#agenda.restart(now);
+    this.#agenda.wantNews();
   }
 
   #onRelay({ path: name, isOpen }: Extract<Fact, { type: "relay" }>, now: number): void {

@@ -84,7 +84,14 @@ describe("the limits on the page about security", () => {
       "probes that seek a path to one peer, all its candidates together",
       `${C.PEER_PER_SECOND} a second, ${C.PEER_BURST} at once`,
     ],
-    ["announces that events cause", `${C.ANNOUNCE_BURST} at once, one in ${1 / C.ANNOUNCE_PER_SECOND} s`],
+    [
+      "announces that a peer or a path causes",
+      `${C.ANNOUNCE_BURST} at once, one in ${1 / C.ANNOUNCE_PER_SECOND} s`,
+    ],
+    [
+      "announces of what is new about this host, to one peer",
+      `${C.NEWS_BURST} at once, one in ${1 / C.NEWS_PER_SECOND} s`,
+    ],
     [
       "candidates kept of one peer; of one address of it; only seen",
       `${C.REMOTE_CANDIDATES}; ${C.CANDIDATES_PER_ADDRESS}; ${C.SEEN_PATHS}`,

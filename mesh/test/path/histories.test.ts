@@ -5,6 +5,8 @@ import {
   ANNOUNCE_BURST,
   ANNOUNCE_PER_SECOND,
   DESTINATION_PER_SECOND,
+  NEWS_BURST,
+  NEWS_PER_SECOND,
   PEER_BURST,
   PEER_PER_SECOND,
   REMOTE_CANDIDATES,
@@ -57,7 +59,10 @@ function check(history: History): void {
       "changes of WireGuard in 10 s",
     ).toBeLessThanOrEqual(8);
     const announces = decided(host, "announce").length;
-    expect(announces).toBeLessThanOrEqual(3 * ANNOUNCE_BURST + (world.now / 1000) * ANNOUNCE_PER_SECOND + 50);
+    const perSecond = ANNOUNCE_PER_SECOND + NEWS_PER_SECOND;
+    expect(announces).toBeLessThanOrEqual(
+      3 * (ANNOUNCE_BURST + NEWS_BURST) + (world.now / 1000) * perSecond + 50,
+    );
     const probes = decided(host, "probe").flatMap(({ at, decision }) =>
       decision.probes.map(({ path }) => ({ at, address: parseEndpoint(path)?.address })),
     );
