@@ -577,12 +577,13 @@ export class Mesh extends EventEmitter<MeshEvents> implements AsyncDisposable {
     } else this.emit("warning", error instanceof Error ? error.message : String(error));
   };
 
-  async #takeNetwork({ links, routes }: Network): Promise<void> {
+  async #takeNetwork(network: Network): Promise<void> {
+    const { links, routes } = network;
     const { addresses = [] } = links.find(({ name }) => name === this.#device.name) ?? {};
     const usable = addresses.filter(({ isUsable, scope }) => isUsable && scope === "global");
     this.#overlay = usable.map(({ address }) => address);
     void this.#names.serveAt(this.#overlay);
-    const change = this.#addresses.look(links, routes, this.#device.state.listenPort);
+    const change = this.#addresses.look(network, this.#device.state.listenPort);
     await this.#sockets.setLocalAddresses(this.#addresses.local);
     await this.#lan?.look(links, this.#addresses.local);
     this.#portMapping?.look(links, routes, this.#device.state.listenPort);

@@ -1,5 +1,5 @@
 import { EventEmitter } from "node:events";
-import { type Link, leavesBy, type Route } from "../device/network.js";
+import { leavesBy, type Network, type Route } from "../device/network.js";
 import type { NatVerdict } from "../info.js";
 import { parseAddress } from "../ip/address.js";
 import { type Endpoint, endpointOf, formatEndpoint } from "../ip/endpoint.js";
@@ -40,6 +40,8 @@ export class OwnAddresses extends EventEmitter<OwnAddressesEvents> {
   #routes: readonly Route[] = [];
   /** The own addresses, WireGuard's port and the routes to the internet at the last look. */
   #place: string | undefined;
+  /** The rules that choose among ways, as they were seen last. */
+  #rules: string | undefined;
   #nat: NatVerdict = "unknown";
   readonly #isActive: () => boolean;
   #askedAt = Number.NEGATIVE_INFINITY;
@@ -83,11 +85,7 @@ export class OwnAddresses extends EventEmitter<OwnAddressesEvents> {
    * @returns `"moved"` when the host has other addresses, another port or other routes than before; `"changed"` when
    * only its candidates have changed
    */
-  look(
-    links: readonly Link[],
-    routes: readonly Route[],
-    listenPort: number,
-  ): "moved" | "changed" | undefined {
+  look({ links, routes, rules = this.#rules }: Network, listenPort: number): "moved" | "changed" | undefined {
     const before = this.#place;
     this.#routes = routes;
     this.#locals = localAddresses(links, routes, this.#overlay);
@@ -105,7 +103,10 @@ export class OwnAddresses extends EventEmitter<OwnAddressesEvents> {
         metric,
       ]);
     this.#place = JSON.stringify([this.local, listenPort, out]);
-    if (before !== undefined && before !== this.#place) {
+    // At the start nobody has looked at the rules.
+    const isRuledOtherwise = this.#rules !== undefined && this.#rules !== rules;
+    this.#rules = rules;
+    if ((before !== undefined && before !== this.#place) || isRuledOtherwise) {
       this.#askedAt = Number.NEGATIVE_INFINITY;
       return "moved";
     }

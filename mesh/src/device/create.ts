@@ -5,6 +5,7 @@ import { type Endpoint, formatEndpoint } from "../ip/endpoint.js";
 import { contains, formatPrefix, type Prefix } from "../ip/prefix.js";
 import { linkLocalAddress } from "../overlay/link-local.js";
 import { formatKey, publicKeyOf } from "../wireguard-key.js";
+import type { WithheldRecord, WithheldRecords } from "./changes.js";
 import type { Command, Runner } from "./command.js";
 import type { Link } from "./network.js";
 import { MTU, setPrivateKey } from "./plan.js";
@@ -74,14 +75,36 @@ export async function deleteInterface(name: string, runner: Runner): Promise<voi
 /**
  * The commands for the keys and peers of a new interface. Running them twice does no harm: other settings of a peer
  * stay.
+ * @param withheld - the allowed IPs that an earlier run took from peers: they stay taken
  */
-export function configureCommands(name: string, wanted: NewInterface): Command[] {
+export function configureCommands(
+  name: string,
+  wanted: NewInterface,
+  withheld: WithheldRecords = {},
+): Command[] {
   const peers = wanted.peers.map(({ publicKey, allowedIps, endpoint }): Command => {
+    const key = formatKey(publicKey);
     const to = endpoint === undefined ? [] : ["endpoint", formatEndpoint(endpoint)];
-    const ips = allowedIps.map(formatPrefix).join(",");
-    return { program: "wg", args: ["set", name, "peer", formatKey(publicKey), ...to, "allowed-ips", ips] };
+    const ips = withoutTaken(allowedIps.map(formatPrefix), linkLocalAddress(publicKey), withheld[key]);
+    return { program: "wg", args: ["set", name, "peer", key, ...to, "allowed-ips", ips.join(",")] };
   });
   return [setPrivateKey(name, wanted.privateKey, wanted.listenPort), ...peers];
+}
+
+/** A peer that is to own other addresses than it had gets all of them. */
+function withoutTaken(
+  wanted: readonly string[],
+  linkLocal: string,
+  record: WithheldRecord | undefined,
+): readonly string[] {
+  if (record === undefined) return wanted;
+  const configured = (some: readonly string[]): string =>
+    some
+      .filter((one) => one !== `${linkLocal}/128`)
+      .toSorted()
+      .join();
+  if (configured(record.owned) !== configured(wanted)) return wanted;
+  return record.owned.filter((one) => !record.taken.includes(one));
 }
 
 /**

@@ -2,7 +2,7 @@ import { EventEmitter } from "node:events";
 import { MeshError } from "../errors.js";
 import { type Endpoint, formatEndpoint, parseEndpoint } from "../ip/endpoint.js";
 import { formatKey } from "../wireguard-key.js";
-import { type Changes, noChanges } from "./changes.js";
+import { type Changes, noChanges, type WithheldRecords } from "./changes.js";
 import { checkConfigured, checkInterfaceName, checkOverlay, checkPeers, networksOf } from "./checks.js";
 import { type Command, formatCommand, Recorder, type Runner } from "./command.js";
 import {
@@ -410,7 +410,7 @@ export class Device extends EventEmitter<DeviceEvents> implements AsyncDisposabl
     checkPeers(wanted.privateKey, peers);
     const overlay = wanted.addresses.map(({ prefix }) => prefix);
     checkOverlay(this.name, overlay, links);
-    if (isOurs) await this.#configure(wanted, network, signal);
+    if (isOurs) await this.#configure(wanted, { network, withheld: left?.withheld }, signal);
     else await this.#makeAnew(wanted, { hasTable: left?.hasTable ?? false, by: "write" }, signal);
   }
 
@@ -425,15 +425,17 @@ export class Device extends EventEmitter<DeviceEvents> implements AsyncDisposabl
     const made = await this.#reader.findLink(signal);
     const incarnation = made === undefined ? intended : await incarnationOf(made.index);
     await this.#journal[by]({ incarnation });
-    await this.#configure(wanted, undefined, signal);
+    await this.#configure(wanted, {}, signal);
   }
 
+  /** @param left - what an earlier run has left of it */
   async #configure(
     wanted: NewInterface,
-    network: Network | undefined,
+    { network, withheld }: { readonly network?: Network; readonly withheld?: WithheldRecords | undefined },
     signal: AbortSignal | undefined,
   ): Promise<void> {
-    for (const command of configureCommands(this.name, wanted)) await this.#changer.run(command, signal);
+    for (const command of configureCommands(this.name, wanted, withheld))
+      await this.#changer.run(command, signal);
     await this.#configureNetwork(wanted, network, signal);
   }
 
@@ -513,7 +515,8 @@ export class Device extends EventEmitter<DeviceEvents> implements AsyncDisposabl
     return await this.#turns.take(undefined, async (signal) => {
       const create = this.#create;
       const isMade = create !== undefined && this.#journal.changes.isCreated;
-      let network = await this.#reader.network(signal);
+      let network = await this.#reader.networkWithRules(signal);
+      const { rules } = network;
       if (isMade && !network.links.some(({ name }) => name === this.name)) {
         this.emit("warning", `${this.name} was gone, and is made anew`);
         const { hasTable } = this.#journal.changes;
@@ -532,7 +535,7 @@ export class Device extends EventEmitter<DeviceEvents> implements AsyncDisposabl
         network = await this.#reader.network(signal);
       await this.#maintainMembers(network, this.#state, signal);
       await this.#table.maintain(this.#state, signal);
-      return network;
+      return { ...network, rules };
     });
   }
 }

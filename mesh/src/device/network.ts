@@ -49,6 +49,8 @@ export interface Route {
 export interface Network {
   readonly links: readonly Link[];
   readonly routes: readonly Route[];
+  /** Which table is asked for which packets: text that is compared, and not read. Undefined where nobody has looked. */
+  readonly rules?: string | undefined;
 }
 
 /** The route that the kernel would choose. */
@@ -67,6 +69,11 @@ export const SHOW_NETWORK: Command = {
   args: ["-j", "-d", "-batch", "-"],
   input: { text: "addr show\nroute show table all\n", isSecret: false },
 };
+/** The rules that choose a table, for each family. */
+export const SHOW_RULES: readonly Command[] = [
+  { program: "ip", args: ["-j", "rule", "show"] },
+  { program: "ip", args: ["-j", "-6", "rule", "show"] },
+];
 /** @param fwmark - the mark of WireGuard's own packets; 0 when they have none */
 export function routeGet(address: string, fwmark: number): Command {
   const mark = fwmark === 0 ? [] : ["mark", String(fwmark)];

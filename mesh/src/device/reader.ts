@@ -1,5 +1,5 @@
 import { MeshError } from "../errors.js";
-import type { Runner } from "./command.js";
+import type { Command, Runner } from "./command.js";
 import {
   type Link,
   type Network,
@@ -12,6 +12,7 @@ import {
   SHOW_LINKS,
   SHOW_NETWORK,
   SHOW_ROUTES,
+  SHOW_RULES,
   type Way,
 } from "./network.js";
 import { showDevice } from "./plan.js";
@@ -62,6 +63,13 @@ export class Reader {
     return parseNetwork(await this.#runner.run(SHOW_NETWORK, signal));
   }
 
+  /** As {@link network}, with the rules that choose among tables of routes. */
+  async networkWithRules(signal?: AbortSignal): Promise<Network> {
+    const rules = SHOW_RULES.map(async (command) => await this.#rules(command, signal));
+    const [network, ...shown] = await Promise.all([this.network(signal), ...rules]);
+    return { ...network, rules: shown.join("") };
+  }
+
   /** @returns undefined when there is no route */
   async way(address: string, fwmark: number, signal?: AbortSignal): Promise<Way | undefined> {
     try {
@@ -88,6 +96,16 @@ export class Reader {
     const link = links.find(({ name }) => name === this.#name);
     if (link === undefined) throw this.#missing();
     return link;
+  }
+
+  /** A kernel without such rules says that it cannot show them. */
+  async #rules(command: Command, signal: AbortSignal | undefined): Promise<string> {
+    try {
+      return await this.#runner.run(command, signal);
+    } catch (error) {
+      if (error instanceof MeshError && error.code === "COMMAND_FAILED") return "";
+      throw error;
+    }
   }
 
   /** Why WireGuard shows nothing. The error of `wg` is the same for every reason. */

@@ -19,7 +19,7 @@ const DEFAULT = { dst: "default", gateway: "192.168.1.1", dev: "eth0" };
 it("says that the host has moved when its ways out or WireGuard's port are others, at the same addresses", () => {
   const own = new OwnAddresses("wg0", new StunClient([], { send: () => false }), () => false);
   const look = (port: number, ...all: readonly object[]): string | undefined =>
-    own.look(LINKS, routes(...all), port);
+    own.look({ links: LINKS, routes: routes(...all) }, port);
   // The first look is where the host is, not where it has moved to; here before there is any network.
   expect(look(51_820, LAN)).not.toBe("moved");
   expect(look(51_820, LAN)).toBeUndefined();
@@ -37,4 +37,17 @@ it("says that the host has moved when its ways out or WireGuard's port are other
   // What goes into the tunnel is no way out of it.
   const inTunnel = { dst: "default", dev: "wg0", table: "51820" };
   expect(look(51_821, LAN, { ...DEFAULT, gateway: "192.168.1.254" }, inTunnel)).toBeUndefined();
+});
+
+it("says that the host has moved when other rules choose among its ways out", () => {
+  const own = new OwnAddresses("wg0", new StunClient([], { send: () => false }), () => false);
+  const network = { links: LINKS, routes: routes(LAN, DEFAULT, { ...DEFAULT, dev: "eth1", table: "100" }) };
+  const look = (rules?: string): string | undefined => own.look({ ...network, rules }, 51_820);
+  expect(look()).not.toBe("moved");
+  // The first look at them tells nothing, nor does one that had no time for them.
+  expect(look('[{"priority":32766,"table":"main"}]')).toBeUndefined();
+  expect(look()).toBeUndefined();
+  expect(look('[{"priority":32766,"table":"main"}]')).toBeUndefined();
+  expect(look('[{"priority":99,"table":"100"},{"priority":32766,"table":"main"}]')).toBe("moved");
+  expect(look()).toBeUndefined();
 });

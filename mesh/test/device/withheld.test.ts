@@ -1,9 +1,11 @@
 import { rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
-import type { WithheldRecords } from "../../src/device/changes.js";
+import { noChanges, type WithheldRecords } from "../../src/device/changes.js";
 import { formatCommand } from "../../src/device/command.js";
 import { Device } from "../../src/device/device.js";
+import { incarnationOf } from "../../src/device/incarnation.js";
+import { Ledger } from "../../src/device/ledger.js";
 import { planLinkLocals } from "../../src/device/link-locals.js";
 import { renewPeer } from "../../src/device/plan.js";
 import type { DevicePeer, DeviceState } from "../../src/device/state.js";
@@ -178,6 +180,36 @@ describe("a device", () => {
     await next.close();
     expect(shown()).toEqual([X, Y]);
     await killed.close();
+  });
+
+  it("that was made goes on without what an earlier run took, unless the peer is to have other addresses", async () => {
+    const folder = temporaryFolder();
+    const { programs, shown } = wireguard(X, Y);
+    const peer = (...ips: readonly string[]) => ({ publicKey: parseKey(B), allowedIps: prefixes(...ips) });
+    const open = async (lock: string, ...ips: readonly string[]): Promise<Device> =>
+      await Device.open("wg0", {
+        ...{ stateFolder: folder, lockFolder: join(folder, lock), programs },
+        create: { privateKey: own.privateKey, listenPort: 51_820, addresses: [], peers: [peer(...ips)] },
+      });
+    const ledger = new Ledger(folder, "wg0");
+    const made = noChanges(await incarnationOf(7));
+    await ledger.save({ ...made, isCreated: true, withheld: TAKEN });
+    const next = await open("one", X, Y);
+    expect(shown()).toEqual([Y]);
+    expect(texts(next.state.peers[0]?.withheld)).toEqual([X]);
+    // With the link-local address, which the configuration does not name.
+    await ledger.save({
+      ...made,
+      isCreated: true,
+      withheld: { [B]: { owned: [X, Y, LINK_LOCAL], taken: [X] } },
+    });
+    const later = await open("two", X, Y);
+    expect(shown()).toEqual([Y, LINK_LOCAL]);
+    expect(texts(later.state.peers[0]?.withheld)).toEqual([X]);
+    const other = await open("three", X, Z);
+    expect(shown()).toEqual([X, Z]);
+    expect(other.state.peers[0]?.withheld).toBeUndefined();
+    for (const one of [next, later, other]) await one.close();
   });
 
   it("gives a member what the roster says, once its addresses are others", async () => {
