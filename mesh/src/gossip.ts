@@ -1,15 +1,18 @@
 import type { OwnAddresses } from "./candidates/own-addresses.js";
 import type { DeviceState } from "./device/state.js";
 import { Asking } from "./facts/asking.js";
-import { FACTS_PORT, INTRODUCED, LOOK_MS } from "./facts/constants.js";
+import { FACTS_PORT, LOOK_MS } from "./facts/constants.js";
 import { Exchange } from "./facts/exchange.js";
-import { FactSocket } from "./facts/fact-socket.js";
+import { FactSocket, type OnFacts } from "./facts/fact-socket.js";
+import { type Introduction, Introductions } from "./facts/introductions.js";
 import { isRouter, type Standing, standingOf, type TrustLevel } from "./facts/trust.js";
 import { formatAddress } from "./ip/address.js";
 import { linkLocalAddress } from "./overlay/link-local.js";
 import type { Peer } from "./peer.js";
-import { Budgets } from "./probe/budgets.js";
 import { formatKey, parseKey } from "./wireguard-key.js";
+
+/** The socket of gossip, or what a test has in its place. */
+type Socket = Pick<FactSocket, "isBroken" | "send" | "close">;
 
 /** What gossip needs. Peers are named by their public keys in base64. */
 export interface GossipMeans {
@@ -33,6 +36,8 @@ export interface GossipMeans {
   /** Called when a datagram goes through the tunnel to a peer, or has come from one. */
   readonly onPassed: (name: string, direction: "sent" | "received", bytes: number) => void;
   readonly onWarning: (message: string) => void;
+  /** For a test. Default: {@link FactSocket.open} */
+  readonly open?: (address: string, device: string, onFacts: OnFacts) => Promise<Socket | string>;
 }
 
 /**
@@ -43,7 +48,7 @@ export class Gossip {
   readonly #means: GossipMeans;
   readonly #exchange: Exchange;
   readonly #asking = new Asking();
-  readonly #introduced = new Budgets(INTRODUCED.perSecond, INTRODUCED.burst, Number.POSITIVE_INFINITY);
+  readonly #introductions = new Introductions();
   /** The link-local address of each peer, and the peer of each address. */
   readonly #addresses = new Map<string, string>();
   readonly #names = new Map<string, string>();
@@ -51,7 +56,7 @@ export class Gossip {
   #reached: ReadonlySet<string> = new Set();
   #beginning: Promise<void> | undefined;
   #opening: Promise<void> | undefined;
-  #socket: FactSocket | undefined;
+  #socket: Socket | undefined;
   #openedFor: string | undefined;
   #timer: NodeJS.Timeout | undefined;
   #trouble: string | undefined;
@@ -111,6 +116,7 @@ export class Gossip {
   /** Must be called when a peer was removed. */
   forget(name: string): void {
     this.#exchange.forget(name);
+    this.#introductions.forget(name);
     const address = this.#addresses.get(name);
     this.#addresses.delete(name);
     if (address !== undefined) this.#names.delete(address);
@@ -140,12 +146,12 @@ export class Gossip {
   }
 
   async #open(): Promise<void> {
-    const { interface: device, publicKey } = this.#means;
+    const { interface: device, publicKey, open = FactSocket.open } = this.#means;
     const own = linkLocalAddress(publicKey());
     await this.#socket?.close();
     this.#socket = undefined;
     this.#openedFor = own;
-    const opened = await FactSocket.open(own, device, (bytes, from) => this.#hear(bytes, from));
+    const opened = await open(own, device, (bytes, from) => this.#hear(bytes, from));
     if (typeof opened === "string") {
       const why = opened === "EADDRINUSE" ? "another program has it" : opened;
       this.#fail(`UDP port ${FACTS_PORT} at ${own} on ${device} cannot be had (${why})`);
@@ -183,8 +189,9 @@ export class Gossip {
     // These peers are no longer reached, so what others say about them is useful now.
     for (const name of before) {
       if (this.#reached.has(name)) continue;
-      for (const by of this.#exchange.store.sendersOf(name)) this.#introduce(by, name);
+      for (const by of this.#exchange.store.sendersOf(name)) this.#introduce("begin", { by, subject: name });
     }
+    for (const waiting of this.#introductions.waiting()) this.#introduce("resume", waiting);
     for (const name of peers.keys()) this.#linkLocalOf(name);
     for (const name of this.#reached) this.#tell(name);
   }
@@ -206,18 +213,22 @@ export class Gossip {
     const heard = this.#exchange.hear(name, bytes, now);
     if (heard === undefined) return;
     if (heard.isAwaiting) this.#tell(name);
-    for (const subject of heard.subjects) this.#introduce(name, subject);
+    for (const subject of heard.subjects) this.#introduce("begin", { by: name, subject });
     const hash = this.#exchange.store.roster(name, now);
     if (hash !== undefined) this.#means.onRosterHash(name, hash);
   }
 
   /** A peer says where another peer is. Those candidates are tried, within the limit for that peer. */
-  #introduce(by: string, subject: string): void {
+  #introduce(step: "begin" | "resume", introduction: Introduction): void {
+    const { by, subject } = introduction;
     const peer = this.#means.peers.get(subject);
     const now = performance.now();
-    if (peer === undefined || peer.machine.snapshot(now).path !== undefined) return;
+    if (peer === undefined || peer.machine.snapshot(now).path !== undefined) {
+      this.#introductions.drop(introduction);
+      return;
+    }
     const named = this.#means.addresses.reachable(this.#exchange.candidates(by, subject, now));
-    const candidates = named.filter(() => this.#introduced.take(by, now));
+    const candidates = this.#introductions[step](introduction, named, now);
     if (candidates.length > 0) peer.take({ type: "introduced", candidates });
   }
 

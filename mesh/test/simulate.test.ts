@@ -4,6 +4,7 @@ import { brokerCosts } from "../bench/simulate/brokers.js";
 import { chartsOf } from "../bench/simulate/charts.js";
 import { type Answers, answer, CHURN_PER_HOUR, HOUR_MS, quantilesOf } from "../bench/simulate/questions.js";
 import { RosterMesh } from "../bench/simulate/roster-mesh.js";
+import { Start } from "../bench/simulate/start.js";
 import { tablesOf } from "../bench/simulate/tables.js";
 import { FACT_TTL_S, RENEW_MS } from "../src/facts/constants.js";
 import { COMPARE_MS } from "../src/membership/sync.js";
@@ -96,6 +97,21 @@ describe("a host that moves or starts again", () => {
     for (const ends of Object.values(answers.pair.events))
       for (const { overBrokers, onPath } of ends) expect(overBrokers + onPath).toBeLessThanOrEqual(3);
   });
+});
+
+it("a member that starts has a tunnel to each other one in time", () => {
+  expect(answers.started.map(({ open }) => open)).toEqual([1, 0.5]);
+  for (const { timesMs, overBrokers } of answers.started) {
+    expect(timesMs).toHaveLength(PEERS);
+    // So few are all met at once.
+    expect(overBrokers).toBe(PEERS);
+    expect(Math.max(...timesMs)).toBeLessThan(5000);
+  }
+  const large = new Start(100, 1, new Random(1, "start")).run();
+  expect(large.timesMs).toHaveLength(99);
+  expect(Math.max(...large.timesMs)).toBeLessThan(60_000);
+  // Few are called: the others are reached by what those tell.
+  expect(large.overBrokers).toBeLessThan(50);
 });
 
 it("a member that is never there is called as rarely as is said", () => {

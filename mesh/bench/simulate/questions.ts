@@ -5,6 +5,7 @@ import { type BrokerCosts, BrokerTurns, brokerCosts } from "./brokers.js";
 import { FactMesh } from "./fact-mesh.js";
 import { NATS, Pair, type PairEvent, type PairSent } from "./pairs.js";
 import { type Change, type Conditions, RosterMesh } from "./roster-mesh.js";
+import { Start, type Started } from "./start.js";
 
 export const HOUR_MS = 3_600_000;
 /** The share of the hosts that start again or move, an hour. */
@@ -95,7 +96,11 @@ export interface Answers {
   readonly spreads: readonly Spread[];
   readonly telling: readonly Telling[];
   readonly moved: readonly Moved[];
+  readonly started: readonly Started[];
 }
+
+/** The share of members that let in whoever comes. */
+const OPEN = [1, 0.5] as const;
 
 const CONDITIONS: readonly (readonly [where: string, conditions: Conditions])[] = [
   ["all there", { loss: 0, offline: 0, hasPaths: true }],
@@ -126,6 +131,7 @@ export async function answer(seed: number, sizes: Sizes, tell: (what: string) =>
   const comparing: Comparing[] = [];
   const spreads: Spread[] = [];
   const telling: Telling[] = [];
+  const started: Started[] = [];
   for (const members of sizes.members) {
     for (const loss of [0, 0.05]) {
       tell(`${members} members: one moves, ${100 * loss} % lost`);
@@ -146,10 +152,14 @@ export async function answer(seed: number, sizes: Sizes, tell: (what: string) =>
         spreads.push(await measureSpread(mesh, what, where, idle));
       }
     }
+    for (const open of OPEN) {
+      tell(`${members} members: one starts, ${100 * open} % let in whoever comes`);
+      started.push({ members, open, ...new Start(members, open, random(`${members} start`)).run() });
+    }
     tell(`${members} members: facts`);
     telling.push(measureTelling(members, sizes.facts(members), random(`${members} facts`)));
   }
-  return { brokers, pair, moved, comparing, spreads, telling };
+  return { brokers, pair, moved, comparing, spreads, telling, started };
 }
 
 /** Without a mesh around them: each machine knows its own peer alone. */

@@ -12,6 +12,7 @@ export function tablesOf(answers: Answers): Table[] {
     awayTable(answers),
     spreadTable(answers),
     movedTable(answers),
+    startedTable(answers),
   ];
 }
 
@@ -121,6 +122,20 @@ function spreadTable({ spreads }: Answers): Table {
 function backOf({ backMs }: Spread): string[] {
   const [median, , worst] = quantilesOf(backMs);
   return [seconds(median), seconds(worst)];
+}
+
+function startedTable({ started }: Answers): Table {
+  const rows = started.map(({ members, open, timesMs, overBrokers, tried }) => [
+    count(members),
+    fixed(100 * open, 0),
+    ...quantilesOf(timesMs).map(seconds),
+    count(members - 1 - timesMs.length),
+    count(overBrokers),
+    count(tried),
+  ]);
+  const head = ["members", "open, %", "median, s", "99 %", "worst", "never", "called over brokers"];
+  const title = "Until a member that starts has a tunnel to each other one";
+  return table("started", title, [...head, "places tried"], rows);
 }
 
 function movedTable({ moved }: Answers): Table {

@@ -1,14 +1,21 @@
 import { ntpClock } from "sidewire/node";
 import { checkInterfaceName } from "../device/checks.js";
+import { parseWay, routeGet } from "../device/network.js";
+import type { Endpoint } from "../ip/endpoint.js";
 import { HOSTS_FILE } from "../names/names.js";
+import { parseTurnServers, type TurnServer } from "../turn/turn-server.js";
 import type { Context } from "./context.js";
 import { type ExitCode, UsageError } from "./failure.js";
 import { bad, type Finding, ok, tell, warning } from "./finding.js";
+import { readTurn } from "./input-files.js";
 import { type Machine, thisMachine } from "./machine.js";
 import { milliseconds } from "./printable.js";
+import { lookAtTurn } from "./turn-finding.js";
 
 export interface DoctorOptions {
   readonly ntp?: readonly string[];
+  readonly turn?: readonly string[];
+  readonly turnCredentials?: string;
 }
 
 /** The bit of CAP_NET_ADMIN (capabilities(7)). */
@@ -24,18 +31,19 @@ const AS_ROOT = "run it with sudo, or give the service AmbientCapabilities=CAP_N
 export async function doctor(
   context: Context,
   name: string | undefined,
-  { ntp }: DoctorOptions,
+  { ntp, turn = [], turnCredentials }: DoctorOptions,
   machine: Machine = thisMachine,
 ): Promise<ExitCode> {
   if (name !== undefined) checkInterfaceName(name);
-  return await tell(context, look(context, machine, name, ntp));
+  const servers = parseTurnServers(await readTurn(turn, turnCredentials));
+  return await tell(context, look(context, machine, name, { ntp, servers }));
 }
 
 async function* look(
   { signal }: Context,
   machine: Machine,
   name: string | undefined,
-  ntp: readonly string[] | undefined,
+  { ntp, servers }: { readonly ntp: readonly string[] | undefined; readonly servers: readonly TurnServer[] },
 ): AsyncGenerator<Finding> {
   // The clock's check takes the longest, and a wrong `--ntp` must be reported before any output.
   const clock = await lookAtClock(signal, ntp);
@@ -46,7 +54,17 @@ async function* look(
   yield await lookAtWireguard(machine);
   yield await lookAtHosts(machine);
   yield clock;
+  const isBehindTunnel = async (endpoint: Endpoint): Promise<boolean> =>
+    name !== undefined && (await leavesBy(machine, name, endpoint));
+  for (const server of servers) yield await lookAtTurn(server, signal, isBehindTunnel);
   if (name !== undefined) yield* lookAtInterface(machine, name);
+}
+
+/** Whether packets to an endpoint leave by an interface. */
+async function leavesBy(machine: Machine, name: string, { address }: Endpoint): Promise<boolean> {
+  const { program, args } = routeGet(address, 0);
+  const { code, said } = await machine.run(program, args);
+  return code === 0 && parseWay(said)?.device === name;
 }
 
 async function lookAtProgram(

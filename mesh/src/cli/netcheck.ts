@@ -2,12 +2,10 @@ import { networkInterfaces } from "node:os";
 import { DEFAULT_STUN } from "../candidates/default-stun.js";
 import { type Filtering, filteringOf } from "../candidates/filtering.js";
 import { StunClient, type StunReport } from "../candidates/stun-client.js";
-import { StunServerNames } from "../candidates/stun-servers.js";
 import { checkHostPort } from "../config/parts.js";
 import { formatEndpoint } from "../ip/endpoint.js";
 import { ProbeSockets } from "../probe/probe-sockets.js";
-import { allocateAt } from "../turn/reach.js";
-import { nameOf, parseTurnServers, type TurnServer } from "../turn/turn-server.js";
+import { parseTurnServers, type TurnServer } from "../turn/turn-server.js";
 import { type BrokerTime, brokerTimes } from "./broker-times.js";
 import type { Context } from "./context.js";
 import type { ExitCode } from "./failure.js";
@@ -15,6 +13,7 @@ import { bad, type Finding, ok, tell, warning } from "./finding.js";
 import { readPool, readTurn } from "./input-files.js";
 import { milliseconds, printable } from "./printable.js";
 import { lookAtRouter } from "./router.js";
+import { lookAtTurn } from "./turn-finding.js";
 
 export interface NetcheckOptions {
   readonly stun?: string;
@@ -117,32 +116,6 @@ function lookAtMapping({ seen, verdict }: StunReport): Finding {
         `too few servers answered to tell what it does (${outside})`,
         "name servers at two addresses or more with --stun",
       );
-  }
-}
-
-/** Whether a server lends an address. The address is given back at once. */
-async function lookAtTurn(server: TurnServer, signal: AbortSignal): Promise<Finding> {
-  const startedAt = performance.now();
-  try {
-    const allocation = await allocateAt(server, {
-      names: new StunServerNames(),
-      isBehindTunnel: async () => false,
-      events: { onData: () => {}, onLost: () => {} },
-      signal,
-    });
-    const took = milliseconds(performance.now() - startedAt);
-    await allocation.close();
-    return ok(
-      "TURN",
-      `${nameOf(server)} lends an address (${formatEndpoint(allocation.relayed)}), in ${took}`,
-    );
-  } catch (error) {
-    signal.throwIfAborted();
-    return bad(
-      "TURN",
-      `${nameOf(server)}: ${error instanceof Error ? error.message : error}`,
-      "see that the URL, the username and the password are right, and that UDP gets to the server's port",
-    );
   }
 }
 

@@ -188,6 +188,8 @@ function describe(json: boolean, choose: (action: Action) => void): Command {
     .description("what is missing on this machine, and what to do about it")
     .argument("[interface]", "look at this interface too")
     .option("--ntp <server>", "a time server to ask; may be repeated", collect)
+    .option("--turn <url>", "turn:HOST:PORT, to be tried; may be repeated", collect)
+    .option("--turn-credentials <file>", "with --turn: username and password, a line each", notEmpty)
     .addHelpText("after", example("sudo sidewire-mesh doctor", "sudo sidewire-mesh doctor wg0"))
     .action((name: string | undefined, options: DoctorOptions) => {
       choose(async (context) => (await import("./doctor.js")).doctor(context, name, options));

@@ -1,8 +1,13 @@
+import { writeFileSync } from "node:fs";
+import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { doctor } from "../../src/cli/doctor.js";
 import type { Machine } from "../../src/cli/machine.js";
+import { formatEndpoint } from "../../src/ip/endpoint.js";
 import { objects, run } from "../support/command.js";
 import { FakeTerminal } from "../support/fake-terminal.js";
+import { CREDENTIALS, FakeTurnServer } from "../support/fake-turn-server.js";
+import { temporaryFolder } from "../support/temporary-folder.js";
 
 /** A machine that lacks nothing, but for what a test takes away. */
 interface Fake {
@@ -191,6 +196,50 @@ describe("doctor", () => {
     const { findings } = await look(fake);
     expect(Object.keys(findings)).not.toContain("networkd");
     expect(Object.keys(findings)).not.toContain("NetworkManager");
+  });
+
+  it("tells of each TURN server whether it lends an address, and why not", async () => {
+    const fine = await FakeTurnServer.start();
+    const strict = await FakeTurnServer.start({ isStrict: true });
+    const credentials = join(temporaryFolder(), "credentials");
+    writeFileSync(credentials, `${CREDENTIALS.username}\n${CREDENTIALS.password}\n`, { mode: 0o600 });
+    const turn = [fine, strict].map(({ endpoint }) => `turn:${formatEndpoint(endpoint)}`);
+    const tried = async (way: string): Promise<{ code: number; found: object[] }> => {
+      const terminal = new FakeTerminal();
+      const fake = machine({ says: { ip: `[{"dst":"127.0.0.1","dev":"${way}","prefsrc":"127.0.0.1"}]` } });
+      const options = { ntp: ["127.0.0.1:9"], turn, turnCredentials: credentials };
+      const code = await doctor(terminal.context({ json: true }), "wg0", options, fake);
+      return { code, found: objects(terminal.out).filter(({ check }) => check === "TURN") };
+    };
+    const { code, found } = await tried("lo");
+    expect(code).toBe(1);
+    expect(found).toMatchObject([
+      { level: "ok", message: expect.stringMatching(/ lends an address \(192\.0\.2\.1:50000\), in /) },
+      {
+        level: "bad",
+        message: expect.stringContaining("it does not take the username and the password"),
+        advice: expect.stringContaining("UDP gets to the server's port"),
+      },
+    ]);
+    // It is given back.
+    expect(fine.asked).toEqual(["Allocate", "Allocate", "free"]);
+    const inside = await tried("wg0");
+    expect(inside.found).toMatchObject([
+      { level: "bad", message: expect.stringContaining("leads through the tunnel") },
+      { level: "bad" },
+    ]);
+    expect(fine.asked).toHaveLength(3);
+  });
+
+  it("refuses a TURN server that is none, and a password that others may read", async () => {
+    const wrong = await run(["doctor", "--turn", "turns:turn.example.org"]);
+    expect([wrong.code, wrong.out]).toEqual([2, ""]);
+    expect(wrong.err).toContain("turns:");
+    const open = join(temporaryFolder(), "credentials");
+    writeFileSync(open, "ann\npassword\n", { mode: 0o644 });
+    const readable = await run(["doctor", "--turn", "turn:127.0.0.1", "--turn-credentials", open]);
+    expect(readable.err).toContain("chmod 600");
+    expect(readable.code).not.toBe(0);
   });
 
   it("looks at this machine, whatever it is", async () => {

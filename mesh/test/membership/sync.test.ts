@@ -2,14 +2,14 @@ import { expect, it } from "vitest";
 import { Sync, type SyncMeans, type Way } from "../../src/membership/sync.js";
 import { readSyncMessage, writeSummary } from "../../src/membership/sync-message.js";
 import type { Roster } from "../../src/roster/roster.js";
-import { admit, copyOf, foundedBy, keyOf } from "../support/roster.js";
+import { admit, copyOf, foundedBy, keyOf, promote } from "../support/roster.js";
 
 /** What a host with a roster tells the members web and db. */
-function hostWith(roster: Roster, hasPaths = true) {
+function hostWith(roster: Roster, hasPaths = true, now = () => performance.now()) {
   const told: { readonly name: string; readonly way: Way; readonly bytes: Uint8Array }[] = [];
   const taken: Uint8Array[] = [];
   const means: SyncMeans = {
-    now: () => performance.now(),
+    now,
     random: Math.random,
     roster: () => roster,
     others: () => [keyOf("web"), keyOf("db")],
@@ -21,8 +21,12 @@ function hostWith(roster: Roster, hasPaths = true) {
     onLevel: () => {},
     onForeign: () => {},
   };
-  return { sync: new Sync(means), told, taken };
+  return { sync: new Sync(means), told, taken, means };
 }
+
+/** What a host with another roster, or none, says in its hash. */
+const hashOf = (roster: Roster): Uint8Array =>
+  hostWith(roster).sync.hash ?? expect.fail("there is no roster");
 
 function large(members: number): Roster {
   const roster = foundedBy("ann");
@@ -84,4 +88,55 @@ it("tells every member what it says itself once by each way that there is", asyn
           .toSorted(),
       ).toEqual(ways);
   }
+});
+
+it("has the same hash as a host that knows the same, in whatever order it learned it, and else another one", () => {
+  const roster = foundedBy("ann");
+  admit(roster, "ann", "ben", 2);
+  promote(roster, "ann", "ben");
+  admit(roster, "ben", "web", 3);
+  admit(roster, "ann", "db", 4);
+  const copy = copyOf(foundedBy("ann"));
+  const backwards = roster.entries().toReversed();
+  for (let i = 0; copy.size < roster.size; i++) {
+    expect(i).toBeLessThan(10);
+    for (const { bytes } of backwards) copy.add(bytes);
+  }
+  expect(hashOf(copy)).toEqual(hashOf(roster));
+  expect(hashOf(roster)).toHaveLength(32);
+  expect(hashOf(large(21))).not.toEqual(hashOf(roster));
+  expect(hashOf(foundedBy("ben"))).not.toEqual(hashOf(foundedBy("ann")));
+});
+
+it("asks who has another hash, twice at once and then once a minute, and nobody who has the same", async () => {
+  const roster = large(5);
+  let now = 0;
+  const { sync, told } = hostWith(roster, true, () => now);
+  const asked = async (name: string, hash: Uint8Array): Promise<number> => {
+    told.length = 0;
+    for (let i = 0; i < 100; i++) sync.hearHash(keyOf(name), hash);
+    await new Promise(setImmediate);
+    for (const one of told) {
+      expect(one).toMatchObject({ name: keyOf(name), way: "path" });
+      expect(readSyncMessage(one.bytes)).toMatchObject({ type: "summary", wantsAnswer: true });
+    }
+    return told.length;
+  };
+  const other = hashOf(large(6));
+  expect(await asked("web", hashOf(roster))).toBe(0);
+  expect(await asked("web", other)).toBe(2);
+  expect(await asked("db", other), "each peer has its own").toBe(2);
+  now = 59_000;
+  expect(await asked("web", other)).toBe(0);
+  now = 61_000;
+  expect(await asked("web", other)).toBe(1);
+});
+
+it("says nothing of hashes where there is no network", async () => {
+  const { told, means } = hostWith(large(1));
+  const sync = new Sync({ ...means, roster: () => undefined });
+  expect(sync.hash).toBeUndefined();
+  sync.hearHash(keyOf("web"), new Uint8Array(32));
+  await new Promise(setImmediate);
+  expect(told).toEqual([]);
 });
