@@ -1,7 +1,7 @@
 import { setTimeout as delay } from "node:timers/promises";
 import { parseAddress } from "../ip/address.js";
 import { type Endpoint, formatEndpoint } from "../ip/endpoint.js";
-import { isReachable } from "../ip/scope.js";
+import { isReachable, scopeOf } from "../ip/scope.js";
 import type { StunMessage } from "../probe/stun-message.js";
 import { DOUBT_MS, FAREWELL_MS, LIFETIME_S, MAX_ALTERNATES, REFRESH_MS, RENEW_MS } from "./limits.js";
 import { refusalOf, refused } from "./refusals.js";
@@ -76,16 +76,23 @@ export class Allocation {
 
   /**
    * Gets one.
+   * @param options.isBehindTunnel - whether packets to an endpoint go through the tunnel. Default: none do
    * @throws {@link MeshError} `TIMEOUT`, `REFUSED`, with a sentence about the server
    */
   static async open(
     server: Endpoint,
     credentials: Credentials | undefined,
     events: AllocationEvents,
-    signal?: AbortSignal,
+    options: {
+      readonly signal?: AbortSignal;
+      readonly isBehindTunnel?: (endpoint: Endpoint) => Promise<boolean>;
+    } = {},
   ): Promise<Allocation> {
+    const { signal, isBehindTunnel } = options;
     let at = server;
     for (let alternates = 0; ; alternates++) {
+      // Each packet would be sent into the tunnel again, for ever. Another server that this one names may lie there, too.
+      if (await isBehindTunnel?.(at)) throw refused("the way to it leads through the tunnel");
       const line = await Line.open(at, credentials);
       const abort = (): void => line.requests.close();
       signal?.addEventListener("abort", abort);
@@ -300,8 +307,10 @@ function alternateIn(answer: Exclude<Answer, { is: "success" }>, from: Endpoint)
   if (answer.code === MISMATCH) return from;
   const next = answer.code === TRY_ALTERNATE && answer.message.addressIn(TurnAttribute.AlternateServer);
   if (!next || next.family !== from.family) return undefined;
-  const address = parseAddress(next.address);
-  return address !== undefined && isReachable(address) ? next : undefined;
+  const [there, here] = [next, from].map(({ address }) => parseAddress(address));
+  if (there === undefined || here === undefined) return undefined;
+  // One on this host may name another one here, and nobody else may.
+  return isReachable(there) || scopeOf(there) === scopeOf(here) ? next : undefined;
 }
 
 async function farewell(requests: TurnRequests): Promise<void> {

@@ -18,13 +18,11 @@ export interface ReachMeans {
  * @throws {@link MeshError} `TIMEOUT`, `REFUSED`, with a sentence about the server
  */
 export async function allocateAt(server: TurnServer, means: ReachMeans): Promise<Allocation> {
-  const { names, isBehindTunnel, events, signal } = means;
+  const { names, events, signal } = means;
   let error: unknown = refused("its name cannot be looked up");
   for (const endpoint of await names.endpointsOf(server, signal)) {
     try {
-      // Each packet would be sent into the tunnel again, for ever.
-      if (await isBehindTunnel(endpoint)) throw refused("the way to it leads through the tunnel");
-      return await Allocation.open(endpoint, server.credentials, events, signal);
+      return await Allocation.open(endpoint, server.credentials, events, means);
     } catch (failure) {
       error = failure;
     }

@@ -4,6 +4,7 @@ import { onTestFinished } from "vitest";
 import { type Endpoint, parseEndpoint } from "../../src/ip/endpoint.js";
 import {
   type Attribute,
+  addressValue,
   SHA1_INTEGRITY,
   StunAttribute,
   StunMessage,
@@ -33,6 +34,8 @@ export interface Faults {
   readonly isStrict?: boolean;
   /** Answers are signed by a wrong key. */
   readonly isForged?: boolean;
+  /** Where the client is sent on to, with error 300. */
+  readonly alternate?: string;
 }
 
 /** A TURN server that relays nothing: a test says what comes from peers, and sees what goes to them. */
@@ -93,7 +96,7 @@ export class FakeTurnServer {
     const left = request.attribute(TurnAttribute.Lifetime);
     const isFreeing = left?.every((byte) => byte === 0) === true;
     this.asked.push(isFreeing ? "free" : name);
-    const { isStrict, hasStaleNonces, errors = {} } = this.faults;
+    const { isStrict, hasStaleNonces, errors = {}, alternate } = this.faults;
     const key = longTermKey(CREDENTIALS, REALM);
     const challenge: Attribute[] = [
       [TurnAttribute.Realm, REALM],
@@ -109,6 +112,8 @@ export class FakeTurnServer {
     const code = isFreeing ? undefined : errors[name as keyof typeof TurnMethod];
     if (isStrict || !request.isSignedBy(key, SHA1_INTEGRITY)) refuse(401, challenge, false);
     else if (hasStaleNonces) refuse(438, challenge, false);
+    else if (alternate !== undefined && !isFreeing)
+      refuse(300, [[TurnAttribute.AlternateServer, addressValue(endpointOf(alternate))]], true);
     else if (code !== undefined) refuse(code, [], true);
     else this.#answer(method | TurnClass.Success, request, this.#grant(method, request), true);
   }

@@ -90,6 +90,55 @@ describe("an allocation", () => {
   });
 });
 
+describe("a server that sends on to another one", () => {
+  const events = { onData: () => {}, onLost: () => {} };
+  const nameOf = ({ endpoint }: FakeTurnServer): string => `127.0.0.1:${endpoint.port}`;
+
+  it("is left for that one, which has the allocation", async () => {
+    const other = await FakeTurnServer.start({ relayed: "192.0.2.2:50000" });
+    const server = await FakeTurnServer.start({ alternate: nameOf(other) });
+    const allocation = await Allocation.open(server.endpoint, CREDENTIALS, events);
+    expect(allocation.relayed).toEqual(endpointOf("192.0.2.2:50000"));
+    await allocation.permit(PEER.address);
+    expect([server.asked, other.permitted]).toEqual([["Allocate", "Allocate"], [PEER.address]]);
+    await allocation.close();
+    expect(other.asked.at(-1)).toBe("free");
+  });
+
+  it("which sends on again: that is far enough", async () => {
+    const last = await FakeTurnServer.start();
+    const second = await FakeTurnServer.start({ alternate: nameOf(last) });
+    const server = await FakeTurnServer.start({ alternate: nameOf(second) });
+    const opened = Allocation.open(server.endpoint, CREDENTIALS, events);
+    await expect(opened).rejects.toThrow(/error 300/);
+    expect(last.asked).toEqual([]);
+    // One that sends on to itself is asked twice.
+    server.faults = { alternate: nameOf(server) };
+    server.asked.length = 0;
+    await expect(Allocation.open(server.endpoint, CREDENTIALS, events)).rejects.toThrow(/error 300/);
+    expect(server.asked).toHaveLength(4);
+  });
+
+  it.each(["0.0.0.0:1", "224.0.0.1:1", "255.255.255.255:1", "169.254.1.1:1", "[2001:db8::1]:1"])(
+    "is not left for %s",
+    async (alternate) => {
+      const server = await FakeTurnServer.start({ alternate });
+      const opened = Allocation.open(server.endpoint, CREDENTIALS, events);
+      await expect(opened).rejects.toThrow(/error 300/);
+    },
+  );
+
+  it("is not left for one behind the tunnel, where each packet would go in again", async () => {
+    const other = await FakeTurnServer.start();
+    const server = await FakeTurnServer.start({ alternate: nameOf(other) });
+    const opened = Allocation.open(server.endpoint, CREDENTIALS, events, {
+      isBehindTunnel: async ({ port }) => port === other.endpoint.port,
+    });
+    await expect(opened).rejects.toThrow(/leads through the tunnel/);
+    expect(other.asked).toEqual([]);
+  });
+});
+
 describe("a server that is none", () => {
   it.each([
     ["has nonces that are always stale", { hasStaleNonces: true }, /none of the nonces/, 4],
