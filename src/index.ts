@@ -45,4 +45,5 @@ export {
 } from "./wire/broker-pool.js";
 export { type Identity, Keypair, parseAddress } from "./wire/identity.js";
 export { AppPacket, MessageType, type PacketFields } from "./wire/packet.js";
+export { type Pairwise, pairwise } from "./wire/pairwise.js";
 export { brokerScore, type RankedBroker, type Ranking, rankBrokers } from "./wire/ranking.js";

@@ -248,6 +248,13 @@ const OF_CONNECTIONS = [
   "allowPrivateHints",
 ] as const;
 
+/** The options of another address on the same connections that has the same limits and habits. */
+export function optionsOver(settings: Settings): Partial<RouterOptions> {
+  const isShared = (name: string): boolean =>
+    name === "onMessage" || OF_CONNECTIONS.some((other) => other === name);
+  return Object.fromEntries(Object.entries(settings).filter(([name]) => !isShared(name)));
+}
+
 /** The schemas of these options: the shared value is taken over, and a value from the caller is an error. */
 function ofConnections(shared: Settings): Partial<Fields<Settings>> {
   const schemaOf =

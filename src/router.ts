@@ -12,9 +12,11 @@ import { type BrokerHint, hintOfBroker } from "./brokers/hints.js";
 import { InboundSet } from "./brokers/inbound-set.js";
 import { LinkSet } from "./brokers/link-set.js";
 import type { LinkSlot } from "./brokers/link-slot.js";
+import { Contacts } from "./contacts.js";
 import type { RouterEvents } from "./events.js";
 import type { InboundMessage, SendOptions } from "./message.js";
 import {
+  optionsOver,
   type PipeOptions,
   type PipeSettings,
   parsePipeOptions,
@@ -41,6 +43,7 @@ import { brokerStats, type RouterStats } from "./statistics.js";
 import { addressOf } from "./wire/broker-pool.js";
 import { type Identity, identityAddress, parseAddress } from "./wire/identity.js";
 import { PACKET_OVERHEAD } from "./wire/packet.js";
+import type { Pairwise } from "./wire/pairwise.js";
 import { sealedLength } from "./wire/seal.js";
 
 /** How long a graceful close waits for messages in flight, in ms. */
@@ -82,6 +85,7 @@ export class Router extends Emitter<RouterEvents> implements AsyncDisposable {
   readonly #lifecycle = new Lifecycle();
   readonly #reporter: Reporter = new Reporter(this, this.#lifecycle);
   readonly #pipes: Pipes;
+  readonly #contacts: Contacts;
   readonly #outboxAlarm: Alarm = new Alarm((now) => {
     for (const { item, action } of this.#outbox.due(now)) item[action]();
     return this.#outbox.nextAt();
@@ -166,6 +170,7 @@ export class Router extends Emitter<RouterEvents> implements AsyncDisposable {
       addHandler: (from, handler) => this.#mailbox.addHandlerOf(from, handler),
     };
     this.#pipes = new Pipes(context, this.#inbound);
+    this.#contacts = new Contacts(identity, (pair) => this.#routerFor(pair));
   }
 
   /**
@@ -223,6 +228,53 @@ export class Router extends Emitter<RouterEvents> implements AsyncDisposable {
     } finally {
       if (!settings.useCache) pipe.close();
     }
+  }
+
+  /**
+   * A pipe to a peer under a pair of addresses that nobody else can link to the two peers' own: see {@link pairwise}.
+   * The peer has to ask for the same: what each sends arrives at the other's pipe, by `pipe.addMessageHandler`, and
+   * waits there for the first handler. This router's own handlers do not get it. Messages are always sealed, both ways,
+   * and those of anybody else are dropped.
+   *
+   * Asked for again, it is the same pipe. Closing the pipe ends the listening as well. The pair's address is on this
+   * router's connections: brokers see that the two belong together.
+   *
+   * @param address - the peer's own address, in hex or bech32m
+   * @param options - `signal`: ends the wait; the contact is opened all the same, and is there for the next call
+   * @returns a pipe whose `to` is the address that the peer has for this router alone
+   * @throws {@link InvalidInputError} `INVALID_ADDRESS`, `INVALID_KEY`; {@link NoBrokerError};
+   * {@link SidewireError} `NOT_STARTED`, `CLOSED`, `ABORTED`
+   *
+   * @example
+   * ```ts
+   * const ben = await router.contact(address);
+   * ben.addMessageHandler((message) => console.log(message.text()));
+   * await ben.deliver("hello");
+   * ```
+   */
+  async contact(address: string, options: { signal?: AbortSignal | undefined } = {}): Promise<SmartPipe> {
+    const peer = parseAddress(address);
+    const signal = parseSignal(options);
+    throwIfAborted(signal);
+    this.#lifecycle.checkRunning();
+    return await abortable(this.#contacts.take(peer), signal);
+  }
+
+  /** Another router on the same connections, for one peer. What goes wrong there is told here. */
+  #routerFor({ identity, remoteAddress }: Pairwise): Router {
+    this.#lifecycle.checkRunning();
+    const router = new Router(identity, {
+      ...optionsOver(this.#settings),
+      getTime: this.#settings.getTime,
+      over: this,
+      accept: (from) => from === remoteAddress,
+      encrypt: true,
+      requireEncryption: true,
+    });
+    router.on("handlerError", ({ error, message }) => this.#reporter.failed(error, message));
+    router.on("dropped", (event) => void this.emit("dropped", event));
+    router.on("skew", (event) => void this.emit("skew", event));
+    return router;
   }
 
   /**
@@ -344,7 +396,10 @@ export class Router extends Emitter<RouterEvents> implements AsyncDisposable {
     const closed = closedError();
     this.#lifecycle.beginClosing();
     // These routers end within the same time, and before the connections that they use.
-    const others = this.#connections.closeOthers(this.address, signal);
+    const others = Promise.all([
+      this.#contacts.close(signal),
+      this.#connections.closeOthers(this.address, signal),
+    ]);
     const { over: graceOver, stop } = timer(CLOSE_GRACE_MS);
     let stopPatience = (): void => {};
     try {

@@ -59,6 +59,7 @@ const ORDER: readonly string[] = [
   "wire/broker-pool",
   "wire/ranking",
   "wire/seal",
+  "wire/pairwise",
   "brokers/token-bucket",
   "brokers/hints",
   "brokers/mqtt-packets",
@@ -115,6 +116,7 @@ const ORDER: readonly string[] = [
   "events",
   "statistics",
   "reporter",
+  "contacts",
   "router",
   "node",
   "libsecp256k1",
@@ -148,6 +150,7 @@ const TIMELESS: readonly string[] = [
   "wire/broker-pool",
   "wire/ranking",
   "wire/seal",
+  "wire/pairwise",
 ];
 
 const all: Sources = readSources(SRC, { "#platform": "platform/node" });

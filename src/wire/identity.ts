@@ -26,6 +26,12 @@ export interface Identity {
    * @returns the x coordinate of the shared point, 32 bytes
    */
   sharedSecret?(publicKey: Uint8Array): Uint8Array | Promise<Uint8Array>;
+  /**
+   * The identity whose secret key is this one's plus a number, modulo n; needed for pairwise addresses and for nothing
+   * else.
+   * @param tweak - the number: 32 bytes, big-endian, 1 to n - 1
+   */
+  tweaked?(tweak: Uint8Array): Identity | Promise<Identity>;
 }
 
 /**
@@ -100,6 +106,23 @@ export class Keypair implements Identity {
     return this.#ecdh.sharedSecret(viewOf(publicKey) ?? publicKey);
   }
 
+  /**
+   * The key pair whose secret key is this one's plus a number, modulo n, for `pairwise`.
+   * @param tweak - the number: 32 bytes, big-endian, 1 to n - 1
+   * @throws {@link InvalidInputError} `INVALID_KEY` for any other number, and for the one that gives 0
+   */
+  tweaked(tweak: Uint8Array): Keypair {
+    const bytes = viewOf(tweak);
+    check(
+      bytes !== undefined && utils.isValidSecretKey(bytes),
+      "INVALID_KEY",
+      "tweak",
+      "32 bytes, 1 to n - 1",
+    );
+    const sum = (numberOf(this.#secretKey) + numberOf(bytes)) % Point.CURVE().n;
+    return Keypair.fromSecretKey(sum.toString(16).padStart(64, "0"));
+  }
+
   /** The public key only, for `JSON.stringify`. */
   toJSON(): { publicKey: string } {
     return { publicKey: this.publicKeyHex };
@@ -159,6 +182,10 @@ function isPublicKey(bytes: Uint8Array): boolean {
   } catch {
     return false;
   }
+}
+
+function numberOf(bytes: Uint8Array): bigint {
+  return BigInt(`0x${bytesToHex(bytes)}`);
 }
 
 function bytesFromHex(text: string): Uint8Array | undefined {

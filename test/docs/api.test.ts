@@ -6,7 +6,7 @@ import { type Program, typeErrors } from "./programs.js";
 
 /** What the examples of a package take as given, on one line so that theirs keep their numbers. */
 const GIVEN = [
-  'import { AppPacket, type BrokerPool, brokerScore, defaultBrokers, formatAddress, Keypair, MessageType, parseAddress, parseBrokerPool, rankBrokers, Router, SidewireError, type SmartPipe } from "sidewire";',
+  'import { AppPacket, type BrokerPool, brokerScore, defaultBrokers, formatAddress, Keypair, MessageType, parseAddress, pairwise, parseBrokerPool, rankBrokers, Router, SidewireError, type SmartPipe } from "sidewire";',
   "declare const router: Router, pipe: SmartPipe, keys: Keypair, address: string, retryLater: () => void;",
 ].join(" ");
 

@@ -1,0 +1,64 @@
+import type { SmartPipe } from "./sending/smart-pipe.js";
+import type { Identity } from "./wire/identity.js";
+import { type Pairwise, pairwise } from "./wire/pairwise.js";
+
+/** What a contact needs of the router that is made for it. */
+export interface ContactRouter {
+  start(): Promise<void>;
+  pipe(destination: string): Promise<SmartPipe>;
+  close(options?: { signal?: AbortSignal | undefined }): Promise<void>;
+}
+
+/** The peers that a router speaks to under pairwise addresses: one router and one pipe for each. */
+export class Contacts {
+  readonly #identity: Identity;
+  readonly #routerFor: (pair: Pairwise) => ContactRouter;
+  /** All maps are by the peer's own address. */
+  readonly #pipes = new Map<string, Promise<SmartPipe>>();
+  readonly #routers = new Map<string, ContactRouter>();
+  /** A pairwise address is taken until the router that has it is closed. */
+  readonly #leaving = new Map<string, Promise<void>>();
+
+  constructor(identity: Identity, routerFor: (pair: Pairwise) => ContactRouter) {
+    this.#identity = identity;
+    this.#routerFor = routerFor;
+  }
+
+  /** The pipe to a peer; opened once for all who ask. */
+  take(peer: string): Promise<SmartPipe> {
+    const pipe = this.#pipes.get(peer) ?? this.#open(peer);
+    this.#pipes.set(peer, pipe);
+    return pipe;
+  }
+
+  async #open(peer: string): Promise<SmartPipe> {
+    try {
+      await this.#leaving.get(peer);
+      const pair = await pairwise(this.#identity, peer);
+      const router = this.#routerFor(pair);
+      this.#routers.set(peer, router);
+      await router.start();
+      const pipe = await router.pipe(pair.remoteAddress);
+      pipe.onClosed = () => this.#leave(peer);
+      return pipe;
+    } catch (error) {
+      this.#leave(peer);
+      throw error;
+    }
+  }
+
+  #leave(peer: string): void {
+    this.#pipes.delete(peer);
+    const router = this.#routers.get(peer);
+    if (!router) return;
+    this.#routers.delete(peer);
+    const left = router.close().finally(() => this.#leaving.delete(peer));
+    this.#leaving.set(peer, left);
+  }
+
+  /** Closes all of them; when the signal fires, at once. */
+  async close(signal: AbortSignal | undefined): Promise<void> {
+    const closing = [...this.#routers.values()].map((router) => router.close({ signal }));
+    await Promise.all([...closing, ...this.#leaving.values()]);
+  }
+}
