@@ -2,6 +2,7 @@ import { chmodSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { expect, it } from "vitest";
+import { median } from "../../../bench/statistics.js";
 import type { Host, Lab, LongRunning } from "../../lab/index.js";
 import { Daemon } from "../support/daemon.js";
 import type { HostileMember } from "../support/hostile-member.js";
@@ -21,8 +22,10 @@ const ATTACKS = ["announce", "relay", "roster", "junk", "malformed", "probe"] as
 /** How long a busy machine may take for what is done in seconds else, ms. */
 const PATIENCE_MS = 120_000;
 
-/** Of a daemon while it is attacked, MiB. */
-const MAX_GROWTH = 16;
+/** A heap grows until it is collected, and not at the same time in each run. What leaks grows in every round. */
+const ROUNDS = 5;
+/** Of a daemon in most of the rounds, MiB: about 1 kB for each message. */
+const MAX_GROWTH = 4;
 /** Without an answer through the tunnel of two others, ms. */
 const MAX_GAP_MS = 2000;
 /** Probes of one host to one address, whoever has named it. */
@@ -145,16 +148,21 @@ withLab("a malicious member", (startLab) => {
       expect(packets).toBeLessThanOrEqual(2 * (AT_ONCE + PER_SECOND * seconds));
     }
 
-    for (const name of ATTACKS) await hostile.attack(name, 1500, 400);
-    const before = daemons.map(({ process }) => memoryOf(process.pid));
-    for (const name of ATTACKS) await hostile.attack(name, 3000, 400);
-    const { packets } = await hostile.attack("broker", 5000);
-    expect(packets).toBeGreaterThan(10);
-    const growth = daemons.map(({ process }, i) => memoryOf(process.pid) - (before[i] ?? 0));
-    console.log(
-      `memory: ${growth.map((one) => one.toFixed(1)).join(" and ")} MiB more; longest gap ${ping.longestGap(startedAt).toFixed(0)} ms`,
+    const memory = [daemons.map(({ process }) => memoryOf(process.pid))];
+    for (let round = 0; round < ROUNDS; round++) {
+      for (const name of ATTACKS) await hostile.attack(name, 1500, 400);
+      const { packets } = await hostile.attack("broker", 1500);
+      expect(packets).toBeGreaterThan(3);
+      memory.push(daemons.map(({ process }) => memoryOf(process.pid)));
+    }
+    const growth = daemons.map((_, i) =>
+      memory.slice(1).map((now, round) => (now[i] ?? 0) - (memory[round]?.[i] ?? 0)),
     );
-    expect(Math.max(...growth)).toBeLessThan(MAX_GROWTH);
+    console.log(
+      `MiB more in each round: ${growth.map((rounds) => rounds.map((one) => one.toFixed(1)).join(" ")).join("; ")}; ` +
+        `longest gap ${ping.longestGap(startedAt).toFixed(0)} ms`,
+    );
+    for (const rounds of growth) expect(median(rounds)).toBeLessThan(MAX_GROWTH);
     expect(ping.longestGap(startedAt)).toBeLessThan(MAX_GAP_MS);
     await ping.stop();
     expect(await ha.wireguard.show("peers")).toBe(peersBefore);

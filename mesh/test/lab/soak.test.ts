@@ -1,6 +1,7 @@
 import { readdirSync, readFileSync, rmSync } from "node:fs";
 import { setTimeout as delay } from "node:timers/promises";
 import { expect, it } from "vitest";
+import { median } from "../../../bench/statistics.js";
 import { BrokerWatch } from "../../bench/broker-watch.js";
 import type { Lab, Nat } from "../../lab/index.js";
 import { LabMember, until } from "../support/lab-member.js";
@@ -246,10 +247,6 @@ function memoryOf(pid: number): number {
 /** Flows that a box knows. */
 async function flowsOf({ namespace }: Nat): Promise<number> {
   return Number(await namespace.run(["cat", "/proc/sys/net/netfilter/nf_conntrack_count"]));
-}
-
-function median(values: readonly number[]): number {
-  return values.toSorted((a, b) => a - b)[values.length >> 1] ?? Number.NaN;
 }
 
 function round(value: number): string {
