@@ -17,13 +17,13 @@ import { fitsToken, formatToken } from "./token.js";
 
 type Invitation = MembershipRequest & { readonly do: "invite" };
 
-/** What a person does as an admin. */
+/** The actions of a person as an admin. */
 export class Administration {
   readonly #place: Place;
   readonly #newcomers: Newcomers;
   readonly #roles: RoleGiving;
   readonly #changed: Changed;
-  /** The invitations are others. */
+  /** Called when the invitations have changed. */
   readonly #onInvites: () => void;
 
   constructor(
@@ -106,7 +106,7 @@ export class Administration {
     return { did: "invite", token, network: view.name, expires: expires * 1000, uses, notes };
   }
 
-  /** Makes a network of which this host is the first member and admin. @returns a sentence */
+  /** Founds a network with this host as the first member and admin. @returns a sentence */
   async #found(request: Invitation): Promise<string> {
     const { file, getTime, keys, addresses, interface: interfaceName } = this.#place.means;
     const own = keys();
@@ -198,7 +198,10 @@ export class Administration {
     return { did: "done", text: `${member.name} is no admin any more.` };
   }
 
-  /** What an admin that is removed has said until now counts: up to where two of its statements contradict. */
+  /**
+   * The last statement of a removed admin that counts: all up to now, or up to the first two that contradict each
+   * other.
+   */
   #lastOf(admin: string): Fields {
     const { roster } = this.#place.means.file;
     const known = (roster?.counterOf(admin) ?? 0) + (admin === this.#place.signer ? 1 : 0);

@@ -4,24 +4,25 @@ import type { Keypair } from "sidewire";
 import { keypairFromSeed } from "../pair.js";
 import { sharedSecretOf } from "../wireguard-key.js";
 
-/** Bytes of an invitation's secret. */
+/** The length of an invitation's secret in bytes. */
 export const SECRET_BYTES = 16;
 export const NONCE_BYTES = 24;
 
-/** Where the admin's host listens for those who have the token: the key pair of an address on the brokers. */
+/** The key pair of the broker address where the admin's host listens for owners of the token. */
 export function meetingPlaceOf(secret: Uint8Array): Keypair {
   return keypairFromSeed(derive(secret, "sidewire-mesh invite 1", [], 48));
 }
 
-/** What both sides of a join seal with, one key for each direction; 32 bytes each. */
+/** The keys that both sides of a join seal with, one for each direction; 32 bytes each. */
 export interface JoinKeys {
   readonly request: Uint8Array;
   readonly answer: Uint8Array;
 }
 
 /**
- * From the token's secret and the X25519 secret of both WireGuard keys: whoever has found the token can pose as another
- * newcomer with a key of his own, but not as the admin, and nobody as the owner of a key that is not his.
+ * Derives the keys from the token's secret and the X25519 secret of both WireGuard keys. A finder of the token can pose
+ * as another newcomer with its own key. But it cannot pose as the admin, and nobody can pose as the owner of another
+ * key.
  * @throws {@link MeshError} `INVALID_KEY`, `LOW_ORDER_KEY`
  */
 export function joinKeysOf(
@@ -45,7 +46,7 @@ export function sealWith(
   return xchacha20poly1305(key, nonce, bound).encrypt(bytes);
 }
 
-/** @returns undefined for what was not sealed so */
+/** @returns undefined for bytes that were not sealed in this way */
 export function openWith(
   key: Uint8Array,
   nonce: Uint8Array,

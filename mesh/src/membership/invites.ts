@@ -12,24 +12,30 @@ import {
 } from "./join-message.js";
 import type { Invite } from "./roster-file.js";
 
-/** Requests of one newcomer that are answered: it asks every 2 s at most, and a member is sent the whole roster. */
+/**
+ * The limit for answered requests of one newcomer. A newcomer asks every 2 s at most, and each answer to a member
+ * contains the whole roster.
+ */
 const PER_NEWCOMER = { perSecond: 0.5, burst: 4 } as const;
-/** Newcomers that are counted: more than can prove their keys in the 8 s that each is remembered for. */
+/**
+ * The maximum number of newcomers that are counted: more than can prove their keys in the 8 s for which each is
+ * remembered.
+ */
 const MAX_NEWCOMERS = 16_384;
 
-/** What invitations work with. */
+/** What invitations need. */
 export interface InvitesMeans {
   readonly openAddress: OpenAddress;
-  /** The host's WireGuard keys, as they are now. */
+  /** Returns the host's current WireGuard keys. */
   readonly keys: () => { readonly privateKey: Uint8Array; readonly publicKey: Uint8Array } | undefined;
-  /** Decides about a newcomer; what it decides is on the disk when this resolves. */
+  /** Decides about a newcomer. Resolves when the decision is on the disk. */
   readonly admit: (secret: string, publicKey: Uint8Array, request: JoinRequest) => Promise<JoinAnswer>;
-  /** All statements of the network. */
+  /** Returns all statements of the network. */
   readonly statements: () => readonly Uint8Array[];
   readonly onError: (error: unknown) => void;
 }
 
-/** Listens for newcomers, for each invitation at an address of its own. */
+/** Listens for newcomers. Each invitation has its own address. */
 export class Invites {
   readonly #means: InvitesMeans;
   readonly #open = new Map<string, Router>();
@@ -39,7 +45,7 @@ export class Invites {
     this.#means = means;
   }
 
-  /** Listens for these invitations, and for no others any more. */
+  /** Listens for exactly these invitations. */
   set(invites: readonly Invite[]): void {
     const wanted = new Set(invites.map(({ secret }) => secret));
     for (const [secret, router] of this.#open) {
@@ -56,7 +62,8 @@ export class Invites {
 
   #listen(secret: string): void {
     const router = this.#means.openAddress(meetingPlaceOf(Buffer.from(secret, "base64")), {
-      // Newcomers have addresses that nobody knows yet. What they say has to be sealed by the token's secret.
+      // The addresses of newcomers are unknown, so all are accepted. Their messages must be sealed with the token's
+      // secret.
       accept: () => true,
       onMessage: (message) => {
         this.#hear(secret, message.data, async (bytes) => void (await message.reply(bytes))).catch(
@@ -65,7 +72,7 @@ export class Invites {
       },
     });
     this.#open.set(secret, router);
-    // It goes on trying when no broker answers.
+    // The router goes on trying when no broker answers.
     router.start().catch(() => {});
   }
 
@@ -79,13 +86,13 @@ export class Invites {
       const raw = new Uint8Array(Buffer.from(secret, "base64"));
       keys = joinKeysOf(raw, privateKey, newcomer, newcomer, publicKey);
     } catch {
-      // A key of low order.
+      // The newcomer's key is of low order.
       return;
     }
     const request = readJoinRequest(keys, bytes);
     const name = formatKey(newcomer);
     if (request === undefined || name === formatKey(publicKey)) return;
-    // Counted by keys that are proven: nobody uses up what is another one's.
+    // Requests are counted by proven keys, so nobody can use up the limit of another newcomer.
     if (!this.#ofNewcomer.take(name, performance.now())) return;
     const answer = await this.#means.admit(secret, newcomer, request);
     const statements = answer === "member" ? this.#means.statements() : [];

@@ -4,19 +4,20 @@ import { MAX_STATEMENT_BYTES } from "../roster/statement.js";
 import { KEY_BYTES } from "../wireguard-key.js";
 import { type JoinKeys, NONCE_BYTES, newNonce, openWith, sealWith } from "./invite-keys.js";
 
-/** What a newcomer asks for. */
+/** A newcomer's request. */
 export interface JoinRequest {
-  /** What it wants to be called. */
+  /** The name that the newcomer wants. */
   readonly name: string;
-  /** It was told so by a person, who wants this name or none. */
+  /** Whether a person chose the name, and accepts no other one. */
   readonly isNameFixed: boolean;
-  /** The key that it signs by, 32 bytes. */
+  /** The newcomer's signing key, 32 bytes. */
   readonly signer: Uint8Array;
 }
 
 /**
- * What it is answered: it is a member; it waits for an admin's approval; the token was used up; it has expired; the
- * name is taken; its key was removed; there is no more room; whoever invited is no admin any more.
+ * The answers: the newcomer is a member; it waits for an admin's approval; the token was used up; the token has
+ * expired; the name is taken; the newcomer's key was removed; the network is full; the inviting host is no admin any
+ * more.
  */
 export const JOIN_ANSWERS = [
   "member",
@@ -31,7 +32,7 @@ export const JOIN_ANSWERS = [
 
 export type JoinAnswer = (typeof JOIN_ANSWERS)[number];
 
-/** One part of an answer: all parts have all statements of the network. */
+/** One part of an answer. All parts together contain all statements of the network. */
 export interface JoinPart {
   readonly answer: JoinAnswer;
   readonly part: number;
@@ -42,19 +43,19 @@ export interface JoinPart {
 const VERSION = 1;
 const HEAD_BYTES: number = 1 + KEY_BYTES;
 const SEAL_BYTES = 16;
-/** Of what is sealed, before the name. */
+/** The number of sealed bytes before the name. */
 const FIXED_BYTES: number = SIGNATURE_BYTES + KEY_BYTES + 1;
 const CONTEXT: Buffer = Buffer.from("sidewire-mesh join 1");
 
-/** What is sent at once: what brokers commonly take is 64 KB. */
+/** The maximum length of a part. Brokers commonly accept 64 KB. */
 const PART_BYTES = 32_768;
-/** Parts of all statements that a network can have. */
+/** The maximum number of parts, enough for all statements of a network. */
 const MAX_PARTS = 1024;
 
 /**
- * `version 1, WireGuard key 32, nonce 24`, sealed: `signature 64, signer 32, is the name fixed 1, name`. The signature is
- * by the signer, of the newcomer's WireGuard key and what comes after the signature. Everybody knows the signing keys of
- * admins: without it a newcomer could name one as its own, and be taken for that admin.
+ * Writes `version 1, WireGuard key 32, nonce 24`, sealed: `signature 64, signer 32, is the name fixed 1, name`. The
+ * signer signs the newcomer's WireGuard key and everything after the signature. Everybody knows the signing keys of
+ * admins. Without the signature a newcomer could send an admin's key as its own, and be taken for that admin.
  */
 export function writeJoinRequest(
   keys: JoinKeys,
@@ -69,14 +70,14 @@ export function writeJoinRequest(
   return new Uint8Array(Buffer.concat([head, nonce, sealWith(keys.request, nonce, body, head)]));
 }
 
-/** The WireGuard key that a request says it is of, 32 bytes; undefined for what is no request. */
+/** The WireGuard key in a request, 32 bytes, not proven yet; undefined for bytes that are not a request. */
 export function newcomerOf(bytes: Uint8Array): Uint8Array | undefined {
   const longest = HEAD_BYTES + NONCE_BYTES + SEAL_BYTES + FIXED_BYTES + MAX_NAME_LENGTH;
   if (bytes[0] !== VERSION || bytes.length < HEAD_BYTES + NONCE_BYTES + SEAL_BYTES) return undefined;
   return bytes.length > longest ? undefined : bytes.slice(1, HEAD_BYTES);
 }
 
-/** Opens a request; undefined when it was sealed by somebody who has not both secrets, or not signed by the signer. */
+/** Opens a request; undefined when its sender does not have both secrets, or the signer did not sign it. */
 export function readJoinRequest(keys: JoinKeys, bytes: Uint8Array): JoinRequest | undefined {
   const nonce = bytes.subarray(HEAD_BYTES, HEAD_BYTES + NONCE_BYTES);
   const sealed = bytes.subarray(HEAD_BYTES + NONCE_BYTES);
@@ -91,8 +92,8 @@ export function readJoinRequest(keys: JoinKeys, bytes: Uint8Array): JoinRequest 
 }
 
 /**
- * `nonce 24`, sealed: `answer 1, part 2, parts 2`, and statements, each with its length, 2, before it. It is bound to
- * the request that it answers.
+ * Writes `nonce 24`, sealed: `answer 1, part 2, parts 2`, and statements, each after its length in 2 bytes. The seal is
+ * bound to the request.
  */
 export function writeJoinAnswer(
   keys: JoinKeys,
@@ -121,7 +122,7 @@ export function writeJoinAnswer(
   });
 }
 
-/** Opens a part of an answer; undefined for what is none to this request. */
+/** Opens a part of an answer; undefined for bytes that do not answer this request. */
 export function readJoinAnswer(keys: JoinKeys, request: Uint8Array, bytes: Uint8Array): JoinPart | undefined {
   const nonce = bytes.subarray(0, NONCE_BYTES);
   if (bytes.length < NONCE_BYTES + SEAL_BYTES + 5) return undefined;
@@ -136,12 +137,12 @@ export function readJoinAnswer(keys: JoinKeys, request: Uint8Array, bytes: Uint8
   return { answer, part, parts, statements };
 }
 
-/** Statements in a row, each with its length, 2, before it. */
+/** A statement after its length in 2 bytes. */
 export function withLength(statement: Uint8Array): [Uint8Array, Uint8Array] {
   return [Uint8Array.of(statement.length >> 8, statement.length), statement];
 }
 
-/** @returns undefined when they are cut off, or one is longer than any may be */
+/** @returns undefined when the bytes are cut off, or a statement is too long */
 export function readStatements(bytes: Uint8Array): Uint8Array[] | undefined {
   const statements: Uint8Array[] = [];
   let at = 0;

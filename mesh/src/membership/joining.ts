@@ -9,30 +9,30 @@ import { joinKeysOf, meetingPlaceOf } from "./invite-keys.js";
 import { type JoinAnswer, type JoinPart, readJoinAnswer, writeJoinRequest } from "./join-message.js";
 import type { Token } from "./token.js";
 
-/** How often it is asked again while nothing comes, ms, and while the newcomer waits for its approval. */
+/** How often the request is repeated, in ms, without an answer and while the newcomer waits for its approval. */
 const AGAIN_MS = 4000;
-/** After how long it is said that nothing comes, ms. */
+/** After this time without an answer, the user is told so, in ms. */
 const SILENT_MS = 10_000;
 
-/** What a newcomer asks with. */
+/** The input of a join. */
 export interface Joining {
   readonly token: Token;
-  /** Its WireGuard key, 32 bytes. */
+  /** The newcomer's WireGuard key, 32 bytes. */
   readonly privateKey: Uint8Array;
   readonly key: SigningKey;
   readonly name: string;
-  /** A person wants this name or none. */
+  /** Whether a person chose the name, and accepts no other one. */
   readonly isNameFixed: boolean;
   readonly brokers: BrokerPool | undefined;
   readonly getTime: () => number;
   readonly signal: AbortSignal;
-  /** What a person should know while it goes on, a sentence. */
+  /** Called with a sentence for a person, while the join goes on. */
   readonly onNote: (text: string) => void;
 }
 
 /**
- * Asks to be a member, until there is an answer.
- * @returns the network's roster, in which the newcomer is a member
+ * Asks to become a member, until there is an answer.
+ * @returns the network's roster, which contains the newcomer
  * @throws {@link MeshError} `REFUSED`, `ABORTED`, `INVALID_OPTION`
  */
 export async function join(joining: Joining): Promise<Roster> {
@@ -53,7 +53,7 @@ export async function join(joining: Joining): Promise<Roster> {
       if (part !== undefined) answers.take(part);
     },
   });
-  // It goes on trying when no broker answers.
+  // The router goes on trying when no broker answers.
   router.start().catch(() => {});
   const silent = setTimeout(
     () =>
@@ -89,7 +89,7 @@ async function ask(router: Router, to: string, request: Uint8Array, signal: Abor
     const pipe = await router.pipe(to, { useCache: true, signal });
     await pipe.send(request, { signal });
   } catch {
-    // No broker: it is asked again.
+    // Without a broker the request is repeated later.
   }
 }
 
@@ -99,7 +99,7 @@ function rosterOf([founding, ...rest]: readonly Uint8Array[]): Roster | undefine
   return roster;
 }
 
-/** Puts parts together. */
+/** Collects the parts of answers. */
 class Answers {
   readonly #parts = new Map<number, JoinPart>();
   readonly #seen = new Set<JoinAnswer>();
@@ -108,7 +108,7 @@ class Answers {
   #wake: () => void = () => {};
 
   take(part: JoinPart): void {
-    // A later answer may have more parts than one before.
+    // A later answer may have more parts than an earlier one.
     const [first] = this.#parts.values();
     if (first?.parts !== part.parts || first.answer !== part.answer) this.#parts.clear();
     this.#parts.set(part.part, part);
@@ -120,7 +120,7 @@ class Answers {
     this.#wake();
   }
 
-  /** The next answer that is whole; undefined when none comes in some time, ms. */
+  /** The next complete answer; undefined when none comes within `ms` milliseconds. */
   async next(ms: number, signal: AbortSignal): Promise<JoinAnswer | undefined> {
     const over = new AbortController();
     if (this.#whole === undefined)
@@ -136,7 +136,7 @@ class Answers {
     return answer;
   }
 
-  /** Whether this is the first time that it is asked for this. */
+  /** Whether this answer is asked about for the first time. */
   isFirst(answer: JoinAnswer): boolean {
     const isNew = !this.#seen.has(answer);
     this.#seen.add(answer);

@@ -5,7 +5,10 @@ import { formatKey, parseKey } from "../wireguard-key.js";
 import type { Changed, Place } from "./place.js";
 import { provesBoth, type RotateAnswer } from "./rotate-message.js";
 
-/** Keys that a member may have had: each is a statement that stays, and an admin's statements are numbered. */
+/**
+ * The maximum number of keys that a member may have had. Each key is a statement that stays, and the number of an
+ * admin's statements is limited.
+ */
 export const MAX_KEYS = 32;
 
 /** Gives members that ask for it a new key, as an admin. */
@@ -19,9 +22,9 @@ export class KeyExchange {
   }
 
   /**
-   * Decides about a request, which may have come before.
-   * @param before - whose channel it came over, base64
-   * @param next - the key that is asked for
+   * Decides about a request. The request may be a repeated one.
+   * @param before - the key whose channel the request came over, in base64
+   * @param next - the requested new key
    */
   async decide(before: string, next: Uint8Array, request: Uint8Array): Promise<RotateAnswer | undefined> {
     const { file, keys } = this.#place.means;
@@ -30,7 +33,7 @@ export class KeyExchange {
     if (view === undefined || file.roster === undefined || own === undefined) return undefined;
     if (!view.admins.has(signer)) return "no-admin";
     const successor = view.replaced.get(before);
-    // It asks again: the answer was lost.
+    // The member asks again, because the answer was lost.
     if (successor !== undefined) return successor === formatKey(next) ? "done" : "replaced";
     if (view.removed.has(before)) return "removed";
     const member = view.members.get(before);
@@ -73,7 +76,7 @@ function isTaken({ members, removed }: View, key: Uint8Array): boolean {
   return members.has(text) || removed.has(text);
 }
 
-/** How many keys a member has had. */
+/** The number of keys that a member has had. */
 function keysOf({ replaced }: View, key: string): number {
   return 1 + [...replaced.values()].filter((one) => one === key).length;
 }

@@ -6,11 +6,11 @@ import { formatKey, KEY_BYTES, parseKey } from "../wireguard-key.js";
 const MAX_BYTES = 1024;
 
 /**
- * The private WireGuard key of an interface that `join` makes, and the one that is to take its place. Each is whole on
- * the disk before anybody is told of it, so a crash at any moment loses neither.
+ * The private WireGuard key of an interface that `join` has made, and the key that replaces it later. Each key is
+ * completely on the disk before anybody is told of it, so no crash can lose it.
  */
 export class KeyFile {
-  /** Where the key is. */
+  /** The path of the key. */
   readonly path: string;
   readonly #nextPath: string;
 
@@ -19,7 +19,7 @@ export class KeyFile {
     this.#nextPath = `${this.path}.next`;
   }
 
-  /** The key; undefined when `join` has made none here. @throws {@link MeshError} `FILE`, `INVALID_KEY` */
+  /** The key; undefined when `join` has made none. @throws {@link MeshError} `FILE`, `INVALID_KEY` */
   async read(): Promise<Uint8Array | undefined> {
     return await readKey(this.path);
   }
@@ -28,27 +28,27 @@ export class KeyFile {
   async readOrMake(): Promise<Uint8Array> {
     const there = await this.read();
     if (there !== undefined) return there;
-    // One that was to follow an earlier key follows this one no more.
+    // A next key of an earlier key does not fit this new one.
     await removeDurably(this.#nextPath);
     return await make(this.path);
   }
 
-  /** The key that is to be the next; undefined when none is. @throws {@link MeshError} `FILE`, `INVALID_KEY` */
+  /** The next key; undefined when there is none. @throws {@link MeshError} `FILE`, `INVALID_KEY` */
   async readNext(): Promise<Uint8Array | undefined> {
     return await readKey(this.#nextPath);
   }
 
-  /** The key that is to be the next, or a new one. @throws {@link MeshError} `FILE`, `INVALID_KEY` */
+  /** The next key, or a new one. @throws {@link MeshError} `FILE`, `INVALID_KEY` */
   async readOrMakeNext(): Promise<Uint8Array> {
     return (await this.readNext()) ?? (await make(this.#nextPath));
   }
 
-  /** Makes the next key the one of now. The next stays as it is. @throws {@link MeshError} `FILE` */
+  /** Stores the next key as the current one. The file of the next key stays. @throws {@link MeshError} `FILE` */
   async put(privateKey: Uint8Array): Promise<void> {
     await writeDurably(this.path, textOf(privateKey));
   }
 
-  /** No key is to be the next. @throws {@link MeshError} `FILE` */
+  /** Removes the next key. @throws {@link MeshError} `FILE` */
   async endNext(): Promise<void> {
     await removeDurably(this.#nextPath);
   }

@@ -29,36 +29,42 @@ import { routeTroubles } from "./route-troubles.js";
 import { Sync, type SyncMeans, type Way } from "./sync.js";
 import { Troubles } from "./troubles.js";
 
-/** How long a start waits for others before it speaks to those who may have been removed meanwhile, ms. */
+/**
+ * How long a start waits for other members, before this host talks to members that may have been removed meanwhile; in
+ * ms.
+ */
 const HOLD_MS = 5000;
-/** Whom a start asks besides the admins. */
+/** The maximum number of members besides the admins that a start asks. */
 const ASKED_AT_START = 8;
-/** Requests for a new key, and answers to them, that are looked at of one peer: one costs two operations on curves. */
+/** The limit for key requests and answers of one peer that are read. Each one costs two operations on curves. */
 const ROTATIONS = { perSecond: 0.5, burst: 8 } as const;
 
-/** What membership works with. */
+/** What membership needs. */
 export interface MembershipMeans
   extends PlaceMeans,
     Pick<SyncMeans, "tellOnPath" | "tellOverBrokers">,
     Pick<RotationMeans, "openNext" | "setKey"> {
   readonly keyFile: KeyFile;
-  /** The roster has just been got from an admin. */
+  /** Whether the roster was just received from an admin. */
   readonly isFresh: boolean;
   readonly openAddress: OpenAddress;
-  /** Listens to these members over the brokers, although they are no peers, and no more to who is no member. */
+  /**
+   * Listens to these members over the brokers, although they are not peers, and stops listening to hosts that are not
+   * members.
+   */
   readonly listen: (publicKeys: readonly string[], isMember: (publicKey: string) => boolean) => void;
-  /** Gives the interface those members that are to be peers. */
+  /** Gives the interface the members that must be peers. */
   readonly apply: (members: Members) => Promise<void>;
-  /** Subnets behind members that are not reached through them from this host. */
+  /** Returns the subnets behind members that are not used from this host. */
   readonly unusedRoutes: () => readonly UnusedRoute[];
-  /** Makes the members known by their names; undefined: there are none. */
+  /** Publishes the members' names; undefined for no names. */
   readonly name: (network: NamedNetwork | undefined) => void;
   readonly onError: (error: unknown) => void;
 }
 
 /**
- * This host's place in a network: the roster, and what follows from it. Without a roster it does nothing, until the first
- * invitation founds a network.
+ * This host's place in a network: the roster and its consequences. Without a roster this class does nothing, until the
+ * first invitation founds a network.
  */
 export class Membership {
   readonly #means: MembershipMeans;
@@ -70,13 +76,13 @@ export class Membership {
   readonly #exchange: KeyExchange;
   readonly #rotation: Rotation;
   readonly #rotations = new Budgets(ROTATIONS.perSecond, ROTATIONS.burst, Number.POSITIVE_INFINITY);
-  /** One change of the file after the other. */
+  /** The last change of the file; changes run one after the other. */
   #turn: Promise<unknown> = Promise.resolve();
-  /** What others said last is written down and looked at when this resolves. */
+  /** Resolves when the statements from others were written and applied. */
   #changing: Promise<void> = Promise.resolve();
   #applying: Promise<void> | undefined;
   #isStale = false;
-  /** Members whose rosters have been seen to say nothing new. */
+  /** Members whose rosters contained nothing new. */
   readonly #level = new Set<string>();
   #isHeld = false;
   #timer: NodeJS.Timeout | undefined;
@@ -111,7 +117,7 @@ export class Membership {
       tellOverBrokers: means.tellOverBrokers,
       take: (name, statements) => this.#take(name, statements),
       onSummary: (name, marks) => this.#troubles.look(name, marks),
-      // What it knew counts only once it has been written down and looked at.
+      // What the peer knew only counts after it was written and applied.
       onLevel: (name) => void this.#changing.then(() => this.#levelled(name)),
       onForeign: (name) => this.#troubles.foreign(name),
     });
@@ -124,11 +130,11 @@ export class Membership {
     });
   }
 
-  /** Makes the members peers, after those who may know more have been asked. */
+  /** Makes the members peers, after asking members that may know more. */
   async start(): Promise<void> {
     const { file, isFresh } = this.#means;
     this.#sync.start();
-    // What an earlier run has named is a member of nothing now.
+    // This host is in no network, so names of an earlier run must be removed.
     if (file.roster === undefined) return this.#means.name(undefined);
     const view = viewOf(file.roster);
     this.#place.view = view;
@@ -149,24 +155,24 @@ export class Membership {
     this.#rotation.close();
   }
 
-  /** Something of the roster that came from a peer. */
+  /** Handles a message of a peer about the roster or keys. */
   hear(name: string, bytes: Uint8Array, by: Way): void {
     if (this.#isClosed) return;
     if (isRotateMessage(bytes)) void this.#hearRotation(name, bytes).catch(this.#means.onError);
     else this.#sync.hear(name, bytes, by);
   }
 
-  /** A path to a peer works that did not before. */
+  /** Must be called when a path to a peer works for the first time. */
   met(name: string): void {
     if (!this.#isClosed && this.#place.view?.members.has(name)) this.#sync.greet(name);
   }
 
-  /** What a peer is called; undefined for one that is no member. */
+  /** The name of a member; undefined for a host that is not a member. */
   nameOf(publicKey: string): string | undefined {
     return this.#place.view?.members.get(publicKey)?.name;
   }
 
-  /** Whether this host and a peer are members of one network. */
+  /** Whether this host and a peer are members of the same network. */
   isMember(publicKey: string): boolean {
     const { view, ownKey = "" } = this.#place;
     return [ownKey, publicKey].every((key) => view?.members.has(key) === true);
@@ -177,7 +183,7 @@ export class Membership {
     return this.#place.view?.members.get(publicKey)?.isAdmin === true;
   }
 
-  /** Whether the network lets a host relay for others: one that is no member is nobody's concern here. */
+  /** Whether the network lets a host relay for others. The network has no say about a host that is not a member. */
   mayRelay(publicKey: string): boolean {
     return this.#place.view?.members.get(publicKey)?.mayRelay ?? true;
   }
@@ -189,17 +195,17 @@ export class Membership {
     return new Reach(view?.rules, view?.members.get(one)?.groups ?? []).meets(groups);
   }
 
-  /** What this host knows of the roster, in 32 bytes. */
+  /** A hash of what this host knows of the roster, 32 bytes. */
   get rosterHash(): Uint8Array | undefined {
     return this.#sync.hash;
   }
 
-  /** A peer says what it knows of the roster: where that is something else, the two are compared. */
+  /** Must be called when a peer tells its hash of the roster. With another hash, the two rosters are compared. */
   hearHash(name: string, hash: Uint8Array): void {
     if (this.isMember(name)) this.#sync.hearHash(name, hash);
   }
 
-  /** What is wrong with rosters that were seen, with the own one, or with routes to subnets, a sentence each. */
+  /** The problems of other rosters, of the own one and of routes to subnets, one sentence each. */
   get troubles(): readonly string[] {
     return [this.#means.file.trouble ?? [], this.#troubles.sentences, this.#routeTroubles].flat();
   }
@@ -239,25 +245,25 @@ export class Membership {
   }
 
   /**
-   * Does what a person asks for. It is on the disk, and told to the others, when this resolves.
+   * Does what a person asks for. Resolves when the result is on the disk and was sent to the others.
    * @throws {@link MeshError} `NO_NETWORK`, `NO_MEMBER`, `NOT_ADMIN`, `CONFLICT`, `INVALID_OPTION`, `FILE`, `REFUSED`,
    * `TIMEOUT`
    */
   async ask(request: MembershipRequest): Promise<MembershipReply> {
     if (request.do === "members") return { did: "members", network: this.info() };
-    // It waits for others, who may need their turn here.
+    // Not in turn: the rotation waits for other hosts, whose messages may need a turn here.
     if (request.do === "rotate-key") return await this.#rotation.rotate();
     return await this.#inTurn(() => this.#administration.ask(request));
   }
 
-  /** One after the other, whatever came of the one before. */
+  /** Runs work one after the other, even if earlier work failed. */
   async #inTurn<T>(work: () => Promise<T>): Promise<T> {
     const turn = this.#turn.then(work, work);
     this.#turn = turn.catch(() => {});
     return await turn;
   }
 
-  /** A member asks for a new key, or an admin answers. */
+  /** Handles a member's request for a new key, or an admin's answer. */
   async #hearRotation(name: string, bytes: Uint8Array): Promise<void> {
     const { roster } = this.#means.file;
     const message = readRotateMessage(bytes);
@@ -269,13 +275,13 @@ export class Membership {
     if (answer !== undefined) this.#tell(name, writeRotateAnswer(message, answer));
   }
 
-  /** By the path, where there is one, and by the brokers. */
+  /** Sends a message by the path, if there is one, and by the brokers. */
   #tell(name: string, bytes: Uint8Array): void {
     void this.#means.tellOnPath(name, bytes);
     void this.#means.tellOverBrokers(name, bytes);
   }
 
-  /** The interface has a new key: what was sealed to the old one cannot be read any more. */
+  /** The interface has a new key. Messages that were sealed for the old key cannot be read any more. */
   #keyChanged(): void {
     const { file } = this.#means;
     const now = this.#means.getTime();
@@ -292,7 +298,7 @@ export class Membership {
     this.#invites.set(this.#means.file.invites.filter((invite) => isOpen(invite, now)));
   }
 
-  /** What others have said. */
+  /** Handles statements from others. */
   #take(name: string, statements: readonly Uint8Array[]): void {
     const { roster } = this.#means.file;
     if (roster === undefined) return;
@@ -302,23 +308,23 @@ export class Membership {
     this.#changing = this.#changed([]).then(() => this.#sync.passOn(), this.#means.onError);
   }
 
-  /** What is in the roster now is written down, then done, then told. */
+  /** Writes the roster, applies it, and tells the others, in this order. */
   async #changed(said: readonly Entry[]): Promise<void> {
     const { file } = this.#means;
     try {
       await file.save();
     } catch (error) {
-      // A disk that is full keeps nobody in who was removed.
+      // Even if the disk is full, a removed member must lose its access.
       this.#look();
       throw error;
     }
-    // Before the members are looked at: under the old key this host is none any more.
+    // Before the members are applied: under the old key this host may not be a member any more.
     await this.#rotation.settle().catch(this.#means.onError);
     this.#look();
     if (!this.#isClosed) this.#sync.push(said);
   }
 
-  /** Takes the roster as it is now. */
+  /** Applies the current roster. */
   #look(): void {
     const { roster } = this.#means.file;
     if (roster === undefined || this.#isClosed) return;
@@ -326,7 +332,7 @@ export class Membership {
     this.#apply();
   }
 
-  /** Gives the interface its members; what changes meanwhile is done after that. */
+  /** Gives the interface its members. Changes during that are applied afterwards. */
   #apply(): void {
     this.#isStale = true;
     this.#applying ??= this.#applyWhileStale().finally(() => {
@@ -351,7 +357,7 @@ export class Membership {
     const { file } = this.#means;
     const { view, ownKey = "" } = this.#place;
     const self = view?.members.get(ownKey);
-    // Who was removed itself has nobody to speak to.
+    // A removed host has no peers.
     if (file.roster === undefined || self === undefined) return { addresses: [], peers: [] };
     const prefixes = [view?.prefix, ulaPrefix(file.roster.network)];
     const addresses = self.addresses.flatMap((address): InterfaceAddress[] => {
@@ -362,7 +368,10 @@ export class Membership {
     return { addresses, peers: this.#peersNow(reach) };
   }
 
-  /** Members that one of the two sides may reach. Subnets behind one are for those that may reach it. */
+  /**
+   * The members with which a rule allows contact in at least one direction. The subnets behind a member are only for
+   * hosts that may reach the member.
+   */
   #peersNow(reach: Reach): MemberPeer[] {
     return this.#place
       .others()
@@ -377,8 +386,8 @@ export class Membership {
   }
 
   /**
-   * Who is no peer by the rules says all the same what the roster is. Who is to be a peer is not listened to before it is
-   * one: its first announce would be taken for heard, and have no peer to go to.
+   * The members that the rules exclude as peers. They may still tell what the roster is. A future peer is not listened
+   * to before it is a peer: its first announce would count as heard but reach no peer.
    */
   #heardNow(): string[] {
     const { view, ownKey = "" } = this.#place;
@@ -402,7 +411,7 @@ export class Membership {
     };
   }
 
-  /** Whether somebody else than a member itself, or an admin, has had the chance to say that it was removed. */
+  /** Whether another member, or this member as an admin, has had the chance to say that this member was removed. */
   #isLetIn({ publicKey, isAdmin }: Member): boolean {
     if (!this.#isHeld || (isAdmin && this.#level.has(publicKey))) return true;
     return [...this.#level].some((name) => name !== publicKey && this.#place.view?.members.has(name));

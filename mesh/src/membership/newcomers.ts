@@ -8,7 +8,7 @@ import type { MembershipReply } from "./requests.js";
 import { type Roles, rolesFrom } from "./role-texts.js";
 import { MAX_USES } from "./roster-file.js";
 
-/** Decides who becomes a member, and gives it its name and its address. */
+/** Decides who becomes a member, and gives newcomers their names and addresses. */
 export class Newcomers {
   readonly #place: Place;
   readonly #changed: Changed;
@@ -25,12 +25,12 @@ export class Newcomers {
     const key = formatKey(publicKey);
     if (invite === undefined || view === undefined) return "expired";
     if (view.removed.has(key)) return "removed";
-    // It asks again: the answer was lost.
+    // The newcomer asks again, because the answer was lost.
     if (view.members.has(key)) return "member";
     if (!view.admins.has(this.#place.signer)) return "no-admin";
     if (file.waiting.some((one) => one.publicKey === key)) return "waiting";
     if (invite.expires <= getTime()) return "expired";
-    // Who was removed has the token still, and makes keys as it likes.
+    // A removed member still has the token, and can make any number of keys.
     const isSpoilt = invite.joined.some((one) => view.removed.has(one) && !view.replaced.has(one));
     if (isSpoilt || invite.joined.length >= invite.uses) return "used";
     if (view.members.size >= MAX_MEMBERS) return "full";
@@ -77,7 +77,7 @@ export class Newcomers {
     return { did: "done", text: `${name} is a member now.` };
   }
 
-  /** Makes somebody a member. @returns its name */
+  /** Makes a newcomer a member. @returns its name */
   async #enter(publicKey: Uint8Array, signer: Uint8Array, name: string, roles: Roles): Promise<string> {
     const { roster } = this.#place.means.file;
     const prefix = this.#place.view?.prefix;
@@ -99,7 +99,7 @@ export class Newcomers {
     return this.#place.nameOf(formatKey(publicKey)) ?? name;
   }
 
-  /** The name, or the name with a number. */
+  /** The name, or the name with a number if it is taken. */
   #freeName(name: string): string {
     const view = this.#place.view;
     if (view === undefined || !hasMember(view, name)) return name;

@@ -7,39 +7,39 @@ import type { Member, View } from "../roster/view.js";
 import { formatKey } from "../wireguard-key.js";
 import type { RosterFile } from "./roster-file.js";
 
-/** What a host is, in a network or not. */
+/** The host, whether it is in a network or not. */
 export interface PlaceMeans {
   readonly interface: string;
   readonly file: RosterFile;
-  /** What a token carries; undefined: the public ones. */
+  /** The brokers in a token; undefined for the public ones. */
   readonly brokers: BrokerPool | undefined;
   readonly getTime: () => number;
-  /** The own WireGuard keys, 32 bytes each. */
+  /** Returns the own WireGuard keys, 32 bytes each. */
   readonly keys: () => { readonly privateKey: Uint8Array; readonly publicKey: Uint8Array } | undefined;
-  /** The addresses that the interface has. */
+  /** Returns the addresses of the interface. */
   readonly addresses: () => Promise<readonly InterfaceAddress[]>;
   readonly onWarning: (message: string) => void;
 }
 
-/** Writes down what was said, does it, and tells it. */
+/** Writes statements, applies them, and tells the others. */
 export type Changed = (said: readonly Entry[]) => Promise<void>;
 
-/** What this host knows of its network, and who it is in it. Members are named by their WireGuard keys, base64. */
+/** What this host knows of its network and of its own role. Members are named by their WireGuard keys in base64. */
 export class Place {
   readonly means: PlaceMeans;
-  /** What the roster comes to; undefined without a network. */
+  /** The result of the roster's statements; undefined without a network. */
   view: View | undefined;
 
   constructor(means: PlaceMeans) {
     this.means = means;
   }
 
-  /** The key that this host signs by, base64. */
+  /** The signing key of this host, in base64. */
   get signer(): string {
     return formatKey(this.means.file.key.publicKey);
   }
 
-  /** The own WireGuard key as the roster has it, base64: while it is being changed, that may be the new one already. */
+  /** The own WireGuard key in the roster, in base64. During a change of the key, this may be the new key already. */
   get ownKey(): string | undefined {
     const keys = this.means.keys();
     if (keys === undefined) return undefined;
@@ -47,13 +47,13 @@ export class Place {
     return this.view?.replaced.get(own) ?? own;
   }
 
-  /** Members besides this host. */
+  /** The members besides this host. */
   others(): Member[] {
     const { ownKey } = this;
     return [...(this.view?.members.values() ?? [])].filter(({ publicKey }) => publicKey !== ownKey);
   }
 
-  /** What a member is called; of somebody else, the key. */
+  /** The name of a member, or the key of another host. */
   nameOf(publicKey: string): string {
     return this.view?.members.get(publicKey)?.name ?? publicKey;
   }
@@ -64,7 +64,7 @@ export class Place {
   }
 
   /**
-   * One member by its name, its key or the beginning of it.
+   * Finds a member by its name, its key or the beginning of its key.
    * @throws {@link MeshError} `NO_MEMBER`
    */
   member(wanted: string): Member {
@@ -93,7 +93,7 @@ export class Place {
     );
   }
 
-  /** Says something as an admin. */
+  /** Makes a statement as an admin. */
   say(kind: Sayable, subject: Uint8Array, fields: Fields): Entry {
     const { file, getTime } = this.means;
     const entry = file.roster?.write(file.key, kind, subject, fields, getTime());
@@ -101,7 +101,7 @@ export class Place {
     throw new MeshError("CONFLICT", "the roster has no room for more: found a new network");
   }
 
-  /** This host is in no network. */
+  /** The error of a host that is in no network. */
   noNetwork(): MeshError {
     return new MeshError(
       "NO_NETWORK",

@@ -1,12 +1,12 @@
-/** What the command asks a daemon about its network, and what it is answered; both sides check it. */
+/** The requests of the command about a network, and the daemon's replies. Both sides check them. */
 import * as z from "zod/mini";
 import { MAX_NAME_LENGTH } from "../roster/member-name.js";
 import { MAX_USES } from "./roster-file.js";
 
-/** The longest time that an invitation is open, s. */
+/** The maximum time for which an invitation is open, in s. */
 export const MAX_EXPIRES_S: number = 365 * 86_400;
 
-/** `name`: a member's name, its WireGuard key, or the beginning of that. */
+/** `name` is a member's name, its WireGuard key, or the beginning of the key. */
 export type MembershipRequest =
   | {
       readonly do: "invite";
@@ -15,7 +15,7 @@ export type MembershipRequest =
       readonly approve: boolean;
       readonly network?: string | undefined;
       readonly name?: string | undefined;
-      /** Of those who join by it. */
+      /** The groups of members that join with this invitation. */
       readonly groups?: readonly string[] | undefined;
       readonly routes?: readonly string[] | undefined;
     }
@@ -25,7 +25,9 @@ export type MembershipRequest =
   | { readonly do: "rename"; readonly name: string; readonly to: string }
   | { readonly do: "promote"; readonly name: string }
   | { readonly do: "demote"; readonly name: string }
-  /** All groups that a member is in, all subnets that it carries, whether it may relay; what is left out stays as it is. */
+  /**
+   * Sets all groups of a member, all subnets that it carries, and whether it may relay. Missing fields stay unchanged.
+   */
   | {
       readonly do: "set";
       readonly name: string;
@@ -33,44 +35,44 @@ export type MembershipRequest =
       readonly routes?: readonly string[] | undefined;
       readonly relay?: boolean | undefined;
     }
-  /** `rule`: as in `web -> db`. */
+  /** `rule` is a text such as `web -> db`. */
   | { readonly do: "allow"; readonly rule: string }
   | { readonly do: "disallow"; readonly rule: string }
-  /** A new WireGuard key for this host. */
+  /** Gives this host a new WireGuard key. */
   | { readonly do: "rotate-key" };
 
-/** A member, as people are told of it. */
+/** A member, as it is shown to people. */
 export interface MemberInfo {
-  /** base64. */
+  /** The member's public key, in base64. */
   readonly publicKey: string;
   readonly name: string;
-  /** In the overlay. */
+  /** The addresses in the overlay. */
   readonly addresses: readonly string[];
   readonly isAdmin: boolean;
   readonly groups: readonly string[];
-  /** Subnets behind it that it carries. */
+  /** The subnets behind the member that it carries. */
   readonly routes: readonly string[];
-  /** An admin lets it relay for others; its owner has to want it, too. */
+  /** Whether an admin lets the member relay for others. The member's owner must want it, too. */
   readonly mayRelay: boolean;
-  /** It is this host. */
+  /** Whether the member is this host. */
   readonly isSelf: boolean;
   /** Unix ms. */
   readonly since: number;
 }
 
-/** A network, as people are told of it. */
+/** A network, as it is shown to people. */
 export interface NetworkInfo {
   readonly name: string;
   /** 32 hex characters. */
   readonly id: string;
-  /** This host is an admin. */
+  /** Whether this host is an admin. */
   readonly isAdmin: boolean;
   readonly members: readonly MemberInfo[];
-  /** Who may reach whom, as in `web -> db`; undefined: everybody may reach everybody. */
+  /** The rules, such as `web -> db`; undefined when everybody may reach everybody. */
   readonly rules?: readonly string[] | undefined;
-  /** Who waits for `approve` here. */
+  /** The newcomers that wait for `approve` on this host. */
   readonly waiting: readonly { readonly name: string; readonly publicKey: string }[];
-  /** What is wrong with rosters that were seen, a sentence each. */
+  /** Problems of rosters that were seen, one sentence each. */
   readonly troubles: readonly string[];
 }
 
@@ -82,11 +84,11 @@ export type MembershipReply =
       /** Unix ms. */
       readonly expires: number;
       readonly uses: number;
-      /** What else was done, a sentence each. */
+      /** What else was done, one sentence each. */
       readonly notes: readonly string[];
     }
   | { readonly did: "members"; readonly network: NetworkInfo }
-  /** A sentence. */
+  /** `text` is a sentence. */
   | { readonly did: "done"; readonly text: string };
 
 const text = z.string().check(z.maxLength(4096));

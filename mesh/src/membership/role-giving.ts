@@ -11,7 +11,7 @@ import type { Changed, Place } from "./place.js";
 import type { MembershipReply } from "./requests.js";
 import { type Roles, rolesFrom, rolesInWords, ruleFrom } from "./role-texts.js";
 
-/** What an admin says of groups, routes and rules. */
+/** The statements of an admin about groups, routes and rules. */
 export class RoleGiving {
   readonly #place: Place;
   readonly #changed: Changed;
@@ -22,8 +22,7 @@ export class RoleGiving {
   }
 
   /**
-   * Says all groups that a member is in, all subnets that it carries, and whether it may relay; what is left out stays as it
-   * is.
+   * Sets all groups of a member, all subnets that it carries, and whether it may relay. Missing fields stay unchanged.
    * @throws {@link MeshError} `NO_NETWORK`, `NOT_ADMIN`, `NO_MEMBER`, `INVALID_OPTION`, `CONFLICT`, `FILE`
    */
   async set(wanted: string, { groups, routes, relay }: Roles): Promise<MembershipReply> {
@@ -34,7 +33,7 @@ export class RoleGiving {
     return { did: "done", text: rolesInWords(this.#place.member(publicKey)) };
   }
 
-  /** @throws {@link MeshError} `NO_NETWORK`, `INVALID_OPTION`, `CONFLICT`: such roles no newcomer can have */
+  /** Checks the roles in an invitation. @throws {@link MeshError} `NO_NETWORK`, `INVALID_OPTION`, `CONFLICT` */
   checkInvited({ uses, ...roles }: Roles & { readonly uses: number }): void {
     const { routes = [] } = this.#check(roles, undefined);
     if (routes.length > 0 && uses > 1)
@@ -74,7 +73,7 @@ export class RoleGiving {
     return { did: "done", text: `The rule ${shown} holds no more. ${rest}` };
   }
 
-  /** @param publicKey - whose they are to be; undefined: of somebody who is no member yet */
+  /** @param publicKey - the member that gets the roles; undefined for a newcomer */
   #check(roles: Roles, publicKey: string | undefined): Fields {
     const fields = rolesFrom(roles);
     const { view } = this.#place;
@@ -99,7 +98,7 @@ function hasRule({ rules = [] }: View, rule: Rule): boolean {
   return rules.some((one) => formatRule(one) === formatRule(rule));
 }
 
-/** A sentence for each side of a rule that fits nobody: mostly a typo, or a member's name. */
+/** A sentence for each group of a rule that has no members. In most cases the group is a typo or a member's name. */
 function emptyOf({ from, to }: Rule, { members }: View): string[] {
   const all = [...members.values()];
   return [...new Set([from, to])]

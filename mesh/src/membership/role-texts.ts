@@ -6,7 +6,7 @@ import { isGroup, MAX_GROUP_LENGTH, MAX_GROUPS, parseRule, type Rule } from "../
 import type { Fields } from "../roster/statement.js";
 import type { Member } from "../roster/view.js";
 
-/** What a member is besides a name, as a person writes it: groups, subnets that it carries, and whether it may relay. */
+/** The roles of a member as a person writes them: groups, subnets that it carries, and whether it may relay. */
 export interface Roles {
   readonly groups?: readonly string[] | undefined;
   readonly routes?: readonly string[] | undefined;
@@ -14,7 +14,7 @@ export interface Roles {
 }
 
 /**
- * Groups, routes and the rest from texts.
+ * Reads roles from texts.
  * @throws {@link MeshError} `INVALID_OPTION`
  */
 export function rolesFrom({ groups, routes, relay }: Roles): Fields {

@@ -7,18 +7,18 @@ import { Roster } from "../roster/roster.js";
 import { SigningKey } from "../roster/signing-key.js";
 import type { Roles } from "./role-texts.js";
 
-/** The largest file that is read, bytes: every statement that a network can have, and more. */
+/** The maximum size of the file in bytes: enough for all statements of a network. */
 const MAX_BYTES = 32 << 20;
 
-/** Open invitations of one host. */
+/** The maximum number of open invitations of one host. */
 export const MAX_INVITES = 16;
-/** Newcomers of one invitation, and those that wait. */
+/** The maximum number of newcomers of one invitation, and of waiting newcomers. */
 export const MAX_USES = 1000;
 
 const base64 = z.string().check(z.maxLength(2000), z.regex(/^[A-Za-z\d+/]*={0,2}$/));
 const whole = z.int().check(z.minimum(0));
 const texts = z.array(z.string().check(z.maxLength(50))).check(z.maxLength(64));
-/** Written since there are roles. */
+/** Optional, because files from before roles do not have these fields. */
 const roles = { groups: z.optional(texts), routes: z.optional(texts) };
 const newcomer = z.strictObject({
   ...roles,
@@ -46,41 +46,41 @@ const schema = z.strictObject({
   waiting: z.array(newcomer).check(z.maxLength(MAX_USES)),
 });
 
-/** A newcomer that waits for its approval. Keys are base64. */
+/** A newcomer that waits for its approval. Keys are in base64. */
 export interface Newcomer extends Roles {
   readonly publicKey: string;
   readonly name: string;
   readonly signer: string;
 }
 
-/** An invitation that is open, with the roles of those who join by it. */
+/** An open invitation, with the roles of members that join with it. */
 export interface Invite extends Roles {
-  /** 16 bytes, base64. */
+  /** 16 bytes, in base64. */
   readonly secret: string;
   /** Unix ms. */
   readonly expires: number;
-  /** How many may join by it. */
+  /** How many hosts may join with it. */
   readonly uses: number;
-  /** Each waits until an admin approves it. */
+  /** Whether each newcomer must be approved by an admin. */
   readonly approve: boolean;
-  /** WireGuard keys of those who did, base64. */
+  /** The WireGuard keys of the hosts that have joined with it, in base64. */
   readonly joined: readonly string[];
 }
 
-/** Whether somebody can still join by it. @param now - Unix ms */
+/** Whether a host can still join with an invitation. @param now - Unix ms */
 export function isOpen({ expires }: Invite, now: number): boolean {
   return expires > now;
 }
 
-/** What a host knows of its network, in one file that its owner alone can read. */
+/** What a host knows of its network, in one file that only its owner can read. */
 export class RosterFile {
-  /** The key that this host signs by; others know it, so it stays. */
+  /** The signing key of this host. It stays the same, because others know it. */
   readonly key: SigningKey;
   /** Undefined while this host is in no network. */
   roster: Roster | undefined;
   invites: readonly Invite[];
   waiting: readonly Newcomer[];
-  /** Why a file that was there was set aside, in a sentence. */
+  /** Why a damaged file was renamed, in a sentence. */
   readonly trouble: string | undefined;
   readonly #path: string;
   #writing: Promise<void> = Promise.resolve();
@@ -96,8 +96,8 @@ export class RosterFile {
   }
 
   /**
-   * Reads what is known. A file that is damaged is set aside.
-   * @throws {@link MeshError} `FILE` when it cannot be read at all
+   * Reads the file. A damaged file is renamed.
+   * @throws {@link MeshError} `FILE` when the file cannot be read at all
    */
   static async open(folder: string, name: string): Promise<RosterFile> {
     const path = join(folder, `${name}.roster`);
@@ -113,7 +113,7 @@ export class RosterFile {
     );
   }
 
-  /** Resolves when the file holds what is known now. Calls while one is being written share the next. */
+  /** Resolves when the file holds the current data. Calls during a write share the next write. */
   async save(): Promise<void> {
     if (!this.#isWaiting) {
       this.#isWaiting = true;
@@ -149,7 +149,7 @@ function parse(text: string): { readonly kept?: z.infer<typeof schema>; readonly
   return { kept: checked.value };
 }
 
-/** Their signatures were looked at before they were written. */
+/** The signatures were checked before the statements were written, so they are trusted. */
 function rosterOf([founding, ...rest]: readonly string[]): Roster | undefined {
   if (founding === undefined) return undefined;
   const roster = Roster.from(new Uint8Array(Buffer.from(founding, "base64")));

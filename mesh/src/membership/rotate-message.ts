@@ -4,9 +4,9 @@ import { NETWORK_ID_BYTES } from "../roster/statement.js";
 import { KEY_BYTES, sharedSecretOf } from "../wireguard-key.js";
 
 /**
- * What a member that asks for a new key is answered: it has it; who was asked is no admin, or does not know the member;
- * the member's old key was removed, or has another successor; the new key is or was somebody's; the request does not
- * prove both keys; the member has had too many keys; the roster has no more room.
+ * The answers to a request for a new key: it was given; the asked host is no admin; it does not know the member; the
+ * member's old key was removed; the old key has another successor; the new key is or was used; the request does not
+ * prove both keys; the member has had too many keys; the roster is full.
  */
 export const ROTATE_ANSWERS = [
   "done",
@@ -22,18 +22,18 @@ export const ROTATE_ANSWERS = [
 
 export type RotateAnswer = (typeof ROTATE_ANSWERS)[number];
 
-/** Who asks whom for what: WireGuard keys, 32 bytes each. */
+/** The keys of a request: WireGuard keys, 32 bytes each. */
 export interface Exchange {
   /** The network's id. */
   readonly network: Uint8Array;
-  /** The member's key until now. */
+  /** The member's current key. */
   readonly before: Uint8Array;
-  /** Its new key. */
+  /** The member's new key. */
   readonly next: Uint8Array;
   readonly admin: Uint8Array;
 }
 
-/** What is said of a new key, before anything of it is believed. */
+/** A message about a new key, not proven yet. */
 export type RotateMessage =
   | { readonly type: "request"; readonly network: Uint8Array; readonly next: Uint8Array }
   | {
@@ -43,7 +43,7 @@ export type RotateMessage =
       readonly answer: RotateAnswer;
     };
 
-/** The first byte: announces, what relays say, and what is said of rosters have other ones. */
+/** The first byte. Announces, messages about relays and messages about rosters have other values. */
 const KIND = 4;
 const Type = { Request: 1, Answer: 2 } as const;
 const HEAD_BYTES: number = 2 + NETWORK_ID_BYTES + KEY_BYTES;
@@ -51,16 +51,16 @@ const MAC_BYTES = 32;
 const REQUEST_BYTES: number = HEAD_BYTES + SIGNATURE_BYTES + MAC_BYTES;
 const CONTEXT = "sidewire-mesh rotate 1";
 
-/** Whether these bytes are about a member's new key. */
+/** Whether a message is about a member's new key. */
 export function isRotateMessage(bytes: Uint8Array): boolean {
   return bytes[0] === KIND;
 }
 
 /**
- * `kind 1, type 1, network 16, new key 32, signature 64, MAC 32`. The signature is by the key that the member signs by:
- * who has nothing but the member's WireGuard key cannot ask. The MAC proves the new key: its own is from X25519 of that
- * key and the admin's. The old key is proven by the channel that it comes over.
- * @param nextPrivateKey - of {@link Exchange.next}
+ * Writes `kind 1, type 1, network 16, new key 32, signature 64, MAC 32`. The member's signing key makes the signature,
+ * so an owner of only the WireGuard key cannot ask. The MAC proves the new key: its key comes from X25519 of the new
+ * key and the admin's key. The channel of the message proves the old key.
+ * @param nextPrivateKey - the private key of {@link Exchange.next}
  */
 export function writeRotateRequest(
   exchange: Exchange,
@@ -73,7 +73,7 @@ export function writeRotateRequest(
   return new Uint8Array(Buffer.concat([body, mac]));
 }
 
-/** `kind 1, type 1, network 16, new key 32, answer 1`. */
+/** Writes `kind 1, type 1, network 16, new key 32, answer 1`. */
 export function writeRotateAnswer(
   exchange: Pick<Exchange, "network" | "next">,
   answer: RotateAnswer,
@@ -82,7 +82,7 @@ export function writeRotateAnswer(
   return new Uint8Array(Buffer.concat([headOf(Type.Answer, exchange), code]));
 }
 
-/** @returns undefined for what is no such message */
+/** @returns undefined for bytes that are not such a message */
 export function readRotateMessage(bytes: Uint8Array): RotateMessage | undefined {
   if (!isRotateMessage(bytes)) return undefined;
   const network = bytes.slice(2, 2 + NETWORK_ID_BYTES);
@@ -94,10 +94,10 @@ export function readRotateMessage(bytes: Uint8Array): RotateMessage | undefined 
 }
 
 /**
- * Whether a request proves that its sender has the new key and the member's signing key, and means this admin.
- * @param request - of which {@link readRotateMessage} says that it is one
- * @param adminPrivateKey - of {@link Exchange.admin}
- * @param signer - the member's, 32 bytes
+ * Whether a request proves that its sender has the new key and the member's signing key, and is meant for this admin.
+ * @param request - bytes that {@link readRotateMessage} accepts as a request
+ * @param adminPrivateKey - the private key of {@link Exchange.admin}
+ * @param signer - the member's signing key, 32 bytes
  */
 export function provesBoth(
   exchange: Exchange,
@@ -109,7 +109,7 @@ export function provesBoth(
   try {
     secret = sharedSecretOf(adminPrivateKey, exchange.next);
   } catch {
-    // A key of low order: nobody can have it.
+    // Nobody can own a key of low order.
     return false;
   }
   const body = request.subarray(0, REQUEST_BYTES - MAC_BYTES);

@@ -9,74 +9,75 @@ import type { MembershipReply } from "./requests.js";
 import { type RotateAnswer, type RotateMessage, writeRotateRequest } from "./rotate-message.js";
 import { isSyncMessage, readSyncMessage, writeSummary } from "./sync-message.js";
 
-/** How often it is asked at first, ms, how many times so, and how often from then on. */
+/** The pause between requests at first, in ms; how many requests have this pause; and the pause after that. */
 const AGAIN_MS = 2000;
 const EAGER_TIMES = 15;
 const LATER_MS = 30_000;
-/** How long a person waits for the outcome, ms. */
+/** How long a person waits for the outcome, in ms. */
 const PATIENCE_MS = 30_000;
-/** Members that an admin calls with its own new key at once. */
+/** The maximum number of members to which an admin sends its own new key directly. */
 const MOST_CALLED = 8;
 
-/** What leads over the brokers to other members, under the new key. */
+/** The channels to other members over the brokers, under the new key. */
 export interface NextChannels {
   post(name: string, bytes: Uint8Array): void;
-  /** Resolves when nothing listens at their addresses any more. */
+  /** Resolves when none of them listens any more. */
   close(): Promise<void>;
 }
 
-/** What a change of the own key works with. Members are named by their WireGuard keys, base64. */
+/** What a change of the own key needs. Members are named by their WireGuard keys in base64. */
 export interface RotationMeans {
   readonly place: Place;
   readonly exchange: KeyExchange;
   readonly keyFile: KeyFile;
-  /** One change of the roster after the other. */
+  /** Runs changes of the roster one after the other. */
   readonly inTurn: <T>(work: () => Promise<T>) => Promise<T>;
-  /** Tells a member something under the key of now, by all ways. */
+  /** Sends a message to a member under the current key, by all ways. */
   readonly tell: (name: string, bytes: Uint8Array) => void;
   readonly openNext: (
     privateKey: Uint8Array,
     onHeard: (name: string, bytes: Uint8Array) => void,
   ) => NextChannels;
-  /** Statements came in under the new key. */
+  /** Handles statements that came in under the new key. */
   readonly hear: (name: string, bytes: Uint8Array) => void;
   /** Gives the interface another key. */
   readonly setKey: (privateKey: Uint8Array) => Promise<void>;
-  /** The interface has it: what follows from the own key is another. */
+  /** Called when the interface has the new key, so that everything that depends on the own key is renewed. */
   readonly onChanged: () => void;
   readonly onError: (error: unknown) => void;
 }
 
-/** A key that is to take the place of the own one. */
+/** A key that will replace the own one. */
 interface Next {
   readonly privateKey: Uint8Array;
   readonly publicKey: Uint8Array;
-  /** base64. */
+  /** The public key, in base64. */
   readonly name: string;
   readonly channels: NextChannels;
-  /** Somebody else has spoken to the new key: so the others can learn of it without this host. */
+  /** Whether another host has sent something to the new key. Then the others can learn it without this host. */
   isKnown: boolean;
-  /** Why an admin said no. */
+  /** Why an admin refused. */
   refusal: string | undefined;
-  /** The refusal is final. */
+  /** Whether the refusal is final. */
   isRefused: boolean;
-  /** How often it has been asked. */
+  /** The number of requests so far. */
   turn: number;
 }
 
 /**
- * Changes the own WireGuard key. The new one is written down, then an admin is asked for it under the old one, again and
- * again; meanwhile it is listened under both. The interface gets the new key once the roster has it, and somebody else
- * has that roster: until then the old key is what the others know. So whatever is lost on the way, or dies, this goes on
- * with the same new key.
+ * Changes the own WireGuard key. The new key is written to the disk first. Then this host asks an admin for it under
+ * the old key, again and again, and listens under both keys.
+ *
+ * The interface gets the new key when the roster has it and another host has that roster. Until then the others know
+ * only the old key. So after any loss or crash, the change goes on with the same new key.
  */
 export class Rotation {
   readonly #means: RotationMeans;
   #next: Next | undefined;
   #settling: Promise<void> = Promise.resolve();
-  /** Those who wait for the outcome. */
+  /** The callers that wait for the outcome. */
   readonly #waiting = new Set<() => void>();
-  /** Ends the wait before it is asked again. */
+  /** Ends the pause before the next request. */
   #pause = new AbortController();
   #isClosed = false;
 
@@ -84,7 +85,7 @@ export class Rotation {
     this.#means = means;
   }
 
-  /** Goes on with what an earlier start began. */
+  /** Continues a change of an earlier start. */
   async start(): Promise<void> {
     const next = await this.#means.keyFile.readNext();
     const own = this.#means.place.means.keys();
@@ -112,7 +113,7 @@ export class Rotation {
     const self = view.members.get(place.ownKey);
     if (self === undefined)
       throw new MeshError("REFUSED", `this host was removed from ${view.name}: it has nothing to change`);
-    // Two who ask at once ask for one key.
+    // Two callers at the same time get the same key.
     const next = await inTurn(() => this.#prepare(self.name));
     await this.#outcome(next);
     return {
@@ -121,7 +122,7 @@ export class Rotation {
     };
   }
 
-  /** The change that goes on already, or a new one. */
+  /** The running change, or a new one. */
   async #prepare(name: string): Promise<Next> {
     const next = this.#next;
     if (next !== undefined) {
@@ -135,7 +136,7 @@ export class Rotation {
     return this.#begin(await this.#means.keyFile.readOrMakeNext());
   }
 
-  /** An admin has answered. Others than admins have no say. */
+  /** Handles an admin's answer. Answers of other members are ignored. */
   hearAnswer(name: string, { network, next, answer }: RotateMessage & { type: "answer" }): void {
     const { view, means } = this.#means.place;
     const mine = this.#next;
@@ -143,7 +144,7 @@ export class Rotation {
     if (Buffer.compare(next, mine.publicKey) !== 0) return;
     if (Buffer.compare(network, means.file.roster?.network ?? new Uint8Array()) !== 0) return;
     if (answer === "done") {
-      // It listens under the new key now.
+      // The admin now listens under the new key.
       this.#greet(mine, [name]);
       return;
     }
@@ -152,7 +153,7 @@ export class Rotation {
     this.#wake();
   }
 
-  /** Changes the key, if the roster has the new one by now. */
+  /** Changes the key if the roster has the new one. */
   async settle(): Promise<void> {
     const settling = this.#settling.then(
       () => this.#settle(),
@@ -169,9 +170,9 @@ export class Rotation {
     if (next === undefined || roster === undefined || this.#isClosed) return;
     const view = viewOf(roster);
     if (!view.members.has(next.name) || !this.#isKnown(next, view)) return;
-    // From here on a start begins with the new key.
+    // From now on, a start uses the new key.
     await keyFile.put(next.privateKey);
-    // Two that listen at one address would take each other's messages.
+    // Two listeners at one address would take messages from each other.
     await next.channels.close();
     await setKey(next.privateKey);
     await keyFile.endNext();
@@ -180,7 +181,7 @@ export class Rotation {
     this.#wake();
   }
 
-  /** Whether the others can learn of the new key from somebody else than this host. */
+  /** Whether the others can learn the new key from another host than this one. */
   #isKnown(next: Next, view: View): boolean {
     const { place } = this.#means;
     const { roster } = place.means.file;
@@ -243,11 +244,11 @@ export class Rotation {
       };
       tell(admin.publicKey, writeRotateRequest(asked, next.privateKey, file.key));
     }
-    // An answer may have been lost: an admin that has the new key sends the roster to whoever has it.
+    // The answer may have been lost. An admin that has the new key sends the roster to that key.
     this.#greet(next, admins.map(keyOf));
   }
 
-  /** Asks for what is missing of the roster, under the new key: who answers has it. */
+  /** Asks for missing statements under the new key. A host that answers knows the key. */
   #greet({ channels }: Next, names: readonly string[]): void {
     const { roster } = this.#means.place.means.file;
     if (roster === undefined) return;
@@ -255,12 +256,12 @@ export class Rotation {
     for (const name of names) channels.post(name, summary);
   }
 
-  /** Somebody has spoken to the new key: only who knows that it is this member's can. */
+  /** Handles a message to the new key. Only hosts that know whose key it is can send one. */
   #hear(name: string, bytes: Uint8Array): void {
     const next = this.#next;
     if (next === undefined || this.#isClosed) return;
     next.isKnown = true;
-    // What is asked under the new key is answered once that is the own one.
+    // Questions to the new key are answered when it is the own key.
     const isNews = isSyncMessage(bytes) && readSyncMessage(bytes)?.type === "statements";
     if (isNews) this.#means.hear(name, bytes);
     void this.settle().catch(this.#means.onError);
@@ -283,7 +284,7 @@ export class Rotation {
     }
   }
 
-  /** Those who wait look again. */
+  /** Wakes the waiting callers, so that they look again. */
   #wake(): void {
     for (const wake of this.#waiting) wake();
   }
@@ -305,7 +306,7 @@ export class Rotation {
     );
   }
 
-  /** Whether the key of the interface is the one that `join` made. */
+  /** Whether the interface's key is the one that `join` made. */
   async #isKept(): Promise<boolean> {
     const own = this.#means.place.means.keys();
     const kept = await this.#means.keyFile.read();
@@ -322,7 +323,7 @@ export class Rotation {
   }
 }
 
-/** What no other admin, and no later time, would answer otherwise. */
+/** Answers that no other admin and no later time would change. */
 const FINAL: ReadonlySet<RotateAnswer> = new Set<RotateAnswer>([
   ...(["removed", "replaced", "taken", "too-many", "full"] as const),
 ]);

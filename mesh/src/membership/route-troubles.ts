@@ -3,10 +3,10 @@ import { formatPrefix } from "../ip/prefix.js";
 import type { View } from "../roster/view.js";
 
 /**
- * Why packets do not reach subnets behind members, a sentence each.
- * @param ownKey - of this host, base64
- * @param unused - what this host leaves out
- * @param isForwarding - whether this host passes on packets of a family
+ * Why packets do not reach subnets behind members, one sentence each.
+ * @param ownKey - the key of this host, in base64
+ * @param unused - the subnets that this host does not use
+ * @param isForwarding - whether this host forwards packets of a family
  */
 export function routeTroubles(
   { members, refusedRoutes }: View,

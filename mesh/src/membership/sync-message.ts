@@ -4,13 +4,13 @@ import { HASH_BYTES, NETWORK_ID_BYTES } from "../roster/statement.js";
 import { formatKey, parseKey } from "../wireguard-key.js";
 import { readStatements, withLength } from "./join-message.js";
 
-/** What members tell each other of their rosters: how far they know it, or statements of it. */
+/** The messages of members about their rosters: how far the sender knows the roster, or statements of the roster. */
 export type SyncMessage =
   | {
       readonly type: "summary";
       readonly network: Uint8Array;
       readonly marks: readonly Mark[];
-      /** The sender wants to know how far the receiver knows it. */
+      /** Whether the sender asks how far the receiver knows the roster. */
       readonly wantsAnswer: boolean;
     }
   | {
@@ -19,22 +19,22 @@ export type SyncMessage =
       readonly statements: readonly Uint8Array[];
     };
 
-/** The first byte: announces, and what relays say, have other ones. */
+/** The first byte. Announces and messages about relays have other values. */
 const KIND = 3;
 const Type = { Summary: 1, SummaryPlease: 2, Statements: 3 } as const;
 const HEAD_BYTES: number = 2 + NETWORK_ID_BYTES;
 const MARK_BYTES: number = SIGNING_KEY_BYTES + 4 + HASH_BYTES;
 
-/** What fits a datagram, and what is sent over brokers at once, bytes. */
+/** The maximum length of a message in a datagram, and over brokers; in bytes. */
 export const PATH_BYTES = 1200;
 export const BROKER_BYTES = 32_768;
 
-/** Whether these bytes are of the roster, and no announce. */
+/** Whether a message is about the roster. */
 export function isSyncMessage(bytes: Uint8Array): boolean {
   return bytes[0] === KIND;
 }
 
-/** `kind 1, type 1, network 16`, and for each admin `key 32, counter 4, hash 32`. */
+/** Writes `kind 1, type 1, network 16`, and for each admin `key 32, counter 4, hash 32`. */
 export function writeSummary(network: Uint8Array, marks: readonly Mark[], wantsAnswer: boolean): Uint8Array {
   const type = wantsAnswer ? Type.SummaryPlease : Type.Summary;
   const parts = marks.map(({ admin, counter, hash }) => {
@@ -45,7 +45,7 @@ export function writeSummary(network: Uint8Array, marks: readonly Mark[], wantsA
   return new Uint8Array(Buffer.concat([Uint8Array.of(KIND, type), network, ...parts]));
 }
 
-/** Statements in messages of at most so many bytes. */
+/** Writes statements in messages of at most `most` bytes. */
 export function writeStatements(
   network: Uint8Array,
   statements: readonly Uint8Array[],
@@ -64,7 +64,7 @@ export function writeStatements(
   return messages.map((parts) => new Uint8Array(Buffer.concat(parts)));
 }
 
-/** @returns undefined for what is no such message */
+/** @returns undefined for bytes that are not such a message */
 export function readSyncMessage(bytes: Uint8Array): SyncMessage | undefined {
   if (!isSyncMessage(bytes) || bytes.length < HEAD_BYTES || bytes.length > 2 * BROKER_BYTES) return undefined;
   const network = bytes.slice(2, HEAD_BYTES);

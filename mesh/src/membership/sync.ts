@@ -10,56 +10,56 @@ import {
   writeSummary,
 } from "./sync-message.js";
 
-/** Messages of one peer that are looked at: a whole roster comes in fewer at once. */
+/** The limit for messages of one peer that are read. A whole roster comes in fewer messages. */
 const PER_PEER = { perSecond: 2, burst: 64 } as const;
 /**
- * Messages with statements that one peer is sent because it says that it lacks them: 4 MiB at once, as much as all
- * statements of a network commonly have, and then 16 KiB a second. The rest it gets when it asks later.
+ * The limit for messages with statements to one peer that says it lacks them: 4 MiB at once, which is as much as all
+ * statements of a usual network, and then 16 KiB a second. The peer gets the rest when it asks later.
  */
 const ANSWERS = { perSecond: 0.5, burst: 128 } as const;
-/** How often a hash that is another one makes two rosters be compared, for each peer. */
+/** The limit for comparisons of rosters with one peer because of a different hash. */
 const GREETINGS = { perSecond: 1 / 60, burst: 2 } as const;
-/** How often rosters are compared where nothing has changed, ms. */
+/** How often rosters are compared without a change, in ms. */
 export const COMPARE_MS = 60_000;
-/** With how many peers. */
+/** The number of peers in such a comparison. */
 const PEERS_A_ROUND = 2;
-/** To how many others what was heard is passed on; who said it tells everybody itself. */
+/** The number of peers that are told of news from another host. The author of the news tells everybody itself. */
 const PASSED_TO = 4;
-/** Datagrams in a row that a path is given; more goes over the brokers. */
+/** The maximum number of datagrams in a row on a path. More data goes over the brokers. */
 const MAX_DATAGRAMS = 8;
 
-/** By which way something came, or goes. */
+/** The way by which a message comes or goes. */
 export type Way = "path" | "brokers";
 
-/** What comparing rosters works with. Peers are named by their WireGuard keys, base64. */
+/** What comparing rosters needs. Peers are named by their WireGuard keys in base64. */
 export interface SyncMeans {
-  /** Monotonic ms. */
+  /** Returns monotonic ms. */
   readonly now: () => number;
-  /** From 0 to below 1. */
+  /** Returns a number from 0 to below 1. */
   readonly random: () => number;
   readonly roster: () => Roster | undefined;
-  /** Members besides this host. */
+  /** Returns the members besides this host. */
   readonly others: () => readonly string[];
-  /** @returns undefined where no path works; else whether the peer has it */
+  /** @returns undefined when no path works, otherwise whether the peer has received the message */
   readonly tellOnPath: (name: string, bytes: Uint8Array) => Promise<boolean> | undefined;
   readonly tellOverBrokers: (name: string, bytes: Uint8Array) => Promise<boolean>;
-  /** Takes statements in. */
+  /** Handles statements. */
   readonly take: (name: string, statements: readonly Uint8Array[]) => void;
-  /** A peer has said how far it knows the roster. */
+  /** Called when a peer has said how far it knows the roster. */
   readonly onSummary: (name: string, marks: readonly Mark[]) => void;
-  /** This host knows all that a peer knew when it said so. */
+  /** Called when this host knows everything that a peer knew when it sent its summary. */
   readonly onLevel: (name: string) => void;
-  /** A peer is of another network. */
+  /** Called when a peer is in another network. */
   readonly onForeign: (name: string) => void;
 }
 
-/** Members tell each other how far they know the roster, and who knows more sends it. */
+/** Members tell each other how far they know the roster. The member that knows more sends the missing statements. */
 export class Sync {
   readonly #means: SyncMeans;
   readonly #ofPeer = new Budgets(PER_PEER.perSecond, PER_PEER.burst, Number.POSITIVE_INFINITY);
   readonly #answers = new Budgets(ANSWERS.perSecond, ANSWERS.burst, Number.POSITIVE_INFINITY);
   readonly #greetings = new Budgets(GREETINGS.perSecond, GREETINGS.burst, Number.POSITIVE_INFINITY);
-  /** What peers said last that this host did not know all of. */
+  /** The last summaries of peers that knew more than this host. */
   readonly #ahead = new Map<string, readonly Mark[]>();
   #timer: NodeJS.Timeout | undefined;
 
@@ -76,7 +76,7 @@ export class Sync {
     clearInterval(this.#timer);
   }
 
-  /** Something of the roster that came from a peer. */
+  /** Handles a message of a peer about the roster. */
   hear(name: string, bytes: Uint8Array, by: Way): void {
     const { roster, others, onForeign, onSummary } = this.#means;
     const own = roster();
@@ -93,13 +93,13 @@ export class Sync {
       return;
     }
     onSummary(name, message.marks);
-    // Who is no member is told nothing, whatever it asks.
+    // Hosts that are not members get no answer.
     if (others().includes(name)) this.#answer(name, message, own, by);
     if (own.isBehind(message.marks)) this.#ahead.set(name, message.marks);
     else this.#means.onLevel(name);
   }
 
-  /** How far this host knows the roster, in 32 bytes: two that know the same have the same. */
+  /** A hash of how far this host knows the roster, 32 bytes. Hosts that know the same have the same hash. */
   get hash(): Uint8Array | undefined {
     const own = this.#means.roster();
     if (own === undefined) return undefined;
@@ -111,14 +111,14 @@ export class Sync {
     );
   }
 
-  /** A peer has another roster, as its hash says. */
+  /** Must be called when a peer has told its hash of the roster. */
   hearHash(name: string, hash: Uint8Array): void {
     const own = this.hash;
     if (own === undefined || Buffer.compare(own, hash) === 0) return;
     if (this.#greetings.take(name, this.#means.now())) this.greet(name);
   }
 
-  /** Looks who knows nothing any more that this host does not know. */
+  /** Finds the peers that do not know more than this host any longer. */
   settle(): void {
     const own = this.#means.roster();
     for (const [name, marks] of this.#ahead) {
@@ -134,25 +134,25 @@ export class Sync {
     if (own !== undefined) void this.#send(name, [writeSummary(own.network, own.marks(), true)], by);
   }
 
-  /** Tells every member what this host has just said, by both ways at once. */
+  /** Sends new statements of this host to every member, by both ways at once. */
   push(entries: readonly Entry[]): void {
     const own = this.#means.roster();
     if (own === undefined || entries.length === 0) return;
     const statements = entries.map(({ bytes }) => bytes);
     for (const name of this.#means.others()) {
       this.#sendEntries(name, own, entries, "brokers");
-      // Where no path works, the brokers have it already.
+      // Without a working path, the brokers have the message already.
       for (const datagram of writeStatements(own.network, statements, PATH_BYTES))
         void this.#means.tellOnPath(name, datagram);
     }
   }
 
-  /** Compares rosters with some others. */
+  /** Compares rosters with some other members. */
   compare(): void {
     this.#compareWith(PEERS_A_ROUND);
   }
 
-  /** Tells some others that there is news. */
+  /** Tells some other members that there is news. */
   passOn(): void {
     this.#compareWith(PASSED_TO);
   }
@@ -173,7 +173,7 @@ export class Sync {
     }
   }
 
-  /** @param maySend - asked for each message. What comes first is needed by what comes later. */
+  /** @param maySend - called for each message; earlier messages are needed for later ones */
   #sendEntries(
     name: string,
     own: Roster,
@@ -188,7 +188,7 @@ export class Sync {
     void this.#send(name, messages.filter(maySend), isShort ? "path" : "brokers");
   }
 
-  /** @param by - default: the path in use where there is one, else the brokers */
+  /** @param by - default: the path in use if there is one, otherwise the brokers */
   async #send(name: string, messages: readonly Uint8Array[], by?: Way): Promise<void> {
     for (const message of messages) {
       const told = by === "brokers" ? undefined : this.#means.tellOnPath(name, message);

@@ -5,7 +5,7 @@ import { isName } from "../roster/member-name.js";
 import { KEY_BYTES } from "../wireguard-key.js";
 import { SECRET_BYTES } from "./invite-keys.js";
 
-/** What an invitation says. Whoever has its text can join. */
+/** The content of an invitation. Anybody who has the text can join. */
 export interface Token {
   /** The network's name. */
   readonly network: string;
@@ -15,16 +15,16 @@ export interface Token {
   readonly secret: Uint8Array;
   /** Unix s. */
   readonly expires: number;
-  /** Where the two meet; undefined: on sidewire's public brokers. */
+  /** The brokers where both sides meet; undefined for sidewire's public brokers. */
   readonly brokers?: BrokerPool | undefined;
 }
 
-/** So that a person sees what it is, and a later format is told apart. */
+/** The head tells a person what the text is, and distinguishes later formats. */
 const HEAD = "swm1_";
 const CHECKSUM_BYTES = 4;
 const FIXED_BYTES: number = KEY_BYTES + SECRET_BYTES + 4 + 1;
 
-/** The longest token that is read, and the longest broker list that one carries: more does not fit a QR code. */
+/** The maximum length of a token, and of a broker list in a token. More does not fit a QR code. */
 const MAX_TOKEN_LENGTH = 2048;
 const MAX_POOL_LENGTH = 700;
 
@@ -34,8 +34,8 @@ export function fitsToken(pool: BrokerPool): boolean {
 }
 
 /**
- * `swm1_` and base64url of: admin 32, secret 16, expiry 4 (Unix s, big-endian), length of the name 1, name, the brokers
- * as JSON or nothing, and the first 4 bytes of the SHA-256 of all that.
+ * Writes `swm1_` and base64url of: admin 32, secret 16, expiry 4 (Unix s, big-endian), length of the name 1, name, the
+ * brokers as JSON or nothing, and the first 4 bytes of the SHA-256 of all that.
  */
 export function formatToken({ network, admin, secret, expires, brokers }: Token): string {
   const when = Buffer.alloc(4);
@@ -46,7 +46,7 @@ export function formatToken({ network, admin, secret, expires, brokers }: Token)
   return HEAD + Buffer.concat([body, checksum(body)]).toString("base64url");
 }
 
-/** @throws {@link MeshError} `INVALID_OPTION`, in words that do not show the token */
+/** @throws {@link MeshError} `INVALID_OPTION`; the error does not contain the token */
 export function parseToken(text: string): Token {
   const trimmed = text.trim();
   if (!trimmed.startsWith(HEAD) || trimmed.length > MAX_TOKEN_LENGTH)
@@ -77,7 +77,7 @@ function poolOf(text: string): BrokerPool {
   }
 }
 
-/** Without what a pool is filled up with. */
+/** The pool as JSON, without default values. */
 function poolText(pool: BrokerPool): string {
   return JSON.stringify(pool, (key, value: unknown) =>
     (key === "weight" && value === 1) ||

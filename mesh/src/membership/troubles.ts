@@ -1,11 +1,11 @@
 import type { Mark } from "../roster/roster.js";
 import type { Place } from "./place.js";
 
-/** What is wrong with rosters that were seen: told once, and shown from then on. */
+/** The problems of rosters that were seen. Each problem is reported once, and shown from then on. */
 export class Troubles {
   readonly #place: Place;
   readonly #sentences = new Map<string, string>();
-  /** What peers said last. */
+  /** The last marks of each peer. */
   readonly #seen = new Map<string, readonly Mark[]>();
 
   constructor(place: Place) {
@@ -16,12 +16,12 @@ export class Troubles {
     return [...this.#sentences.values()];
   }
 
-  /** A peer is in another network. */
+  /** Must be called when a peer is in another network. */
   foreign(name: string): void {
     this.#trouble(`foreign ${name}`, `${this.#place.nameOf(name)} is in another network`);
   }
 
-  /** How far a peer says that it knows the roster. */
+  /** Checks how far a peer says that it knows the roster. */
   look(name: string, marks: readonly Mark[]): void {
     const before = this.#seen.get(name) ?? [];
     const isBack = before.some(({ admin, counter }) => {
@@ -36,7 +36,7 @@ export class Troubles {
     this.#seen.set(name, marks);
   }
 
-  /** A peer has a statement that contradicts another one. */
+  /** Must be called when a peer has a statement that contradicts another one. */
   forks(name: string): void {
     for (const [admin, counter] of this.#place.means.file.roster?.forks ?? []) {
       const who =
@@ -49,7 +49,7 @@ export class Troubles {
     }
   }
 
-  /** Tells of something once, and shows it from then on. */
+  /** Reports a problem once, and shows it from then on. */
   #trouble(what: string, sentence: string): void {
     if (this.#sentences.has(what)) return;
     this.#sentences.set(what, sentence);

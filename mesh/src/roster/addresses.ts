@@ -2,7 +2,7 @@ import { createHash } from "node:crypto";
 import type { AddressBytes } from "../ip/address.js";
 import { contains, type Prefix } from "../ip/prefix.js";
 
-/** The first half of every IPv6 address of a network: fd, 40 bits of its id, subnet 0 (RFC 4193). */
+/** The prefix of every IPv6 address of a network: fd, 40 bits of the network's id, subnet 0 (RFC 4193). */
 export function ulaPrefix(network: Uint8Array): Prefix {
   const address = new Uint8Array(16);
   address[0] = 0xfd;
@@ -11,8 +11,8 @@ export function ulaPrefix(network: Uint8Array): Prefix {
 }
 
 /**
- * The IPv6 address of a member: the network's prefix, and 64 bits of the SHA-256 of network and key. So nobody has to
- * be asked, and two members have one address only if somebody made 2³² keys for it.
+ * The IPv6 address of a member: the network's prefix, and 64 bits of the SHA-256 of network and key. So no host must
+ * assign it. Two members only get the same address if somebody makes 2³² keys for that purpose.
  * @param publicKey - the WireGuard key, 32 bytes
  */
 export function ulaOf(network: Uint8Array, publicKey: Uint8Array): AddressBytes {
@@ -21,7 +21,7 @@ export function ulaOf(network: Uint8Array, publicKey: Uint8Array): AddressBytes 
   return address;
 }
 
-/** Whether a member may have an IPv4 address: within the prefix, and not its first or last. */
+/** Whether a member may have an IPv4 address: it is in the prefix, and is neither the first nor the last address. */
 export function isAssignable({ address, bits }: Prefix, one: AddressBytes): boolean {
   const last = numberOf(address) + 2 ** (32 - bits) - 1;
   const number = numberOf(one);
@@ -29,10 +29,10 @@ export function isAssignable({ address, bits }: Prefix, one: AddressBytes): bool
 }
 
 /**
- * The next IPv4 address that is free.
- * @param isTaken - of an address as a number
- * @param start - where the search begins, counted from the first that can be assigned
- * @returns undefined when all are taken
+ * The next free IPv4 address.
+ * @param isTaken - whether an address, given as a number, is taken
+ * @param start - the offset where the search begins, from the first assignable address
+ * @returns undefined when all addresses are taken
  */
 export function nextFree(
   { address, bits }: Prefix,
@@ -41,7 +41,7 @@ export function nextFree(
 ): AddressBytes | undefined {
   const usable = 2 ** (32 - bits) - 2;
   const first = numberOf(address) + 1;
-  // A prefix with more addresses than there may be members has a free one among the first.
+  // A prefix with more addresses than members has a free one among these.
   for (let i = 0; i < Math.min(usable, MAX_TRIES); i++) {
     const number = first + ((start + i) % usable);
     if (!isTaken(number)) return bytesOf(number);
@@ -49,7 +49,7 @@ export function nextFree(
   return undefined;
 }
 
-/** How many addresses are tried: more than there may be members, the removed among them. */
+/** The number of addresses that are tried: more than a network may have members, including removed ones. */
 const MAX_TRIES = 65_536;
 
 export function numberOf(address: AddressBytes): number {

@@ -1,12 +1,12 @@
 import type { Entry } from "./roster.js";
 
 /**
- * Up to which of its statements each admin counts, by its signing key in base64: infinity for one that is an admin now.
+ * The last statement of each admin that counts, by its signing key in base64. Infinity for a current admin.
  *
- * An admin's rank is its place in the order in which admins were made; the founder is the first. Removals decide so:
- * those of higher ranks come first, then those of lower ranks. So when two remove each other, the one of the higher
- * rank stays. What somebody said after the last statement that its removal leaves valid counts for nothing, and so does
- * the rank that it gave others then. When all would be removed, the one that was removed last stays.
+ * An admin's rank is its place in the order in which admins were made; the founder has the highest rank. Removals by
+ * higher ranks are applied first. So when two admins remove each other, the one with the higher rank stays. Statements
+ * of a removed admin after the last valid one count for nothing, and so do the ranks that it gave in them. If all
+ * admins would be removed, the one that was removed last stays.
  * @param entries - in the order of the roster
  */
 export function authorityOf(founder: string, entries: readonly Entry[]): Map<string, number> {
@@ -38,7 +38,7 @@ export function authorityOf(founder: string, entries: readonly Entry[]): Map<str
   return limits;
 }
 
-/** Who was ever made an admin, in the order of it: whoever makes one comes before it. */
+/** Everybody who was ever made an admin, in that order. An admin comes after the admin that made it. */
 function ranksOf(founder: string, entries: readonly Entry[]): string[] {
   const ranks = new Set([founder]);
   for (const { statement, admin, subject } of entries)

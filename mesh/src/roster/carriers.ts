@@ -2,31 +2,32 @@ import { formatPrefix, overlaps, type Prefix } from "../ip/prefix.js";
 import { isReachablePrefix } from "../ip/scope.js";
 import type { ClaimedRoute } from "./claims.js";
 
-/** The widest subnet that may be carried, as bits of its prefix: a network is no way out to the internet. */
+/** The shortest prefix of a subnet that may be carried, in bits. A network is not a way out to the internet. */
 export const MIN_ROUTE_BITS = 8;
 
-/** Subnets that members of one network carry; what was given after these is not carried. */
+/** The maximum number of subnets that the members of a network carry. Later ones are not carried. */
 export const MAX_CARRIED = 256;
 
-/** A subnet that a member was given to carry, and does not. */
+/** A subnet that a member should carry and does not. */
 export interface RefusedRoute<T> {
   readonly by: T;
   readonly prefix: Prefix;
-  /** The member that carries it, or why nobody may. */
+  /** The member that carries it instead, or the reason why nobody may. */
   readonly because: { readonly carrier: T } | { readonly problem: string };
 }
 
-/** Who carries what. */
+/** The result: which member carries which subnet. */
 export interface Carriers<T> {
   readonly routes: ReadonlyMap<T, readonly Prefix[]>;
   readonly refused: readonly RefusedRoute<T>[];
 }
 
 /**
- * Which member carries which subnet. Of several that were given one prefix the one that has had it for longest carries it;
- * the next one follows when it is gone. A longer prefix beside a shorter one is no conflict: it goes first, as in
- * WireGuard. Nobody carries what {@link problemOf} finds something about.
- * @param claims - of each member
+ * Decides which member carries which subnet. If several members were given the same prefix, the one that has had it for
+ * the longest time carries it; the next one follows when that one is gone. A longer prefix beside a shorter one is no
+ * conflict: the longer one goes first, as in WireGuard. A subnet for which {@link problemOf} finds a problem is carried
+ * by nobody.
+ * @param claims - the subnets of each member
  * @param overlay - the prefixes of the network's own addresses
  */
 export function carriersOf<T>(
@@ -53,7 +54,7 @@ export function carriersOf<T>(
   return { routes, refused };
 }
 
-/** Why nobody may carry a subnet, in a sentence that goes on; undefined when somebody may. */
+/** Why nobody may carry a subnet, as the end of a sentence; undefined when a member may carry it. */
 export function problemOf(prefix: Prefix, overlay: readonly Prefix[]): string | undefined {
   const own = overlay.find((one) => overlaps(one, prefix));
   if (prefix.bits < MIN_ROUTE_BITS)

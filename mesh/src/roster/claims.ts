@@ -2,40 +2,40 @@ import { formatPrefix, type Prefix } from "../ip/prefix.js";
 import { formatKey } from "../wireguard-key.js";
 import type { Entry } from "./roster.js";
 
-/** Somebody that was admitted, whether or not it is a member still. */
+/** A host that was admitted, whether or not it is still a member. */
 export interface Claim {
-  /** Its WireGuard keys, base64: the first that it had, and so on up to the one of now. */
+  /** Its WireGuard keys in base64, from the first to the current one. */
   readonly keys: readonly string[];
   readonly first: Entry;
   readonly last: Entry;
   readonly removal: Entry | undefined;
   readonly groups: readonly string[];
   readonly routes: readonly ClaimedRoute[];
-  /** Whether it may relay: it may until an admin forbids it. */
+  /** Whether the host may relay. True until an admin forbids it. */
   readonly mayRelay: boolean;
 }
 
-/** A subnet that an admin has given somebody to carry. */
+/** A subnet that an admin has given to a member. */
 export interface ClaimedRoute {
   readonly prefix: Prefix;
-  /** Since which statement, without a break: its place in the order of those that count. */
+  /** Since which statement the member has had it without a break: the statement's index among those that count. */
   readonly since: number;
 }
 
-/** Who was admitted, and which keys were to take the place of another and cannot. */
+/** The hosts that were admitted, and the keys that could not replace another key. */
 export interface Claims {
-  /** In the order in which they were admitted. */
+  /** In the order of admission. */
   readonly claims: readonly Claim[];
-  /** base64. */
+  /** In base64. */
   readonly refused: ReadonlySet<string>;
 }
 
 /**
- * Everybody that was admitted, in the order of it.
+ * All hosts that were admitted, in that order.
  *
- * A key is replaced once. When two keys are to take the place of one, that of the first statement does, and the other
- * one is nobody's for good. A removal of any of its keys removes a member: an admin that removes it need not know yet
- * that it has a new one.
+ * A key is replaced only once. If two keys should replace the same key, the key of the first statement wins, and the
+ * other key is refused for good. Removing any of its keys removes a member, because the removing admin may not know the
+ * newest key.
  * @param valid - the statements that count, in the order of the roster
  */
 export function claimsOf(valid: readonly Entry[]): Claims {
@@ -84,7 +84,7 @@ interface Started {
   mayRelay: boolean;
 }
 
-/** What is not said stays as it is; so does the time since when a route is carried. */
+/** Sets roles. Missing fields stay unchanged. A route that stays keeps its start. */
 function giveRoles(claim: Started | undefined, { statement }: Entry, at: number): void {
   if (claim === undefined) return;
   const { groups = claim.groups, relay = claim.mayRelay, routes } = statement.fields;

@@ -1,4 +1,4 @@
-/** A member's name, and a network's: one label of a host name (RFC 1123), in small letters. */
+/** The name of a member or a network: one label of a host name (RFC 1123), in lower case. */
 const NAME = /^[a-z\d](?:[a-z\d-]{0,61}[a-z\d])?$/;
 
 export const MAX_NAME_LENGTH = 63;
@@ -7,7 +7,7 @@ export function isName(text: string): boolean {
   return NAME.test(text);
 }
 
-/** The nearest name to a text, such as a host's name; undefined when nothing of it is left. */
+/** The nearest valid name to a text, such as a host's name; undefined when nothing of the text is left. */
 export function nameFrom(text: string): string | undefined {
   const [label = ""] = text.toLowerCase().split(".");
   const name = label

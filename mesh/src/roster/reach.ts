@@ -1,14 +1,15 @@
 import type { Entry } from "./roster.js";
 import { EVERYBODY, formatRule, type Rule } from "./rule.js";
 
-/** Rules that a network may have at once; further ones let nobody reach anybody. */
+/** The maximum number of rules of a network. Further rules have no effect. */
 export const MAX_RULES = 256;
 
 /**
- * The rules that hold: for each one, what was said of it last counts, so two admins who act at once lose nothing of each
- * other. Once a rule was ever made, whatever no rule allows is not allowed: to take a rule away never opens anything.
+ * The rules that hold. For each rule, the last statement counts, so two admins who act at the same time lose nothing.
+ * Once any rule was made, everything is forbidden that no rule allows. So removing a rule never allows anything.
  * @param valid - the statements that count, in the order of the roster
- * @returns in the order in which they were made; undefined when none ever was: everybody may reach everybody
+ * @returns the rules in the order in which they were made; undefined when there was never a rule: then everybody may
+ * reach everybody
  */
 export function rulesOf(valid: readonly Entry[]): readonly Rule[] | undefined {
   const rules = new Map<string, Rule>();
@@ -24,24 +25,24 @@ export function rulesOf(valid: readonly Entry[]): readonly Rule[] | undefined {
   return hasAny ? [...rules.values()].slice(0, MAX_RULES) : undefined;
 }
 
-/** Whom a member may reach, and by whom it may be reached. */
+/** Which members a member may reach, and which may reach it. */
 export class Reach {
   readonly #to: ReadonlySet<string> | undefined;
   readonly #from: ReadonlySet<string> | undefined;
 
-  /** @param groups - of the member */
+  /** @param groups - the member's groups */
   constructor(rules: readonly Rule[] | undefined, groups: readonly string[]) {
     const own = new Set([EVERYBODY, ...groups]);
     this.#to = rules && new Set(rules.flatMap(({ from, to }) => (own.has(from) ? [to] : [])));
     this.#from = rules && new Set(rules.flatMap(({ from, to }) => (own.has(to) ? [from] : [])));
   }
 
-  /** Whether the member may reach one that is in these groups. */
+  /** Whether the member may reach another one with these groups. */
   reaches(groups: readonly string[]): boolean {
     return isAmong(groups, this.#to);
   }
 
-  /** Whether one of the two may reach the other: then they are peers, since who is reached has to answer. */
+  /** Whether one of the two members may reach the other. Then they are peers, because the reached one has to answer. */
   meets(groups: readonly string[]): boolean {
     return this.reaches(groups) || isAmong(groups, this.#from);
   }

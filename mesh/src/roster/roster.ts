@@ -15,52 +15,52 @@ import {
   writeStatement,
 } from "./statement.js";
 
-/** Admins that a network may ever have had. */
+/** The maximum number of admins that a network may ever have had. */
 export const MAX_ADMINS = 16;
 
-/** All statements of a network. With 16 admins a summary and each statement fit a datagram. */
+/** The maximum number of statements of a network. With 16 admins, a summary and each statement fit a datagram. */
 const MAX_STATEMENTS = 16_384;
 
-/** A statement that was taken. */
+/** A statement in the roster. */
 export interface Entry {
   readonly statement: Statement;
   readonly bytes: Uint8Array;
   readonly hash: Uint8Array;
-  /** The key that signed it, base64. */
+  /** The key that signed the statement, in base64. */
   readonly admin: string;
-  /** What it is about, base64. */
+  /** The subject of the statement, in base64. */
   readonly subject: string;
 }
 
-/** How far somebody knows one admin's statements. */
+/** How far a host knows one admin's statements. */
 export interface Mark {
-  /** base64. */
+  /** The admin's signing key, in base64. */
   readonly admin: string;
   readonly counter: number;
-  /** Of the statement with this counter. */
+  /** The hash of the statement with this counter. */
   readonly hash: Uint8Array;
 }
 
 /**
- * What became of a statement: taken; there already; one before it is missing; there is another one in its place; it is
- * of another network, or of nobody who may speak; its signature is not the admin's.
+ * The result for a statement: it was added; it was known; an earlier one is missing; there is another one in its place;
+ * it is of another network or its author may not speak; the signature is not the admin's.
  */
 export type Verdict = "new" | "known" | "gap" | "fork" | "refused" | "forged";
 
 /**
- * Everything that the admins of a network have said: a set that only grows. Each admin has a chain of its own, so two
- * that speak at once need no lock, and putting two rosters together is the union of both.
+ * Everything that the admins of a network have said: a set that only grows. Each admin has a chain of its own. So two
+ * admins need no lock to speak at the same time, and two rosters are merged by the union of their statements.
  */
 export class Roster {
   /** The network's id, 16 bytes. */
   readonly network: Uint8Array;
   readonly founding: Entry;
   readonly #chains = new Map<string, Entry[]>();
-  /** Who may have a chain: the founder, and whoever was made an admin. */
+  /** The keys that may have a chain: the founder, and everybody who was made an admin. */
   readonly #speakers = new Set<string>();
-  /** The first counter at which two statements of one admin were seen. */
+  /** The first counter with two different statements of one admin. */
   readonly #forks = new Map<string, number>();
-  /** All of them as they came: each after what it needs. */
+  /** All statements in the order in which they came. Each one comes after the statements that it needs. */
   readonly #taken: Entry[] = [];
   #lamport = 0;
 
@@ -71,7 +71,7 @@ export class Roster {
     this.#take(founding);
   }
 
-  /** A new network. @param time - Unix ms */
+  /** Founds a network. @param time - Unix ms */
   static found(key: SigningKey, fields: Fields, time: number): Roster {
     const bytes = writeStatement(
       {
@@ -92,19 +92,19 @@ export class Roster {
     return new Roster(entryOf(statement, founding));
   }
 
-  /** How many statements it has. */
+  /** The number of statements. */
   get size(): number {
     return this.#taken.length;
   }
 
-  /** Admins of which two statements with one counter were seen, and the first such counter. */
+  /** The admins with two different statements for one counter, and the first such counter of each. */
   get forks(): ReadonlyMap<string, number> {
     return this.#forks;
   }
 
   /**
-   * Takes a statement in, if it is one of this network that is signed and in its turn.
-   * @param isTrusted - it comes from the own file, and its signature was checked before it was written there
+   * Adds a statement, if it belongs to this network, is signed, and is the next one of its chain.
+   * @param isTrusted - true when it comes from the own file, where its signature was checked before writing
    */
   add(bytes: Uint8Array, isTrusted = false): Verdict {
     const statement = readStatement(bytes);
@@ -112,7 +112,7 @@ export class Roster {
     const entry = entryOf(statement, bytes);
     const chain = this.#chains.get(entry.admin) ?? [];
     const there = chain[statement.counter - 1];
-    // What is known costs no look at its signature.
+    // A known statement needs no check of its signature.
     if (there !== undefined && isSame(there.hash, entry.hash)) return "known";
     if (!this.#speakers.has(entry.admin) || statement.kind === "found") return "refused";
     if (!isSame(statement.network, this.network)) return "refused";
@@ -133,9 +133,9 @@ export class Roster {
   }
 
   /**
-   * Takes statements in, up to the first that is forged: who passes on others' statements has looked at them, and to look
-   * at the hundreds that a message holds takes long.
-   * @returns what became of them
+   * Adds statements, up to the first forged one. A host that passes on statements has checked them, and checking the
+   * hundreds of statements in a message takes long.
+   * @returns the results
    */
   addAll(statements: readonly Uint8Array[]): ReadonlySet<Verdict> {
     const verdicts = new Set<Verdict>();
@@ -147,7 +147,7 @@ export class Roster {
   }
 
   /**
-   * Says something as an admin, and takes it in.
+   * Makes a statement as an admin, and adds it.
    * @param subject - 32 bytes
    * @param time - Unix ms
    * @returns undefined when there is no room for more statements
@@ -172,22 +172,22 @@ export class Roster {
     return this.add(bytes) === "new" ? this.#chains.get(formatKey(key.publicKey))?.at(-1) : undefined;
   }
 
-  /** How many statements of an admin are known. */
+  /** The number of known statements of an admin. */
   counterOf(admin: string): number {
     return this.#chains.get(admin)?.length ?? 0;
   }
 
-  /** The one statement of an admin with a counter. */
+  /** The statement of an admin with this counter. */
   at(admin: string, counter: number): Entry | undefined {
     return this.#chains.get(admin)?.[counter - 1];
   }
 
-  /** All statements, in the order that every replica gives them: by Lamport time, then by hash. */
+  /** All statements in the order that is the same on every host: by Lamport time, then by hash. */
   entries(): Entry[] {
     return this.#taken.toSorted(byTime);
   }
 
-  /** All statements as they came: each after what it needs. */
+  /** All statements in the order in which they came. Each one comes after the statements that it needs. */
   get taken(): readonly Entry[] {
     return this.#taken;
   }
@@ -200,13 +200,13 @@ export class Roster {
     });
   }
 
-  /** What somebody lacks who knows so much, what comes first before what needs it. */
+  /** The statements that a host with these marks lacks, in an order in which each comes after those that it needs. */
   missing(marks: readonly Mark[]): Entry[] {
     const counters = new Map(marks.map(({ admin, counter }) => [admin, counter]));
     const lacking = this.#taken.filter(
       ({ admin, statement }) => statement.counter > (counters.get(admin) ?? 0),
     );
-    // One that is there, and another one, are the proof of a fork.
+    // The own statement and the other one together prove a fork.
     const disputed = marks.flatMap(({ admin, counter, hash }) => {
       const own = this.at(admin, counter);
       return own === undefined || isSame(own.hash, hash) ? [] : [own];
@@ -214,7 +214,7 @@ export class Roster {
     return [...disputed, ...lacking];
   }
 
-  /** Whether somebody who knows so much knows something that is missing here. */
+  /** Whether a host with these marks knows a statement that is missing here. */
   isBehind(marks: readonly Mark[]): boolean {
     return marks.some(({ admin, counter }) => counter > this.counterOf(admin));
   }

@@ -1,10 +1,10 @@
 import { unmapped } from "../ip/address.js";
 import { formatPrefix, masked, type Prefix } from "../ip/prefix.js";
 
-/** Subnets that one member may carry: all of them fit a record of a statement. */
+/** The maximum number of subnets that one member may carry: all of them fit a record of a statement. */
 export const MAX_ROUTES = 8;
 
-/** Routes as bytes in their one spelling: in order, each once. */
+/** Writes routes in their only valid encoding: sorted, each once. */
 export function writeRoutes(routes: readonly Prefix[]): Uint8Array {
   const all = new Map(routes.map((route) => [formatPrefix(route), bytesOf(route)]));
   return new Uint8Array(Buffer.concat([...all.values()].toSorted(Buffer.compare)));
@@ -17,7 +17,7 @@ export function writeRoutes(routes: readonly Prefix[]): Uint8Array {
  * 2  address, 4 or 16
  * ```
  * and so on.
- * @returns undefined for any other spelling, and for more than a member may carry
+ * @returns undefined for any other encoding, and for more subnets than a member may carry
  */
 export function readRoutes(bytes: Uint8Array): Prefix[] | undefined {
   const routes: Prefix[] = [];

@@ -1,6 +1,6 @@
 /**
- * Keys that sign the roster: Ed25519 (RFC 8032). A signature has one spelling alone, and signing needs no random
- * numbers. Every member has one, so that it can be made an admin.
+ * Keys that sign the roster: Ed25519 (RFC 8032). A message has only one valid signature, and signing needs no random
+ * numbers. Every member has such a key, so that it can become an admin.
  */
 import {
   createPrivateKey,
@@ -11,15 +11,15 @@ import {
   verify as verifyWith,
 } from "node:crypto";
 
-/** Bytes of a seed, and of a public key. */
+/** The length of a seed and of a public key in bytes. */
 export const SIGNING_KEY_BYTES = 32;
 export const SIGNATURE_BYTES = 64;
 
-/** What stands before the 32 bytes of an Ed25519 key in DER (RFC 8410). */
+/** The DER bytes before the 32 bytes of an Ed25519 key (RFC 8410). */
 const PKCS8_HEAD: Buffer = Buffer.from("302e020100300506032b657004220420", "hex");
 const SPKI_HEAD: Buffer = Buffer.from("302a300506032b6570032100", "hex");
 
-/** A key that signs, held in memory. */
+/** A signing key in memory. */
 export class SigningKey {
   /** 32 bytes. */
   readonly publicKey: Uint8Array;
@@ -27,7 +27,7 @@ export class SigningKey {
   readonly seed: Uint8Array;
   readonly #key: KeyObject;
 
-  /** @param seed - 32 bytes; default: a new one */
+  /** @param seed - 32 bytes; default: a random one */
   constructor(seed: Uint8Array = new Uint8Array(randomBytes(SIGNING_KEY_BYTES))) {
     this.seed = seed;
     this.#key = createPrivateKey({ key: Buffer.concat([PKCS8_HEAD, seed]), format: "der", type: "pkcs8" });
@@ -35,18 +35,18 @@ export class SigningKey {
     this.publicKey = new Uint8Array(spki.subarray(SPKI_HEAD.length));
   }
 
-  /** 64 bytes. */
+  /** Signs bytes. @returns 64 bytes */
   sign(bytes: Uint8Array): Uint8Array {
     return new Uint8Array(signWith(null, bytes, this.#key));
   }
 
-  /** Shows the public key alone. */
+  /** Shows only the public key. */
   toJSON(): { publicKey: string } {
     return { publicKey: Buffer.from(this.publicKey).toString("base64") };
   }
 }
 
-/** Whether the owner of a public key signed these bytes; false also for what is no key. */
+/** Whether the owner of a public key signed these bytes; false also for bytes that are not a key. */
 export function isSignedBy(publicKey: Uint8Array, bytes: Uint8Array, signature: Uint8Array): boolean {
   try {
     const key = createPublicKey({ key: Buffer.concat([SPKI_HEAD, publicKey]), format: "der", type: "spki" });

@@ -8,9 +8,9 @@ import { formatGroups, formatRule, parseGroups, parseRule, type Rule } from "./r
 import { isSignedBy, SIGNATURE_BYTES, SIGNING_KEY_BYTES, type SigningKey } from "./signing-key.js";
 
 /**
- * What an admin says: it founds the network; somebody is a member, with these fields; a member is removed for good; a
- * member's signing key is an admin's; an admin is one no more; a member is in these groups, may carry these routes, and may
- * relay or not; a rule holds; it holds no more.
+ * The statements of an admin: the network is founded; a host is a member, with these fields; a member is removed for
+ * good; a member's signing key becomes an admin's; an admin is no admin any more; a member has these roles; a rule
+ * holds; a rule does not hold any more.
  */
 export const STATEMENT_KINDS = [
   "found",
@@ -25,62 +25,64 @@ export const STATEMENT_KINDS = [
 
 const KINDS: readonly string[] = STATEMENT_KINDS;
 
-/** `unknown`: of a later version. It is kept and passed on in its place in the chain, and says nothing here. */
+/**
+ * `unknown` is a kind of a later version. Such a statement is kept and passed on in its chain, but has no effect here.
+ */
 export type StatementKind = (typeof STATEMENT_KINDS)[number] | "unknown";
 
-/** What an admin can say of a network that is there. */
+/** The kinds that an admin can state about an existing network. */
 export type Sayable = Exclude<StatementKind, "found" | "unknown">;
 
 /** One statement of an admin. Keys and hashes are raw bytes. */
 export interface Statement {
   readonly kind: StatementKind;
-  /** 16 bytes; zeros in the founding statement, whose hash it is. */
+  /** 16 bytes; zeros in the founding statement, because the id is the hash of that statement. */
   readonly network: Uint8Array;
-  /** The signing key that it is signed by; 32 bytes. */
+  /** The key that signed the statement; 32 bytes. */
   readonly admin: Uint8Array;
   /** 1, 2, 3 … for each admin. */
   readonly counter: number;
-  /** The hash of the admin's statement before this one; zeros at the first; 32 bytes. */
+  /** The hash of the admin's previous statement; zeros in the first one; 32 bytes. */
   readonly previous: Uint8Array;
-  /** More than that of any statement that the admin knew (Lamport's clock). */
+  /** Larger than that of any statement that the admin knew (Lamport clock). */
   readonly lamport: number;
-  /** Unix ms, by the admin's clock: to be shown, and for nothing else. */
+  /** The admin's clock, in Unix ms. For display only. */
   readonly time: number;
-  /** The WireGuard key of the member, or the signing key of the admin, that it is about; zeros for a rule; 32 bytes. */
+  /** The subject: the member's WireGuard key, or the admin's signing key; zeros for a rule; 32 bytes. */
   readonly subject: Uint8Array;
   readonly fields: Fields;
 }
 
-/** What is said of the subject. */
+/** The content about the subject. */
 export interface Fields {
-  /** Of the member; of the network in a founding statement. */
+  /** The name of the member; in a founding statement, of the network. */
   readonly name?: string | undefined;
   /** The member's IPv4 address in the overlay, 4 bytes. */
   readonly address?: AddressBytes | undefined;
-  /** Of the network, in a founding statement: members get IPv4 addresses of it. */
+  /** The network's prefix, in a founding statement. Members get IPv4 addresses from it. */
   readonly prefix?: Prefix | undefined;
-  /** The key that the member signs by, once it is an admin; 32 bytes. */
+  /** The member's signing key, for the time when it is an admin; 32 bytes. */
   readonly signer?: Uint8Array | undefined;
   /** The last statement of a removed admin that counts. */
   readonly last?: number | undefined;
-  /** The WireGuard key that the member had until now, and has no more: it keeps all else; 32 bytes. */
+  /** The member's previous WireGuard key, which this key replaces. Everything else stays; 32 bytes. */
   readonly replaces?: Uint8Array | undefined;
-  /** All groups that the member is in; undefined: as before. */
+  /** All groups of the member; undefined for no change. */
   readonly groups?: readonly string[] | undefined;
-  /** All subnets that the member may carry; undefined: as before. */
+  /** All subnets that the member may carry; undefined for no change. */
   readonly routes?: readonly Prefix[] | undefined;
-  /** Whether the member may relay for others; undefined: as before. */
+  /** Whether the member may relay for others; undefined for no change. */
   readonly relay?: boolean | undefined;
-  /** Which rule it is that holds, or not. */
+  /** The rule that holds, or does not hold any more. */
   readonly rule?: Rule | undefined;
 }
 
-/** The longest statement: it fits a datagram with all that is around it. */
+/** The maximum length of a statement. It fits a datagram together with all headers. */
 export const MAX_STATEMENT_BYTES = 900;
 export const NETWORK_ID_BYTES = 16;
 export const HASH_BYTES = 32;
 
-/** Statements of one admin; what it would write beyond is refused. */
+/** The maximum number of statements of one admin. Further ones are refused. */
 export const MAX_COUNTER = 4096;
 export const MAX_LAMPORT: number = Number.MAX_SAFE_INTEGER;
 
@@ -98,7 +100,8 @@ export const MAX_LAMPORT: number = Number.MAX_SAFE_INTEGER;
  * 134  records: type 1, length 1, value; in the order of their types, each once
  *      signature, 64, of "sidewire-mesh roster 1" and all before
  * ```
- * Records of unknown types are skipped, and kept, and so are statements of unknown kinds: later versions say more in them.
+ * Records of unknown types are skipped but kept, and so are statements of unknown kinds, because later versions may
+ * have more of them.
  */
 const VERSION = 1;
 const HEAD_BYTES = 134;
@@ -117,7 +120,7 @@ const RecordType = {
   Relay: 10,
 } as const;
 
-/** Writes and signs. */
+/** Writes and signs a statement. */
 export function writeStatement(statement: Statement, key: SigningKey): Uint8Array {
   const head = Buffer.alloc(HEAD_BYTES);
   head[0] = VERSION;
@@ -134,8 +137,8 @@ export function writeStatement(statement: Statement, key: SigningKey): Uint8Arra
 }
 
 /**
- * Reads a statement; its signature is not looked at, see {@link isGenuine}.
- * @returns undefined for what is none, or none that can hold
+ * Reads a statement. The signature is not checked; see {@link isGenuine}.
+ * @returns undefined for bytes that are not a statement, or not a valid one
  */
 export function readStatement(bytes: Uint8Array): Statement | undefined {
   const end = bytes.length - SIGNATURE_BYTES;
@@ -160,7 +163,7 @@ export function readStatement(bytes: Uint8Array): Statement | undefined {
   return holds(statement) ? statement : undefined;
 }
 
-/** Whether it is signed by the admin that it names. */
+/** Whether the statement is signed by the admin that it names. */
 export function isGenuine(bytes: Uint8Array): boolean {
   const end = bytes.length - SIGNATURE_BYTES;
   const admin = bytes.subarray(18, 18 + SIGNING_KEY_BYTES);
@@ -177,7 +180,7 @@ export function networkIdOf(founding: Uint8Array): Uint8Array {
   return hashOf(founding).subarray(0, NETWORK_ID_BYTES);
 }
 
-/** What a statement of its kind has to have, whoever knows what else. */
+/** Whether a statement has everything that its kind requires. */
 function holds({ kind, counter, previous, network, lamport, subject, fields }: Statement): boolean {
   const isFirst = counter === 1;
   const isZero = (bytes: Uint8Array): boolean => bytes.every((byte) => byte === 0);
@@ -216,7 +219,7 @@ function fieldsOf(view: Buffer): Fields | undefined {
   while (at < view.length) {
     const [type = 0, length = 0] = [view[at], view[at + 1]];
     const value = new Uint8Array(view.subarray(at + 2, at + 2 + length));
-    // In order and each once: there is one spelling alone.
+    // Records must be sorted and unique, so that there is only one valid encoding.
     if (type <= before || at + 2 > view.length || value.length !== length) return undefined;
     const field = fieldOf(type, value);
     if (field === undefined) return undefined;

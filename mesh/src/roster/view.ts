@@ -11,56 +11,56 @@ import { rulesOf } from "./reach.js";
 import type { Entry, Roster } from "./roster.js";
 import type { Rule } from "./rule.js";
 
-/** Members that a network may have at once: further ones wait until some are removed. */
+/** The maximum number of members of a network. Further ones wait until some are removed. */
 export const MAX_MEMBERS = 1000;
 
-/** A member, as the statements that count have it. */
+/** A member, according to the statements that count. */
 export interface Member {
-  /** Its WireGuard key, base64. */
+  /** The member's WireGuard key, in base64. */
   readonly publicKey: string;
-  /** No other member has it. */
+  /** The member's unique name. */
   readonly name: string;
-  /** Its addresses in the overlay, which no other member has: IPv4 where the network has such, then IPv6. */
+  /** The member's unique addresses in the overlay: IPv4 if the network has such addresses, then IPv6. */
   readonly addresses: readonly AddressBytes[];
-  /** The key that it signs by, base64. */
+  /** The member's signing key, in base64. */
   readonly signer: string;
   readonly isAdmin: boolean;
-  /** Groups that it is in, in order. */
+  /** The groups of the member, sorted. */
   readonly groups: readonly string[];
-  /** Subnets behind it that it carries for others. No two members carry one prefix. */
+  /** The subnets behind the member that it carries for others. No two members carry the same prefix. */
   readonly routes: readonly Prefix[];
-  /** It may relay, if its owner wants that, too. */
+  /** Whether the member may relay. Its owner must want it, too. */
   readonly mayRelay: boolean;
-  /** When it was admitted, by the admin's clock, Unix ms. */
+  /** The time of admission by the admin's clock, in Unix ms. */
   readonly since: number;
 }
 
-/** What the statements of a roster come to. */
+/** The result of a roster's statements. */
 export interface View {
   /** The network's name. */
   readonly name: string;
   readonly prefix: Prefix | undefined;
-  /** By WireGuard key, base64; in the order in which they were admitted. */
+  /** The members by WireGuard key in base64, in the order of admission. */
   readonly members: ReadonlyMap<string, Member>;
-  /** WireGuard keys that are members no more, and never will be again, with the last names of whose they were. */
+  /** The WireGuard keys that are not members any more and never will be again, with the last names of their members. */
   readonly removed: ReadonlyMap<string, string>;
-  /** Those of them whose members have a new key, with that one. */
+  /** Those of the removed keys that were replaced, each with the member's new key. */
   readonly replaced: ReadonlyMap<string, string>;
-  /** Signing keys of admins, base64. */
+  /** The signing keys of the admins, in base64. */
   readonly admins: ReadonlySet<string>;
-  /** Who may reach whom; undefined: everybody may reach everybody. */
+  /** The rules; undefined when everybody may reach everybody. */
   readonly rules: readonly Rule[] | undefined;
-  /** Subnets that members were given and do not carry, by WireGuard key, base64. */
+  /** The subnets that members should carry and do not, by WireGuard key in base64. */
   readonly refusedRoutes: readonly RefusedRoute<string>[];
 }
 
 /**
- * What the statements of a roster come to. It depends on the set of them alone, not on the order in which they came.
+ * The result of a roster's statements. It depends only on the set of statements, not on the order in which they came.
  *
- * The removal of a WireGuard key is final, and so is its replacement by another one, with which the member keeps its name,
- * its addresses and what it may do. Of several statements about one member the last in the order of the roster
- * counts. When two have one name or one address, the one that was admitted first keeps it, and the other gets one that
- * follows from its key.
+ * The removal of a WireGuard key is final, and so is its replacement by another key. With a new key a member keeps its
+ * name, its addresses and its roles. Of several statements about one member, the last one in the order of the roster
+ * counts. If two members have the same name or address, the one that was admitted first keeps it. The other one gets a
+ * name or address that follows from its key.
  */
 export function viewOf(roster: Roster): View {
   const entries = roster.entries();
@@ -127,16 +127,16 @@ export function viewOf(roster: Roster): View {
   return { name, prefix, members, removed, replaced, admins, rules: rulesOf(valid), refusedRoutes };
 }
 
-/** A key may be removed that was never admitted, or not by somebody who counts. */
+/** A removed key need not have been admitted, or only by an admin that does not count. */
 function removalsOf(valid: readonly Entry[]): [string, string][] {
   return valid.flatMap(({ statement, subject }) => (statement.kind === "remove" ? [[subject, ""]] : []));
 }
 
-/** Who has what, of things that one member alone can have. */
+/** The owners of names or addresses, which must be unique. */
 class Table<T> {
   readonly #owners = new Map<T, Claim[]>();
 
-  /** @returns what was wanted, or what takes its place */
+  /** @returns the wanted value, or a replacement */
   claim(wanted: T, claim: Claim, another: (isTaken: (one: T) => boolean) => T | undefined): T | undefined {
     const isTaken = (one: T): boolean => (this.#owners.get(one) ?? []).some((owner) => meets(owner, claim));
     const got = isTaken(wanted) ? another(isTaken) : wanted;
@@ -146,14 +146,14 @@ class Table<T> {
 }
 
 /**
- * Whether two were members at one time, as far as whoever wrote of the later one last knew. What a member got in the place of
- * what was taken stays with it after the other one is removed.
+ * Whether two hosts were members at the same time, as far as the author of the later one's last statement knew. A
+ * replacement stays with its member after the other member is removed.
  */
 function meets({ removal }: Claim, later: Claim): boolean {
   return removal === undefined || removal.statement.lamport >= later.last.statement.lamport;
 }
 
-/** The name, and some of the first key's hash. */
+/** The name with a part of the first key's hash. */
 function otherName(name: string, { first }: Claim, isTaken: (name: string) => boolean): string | undefined {
   const hash = createHash("sha256").update(first.subject).digest("hex");
   for (let length = 4; length <= 32; length += 4) {
@@ -163,7 +163,7 @@ function otherName(name: string, { first }: Claim, isTaken: (name: string) => bo
   return undefined;
 }
 
-/** The first that is free from the place on that the first key's hash says. */
+/** The first free address, from an offset that follows from the first key's hash. */
 function otherAddress(
   prefix: Prefix,
   { first }: Claim,
