@@ -16,40 +16,43 @@ import {
 const NEVER = Number.POSITIVE_INFINITY;
 
 /**
- * When a machine does something that nobody caused: rounds of bursts and announces while no path works, searches for a
- * better one while one does. Times are monotonic milliseconds.
+ * Decides when a machine acts without an event: rounds of bursts and announces while no path works, and searches for a
+ * better path while one works. All times are monotonic milliseconds.
  */
 export class Agenda {
   readonly #random: () => number;
   readonly #announces = new Bucket(ANNOUNCE_PER_SECOND, ANNOUNCE_BURST);
-  /** Own news have a bucket of their own: what the peer has made us say before is not to delay them. */
+  /**
+   * The budget for news of this host. The budget is separate from that of the other announces, so that announces that
+   * the peer has caused do not delay the news.
+   */
   readonly #news = new Bucket(NEWS_PER_SECOND, NEWS_BURST);
-  /** Rounds since a path worked or something changed. */
+  /** The number of rounds since a path worked or something changed. */
   rounds = 0;
   #announced = 0;
   #isHurried = false;
   #roundAt = NEVER;
   #announceAt = NEVER;
   #seekAt = NEVER;
-  /** Searches for a better path since this one is in use. */
+  /** The number of searches for a better path since the current path is in use. */
   #seeks = 0;
-  /** Something happened that the peer should know of. */
+  /** Whether something happened that the peer should know. */
   #isAnnounceWanted = false;
-  /** This host has moved, or may be reached elsewhere. */
+  /** Whether this host has moved, or has new candidates. */
   #hasNews = false;
 
-  /** @param random - from 0 to below 1 */
+  /** @param random - returns a number from 0 to below 1 */
   constructor(random: () => number) {
     this.#random = random;
   }
 
-  /** No path works any more: the peer is told, and all begins again. */
+  /** Must be called when no path works any more. The peer is told, and everything starts again. */
   hunt(now: number): void {
     this.restart(now);
     this.wantAnnounce();
   }
 
-  /** The rounds and announces begin again, with a round now. */
+  /** Restarts the rounds and announces, with a round now. */
   restart(now: number): void {
     this.rounds = 0;
     this.#announced = 0;
@@ -58,14 +61,14 @@ export class Agenda {
     this.#seekAt = NEVER;
   }
 
-  /** A round now, beside those that are planned. */
+  /** Adds a round now. The planned rounds stay. */
   hurry(): void {
     this.#isHurried = true;
   }
 
   /**
-   * A path works: nothing is hunted, but a better one is sought from time to time.
-   * @param isRelayed - a better one is wanted: it is sought more often at first
+   * Must be called when a path works. The rounds stop, but a better path is sought from time to time.
+   * @param isRelayed - whether the path is relayed; then a better one is sought more often at first
    */
   rest(now: number, isRelayed: boolean): void {
     this.rounds = 0;
@@ -75,7 +78,7 @@ export class Agenda {
     this.#seekAt = now + this.#seekGap();
   }
 
-  /** A better path is sought at this time, if not before. */
+  /** Makes the next search for a better path start at this time or earlier. */
   seekBy(at: number): void {
     this.#seekAt = Math.min(this.#seekAt, at);
   }
@@ -84,12 +87,12 @@ export class Agenda {
     this.#isAnnounceWanted = true;
   }
 
-  /** This host has something new to say of itself. */
+  /** Must be called when this host has news for the peer. */
   wantNews(): void {
     this.#hasNews = true;
   }
 
-  /** @returns whether a round is due, and has begun now */
+  /** @returns whether a round is due; if so, it begins now */
   takeRound(now: number, isBlocked: boolean): boolean {
     if (this.#isHurried) {
       this.#isHurried = false;
@@ -115,7 +118,7 @@ export class Agenda {
     }
     const isDue =
       (this.#hasNews && this.#news.take(now)) || (this.#isAnnounceWanted && this.#announces.take(now));
-    // Each announce says all that there is to say.
+    // One announce contains all the news, so both wishes are fulfilled.
     if (isDue) this.#hasNews = this.#isAnnounceWanted = false;
     return isDue;
   }

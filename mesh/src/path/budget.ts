@@ -1,9 +1,12 @@
 import { DESTINATION_PER_SECOND, PEER_BURST, PEER_PER_SECOND } from "./constants.js";
 
-/** Sums of fractions fall short by less than anybody can wait. */
+/** A tolerance for rounding errors of the fractions. */
 const ROUNDING = 1e-6;
 
-/** A token bucket: `burst` deep, refilled `perSecond`. Times are monotonic milliseconds. */
+/**
+ * A token bucket: it holds at most `burst` tokens, and gains `perSecond` tokens each second. All times are monotonic
+ * milliseconds.
+ */
 export class Bucket {
   readonly #perSecond: number;
   readonly #burst: number;
@@ -23,7 +26,7 @@ export class Bucket {
     return true;
   }
 
-  /** When there is a token: `now` or later. */
+  /** The time when there is a token: `now` or later. */
   readyAt(now: number): number {
     this.#refill(now);
     if (this.#tokens >= 1 - ROUNDING) return now;
@@ -42,7 +45,9 @@ export class Bucket {
   }
 }
 
-/** How much may be sent to one address. All machines of a host share it: several peers may name one victim. */
+/**
+ * The limit for probes to one address. All machines of a host share it, because several peers may name the same victim.
+ */
 export class DestinationBudget {
   readonly #buckets = new Map<string, Bucket>();
   #sweptAt = Number.NEGATIVE_INFINITY;
@@ -52,7 +57,7 @@ export class DestinationBudget {
   }
 
   take(address: string, now: number): boolean {
-    // A bucket that nobody drew from for a second is full, and one that does not exist is full too.
+    // A bucket that was unused for a second is full, and a missing bucket counts as full.
     if (now - this.#sweptAt >= 1000) this.#sweep(now);
     let bucket = this.#buckets.get(address);
     if (bucket === undefined) {
@@ -68,7 +73,7 @@ export class DestinationBudget {
   }
 }
 
-/** How many probes one machine may send: to all candidates together, and to each address. */
+/** The limits for probes of one machine: to all candidates together, and to each address. */
 export class ProbeBudget {
   readonly #peer = new Bucket(PEER_PER_SECOND, PEER_BURST);
   readonly #destinations: DestinationBudget;
@@ -77,12 +82,12 @@ export class ProbeBudget {
     this.#destinations = destinations;
   }
 
-  /** When a probe to this address may be sent: `now` or later. */
+  /** The time when a probe to this address may be sent: `now` or later. */
   readyAt(address: string, now: number): number {
     return Math.max(this.#peer.readyAt(now), this.#destinations.readyAt(address, now));
   }
 
-  /** Takes what a probe to this address costs, if there is enough. */
+  /** Takes the tokens for a probe to this address, if there are enough. */
   take(address: string, now: number): boolean {
     if (this.readyAt(address, now) > now) return false;
     return this.#peer.take(now) && this.#destinations.take(address, now);

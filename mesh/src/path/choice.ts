@@ -15,23 +15,23 @@ import {
 import { isPenalised, isSilent, isUsable, type Path, unansweredAt, viewOf } from "./path.js";
 import { isRelayed, Tier } from "./tiers.js";
 
-/** The path in use, and since when. */
+/** The path in use, and the time when its use began. */
 export interface InUse {
   readonly path: Path;
   readonly since: number;
 }
 
-/** Chooses the path: the decider what is best, the follower what it is told. */
+/** Chooses the path. The decider takes the best one. The follower takes the one that it is told. */
 export class Chooser {
   readonly #isDecider: boolean;
-  /** Since when there is a path to use, and none is used: the follower waits for the decider's word. */
+  /** Since when the follower has a usable path but uses none, because it waits for the decider's word. */
   #usableSince: number | undefined;
 
   constructor(isDecider: boolean) {
     this.#isDecider = isDecider;
   }
 
-  /** @returns the path to use now; undefined: no other than now */
+  /** @returns the path to use now; undefined for no change */
   choose(inUse: InUse | undefined, paths: Iterable<Path>, now: number): Path | undefined {
     const all = [...paths];
     if (inUse !== undefined) this.#usableSince = undefined;
@@ -43,7 +43,10 @@ export class Chooser {
     return (this.#usableSince ?? Number.POSITIVE_INFINITY) + FOLLOWER_PATIENCE_MS;
   }
 
-  /** The follower takes what it is told, and what it finds itself only when it would have nothing. */
+  /**
+   * The follower takes the path that it is told. It only takes a path that it found itself when it would have none
+   * otherwise.
+   */
   #follow(inUse: InUse | undefined, paths: readonly Path[], now: number): Path | undefined {
     const told = toldOf(paths, now);
     const mayFollow = inUse === undefined || now >= inUse.since + FOLLOW_GAP_MS;
@@ -56,13 +59,13 @@ export class Chooser {
   }
 }
 
-/** The decider takes the first path that is proven, and then a better one. */
+/** The decider takes the first proven path, and later a better one. */
 function choose(inUse: InUse | undefined, paths: readonly Path[], now: number): Path | undefined {
   const best = bestOf(paths, inUse?.path, now);
   return inUse === undefined || givesWay(inUse, best, now) ? best : betterThan(inUse, paths, now);
 }
 
-/** The path in use is at fault; or it is silent, and another one was answered after that began. */
+/** Whether the path in use must give way: it has a fault, or it is silent and another path was answered since then. */
 function givesWay(inUse: InUse, best: Path | undefined, now: number): boolean {
   if (faultOf(inUse, now) !== undefined) return true;
   const { path } = inUse;
@@ -70,7 +73,7 @@ function givesWay(inUse: InUse, best: Path | undefined, now: number): boolean {
   return isSilent(path, now) && now >= since + GIVE_WAY_MS && (best?.answeredAt ?? since) > since;
 }
 
-/** What the decider uses, as it last said. */
+/** The path that the decider uses, according to its last probes. */
 export function toldOf(paths: Iterable<Path>, now: number): Path | undefined {
   let told: Path | undefined;
   for (const path of paths) {
@@ -79,7 +82,7 @@ export function toldOf(paths: Iterable<Path>, now: number): Path | undefined {
   return told;
 }
 
-/** When the path in use is given up, if nothing is heard until then: its probes, and WireGuard, are silent. */
+/** When the path in use is given up if nothing is heard until then: neither its probes nor WireGuard. */
 export function deadAtOf(path: Path, receivedAt: number): number {
   const silentAt = unansweredAt(path, SILENT_PROBES);
   const since = path.unanswered[0] ?? Number.POSITIVE_INFINITY;
@@ -87,7 +90,7 @@ export function deadAtOf(path: Path, receivedAt: number): number {
   return Math.max(silentAt, isHeld ? receivedAt + RECEIVED_HOLD_MS : since + SILENT_MS);
 }
 
-/** The best of the paths that are proven, but for the one in use. */
+/** The best proven path, apart from the one in use. */
 function bestOf(paths: Iterable<Path>, current: Path | undefined, now: number): Path | undefined {
   let best: Path | undefined;
   for (const path of paths) {
@@ -98,9 +101,9 @@ function bestOf(paths: Iterable<Path>, current: Path | undefined, now: number): 
 }
 
 /**
- * A path to change to although the one in use works: proven from both sides, of a better tier or much faster. A better
- * tier need not wait for the dwell, since it cannot alternate: one that fell silent in use is held back for longer each
- * time.
+ * A path to change to although the one in use works: proven from both sides, and of a better tier or much faster. A
+ * better tier need not wait for the dwell time, because such changes cannot alternate: a path that fell silent in use
+ * is held back longer each time.
  */
 function betterThan(inUse: InUse, paths: Iterable<Path>, now: number): Path | undefined {
   const { path: current, since } = inUse;
@@ -114,17 +117,18 @@ function betterThan(inUse: InUse, paths: Iterable<Path>, now: number): Path | un
   return best;
 }
 
-/** Why the path in use gives way to any other that is proven, at once. */
+/** The faults for which the path in use gives way to any other proven path at once. */
 export type Fault = "silent" | "filtered";
 
 /**
- * What is wrong with the path in use: it is silent; or WireGuard's packets are lost on it, as we see it, or as the peer
- * says, which had long enough to prove it. What WireGuard receives does not save it: that may have come one way.
+ * The fault of the path in use: it is silent, or WireGuard's packets are lost on it. The loss was seen here, or the
+ * peer reports it after having had enough time to prove the path. Bytes that WireGuard receives do not prove the path,
+ * because they may come one way only.
  */
 export function faultOf({ path, since }: InUse, now: number): Fault | undefined {
   if (isPenalised(path, now)) return "filtered";
   if (isSilent(path, now)) {
-    // After a change of the network, probes in quick succession are enough.
+    // After a change of the network, a few quick probes are enough.
     const isLong = path.answeredAt < path.voidedAt || now >= (path.unanswered[0] ?? now) + SILENT_MS;
     return isLong ? "silent" : undefined;
   }
@@ -142,7 +146,7 @@ function compare(a: Path, b: Path): number {
   return a.tier - b.tier || (a.roundTripMs ?? Infinity) - (b.roundTripMs ?? Infinity);
 }
 
-/** Nothing better is to be expected. */
+/** Whether no better path can be expected. */
 export function isGood({ tier, roundTripMs }: Path): boolean {
   if (tier === Tier.Lan || isRelayed(tier)) return tier === Tier.Lan;
   return roundTripMs !== undefined && roundTripMs <= GOOD_ROUND_TRIP_MS;

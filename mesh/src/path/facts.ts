@@ -4,14 +4,14 @@ import type { View } from "../probe/view.js";
 
 export type { View };
 
-/** The text of a remote endpoint, as `formatEndpoint` writes it: the name of a path within one peer. */
+/** The name of a path within one peer: the remote endpoint, as `formatEndpoint` writes it. */
 export type PathName = string;
 
-/** What a path machine is told. Times are monotonic milliseconds. */
+/** The facts for a path machine. All times are monotonic milliseconds. */
 export type Fact =
   /**
-   * All the candidates of the peer: an announce that was accepted, or what was remembered. `isNews`: the peer is there,
-   * and probes. `wantsAnswer`: it does not know our candidates yet.
+   * All candidates of the peer, from an accepted announce or from memory. `isNews`: the peer is there, and probes.
+   * `wantsAnswer`: the peer does not know the own candidates yet.
    */
   | {
       readonly type: "candidates";
@@ -19,69 +19,71 @@ export type Fact =
       readonly isNews: boolean;
       readonly wantsAnswer: boolean;
     }
-  /** Another peer says that the peer may be reached there. It may be wrong, or lie. */
+  /** Another peer says that the peer may be reached there. It may be wrong or lie. */
   | { readonly type: "introduced"; readonly candidates: readonly Candidate[] }
-  /** Our probe to `path` was answered, from there: an answer from elsewhere proves nothing, and is none. */
+  /**
+   * An own probe to `path` was answered from there. An answer from elsewhere proves nothing, and is not such a fact.
+   */
   | { readonly type: "answered"; readonly path: PathName; readonly roundTripMs: number; readonly view: View }
-  /** A probe of the peer came in from here. It is to be answered with the machine's `view` of the path. */
+  /** A probe of the peer came in from here. It must be answered with the machine's `view` of the path. */
   | { readonly type: "probed"; readonly path: PathName; readonly view: View }
-  /** What WireGuard shows of the peer. */
+  /** WireGuard's state of the peer. */
   | {
       readonly type: "wireguard";
-      /** Where it sends now. */
+      /** The endpoint that WireGuard sends to now. */
       readonly endpoint: PathName | undefined;
-      /** All bytes received so far. */
+      /** The number of all received bytes so far. */
       readonly receivedBytes: number;
-      /** All bytes sent so far. */
+      /** The number of all sent bytes so far. */
       readonly sentBytes: number;
-      /** When the last handshake was, monotonic ms; undefined when there was none. */
+      /** The time of the last handshake, in monotonic ms; undefined when there was none. */
       readonly handshakeAt: number | undefined;
     }
-  /** What the NATs before both sides do; `peer` is undefined where nothing new is known of it. */
+  /** The verdicts about the NATs of both sides. `peer` is undefined when nothing new is known about it. */
   | { readonly type: "nat"; readonly own: NatVerdict; readonly peer: NatVerdict | undefined }
-  /** What we announce is not what we announced last. */
+  /** The own candidates have changed since the last announce. */
   | { readonly type: "own-candidates" }
-  /** The own addresses or routes are others; or the machine has slept. */
+  /** The own addresses or routes have changed, or the machine has slept. */
   | { readonly type: "network-changed" }
-  /** A relay passes packets between us and the peer at `path`, or does so no longer. */
+  /** A relay passes packets between this host and the peer at `path`, or has stopped doing so. */
   | { readonly type: "relay"; readonly path: PathName; readonly isOpen: boolean }
   /** Time has passed. */
   | { readonly type: "time" };
 
-/** One probe to be sent, and what we say of its path in it. */
+/** One probe to send, with the own view of its path. */
 export interface Probe {
   readonly path: PathName;
   readonly view: View;
 }
 
-/** What a path machine wants done, in this order. */
+/** The decisions of a path machine, to be carried out in this order. */
 export type Decision =
   /** Send a probe on each of these paths now. */
   | { readonly type: "probe"; readonly probes: readonly Probe[] }
   /**
-   * Make WireGuard use a path, and send something on it at once (persistent keepalive 0, then 25 s).
-   * `isFresh`: there is no session that could be lost, so the peer is made anew and its handshake starts at once.
+   * Make WireGuard use a path, and send a packet on it at once (persistent keepalive 0, then 25 s). `isFresh`: there is
+   * no session that could be lost, so the peer is made again and its handshake starts at once.
    */
   | { readonly type: "use"; readonly path: PathName; readonly isFresh: boolean }
-  /** Tell the peer our candidates: the brokers, or a path that works, carry it. */
+  /** Tell the peer the own candidates, over the brokers or a working path. */
   | { readonly type: "announce" }
   /**
-   * Look for a relay: no path works, or the one in use may not. `failed`: the path in use, where it loses WireGuard's
-   * packets.
+   * Look for a relay, because no path works or the one in use may not work. `failed`: the path in use, if it loses
+   * WireGuard's packets.
    */
   | { readonly type: "relay"; readonly failed: PathName | undefined }
-  /** What people are shown has changed. */
+  /** The information for people has changed. */
   | { readonly type: "changed" };
 
-/** What comes of a fact. */
+/** The result of a fact. */
 export interface Step {
   readonly decisions: readonly Decision[];
-  /** When the machine wants to be told the time, at the latest; always later than the step. */
+  /** The time by which the machine must be called again; always later than this step. */
   readonly nextAt: number;
 }
 
 /**
- * How often WireGuard should be looked at: `soon` while a handshake is awaited, each 100 to 250 ms; `rare` while nothing
- * flows and nothing is in doubt.
+ * How often WireGuard should be looked at. `soon` means every 100 to 250 ms, while a handshake is expected. `rare` is
+ * for times when no data flows and nothing is in doubt.
  */
 export type LooksWanted = "soon" | "usual" | "rare";

@@ -32,11 +32,11 @@ import { isRelayed } from "./tiers.js";
 import { WireGuardWatch } from "./wireguard-watch.js";
 
 /**
- * Decides over which path WireGuard reaches one peer. It does nothing itself: facts and time go in, decisions come
- * out, so that every history can be replayed. Times are monotonic milliseconds.
+ * Decides over which path WireGuard reaches one peer. The machine does nothing by itself: facts and times go in,
+ * decisions come out. So every history can be replayed. All times are monotonic milliseconds.
  *
- * Two machines decide together: each puts what it thinks of a path in its probes there. The decider, which has the
- * lower key, chooses; the other takes what it is told, once it has proven the path itself.
+ * Two machines decide together: each puts its view of a path into its probes on that path. The decider, which has the
+ * lower key, chooses. The other machine takes the path that it is told, after it has proven the path itself.
  */
 export class PathMachine {
   readonly #isDecider: boolean;
@@ -54,12 +54,12 @@ export class PathMachine {
   #hasMet = false;
   /** When WireGuard was last told where to send. */
   #toldAt = Number.NEGATIVE_INFINITY;
-  /** The path in use was there before us, and was not proven yet. */
+  /** Whether the path in use was there before this daemon, and is not proven yet. */
   #isAdopted = false;
-  /** The own network has changed, and the path in use was not answered since. */
+  /** Whether the own network has changed, and the path in use was not answered since then. */
   #hasMoved = false;
   #wasAsking = false;
-  /** What is known beside the paths, for people. */
+  /** What is known besides the paths, for people. */
   readonly #situation: { isFiltered: boolean; ownNat: NatVerdict; peerNat: NatVerdict } = {
     isFiltered: false,
     ownNat: "unknown",
@@ -77,7 +77,7 @@ export class PathMachine {
     this.#session = new Session(this.#watch, isDecider);
   }
 
-  /** Takes in a fact, and says what is to be done, in this order, and when to come again. */
+  /** Handles a fact. Returns the decisions in their order, and the time for the next call. */
   step(fact: Fact, now: number): Step {
     this.#decisions = [];
     if (!this.#hasStarted) this.#tellNews(now);
@@ -97,7 +97,7 @@ export class PathMachine {
     return { decisions: this.#decisions, nextAt: this.#nextAt(now) };
   }
 
-  /** What we say of a path, in a probe on it or in an answer. */
+  /** The own view of a path, for a probe on it or an answer. */
   view(name: PathName, now: number): View {
     const path = this.#paths.get(name);
     const isChosen = path !== undefined && path === this.#inUse?.path;
@@ -118,11 +118,11 @@ export class PathMachine {
     const isYoung = now - since < C.ACTIVE_FOR_MS;
     const isInDoubt =
       this.#session.isWaiting || unansweredAt(path, 1) <= now || this.#roaming.to !== undefined;
-    // Else the own probes tell that the path works, and nothing else happens on it.
+    // Otherwise the own probes show that the path works, and nothing else happens on it.
     return isYoung || isInDoubt || this.#isAdopted || this.#watch.isActive(now) ? "usual" : "rare";
   }
 
-  /** Paths that are known: bounded. */
+  /** The number of known paths, which is limited. */
   get size(): number {
     return this.#paths.size;
   }
@@ -153,7 +153,7 @@ export class PathMachine {
         this.#situation.peerNat = fact.peer ?? this.#situation.peerNat;
         break;
       case "own-candidates":
-        // The peer will probe when it hears of them: our probes have to open the way before.
+        // The peer will probe when it gets the new candidates. Own probes must open the NAT before that.
         this.#tellNews(now);
         break;
       case "network-changed":
@@ -172,17 +172,20 @@ export class PathMachine {
     if (this.#inUse !== undefined) {
       if (fact.isNews && areOthers) this.#askAgain(this.#inUse.path, now);
     } else if (fresh.length > 0 || fact.wantsAnswer) this.#agenda.restart(now);
-    // Its probes are on the way: ours have to open the way for them.
+    // The peer's probes are on their way. Own probes must open the NAT for them.
     else if (fact.isNews) this.#agenda.hurry();
   }
 
-  /** It has not said so itself: where a path works, nothing is to be gained by it. */
+  /** The peer itself did not say so. While a path works, such candidates are useless. */
   #onIntroduced({ candidates }: Extract<Fact, { type: "introduced" }>, now: number): void {
     if (this.#inUse !== undefined) return;
     for (const path of this.#paths.introduce(candidates, now)) startBurst(path, now, C.BURST_PROBES);
   }
 
-  /** The peer lists other places: it may have moved. What is proven again at once stays, another way is ready else. */
+  /**
+   * The peer names other places, so it may have moved. If the path is proven again at once, it stays. Otherwise another
+   * path is ready.
+   */
   #askAgain(path: Path, now: number): void {
     path.voidedAt = now;
     startBurst(path, now, C.SEEK_PROBES);
@@ -197,7 +200,7 @@ export class PathMachine {
     // The peer waits for this word before it changes to the path.
     if (!wasProven) probeSoon(path, now);
     if (path === this.#inUse?.path) {
-      // It works from where we are now. The peer's WireGuard hears of that by the first packet that comes from there.
+      // The path works from this host's new place. The peer's WireGuard learns that from the first packet.
       if (this.#hasMoved) this.#use(path, false, now);
       this.#hasMoved = false;
       if (this.#isAdopted) this.#session.begin(now);
@@ -218,10 +221,10 @@ export class PathMachine {
   #onView(path: Path, view: View, now: number): void {
     onView(path, view, now);
     const current = this.#inUse?.path;
-    // The peer's WireGuard is elsewhere, and ours will follow it: which of the two works?
+    // The peer's WireGuard uses another path, and the own one will follow. Which of the two paths works?
     if (view.isChosen && current !== undefined && path !== current) this.#suspect(path.name, now);
     if (path !== current) return;
-    // Both have to probe at the same time, so that their holes are open for each other.
+    // Both sides must probe at the same time, so that their NATs are open for each other.
     if (!view.isProven || view.asksForHandshake) this.#doubt(now);
     if (!view.asksForHandshake) {
       this.#session.endRequest();
@@ -249,7 +252,7 @@ export class PathMachine {
     else if (this.#paths.see(endpoint, now, path.name) !== undefined) this.#suspect(endpoint, now);
   }
 
-  /** WireGuard has gone there, or is about to: does it work, and does the path in use? */
+  /** WireGuard has changed to this path, or will. Does it work, and does the path in use? */
   #suspect(name: PathName, now: number): void {
     if (this.#inUse === undefined || !this.#roaming.suspect(name, this.#toldAt, now)) return;
     const path = this.#paths.get(name);
@@ -299,15 +302,15 @@ export class PathMachine {
 
   #leave({ path, since }: InUse, next: Path, fault: Fault | undefined, now: number): void {
     if (now - since > C.FORGIVE_MS) path.drops = 0;
-    // Nobody wants a worse kind of path: it was forced, by WireGuard's own roaming for one. What forced it may go on, and
-    // the better one would be taken back at once.
+    // Nobody wants a worse kind of path, so the change was forced, for instance by WireGuard's own roaming. Its reason
+    // may go on, and then the better path would be taken back at once.
     if (fault === "silent" || (fault === undefined && next.tier > path.tier)) hold(path, now);
     if (fault === "filtered" && !isPenalised(path, now)) penalise(path, now);
     if (fault !== undefined) this.#agenda.seekBy(Math.max(path.heldUntil, path.penalisedUntil));
     probeSoon(path, now);
   }
 
-  /** WireGuard has a session already, from before us or by a path that we took for dead: it stays as it is. */
+  /** WireGuard already has a session, from before this daemon or on a path that seemed dead. The session stays. */
   #adopt(path: Path, now: number): void {
     path.unanswered.length = 0;
     this.#enter(path, now);
@@ -324,7 +327,8 @@ export class PathMachine {
     this.#roaming.to = undefined;
     const isDetour = isRelayed(path.tier);
     this.#agenda.rest(now, isDetour);
-    // There is a way to tell the peer where we are, and what we relay. What went over the brokers may never arrive.
+    // Now there is a way to tell the peer the own candidates and relayed places. Messages over the brokers may never
+    // arrive.
     if (isDetour || isFirst) this.#agenda.wantAnnounce();
   }
 
@@ -353,14 +357,14 @@ export class PathMachine {
     this.#wasAsking = isAsking;
   }
 
-  /** Nothing came out of WireGuard. That is the path's fault if it carries probes, and if the peer sends on it. */
+  /** Nothing came out of WireGuard. The path is at fault only if it carries probes and the peer uses it. */
   #onFailure(path: Path, now: number): void {
     this.#situation.isFiltered = isProven(path, now) && viewOf(path, now)?.isChosen === true;
     if (!this.#situation.isFiltered) return;
     penalise(path, now);
     this.#choose(now);
     this.#doubt(now);
-    // For data the path is dead. The peer may know of addresses by now that we do not, and we of others.
+    // The path is dead for data. Both sides may know new addresses by now.
     this.#agenda.wantAnnounce();
   }
 

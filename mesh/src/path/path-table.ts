@@ -13,7 +13,10 @@ import type { PathName } from "./facts.js";
 import { createPath, isProven, type Path } from "./path.js";
 import type { TierOf } from "./tiers.js";
 
-/** All known ways to one peer: what it announced, and where its packets came from. Bounded, whatever it says. */
+/**
+ * All known paths to one peer: those that it announced, and those from which its packets came. Their number is limited,
+ * whatever the peer says.
+ */
 export class PathTable {
   readonly #paths = new Map<PathName, Path>();
   readonly #tierOf: TierOf;
@@ -35,8 +38,9 @@ export class PathTable {
   }
 
   /**
-   * The peer's candidates are these now. Those that were and are no more stay for a while, after those that are.
-   * @returns those that were not known, and whether the peer listed others until now
+   * Sets the peer's candidates. Candidates that are not in the list any more are kept for a while, after the current
+   * ones.
+   * @returns the new paths, and whether the list has changed
    */
   list(candidates: readonly Candidate[], now: number): { fresh: Path[]; areOthers: boolean } {
     const fresh: Path[] = [];
@@ -58,8 +62,8 @@ export class PathTable {
   }
 
   /**
-   * Others say that the peer is there. Nothing that it has named itself gives way to that.
-   * @returns the paths that they named, as far as there was room for them
+   * Adds candidates that others name. They never replace a candidate that the peer itself has named.
+   * @returns the paths of these candidates, as far as there was room
    */
   introduce(candidates: readonly Candidate[], now: number): Path[] {
     const listed = [...this.#paths.values()].filter((path) => isListed(path, now));
@@ -79,8 +83,8 @@ export class PathTable {
   }
 
   /**
-   * The peer sends from here.
-   * @returns undefined for what is no endpoint, and when there are too many
+   * Notes that the peer sends from this endpoint.
+   * @returns undefined for a text that is not an endpoint, and when there are too many paths
    */
   see(name: PathName, now: number, inUse: PathName | undefined): Path | undefined {
     let path = this.#paths.get(name);
@@ -94,13 +98,13 @@ export class PathTable {
     return path;
   }
 
-  /** Forgets what nobody names any more. The path in use stays. */
+  /** Forgets paths that nobody names any more. The path in use stays. */
   prune(now: number, inUse: PathName | undefined): void {
     for (const path of this.#paths.values()) {
       const isKept = now < path.listedUntil || now - path.seenAt < SEEN_MS || isProven(path, now);
       if (!isKept && path.name !== inUse) this.#paths.delete(path.name);
     }
-    // Listed ones that vanished give way to those that did not.
+    // Candidates that are no longer announced give way to current ones.
     const listed = [...this.#paths.values()].filter((path) => isListed(path, now));
     const tooMany = listed.length - REMOTE_CANDIDATES;
     if (tooMany <= 0) return;
@@ -115,12 +119,12 @@ export class PathTable {
     this.#paths.delete(name);
   }
 
-  /** The own networks are others: so may be what is near. */
+  /** Must be called when the own networks have changed, because tiers depend on them. */
   rank(): void {
     for (const path of this.#paths.values()) path.tier = this.#tierOf(path.endpoint, path.kind);
   }
 
-  /** A place for one more path that is only seen: the one that was silent for longest gives its own. */
+  /** Makes room for one more path that is only seen, by removing the one that was silent for the longest time. */
   #makeRoom(now: number, inUse: PathName | undefined): boolean {
     const seen = [...this.#paths.values()].filter((path) => !isListed(path, now) && path.name !== inUse);
     if (seen.length < SEEN_PATHS) return true;
@@ -128,7 +132,7 @@ export class PathTable {
     return oldest !== undefined && this.#paths.delete(oldest.name);
   }
 
-  /** As many as are allowed: the best tiers first, and of those the youngest. */
+  /** The best candidates within the limits: the best tiers first, and the youngest first within a tier. */
   #best(candidates: readonly Candidate[]): Candidate[] {
     const ranked = candidates
       .map((candidate) => ({ candidate, tier: this.#tierOf(candidate.endpoint, candidate.kind) }))

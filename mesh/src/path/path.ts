@@ -21,44 +21,44 @@ import type { Tier } from "./tiers.js";
 
 const NEVER = Number.NEGATIVE_INFINITY;
 
-/** One way to the peer, and what is known of it. Times are monotonic milliseconds. */
+/** One path to the peer, and what is known about it. All times are monotonic milliseconds. */
 export interface Path {
   readonly name: PathName;
   readonly endpoint: Endpoint;
-  /** How it was announced; undefined when it was only seen. */
+  /** The kind in the announce; undefined when the path was only seen. */
   kind: CandidateKind | undefined;
   tier: Tier;
-  /** Until when the announce that named it holds. */
+  /** Until when the announce of this path is valid. */
   listedUntil: number;
   /** When the peer last sent from there. */
   seenAt: number;
-  /** When our probe was last answered. */
+  /** When an own probe was last answered. */
   answeredAt: number;
-  /** When the probes of before stopped counting: the network became another. */
+  /** When earlier probes became invalid, because the network changed. */
   voidedAt: number;
-  /** Smoothed, ms. */
+  /** Smoothed, in ms. */
   roundTripMs: number | undefined;
-  /** How many round trips {@link roundTripMs} is made of. */
+  /** The number of round trips in {@link roundTripMs}. */
   samples: number;
-  /** When the first probes since the last answer were sent; as many as it takes to call it silent. */
+  /** The times of the first probes since the last answer, as many as are needed to call the path silent. */
   readonly unanswered: number[];
   sentAt: number;
-  /** When the next probe of a burst, or one back, is due; infinite when there is none. */
+  /** When the next probe of a burst, or one sent back, is due; Infinity when none is. */
   dueAt: number;
-  /** The next gap of the burst, and how many probes are left of it. */
+  /** The index of the next gap of the burst, and the number of its remaining probes. */
   gap: number;
   left: number;
-  /** Probes back that are left. */
+  /** The remaining number of probes to send back. */
   triggersLeft: number;
-  /** What the peer said last of it. */
+  /** The peer's last view of the path. */
   view: View | undefined;
   viewAt: number;
-  /** Since when the peer says that it is not proven; infinite when it does not say so. */
+  /** Since when the peer says that the path is not proven; Infinity when it does not say so. */
   deniedSince: number;
-  /** Not to be taken before: WireGuard's packets did not pass, though probes did. */
+  /** The path is avoided until this time, because WireGuard's packets did not pass although probes did. */
   penalisedUntil: number;
   penalties: number;
-  /** Not to be taken again before, unless nothing else works: it was in use and went silent. */
+  /** The path is not taken again before this time, unless nothing else works, because it fell silent in use. */
   heldUntil: number;
   drops: number;
 }
@@ -91,7 +91,7 @@ export function createPath(name: PathName, endpoint: Endpoint, tier: Tier): Path
   };
 }
 
-/** Probes a path several times, beginning now. A burst that runs begins again. */
+/** Starts a burst of probes now. A running burst starts again. */
 export function startBurst(path: Path, now: number, probes: number): void {
   path.gap = 0;
   path.left = probes;
@@ -99,19 +99,22 @@ export function startBurst(path: Path, now: number, probes: number): void {
   path.triggersLeft = TRIGGERED_PROBES;
 }
 
-/** Probes a path once, as soon as may be. */
+/** Probes a path once, as soon as allowed. */
 export function probeSoon(path: Path, now: number): void {
   path.dueAt = Math.min(path.dueAt, Math.max(now, path.sentAt + PROBE_GAP_MS));
 }
 
-/** The peer's probe came in on it: one goes back while it is not proven, since its hole in the NAT is open now. */
+/**
+ * A probe of the peer came in. While the path is not proven, one probe is sent back, because the peer's NAT is open
+ * now.
+ */
 export function probeBack(path: Path, now: number): void {
   if (path.triggersLeft === 0) return;
   path.triggersLeft--;
   probeSoon(path, now);
 }
 
-/** A probe was sent: when is the next one of the burst? */
+/** Notes that a probe was sent, and sets the time of the next one. */
 export function onSent(path: Path, now: number): void {
   path.sentAt = now;
   if (path.unanswered.length < SILENT_PROBES) path.unanswered.push(now);
@@ -121,7 +124,7 @@ export function onSent(path: Path, now: number): void {
 }
 
 export function onAnswered(path: Path, roundTripMs: number, now: number): void {
-  // What was measured through another network says nothing of this one.
+  // Measurements from another network say nothing about this one.
   if (path.answeredAt < path.voidedAt) path.samples = 0;
   path.answeredAt = now;
   path.unanswered.length = 0;
@@ -133,38 +136,38 @@ export function onAnswered(path: Path, roundTripMs: number, now: number): void {
   path.samples++;
 }
 
-/** The network became another: what was found out through the one before, good or bad, says nothing. */
+/** Makes all earlier results invalid, because the network has changed. */
 export function voidProof(path: Path, now: number): void {
   path.voidedAt = now;
   path.unanswered.length = 0;
   path.heldUntil = path.penalisedUntil = NEVER;
 }
 
-/** The peer says this of it. */
+/** Sets the peer's view of the path. */
 export function onView(path: Path, view: View, now: number): void {
   path.view = view;
   path.viewAt = now;
   path.deniedSince = view.isProven ? Number.POSITIVE_INFINITY : Math.min(path.deniedSince, now);
 }
 
-/** A probe is answered within this, ms, or it is not. */
+/** How long an answer may take, in ms. */
 export function timeoutOf({ roundTripMs }: Path): number {
   if (roundTripMs === undefined) return TIMEOUT_MAX_MS;
   return Math.min(TIMEOUT_MAX_MS, Math.max(TIMEOUT_MIN_MS, roundTripMs * TIMEOUT_ROUND_TRIPS));
 }
 
-/** When so many probes in a row will have been unanswered: infinite when they were not even sent. */
+/** When `probes` probes in a row are unanswered; Infinity when fewer were sent. */
 export function unansweredAt(path: Path, probes: number): number {
   const sentAt = path.unanswered[probes - 1];
   return sentAt === undefined ? Number.POSITIVE_INFINITY : sentAt + timeoutOf(path);
 }
 
-/** Several probes in a row are unanswered. */
+/** Whether several probes in a row are unanswered. */
 export function isSilent(path: Path, now: number): boolean {
   return unansweredAt(path, SILENT_PROBES) <= now;
 }
 
-/** Our probes are answered on it: it works in both directions. */
+/** Whether own probes are answered on the path, so that it works in both directions. */
 export function isProven(path: Path, now: number): boolean {
   return path.answeredAt >= path.voidedAt && now - path.answeredAt <= PROOF_MS && !isSilent(path, now);
 }
@@ -173,29 +176,29 @@ export function isPenalised(path: Path, now: number): boolean {
   return now < path.penalisedUntil;
 }
 
-/** May be taken: proven, and WireGuard's packets are not known to be lost on it. */
+/** Whether the path may be taken: it is proven, and is not known to lose WireGuard's packets. */
 export function isUsable(path: Path, now: number): boolean {
   return isProven(path, now) && !isPenalised(path, now);
 }
 
-/** What the peer said of it lately. */
+/** The peer's view of the path, if it is recent. */
 export function viewOf(path: Path, now: number): View | undefined {
   return now - path.viewAt <= VIEW_MS ? path.view : undefined;
 }
 
-/** WireGuard's packets were lost on it, though probes passed. */
+/** Must be called when WireGuard's packets were lost although probes passed. */
 export function penalise(path: Path, now: number): void {
   path.penalisedUntil = now + Math.min(PENALTY_MAX_MS, PENALTY_MS * 2 ** path.penalties);
   path.penalties++;
 }
 
-/** WireGuard's packets pass. */
+/** Must be called when WireGuard's packets pass. */
 export function absolve(path: Path): void {
   path.penalisedUntil = NEVER;
   path.penalties = 0;
 }
 
-/** It was in use and went silent. */
+/** Must be called when the path fell silent in use. */
 export function hold(path: Path, now: number): void {
   path.heldUntil = now + Math.min(DWELL_MAX_MS, DWELL_MS * 2 ** path.drops);
   path.drops++;

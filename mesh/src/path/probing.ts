@@ -5,17 +5,17 @@ import { dueOf, intervalOf, type Pace } from "./pace.js";
 import { onSent, type Path, startBurst } from "./path.js";
 import type { PathTable } from "./path-table.js";
 
-/** The path in use, and how it is to be probed; nothing while there is none. */
+/** The path in use, if any, and the pace of its probes. */
 export interface Probed {
   readonly path: Path | undefined;
   readonly pace: Pace;
 }
 
-/** Sends the probes that are due, within what may be sent. */
+/** Sends the probes that are due, within the limits. */
 export class Probing {
   readonly #paths: PathTable;
   readonly #budget: ProbeBudget;
-  /** When the others were last probed because the path in use is in doubt. */
+  /** When the other paths were last probed because the path in use was in doubt. */
   #doubtedAt = Number.NEGATIVE_INFINITY;
 
   constructor(paths: PathTable, destinations: DestinationBudget) {
@@ -23,7 +23,7 @@ export class Probing {
     this.#budget = new ProbeBudget(destinations);
   }
 
-  /** The path in use may not work: what else does? */
+  /** The path in use may not work, so the other paths are probed. */
   doubt(current: Path | undefined, now: number): void {
     if (now - this.#doubtedAt < DOUBT_GAP_MS) return;
     this.#doubtedAt = now;
@@ -34,21 +34,21 @@ export class Probing {
     for (const path of this.#paths.values()) if (path !== current) startBurst(path, now, probes);
   }
 
-  /** @returns what is sent now, with what `viewOf` says of each path once its probe counts as sent */
+  /** @returns the probes to send now, each with the view of its path after the probe counts as sent */
   take({ path: current, pace }: Probed, viewOf: (path: Path) => View, now: number): Probe[] {
     const probes: Probe[] = [];
     const send = (path: Path): void => {
       onSent(path, now);
       probes.push({ path: path.name, view: viewOf(path) });
     };
-    // A path in use costs little, and nobody who names its address elsewhere may silence it.
+    // No limit for the path in use: it costs little, and nobody may silence it by naming its address elsewhere.
     if (current !== undefined && dueAtInUse(current, pace, now) <= now) send(current);
     for (const path of dueOf(this.#paths.values(), current, now))
       if (this.#budget.take(path.endpoint.address, now)) send(path);
     return probes;
   }
 
-  /** When probes are due, and may be sent. */
+  /** The times when probes are due and allowed. */
   nextAt({ path: current, pace }: Probed, now: number): number[] {
     return [...this.#paths.values()].map((path) => {
       if (path === current) return dueAtInUse(path, pace, now);

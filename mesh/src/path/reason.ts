@@ -1,21 +1,21 @@
 import type { NatVerdict, PeerState } from "../info.js";
 
-/** What a reason is given for. */
+/** The input for a reason. */
 export interface Situation {
   readonly state: PeerState;
-  /** Paths that are probed. */
+  /** The number of probed paths. */
   readonly candidates: number;
-  /** Some path is proven, and WireGuard does not use it yet. */
+  /** Whether a path is proven that WireGuard does not use yet. */
   readonly isProven: boolean;
-  /** The peer's probes or answers came in lately. */
+  /** Whether probes or answers of the peer came in recently. */
   readonly isHeard: boolean;
-  /** Probes pass, and WireGuard's packets do not. */
+  /** Whether probes pass but WireGuard's packets do not. */
   readonly isFiltered: boolean;
   readonly ownNat: NatVerdict;
   readonly peerNat: NatVerdict;
 }
 
-/** One sentence that says why a peer is in its state. */
+/** Why a peer is in its state, in one sentence. */
 export function reasonFor(situation: Situation): string {
   const { state, candidates, isProven, isHeard, isFiltered } = situation;
   if (state === "direct" || state === "relayed") {
@@ -32,7 +32,7 @@ export function reasonFor(situation: Situation): string {
   return `no path yet: the peer has not answered, ${probing}`;
 }
 
-/** What no amount of trying gets over. */
+/** An obstacle that further tries cannot overcome. */
 function obstacleOf({ ownNat, peerNat }: Situation): string | undefined {
   if (ownNat === "blocked") return "UDP is blocked here: no direct path is possible";
   if (peerNat === "blocked") return "UDP is blocked at the peer: no direct path is possible";

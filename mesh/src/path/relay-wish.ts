@@ -2,9 +2,9 @@ import { RELAY_GRACE_MS, RELAY_WISH_GAP_MAX_MS, RELAY_WISH_GAP_MS } from "./cons
 import { isPenalised, type Path, unansweredAt } from "./path.js";
 
 /**
- * When a relay is wanted: no path is in use, or the one in use is in doubt, or lets probes pass and loses WireGuard's
- * packets. A direct path gets a little time before, since it mostly comes in less, and a change from one path to the
- * other would be for nothing.
+ * Decides when a relay is wanted: no path is in use, or the one in use is in doubt, or it loses WireGuard's packets. A
+ * direct path gets a little time first. In most cases it is ready within that time, and a change from relay to direct
+ * path is saved.
  */
 export class RelayWish {
   /** Since when no path is in use; undefined while one is. */
@@ -14,15 +14,15 @@ export class RelayWish {
   #gapMs = RELAY_WISH_GAP_MS;
 
   /**
-   * @param isHopeless - no direct path is possible
-   * @returns whether a relay is to be sought now
+   * @param isHopeless - whether no direct path is possible
+   * @returns whether a relay must be sought now
    */
   take(inUse: Path | undefined, isHopeless: boolean, now: number): boolean {
     if (inUse === undefined) this.#since ??= now;
     else {
       if (this.#since !== undefined) this.#gapMs = RELAY_WISH_GAP_MS;
       this.#since = undefined;
-      // What worked once is not waited for.
+      // After a path has worked once, there is no wait for a direct one.
       this.#graceMs = 0;
     }
     if (isHopeless) this.#graceMs = 0;

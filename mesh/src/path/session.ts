@@ -13,32 +13,32 @@ import { isData, type WireGuardWatch } from "./wireguard-watch.js";
 const NEVER = Number.NEGATIVE_INFINITY;
 
 /**
- * Gets a session of WireGuard going on the path in use, and sees that its packets pass, which probes do not prove.
+ * Gets a WireGuard session started on the path in use, and checks that its packets pass, which probes do not prove.
  *
- * The decider starts the handshake, the follower only when none has come for a while: two initiations that cross on
- * the way cost both their handshake, and 5 s. An initiation that was lost costs 5 s too, unless the *other* side starts
- * one: so who waits in vain asks for it in its probes.
+ * The decider starts the handshake. The follower starts one only after waiting for a while, because two initiations
+ * that cross each other both fail, which costs 5 s. A lost initiation costs 5 s as well, unless the *other* side starts
+ * one. So a side that waits in vain asks for it in its probes.
  */
 export class Session {
   readonly #watch: WireGuardWatch;
   readonly #isDecider: boolean;
-  /** Since when data is waited for, because the path or the session is new; infinite when some came. */
+  /** Since when data is expected, because the path or the session is new; Infinity after data came. */
   #since = Number.POSITIVE_INFINITY;
-  /** When the path was taken into use: WireGuard is made to send on it once, whatever comes. */
+  /** When the use of the path began. WireGuard is made to send on it once in any case. */
   #begunAt = Number.POSITIVE_INFINITY;
   #evidenceMs = EVIDENCE_MS;
-  /** Before, what comes may still be of the path that was left. */
+  /** Before this time, packets may still come from the previous path. */
   #settledAt = NEVER;
-  /** Since when the wait was not a repetition. */
+  /** When the current wait began, not counting repetitions. */
   #freshAt = NEVER;
-  /** When it was last known that all is well. */
+  /** When everything was last known to work. */
   #wellAt = Number.POSITIVE_INFINITY;
   #received = 0;
-  /** When a handshake was last started, or something was sent, for this path. */
+  /** When a handshake was last started, or a packet was sent, for this path. */
   #startedAt = NEVER;
   #gap = HANDSHAKE_GAP_MS;
   #askedAt = NEVER;
-  /** The peer cannot be told to send before this. */
+  /** The peer cannot be told to send before this time. */
   #helpedAt = NEVER;
   #helpGap = HANDSHAKE_GAP_MS;
 
@@ -48,8 +48,8 @@ export class Session {
   }
 
   /**
-   * A path is in use from now on, and nothing came out of WireGuard on it yet.
-   * @param evidenceMs - how long that may be so
+   * Begins the use of a path on which nothing has come out of WireGuard yet.
+   * @param evidenceMs - how long that may last
    */
   begin(now: number, evidenceMs: number = EVIDENCE_MS): void {
     this.#evidenceMs = evidenceMs;
@@ -60,30 +60,30 @@ export class Session {
     this.#gap = HANDSHAKE_GAP_MS;
   }
 
-  /** A path was in use before, with a session: all is well there, as far as is known. */
+  /** Takes over a path with a session from before. It is assumed to work. */
   adopt(now: number): void {
     this.end();
     this.#wellAt = now;
   }
 
-  /** Nothing is in use. */
+  /** Must be called when no path is in use. */
   end(): void {
     this.#since = this.#begunAt = this.#wellAt = Number.POSITIVE_INFINITY;
   }
 
-  /** Something is to be seen of WireGuard soon. */
+  /** Whether something new is expected from WireGuard soon. */
   isHurried(now: number): boolean {
     return this.isWaiting && now - Math.max(this.#freshAt, this.#startedAt) < EVIDENCE_MS;
   }
 
   /**
-   * WireGuard was looked at.
-   * @param isHere - whether it sends on the path in use: what comes while it is elsewhere proves nothing about that
-   * @returns whether it was now seen that its packets pass
+   * Handles a look at WireGuard.
+   * @param isHere - whether WireGuard sends on the path in use; otherwise received bytes prove nothing about that path
+   * @returns whether this look has shown that its packets pass
    */
   look(now: number, isHere: boolean): boolean {
     if (!this.isWaiting) {
-      // The one that was just started has its time first.
+      // A handshake that was just started gets its time first.
       const isStarting = now < this.#startedAt + HANDSHAKE_GAP_MS;
       if (this.#watch.hasLostSession(now) && !isStarting) this.begin(now);
       else if (now >= this.#quietAt(now)) this.#await(now);
@@ -101,7 +101,7 @@ export class Session {
     return true;
   }
 
-  /** Probes passed for long enough, and WireGuard's packets did not. The wait begins again. */
+  /** Whether WireGuard's packets did not pass for long enough although probes did. The wait begins again. */
   takeFailure(now: number): boolean {
     if (now < this.#since + this.#evidenceMs) return false;
     this.#since = now;
@@ -109,12 +109,12 @@ export class Session {
     return true;
   }
 
-  /** Nothing comes: the peer is asked to send. */
+  /** Whether the peer must be asked to send, because nothing comes. */
   asks(now: number): boolean {
     return now >= this.#askAt(now);
   }
 
-  /** @returns how WireGuard is to be made to send now, if it is */
+  /** @returns how WireGuard must be made to send now; undefined when it need not */
   takeStart(now: number): { readonly isFresh: boolean } | undefined {
     if (now < this.#startAt(now)) return undefined;
     const isFresh = !this.#watch.hasSession(now);
@@ -123,13 +123,13 @@ export class Session {
     return { isFresh };
   }
 
-  /** The peer asks. @returns how WireGuard is to be made to send, if it is */
+  /** Handles a request of the peer. @returns how WireGuard must be made to send; undefined when it need not */
   takeRequest(now: number): { readonly isFresh: boolean } | undefined {
-    // It may be that it sends, and that nothing arrives here either: only we can tell.
+    // The peer may send without anything arriving here, which only this side can see.
     if (!this.isWaiting && now > this.#watch.dataAt + QUIET_ACTIVE_MS) this.#await(now);
     if (now < this.#startedAt + HANDSHAKE_GAP_MS || now < this.#helpedAt + this.#helpGap) return undefined;
     const isRepeated = now - this.#askedAt < ASKED_AGAIN_MS;
-    // A first request may be for a keepalive that was lost; a second one says that the session is no more.
+    // A first request may be due to a lost keepalive. A second one means that the session is lost.
     const isFresh = !this.#watch.hasSession(now) || isRepeated;
     this.#helpGap = isRepeated ? Math.min(HANDSHAKE_GAP_MAX_MS, this.#helpGap * 2) : HANDSHAKE_GAP_MS;
     this.#askedAt = now;
@@ -138,7 +138,7 @@ export class Session {
     return { isFresh };
   }
 
-  /** The peer asks no more: it got what it wanted, and its next request is a first one again. */
+  /** The peer does not ask any more, so its next request is a first one again. */
   endRequest(): void {
     this.#askedAt = NEVER;
   }
@@ -151,7 +151,7 @@ export class Session {
     return this.#since !== Number.POSITIVE_INFINITY;
   }
 
-  /** It was not seen yet that WireGuard's packets pass. */
+  /** Whether it was not seen yet that WireGuard's packets pass. */
   get isWaiting(): boolean {
     return this.#isUnseen || (this.#begunAt !== Number.POSITIVE_INFINITY && this.#startedAt === NEVER);
   }
@@ -161,7 +161,7 @@ export class Session {
     this.#received = this.#watch.received;
   }
 
-  /** When it is too long since something came although data flows, which is always answered. */
+  /** The time from which WireGuard has been quiet for too long although data flows, which is always answered. */
   #quietAt(now: number): number {
     if (!this.#watch.isActive(now)) return Number.POSITIVE_INFINITY;
     return Math.max(this.#wellAt, this.#watch.dataAt) + QUIET_ACTIVE_MS;

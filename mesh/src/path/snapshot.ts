@@ -10,7 +10,7 @@ import { isRelayed, kindOf } from "./tiers.js";
 export interface PathSnapshot {
   readonly name: PathName;
   readonly kind: PathKind;
-  /** Smoothed, ms. */
+  /** Smoothed, in ms. */
   readonly roundTripMs: number | undefined;
   readonly isProven: boolean;
 }
@@ -18,23 +18,23 @@ export interface PathSnapshot {
 /** A machine, for people. */
 export interface Snapshot {
   readonly state: PeerState;
-  /** The path in use, and since when, monotonic ms. */
+  /** The path in use, and the time since when; monotonic ms. */
   readonly path: (PathSnapshot & { readonly sinceMs: number }) | undefined;
-  /** All others that are known. */
+  /** All other known paths. */
   readonly others: readonly PathSnapshot[];
-  /** Why it is in this state: one sentence. */
+  /** Why the machine is in this state, in one sentence. */
   readonly reason: string;
 }
 
-/** What a machine knows. */
+/** Everything that a machine knows. */
 export interface Known extends Pick<Situation, "isFiltered" | "ownNat" | "peerNat"> {
   readonly paths: readonly Path[];
   readonly inUse: InUse | undefined;
-  /** A path worked once. */
+  /** Whether a path has ever worked. */
   readonly hasMet: boolean;
 }
 
-/** What people are told of it. */
+/** Describes a machine for people. */
 export function describe(known: Known, now: number): Snapshot {
   const { paths, inUse } = known;
   return {
@@ -44,7 +44,7 @@ export function describe(known: Known, now: number): Snapshot {
   };
 }
 
-/** The state, and the reason for it. */
+/** The state, and its reason. */
 export function headlineOf(known: Known, now: number): Pick<Snapshot, "state" | "reason"> {
   const { paths } = known;
   const state = stateOf(known);

@@ -4,29 +4,29 @@ import { parseAddress } from "../ip/address.js";
 import type { Endpoint } from "../ip/endpoint.js";
 import { contains, type Prefix } from "../ip/prefix.js";
 
-/** How good a path is by its kind alone: the lower tier wins, whatever the round trips are. */
+/** How good a path is by its kind alone. The lower tier wins, whatever the round trips are. */
 export const Tier = {
-  /** Within a network that both are in. */
+  /** Within a network that both hosts are in. */
   Lan: 0,
-  /** Nothing that forgets is in between: IPv6, an address of the host's own, a mapped or configured port. */
+  /** Nothing on the way forgets the path: IPv6, an address of the host itself, a mapped or configured port. */
   Lasting: 1,
-  /** Through a hole in a NAT, which closes when nothing passes. */
+  /** Through a hole in a NAT, which closes without traffic. */
   Reflexive: 2,
   /** Through a peer that relays. */
   Relayed: 3,
-  /** Through a TURN server: somebody else's host, which somebody pays for. */
+  /** Through a TURN server, which belongs to somebody else and costs money. */
   Turn: 4,
 } as const;
 
-/** As the constants of the same name. */
+/** The values of {@link Tier}. */
 export type Tier = (typeof Tier)[keyof typeof Tier];
 
-/** How good a remote endpoint is; `kind` is undefined for one that was seen, but not announced. */
+/** The tier of a remote endpoint. `kind` is undefined for an endpoint that was seen but not announced. */
 export type TierOf = (endpoint: Endpoint, kind: CandidateKind | undefined) => Tier;
 
 /**
- * The tiers as a host in these networks sees them. A private address in the range of an own network may be in another
- * network of the same range: then no probe is answered there, and nothing is lost.
+ * The tiers for a host in these networks. A private address in the range of an own network may belong to another
+ * network with the same range. Then no probe is answered there, and nothing is lost.
  */
 export function tiersOf(localPrefixes: readonly Prefix[]): TierOf {
   return (endpoint, kind) => {
@@ -43,7 +43,7 @@ export function isRelayed(tier: Tier): boolean {
   return tier >= Tier.Relayed;
 }
 
-/** What people are told of a path. */
+/** The kind of a path, for people. */
 export function kindOf(tier: Tier, { family }: Endpoint): PathKind {
   if (tier === Tier.Lan) return "lan";
   if (tier === Tier.Relayed) return "relay";

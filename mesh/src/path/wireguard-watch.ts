@@ -3,23 +3,26 @@ import type { Fact, PathName } from "./facts.js";
 
 type WireGuardFact = Extract<Fact, { type: "wireguard" }>;
 
-/** Bytes of WireGuard's two messages that make a session and carry no data. */
+/** The lengths of WireGuard's two messages that make a session and carry no data. */
 export const INITIATION_BYTES = 148;
 export const RESPONSE_BYTES = 92;
-/** So many of each are tried as an explanation: more than there can be between a switch and its verdict. */
+/**
+ * The maximum number of messages of each kind that are tried as an explanation. There are fewer between a switch and
+ * its verdict.
+ */
 const MOST_MESSAGES = 6;
 
 const NEVER = Number.NEGATIVE_INFINITY;
 
-/** What WireGuard shows of a peer, looked at again and again. Times are monotonic milliseconds. */
+/** Watches WireGuard's state of a peer. All times are monotonic milliseconds. */
 export class WireGuardWatch {
-  /** Where it sends. */
+  /** The endpoint that WireGuard sends to. */
   endpoint: PathName | undefined;
-  /** All that was received, also before the peer was made anew, bytes. */
+  /** The number of all received bytes, including those before the peer was made again. */
   received = 0;
-  /** When it was seen that something had been received. */
+  /** When received bytes were last noticed. */
   receivedAt: number = NEVER;
-  /** When it was seen that a session had carried something. */
+  /** When data of a session was last noticed. */
   dataAt: number = NEVER;
   #handshakeAt = NEVER;
   #receivedBytes = 0;
@@ -28,7 +31,10 @@ export class WireGuardWatch {
   #renewedAt = NEVER;
   #isKnown = false;
 
-  /** @returns whether there is a sign of life: the first look shows a session, or something was received since */
+  /**
+   * @returns whether there is a sign of life: the first look shows a session, or bytes were received since the last
+   * look
+   */
   look(fact: WireGuardFact, now: number): boolean {
     const isFirst = !this.#isKnown;
     const received = isFirst ? 0 : this.#growth(fact.receivedBytes, now);
@@ -45,23 +51,23 @@ export class WireGuardWatch {
     return this.hasSession(now) && (isFirst || received > 0);
   }
 
-  /** The peer is about to be made anew: its counters begin again at 0, and its session is gone. */
+  /** Must be called before the peer is made again: its counters then start at 0, and its session is lost. */
   renew(now: number): void {
     this.#renewedAt = now;
     this.#handshakeAt = NEVER;
   }
 
-  /** There is a session that could be lost. */
+  /** Whether there is a session that could be lost. */
   hasSession(now: number): boolean {
     return now - this.#handshakeAt < SESSION_MS;
   }
 
-  /** There is no session, and WireGuard does not get one by itself. */
+  /** Whether there is no session, and WireGuard will not make one by itself. */
   hasLostSession(now: number): boolean {
     return now - this.#handshakeAt >= SESSION_LOST_MS;
   }
 
-  /** Data flows. */
+  /** Whether data flows. */
   isActive(now: number): boolean {
     return now - this.#activeAt <= ACTIVE_FOR_MS;
   }
@@ -69,13 +75,13 @@ export class WireGuardWatch {
   #growth(bytes: number, now: number): number {
     const grown = bytes - this.#receivedBytes;
     if (grown < 0) return bytes;
-    // The counters may or may not have begun again: what proves least is believed.
+    // It is unknown whether the counters have started again, so the explanation that proves less is used.
     const mayBeAnew = now - this.#renewedAt <= RENEWAL_MS;
     return mayBeAnew && isData(grown) && !isData(bytes) ? bytes : grown;
   }
 }
 
-/** Whether so many bytes are more than handshakes: something came out of a session, if only a keepalive. */
+/** Whether this number of bytes is more than handshakes. Then something came out of a session, at least a keepalive. */
 export function isData(bytes: number): boolean {
   for (let initiations = 0; initiations <= MOST_MESSAGES; initiations++) {
     for (let responses = 0; responses <= MOST_MESSAGES; responses++) {

@@ -8,23 +8,23 @@ import { NatPmpMapper } from "./nat-pmp-mapper.js";
 import { PcpMapper } from "./pcp-mapper.js";
 import { PinholeMapper } from "./pinhole-mapper.js";
 
-/** How long after the first answer others are waited for, ms: the best way to ask is not always the fastest. */
+/** How long to wait for other answers after the first one, in ms. The best protocol is not always the fastest. */
 const GRACE_MS = 300;
 
-/** What is different for a test. */
+/** The ports and places that tests replace. */
 export interface GatewayPorts {
-  /** Of PCP and NAT-PMP. */
+  /** The port of PCP and NAT-PMP. */
   readonly control?: number;
-  /** Where the search of UPnP is sent. */
+  /** The destination of the UPnP search. */
   readonly search?: { readonly host: string; readonly port: number };
-  /** Where news of the gateway are heard. */
+  /** The place where news of the gateway are received. */
   readonly news?: NewsPlace;
 }
 
 /**
- * The ways to ask a gateway that it answers to, the best first: PCP, NAT-PMP, UPnP. All are tried at once; NAT-PMP is of
- * IPv4 alone.
- * @param lifetimeS - what mappings are asked for
+ * The protocols that a gateway answers to, the best first: PCP, NAT-PMP, UPnP. All are tried at once. NAT-PMP is only
+ * for IPv4.
+ * @param lifetimeS - the lifetime to ask for
  */
 export async function findMappers(
   gateway: Gateway,

@@ -1,16 +1,16 @@
-/** What seconds of two clocks may differ by chance (RFC 6887, section 8.5). */
+/** The difference in seconds that is normal between two clocks (RFC 6887, section 8.5). */
 const SLACK_S = 2;
-/** What clocks may differ by their rates: a part in sixteen (RFC 6887, section 8.5). */
+/** The normal relative difference between the rates of two clocks: one sixteenth (RFC 6887, section 8.5). */
 const RATE = 1 / 16;
 
 /**
- * The seconds since a gateway has its mappings, as it says itself. They go on as time does, or it has forgotten all. Times
- * are monotonic milliseconds.
+ * The epoch of a gateway: how long it has had its mappings, in seconds. If the epoch does not advance like time, the
+ * gateway has forgotten all mappings. All times are monotonic milliseconds.
  */
 export class GatewayEpoch {
   #last: { readonly epochS: number; readonly at: number } | undefined;
 
-  /** @returns whether the gateway has forgotten its mappings since it was last heard; no when it was never heard */
+  /** @returns whether the gateway has forgotten its mappings since its last message; false for the first message */
   says(epochS: number, now: number): boolean {
     const last = this.#last;
     this.#last = { epochS, at: now };
@@ -20,7 +20,7 @@ export class GatewayEpoch {
     return theirsS + SLACK_S < oursS * (1 - RATE) || oursS + SLACK_S < theirsS * (1 - RATE);
   }
 
-  /** Another gateway. */
+  /** Must be called for another gateway. */
   forget(): void {
     this.#last = undefined;
   }

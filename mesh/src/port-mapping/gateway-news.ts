@@ -4,27 +4,30 @@ import { type Gateway, hostOf } from "./gateway.js";
 import { decodeNatPmp } from "./nat-pmp.js";
 import { decodePcp, GATEWAY_PORT } from "./pcp.js";
 
-/** Where a gateway tells all hosts of a link that it has restarted, or has another address (RFC 6887, section 14.1). */
+/**
+ * The port where a gateway tells all hosts of a link that it has restarted, or has another address (RFC 6887, section
+ * 14.1).
+ */
 const NEWS_PORT = 5350;
 const ALL_HOSTS = { 4: "224.0.0.1", 6: "ff02::1" } as const;
 
-/** What a gateway says to all hosts without being asked. */
+/** A message of a gateway to all hosts. */
 export interface GatewayNews {
-  /** Seconds since it has its mappings. */
+  /** How long the gateway has had its mappings, in seconds. */
   readonly epochS: number;
-  /** Its address outside; only NAT-PMP says it. */
+  /** The gateway's outside address. Only NAT-PMP contains it. */
   readonly address: AddressBytes | undefined;
 }
 
-/** Another place for it, for a test. */
+/** Another place, for tests. */
 export interface NewsPlace {
   readonly host: string;
   readonly port: number;
-  /** The port that the gateway speaks from. */
+  /** The source port of the gateway. */
   readonly from: number;
 }
 
-/** @returns undefined for what is no news of PCP or NAT-PMP */
+/** @returns undefined for bytes that are not news of PCP or NAT-PMP */
 export function decodeNews(bytes: Uint8Array): GatewayNews | undefined {
   const pcp = decodePcp(bytes);
   if (pcp?.is === "announce" && pcp.result === 0) return { epochS: pcp.epochS, address: undefined };
@@ -34,8 +37,8 @@ export function decodeNews(bytes: Uint8Array): GatewayNews | undefined {
 }
 
 /**
- * Hears what a gateway says to all, from its address and port alone.
- * @returns what ends it. Where the port cannot be shared with other programs, nothing is heard
+ * Listens to the gateway's messages to all hosts, from its address and port only.
+ * @returns a function that stops listening. If the port cannot be shared with other programs, nothing is heard
  */
 export function hearNews(
   gateway: Gateway,
@@ -60,7 +63,7 @@ export function hearNews(
     const news = decodeNews(bytes);
     if (news !== undefined) onNews(news);
   });
-  // Every host is in this group; bound to it, the socket gets nothing that is sent to the host itself.
+  // Every host is in this group. A socket bound to the group does not get packets that are sent to the host itself.
   socket.bind({ address: place.host, port: place.port, exclusive: true });
   socket.unref();
   return close;

@@ -2,7 +2,10 @@ import { createSocket, type Socket } from "node:dgram";
 import { isIPv6 } from "node:net";
 import { type Gateway, hostOf } from "./gateway.js";
 
-/** When a question is sent, ms after the first time, and when it counts as unanswered: as RFC 6886 has it, three times. */
+/**
+ * When a question is repeated, in ms after the first time, and when it counts as unanswered: three times, as in RFC
+ * 6886.
+ */
 const SENT_AT_MS = [0, 250, 750] as const;
 const UNANSWERED_MS = 1750;
 
@@ -11,7 +14,7 @@ interface Question {
   readonly read: (bytes: Uint8Array) => boolean;
 }
 
-/** A UDP socket on the own address that hears the gateway, and nobody else. */
+/** A UDP socket on the own address that only hears the gateway. */
 export class GatewaySocket implements AsyncDisposable {
   readonly #socket: Socket;
   readonly #questions = new Set<Question>();
@@ -28,11 +31,11 @@ export class GatewaySocket implements AsyncDisposable {
     });
   }
 
-  /** @throws what the system says when the own address cannot be used */
+  /** @throws the system's error when the own address cannot be used */
   static async open(gateway: Gateway): Promise<GatewaySocket> {
     const socket = createSocket({
       type: isIPv6(gateway.own) ? "udp6" : "udp4",
-      // All destinations are addresses already.
+      // All destinations are IP addresses, so no look-up is needed.
       lookup: (host, _options, callback) => callback(null, host, gateway.family),
     });
     await new Promise<void>((resolve, reject) => {
@@ -48,10 +51,10 @@ export class GatewaySocket implements AsyncDisposable {
   }
 
   /**
-   * Asks until something is answered.
-   * @param from - the port that answers come from; undefined for any
-   * @param read - what an answer says; undefined when it is none to this question
-   * @throws an error when nothing is answered within 1.75 s
+   * Asks until there is an answer.
+   * @param from - the source port of answers; undefined for any
+   * @param read - reads an answer; returns undefined for bytes that do not answer this question
+   * @throws an error when there is no answer within 1.75 s
    */
   async ask<T>(
     bytes: Uint8Array,

@@ -2,19 +2,19 @@ import type { Link, Route } from "../device/network.js";
 import { parseAddress } from "../ip/address.js";
 import { scopeOf } from "../ip/scope.js";
 
-/** The router that the way out leads to, and how it is reached. */
+/** The router of the default route. */
 export interface Gateway {
   readonly family: 4 | 6;
   readonly address: string;
-  /** The interface that it is behind. */
+  /** The interface that leads to the router. */
   readonly device: string;
-  /** The own address there: the one that a port is mapped to. */
+  /** The own address on that interface, which ports are mapped to. */
   readonly own: string;
 }
 
 /**
- * The gateway of the default route, where asking it may help: in IPv4 when the own address is a private one, in IPv6
- * when it is a global one, which a firewall may guard.
+ * The gateway of the default route, if asking it may help. For IPv4 the own address must be private. For IPv6 it must
+ * be global, because a firewall may guard it.
  * @param overlay - the name of the WireGuard interface
  */
 export function gatewayOf(
@@ -47,7 +47,7 @@ export function gatewayOf(
   };
 }
 
-/** Where packets to a gateway are sent: a link-local address says by which interface. */
+/** The destination of packets to a gateway. A link-local address needs its interface. */
 export function hostOf({ address, device }: Gateway): string {
   return address.startsWith("fe80:") ? `${address}%${device}` : address;
 }

@@ -2,19 +2,20 @@ import { request } from "node:http";
 import { type Gateway, hostOf } from "./gateway.js";
 import { MAX_XML_BYTES } from "./xml.js";
 
-/** How long a request may take in all, ms. */
+/** The time limit of a request, in ms. */
 const LIMIT_MS = 1000;
 
 export interface HttpRequest {
   readonly url: URL;
-  /** A POST when there is one. */
+  /** The body, which makes the request a POST. */
   readonly body?: string;
   readonly headers?: Readonly<Record<string, string>>;
 }
 
 /**
- * One request to the gateway, whatever host the URL names. A redirect is an answer like any other: it is not followed.
- * @throws an error after 1 s, for more than 64 kB, and for what is not HTTP
+ * Sends one request to the gateway, whatever host the URL names. A redirect is not followed; it is an answer like any
+ * other.
+ * @throws an error after 1 s, for an answer of more than 64 kB, and for an answer that is not HTTP
  */
 export async function ask(
   gateway: Gateway,

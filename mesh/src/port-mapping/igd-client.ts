@@ -11,13 +11,13 @@ import {
 import { type Instead, Refused } from "./mapper.js";
 import { decodeSearchAnswer, encodeSearch } from "./ssdp.js";
 
-/** Where a search of UPnP is sent. */
+/** The destination of a UPnP search. */
 export interface SearchPlace {
   readonly host: string;
   readonly port: number;
 }
 
-/** One service of a gateway of UPnP. */
+/** One service of a UPnP gateway. */
 export class IgdClient {
   readonly #gateway: Gateway;
   readonly #service: IgdService;
@@ -28,10 +28,10 @@ export class IgdClient {
   }
 
   /**
-   * Searches the gateway; others that answer are not heard.
-   * @param types - of services, the best first
-   * @returns those that it has, the best first
-   * @throws an error when it does not answer
+   * Searches the services of the gateway. Answers of other devices are ignored.
+   * @param types - the types of services, the best first
+   * @returns the services that the gateway has, the best first
+   * @throws an error when the gateway does not answer
    */
   static async find(
     gateway: Gateway,
@@ -47,8 +47,9 @@ export class IgdClient {
   }
 
   /**
-   * @param instead - what may be asked instead, by the gateway's error
-   * @throws {@link IgdError} when the gateway says no
+   * Calls an action of the service.
+   * @param instead - what may be asked instead, by the gateway's error code
+   * @throws {@link IgdError} when the gateway refuses
    */
   async act(
     action: string,
@@ -67,7 +68,7 @@ export class IgdClient {
   }
 }
 
-/** The gateway says no. */
+/** The gateway has refused. */
 export class IgdError extends Refused {
   readonly code: number;
 

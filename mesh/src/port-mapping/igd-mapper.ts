@@ -7,19 +7,19 @@ import type { IgdArguments } from "./igd-messages.js";
 import type { Granted, Instead, Mapper, Wish } from "./mapper.js";
 import { SSDP_GROUP, SSDP_PORT } from "./ssdp.js";
 
-/** The services that map ports, the best first: the first that is there and connected is used. */
+/** The services that map ports, the best first. The first one that exists and is connected is used. */
 export const MAPPING_SERVICES: readonly string[] = [
   "urn:schemas-upnp-org:service:WANIPConnection:2",
   "urn:schemas-upnp-org:service:WANIPConnection:1",
   "urn:schemas-upnp-org:service:WANPPPConnection:1",
 ];
 
-/** What a person reads in the gateway's list of mappings. */
+/** The text that a person sees in the gateway's list of mappings. */
 const DESCRIPTION = "sidewire-mesh";
 
 /**
- * What may be asked instead, by the gateway's error. Many gateways say 402, "invalid arguments", where 725 is meant:
- * that they know permanent mappings alone.
+ * What may be asked instead, by the gateway's error code. Many gateways answer 402, "invalid arguments", instead of
+ * 725, which means that only permanent mappings exist.
  */
 const INSTEAD: Readonly<Record<number, Instead>> = {
   402: "permanent",
@@ -28,10 +28,10 @@ const INSTEAD: Readonly<Record<number, Instead>> = {
   725: "permanent",
 };
 
-/** There is no such mapping. */
+/** The error code for a missing mapping. */
 const NO_SUCH_ENTRY = 714;
 
-/** Asks by UPnP, of an Internet Gateway Device of version 1 or 2. */
+/** Maps ports by UPnP, with an Internet Gateway Device of version 1 or 2. */
 export class IgdMapper implements Mapper {
   readonly protocol = "upnp-igd";
   readonly #gateway: Gateway;
@@ -45,9 +45,9 @@ export class IgdMapper implements Mapper {
   }
 
   /**
-   * Searches the gateway; others that answer are not heard. Of its services the first is taken that is connected.
-   * @param to - where the search is sent
-   * @throws an error when it does not answer, or has no such service
+   * Searches the gateway. Answers of other devices are ignored. The first connected service is used.
+   * @param to - the destination of the search
+   * @throws an error when the gateway does not answer, or has no such service
    */
   static async find(
     gateway: Gateway,
@@ -92,13 +92,13 @@ export class IgdMapper implements Mapper {
     ]);
     signal.throwIfAborted();
     const lasts = entry?.get("NewLeaseDuration") ?? "";
-    // What the gateway says goes before what it was asked for: 0 is for ever.
+    // The gateway's answer takes precedence over the request. 0 means a permanent mapping.
     const lifetimeS = /^\d{1,9}$/.test(lasts) ? Number(lasts) : isPermanent ? 0 : this.#lifetimeS;
     return { address, externalPort, lifetimeS: lifetimeS === 0 ? undefined : lifetimeS, epochS: undefined };
   }
 
   async unmap({ externalPort, internalPort }: Wish, signal: AbortSignal): Promise<void> {
-    // There are gateways that let anybody remove any mapping: it must be our own.
+    // Some gateways let any host remove any mapping, so the mapping must be checked first.
     const entry = await this.#entry(externalPort, signal).catch((error: unknown) => {
       if (error instanceof IgdError && error.code !== NO_SUCH_ENTRY) return undefined;
       if (error instanceof IgdError) return "none";
@@ -124,7 +124,7 @@ export class IgdMapper implements Mapper {
   }
 }
 
-/** How a mapping is named: by its side outside. */
+/** The key of a mapping: its outside port and protocol. */
 function keyOf(externalPort: number): IgdArguments {
   return [
     ["NewRemoteHost", ""],

@@ -1,21 +1,21 @@
-/** What is said to a gateway of UPnP, and what it says: its description, SOAP requests and their answers. */
+/** The messages of UPnP gateways: the description, and SOAP requests with their answers. */
 import { httpUrl } from "./ssdp.js";
 import { elementsOf, escaped, parseXml, textOf } from "./xml.js";
 
-/** Something that a gateway does, and where it is asked for it. */
+/** A service of a gateway, and the URL for its actions. */
 export interface IgdService {
   readonly type: string;
   readonly control: URL;
 }
 
-/** More of one gateway are not asked. */
+/** The maximum number of services of one gateway that are used. */
 const MAX_SERVICES = 8;
 
-/** The services of a gateway that are of some types, in the order of these. */
+/** The services of a gateway with one of these types, in the order of the types. */
 export function servicesOf(description: string, at: URL, types: readonly string[]): IgdService[] {
   const root = parseXml(description);
   if (root?.name !== "root") return [];
-  // Relative places may count from elsewhere (UPnP Device Architecture 1.0, section 2.1).
+  // Relative URLs may have another base (UPnP Device Architecture 1.0, section 2.1).
   const base = httpUrl(textOf(root, "URLBase") ?? "", at) ?? at;
   return elementsOf(root, "service")
     .flatMap((service) => {
@@ -27,7 +27,7 @@ export function servicesOf(description: string, at: URL, types: readonly string[
     .slice(0, MAX_SERVICES);
 }
 
-/** Arguments in the order in which the service names them: some gateways go by it. */
+/** Arguments in the order of the service's description. Some gateways depend on this order. */
 export type IgdArguments = readonly (readonly [name: string, value: string | number])[];
 
 export function encodeAction(type: string, action: string, args: IgdArguments): string {
@@ -44,7 +44,7 @@ export type IgdAnswer =
   | { readonly is: "done"; readonly values: ReadonlyMap<string, string> }
   | { readonly is: "error"; readonly code: number };
 
-/** @returns undefined for what is no answer to this action */
+/** @returns undefined for a document that does not answer this action */
 export function decodeAnswer(document: string, action: string): IgdAnswer | undefined {
   const root = parseXml(document);
   if (root?.name !== "Envelope") return undefined;

@@ -1,47 +1,47 @@
 import type { AddressBytes } from "../ip/address.js";
 
-/** How a gateway is asked for a port. */
+/** The protocol of a port mapping. */
 export type MappingProtocol = "pcp" | "nat-pmp" | "upnp-igd";
 
-/** A mapping that is asked for. */
+/** A wanted mapping. */
 export interface Wish {
-  /** The port of the own host that packets are to come to. */
+  /** The port of this host that packets must come to. */
   readonly internalPort: number;
-  /** The port outside: the gateway may give another one. */
+  /** The wanted outside port. The gateway may give another one. */
   readonly externalPort: number;
-  /** By which the gateway knows who made a mapping; 12 bytes. Only PCP has it. */
+  /** Identifies the owner of a mapping for the gateway; 12 bytes. Only PCP uses it. */
   readonly nonce: Uint8Array;
-  /** The gateway knows only mappings that stay until they are removed. */
+  /** Whether the gateway only supports permanent mappings. */
   readonly isPermanent: boolean;
 }
 
-/** What the gateway gave. */
+/** A mapping that the gateway has given. */
 export interface Granted {
-  /** As the gateway says: nobody has checked it. Undefined when it does not say. */
+  /** The outside address according to the gateway, not checked; undefined when the gateway does not say. */
   readonly address: AddressBytes | undefined;
   readonly externalPort: number;
-  /** Seconds that it lasts; undefined when it stays until it is removed. */
+  /** The lifetime in seconds; undefined for a permanent mapping. */
   readonly lifetimeS: number | undefined;
-  /** Seconds since the gateway has its mappings; undefined when it does not say. */
+  /** How long the gateway has had its mappings, in seconds; undefined when it does not say. */
   readonly epochS: number | undefined;
 }
 
-/** One way to ask one gateway. */
+/** One protocol for one gateway. */
 export interface Mapper {
   readonly protocol: MappingProtocol;
   /**
-   * Makes a mapping, or makes it last longer.
-   * @throws {@link Refused} when the gateway says no; another error when it says nothing that is understood
+   * Makes a mapping, or renews it.
+   * @throws {@link Refused} when the gateway refuses; another error when there is no valid answer
    */
   map(wish: Wish, signal: AbortSignal): Promise<Granted>;
-  /** Removes a mapping; resolves when the gateway says that it is gone. */
+  /** Removes a mapping. Resolves when the gateway says that it is gone. */
   unmap(wish: Wish, signal: AbortSignal): Promise<void>;
 }
 
-/** What may be asked instead. */
+/** What may be asked instead after a refusal. */
 export type Instead = "other-port" | "permanent" | "same-port";
 
-/** The gateway says no. */
+/** The gateway has refused. */
 export class Refused extends Error {
   readonly instead: Instead | undefined;
 

@@ -4,7 +4,7 @@ import { check } from "../check.js";
 import { readBounded, removeDurably, setAside, writeDurably } from "../durable-file.js";
 import type { MappingProtocol } from "./mapper.js";
 
-/** More than a host can have at a time, in all the networks that it was in. */
+/** The maximum number of mappings: more than a host can have at a time in all its networks. */
 const MAX_ENTRIES = 16;
 const MAX_FILE_BYTES = 64 << 10;
 
@@ -20,7 +20,7 @@ const entrySchema = z.strictObject({
   externalPort: port,
   nonce: z.string().check(z.regex(/^[\da-f]{24}$/)),
   isPermanent: z.boolean(),
-  /** Unix ms; a permanent one has none. */
+  /** Unix ms; absent for a permanent mapping. */
   endsAt: z.optional(z.number()),
 });
 
@@ -37,13 +37,13 @@ export interface KeptMapping {
   readonly own: string;
   readonly internalPort: number;
   readonly externalPort: number;
-  /** Hexadecimal. */
+  /** In hex. */
   readonly nonce: string;
   readonly isPermanent: boolean;
   readonly endsAt?: number | undefined;
 }
 
-/** The file of mappings: one stands in it before the gateway is asked for it, until the gateway has removed it. */
+/** The file of mappings. A mapping is in it from before the first request until the gateway has removed it. */
 export class MappingFile {
   readonly #path: string;
   #mappings: readonly KeptMapping[];
@@ -55,9 +55,9 @@ export class MappingFile {
   }
 
   /**
-   * Reads the file. One that is damaged is set aside: the mappings in it end by themselves.
-   * @param wallNow - Unix ms: what has ended since is forgotten
-   * @throws {@link MeshError} `FILE` when it cannot be read
+   * Reads the file. A damaged file is renamed; the mappings in it end by themselves.
+   * @param wallNow - Unix ms; mappings that have ended by then are forgotten
+   * @throws {@link MeshError} `FILE` when the file cannot be read
    */
   static async open(
     folder: string,
@@ -81,7 +81,7 @@ export class MappingFile {
     return this.#mappings;
   }
 
-  /** Resolves when the file has it, in place of what it had for the same port and gateway. */
+  /** Stores a mapping, and replaces an earlier one for the same port and gateway. Resolves when it is in the file. */
   async keep(mapping: KeptMapping): Promise<void> {
     const others = this.#mappings.filter((one) => !isSameMapping(one, mapping));
     await this.#set([mapping, ...others].slice(0, MAX_ENTRIES));
@@ -103,14 +103,14 @@ export class MappingFile {
   }
 }
 
-/** Whether two are of the same gateway, protocol and port inside: of those there is one. */
+/** Whether two mappings have the same gateway, protocol and inside port. There is only one such mapping. */
 function isSameMapping(a: KeptMapping, b: KeptMapping): boolean {
   return (
     a.protocol === b.protocol &&
     a.gateway === b.gateway &&
     a.own === b.own &&
     a.internalPort === b.internalPort &&
-    // Of UPnP, a gateway may have several for one port inside.
+    // With UPnP a gateway may have several mappings for one inside port.
     (a.protocol !== "upnp-igd" || a.externalPort === b.externalPort)
   );
 }

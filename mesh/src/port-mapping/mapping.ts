@@ -14,44 +14,44 @@ import { type Granted, type Mapper, Refused, type Wish } from "./mapper.js";
 import type { KeptMapping, MappingFile } from "./mapping-file.js";
 import { MAX_WISHES, nextWish, randomPort } from "./wishes.js";
 
-/** How long the gateway may take to remove a mapping when we end or go elsewhere, ms. */
+/** How long the gateway may take to remove a mapping at the end or before a change, in ms. */
 const REMOVE_MS = 1000;
-/** Timers of Node end at 2^31 ms. */
+/** The longest wait, in ms: a timer of Node cannot exceed 2^31 ms. */
 const MAX_WAIT_MS = 3_600_000;
 
-/** Where a mapping is wanted. */
+/** The place of a wanted mapping. */
 export interface MappingPlace {
   readonly gateway: Gateway;
-  /** WireGuard's own. */
+  /** WireGuard's own port. */
   readonly internalPort: number;
 }
 
 export interface MappingMeans {
   readonly file: MappingFile;
-  /** Seconds that mappings are asked for. Default: 7200. */
+  /** The lifetime to ask for, in seconds. Default: 7200. */
   readonly lifetimeS?: number | undefined;
   readonly ports?: GatewayPorts | undefined;
-  /** What {@link Mapping.endpoint} says is something else. */
+  /** Called when {@link Mapping.endpoint} has changed. */
   readonly onChanged: () => void;
-  /** Unix ms. */
+  /** Returns Unix ms. */
   readonly getTime: () => number;
 }
 
-/** What is there now. */
+/** The current mapping. */
 interface Held {
   readonly mapper: Mapper;
   readonly wish: Wish;
   readonly external: Endpoint | undefined;
 }
 
-/** One mapping at the gateway of one family: found, made, renewed, removed. */
+/** One mapping at the gateway of one family: it is found, made, renewed and removed. */
 export class Mapping {
   readonly #means: MappingMeans;
   readonly #clock = new LeaseClock();
   readonly #epoch = new GatewayEpoch();
   #place: MappingPlace | undefined;
   #held: Held | undefined;
-  /** What the gateway was asked for last, and may have: answered or not. */
+  /** The last request to the gateway. The mapping may exist even if there was no answer. */
   #asked: { readonly mapper: Mapper; readonly wish: Wish } | undefined;
   #error: string | undefined;
   #abort = new AbortController();
@@ -62,7 +62,10 @@ export class Mapping {
     this.#means = means;
   }
 
-  /** Where peers reach this host by it; undefined when there is none, or the gateway names an address that leads nowhere. */
+  /**
+   * The endpoint where peers reach this host by the mapping; undefined when there is none, or the gateway names a
+   * useless address.
+   */
   get endpoint(): Endpoint | undefined {
     const external = this.#held?.external;
     return external !== undefined && isGlobal(external) ? external : undefined;
@@ -88,7 +91,7 @@ export class Mapping {
     };
   }
 
-  /** Where the mapping is wanted from now on; undefined for nowhere. */
+  /** Sets the place of the wanted mapping; undefined for none. */
   want(place: MappingPlace | undefined): void {
     if (JSON.stringify(place) === JSON.stringify(this.#place)) return;
     this.#place = place;
@@ -100,13 +103,13 @@ export class Mapping {
     });
   }
 
-  /** What was granted may be gone: the gateway is asked at once. */
+  /** Must be called when the mapping may be gone. The gateway is asked at once. */
   again(): void {
     this.#clock.again();
     this.#wake.abort();
   }
 
-  /** Removes it; resolves when the gateway has, or has not for 1 s. */
+  /** Removes the mapping. Resolves when the gateway has done so, or after 1 s. */
   async close(): Promise<void> {
     this.want(undefined);
     await this.#running;
@@ -137,7 +140,7 @@ export class Mapping {
     }
   }
 
-  /** The gateway has restarted, or has another address outside: the mapping is asked for again. */
+  /** The gateway has restarted or has another outside address, so the mapping is asked for again. */
   #hear({ epochS, address }: GatewayNews): void {
     const now = performance.now();
     const hasForgotten = this.#epoch.says(epochS, now);
@@ -149,7 +152,7 @@ export class Mapping {
     this.#wake.abort();
   }
 
-  /** Waits until the gateway is to be asked. */
+  /** Waits until the gateway must be asked. */
   async #wait(signal: AbortSignal): Promise<void> {
     for (;;) {
       const ms = this.#clock.dueAt - performance.now();
@@ -167,7 +170,7 @@ export class Mapping {
         await this.#grantedBy(place, held.mapper, held.wish, signal);
         return;
       } catch (error) {
-        // Without an answer there may still be a mapping. After a no there is none: it is sought anew.
+        // Without an answer there may still be a mapping. After a refusal there is none, so a new one is sought.
         if (!(error instanceof Refused)) throw error;
         await held.mapper.unmap(held.wish, signal).catch(() => {});
         await this.#giveUp(place, held.mapper, held.wish, error, signal);
@@ -177,7 +180,7 @@ export class Mapping {
     const { lifetimeS = LEASE_S, ports } = this.#means;
     const mappers = await findMappers(place.gateway, socket, lifetimeS, signal, ports);
     const old = await this.#clean(place, mappers, signal);
-    // The way that was used before the last end goes first, so that there are never two mappings.
+    // The protocol that was used before the last end goes first, so that there are never two mappings.
     const ordered = mappers.toSorted(
       (a, b) => Number(b.protocol === old?.protocol) - Number(a.protocol === old?.protocol),
     );
@@ -199,7 +202,7 @@ export class Mapping {
     throw last;
   }
 
-  /** Asks for a mapping that stands in the file before. */
+  /** Asks for a mapping that was written to the file before. */
   async #grantedBy(place: MappingPlace, mapper: Mapper, wish: Wish, signal: AbortSignal): Promise<void> {
     const { file, getTime, lifetimeS = LEASE_S } = this.#means;
     const kept = (one: Wish, seconds: number | undefined): KeptMapping => ({
@@ -222,7 +225,7 @@ export class Mapping {
     this.#hold({ mapper, wish: asGranted, external: externalOf(granted) });
   }
 
-  /** What was refused is not there. What was not answered may be. */
+  /** A refused mapping does not exist. One without an answer may exist. */
   async #giveUp(
     place: MappingPlace,
     mapper: Mapper,
@@ -236,8 +239,8 @@ export class Mapping {
   }
 
   /**
-   * Removes what earlier starts left at this gateway, but for the mapping that is wanted now.
-   * @returns that one
+   * Removes mappings of earlier starts at this gateway, except the wanted one.
+   * @returns the wanted one
    */
   async #clean(
     { gateway, internalPort }: MappingPlace,
@@ -259,7 +262,7 @@ export class Mapping {
         await mapper.unmap(wishOf(one), signal);
         await file.forget(one);
       } catch {
-        // It ends by itself, or is tried again at the next occasion.
+        // The mapping ends by itself, or its removal is tried again later.
       }
     }
     return old;
@@ -274,7 +277,7 @@ export class Mapping {
       await asked.mapper.unmap(asked.wish, AbortSignal.timeout(REMOVE_MS));
       await this.#means.file.forget(keptOf(place, asked.mapper, asked.wish));
     } catch {
-      // The gateway cannot be reached any more. It stands in the file for the next time.
+      // The gateway cannot be reached any more. The mapping stays in the file for the next time.
     }
   }
 
@@ -295,7 +298,10 @@ export class Mapping {
   }
 }
 
-/** The gateway says where it is: an address that nobody can be at is none, and a private one no more than a hint. */
+/**
+ * The outside endpoint according to the gateway. An address that no host can have is left out; a private one is only a
+ * hint.
+ */
 function externalOf({ address, externalPort }: Granted): Endpoint | undefined {
   return address !== undefined && isReachable(address) ? endpointOf(address, externalPort) : undefined;
 }
@@ -309,7 +315,7 @@ function wishFor({ internalPort, gateway }: MappingPlace, old: KeptMapping | und
   if (old !== undefined) return wishOf(old);
   return {
     internalPort,
-    // A pinhole of IPv6 has one port on both sides.
+    // An IPv6 pinhole has the same port on both sides.
     externalPort: gateway.family === 6 ? internalPort : randomPort(Math.random()),
     nonce: new Uint8Array(randomBytes(12)),
     isPermanent: false,

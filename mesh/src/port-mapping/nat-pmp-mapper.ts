@@ -5,10 +5,10 @@ import { type Granted, type Mapper, Refused, type Wish } from "./mapper.js";
 import { decodeNatPmp, encodeNatPmpAddress, encodeNatPmpMap, type NatPmpAnswer } from "./nat-pmp.js";
 import { GATEWAY_PORT } from "./pcp.js";
 
-/** The answer to a request of another version, such as one of PCP: whoever asks by this version does not mean it. */
+/** The answer to a request of another version, such as PCP. A sender of this version can ignore it. */
 const UNSUPPORTED_VERSION = 1;
 
-/** Asks by NAT-PMP, which gives another port by itself when the one that is wished for is taken. */
+/** Maps ports by NAT-PMP. The gateway gives another port by itself when the wanted one is taken. */
 export class NatPmpMapper implements Mapper {
   readonly protocol = "nat-pmp";
   readonly #gateway: Gateway;
@@ -23,7 +23,7 @@ export class NatPmpMapper implements Mapper {
     this.#port = port;
   }
 
-  /** Resolves with the address outside when the gateway knows NAT-PMP. */
+  /** Resolves with the outside address when the gateway supports NAT-PMP. */
   async find(signal: AbortSignal): Promise<AddressBytes> {
     const read = (answer: NatPmpAnswer): (NatPmpAnswer & { is: "address" }) | undefined =>
       answer.is === "address" ? answer : undefined;

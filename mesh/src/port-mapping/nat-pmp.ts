@@ -1,4 +1,4 @@
-/** NAT-PMP (RFC 6886): bytes to fields and back. It knows IPv4 alone. */
+/** NAT-PMP (RFC 6886): bytes ↔ fields. The protocol only supports IPv4. */
 import type { AddressBytes } from "../ip/address.js";
 
 const VERSION = 0;
@@ -6,12 +6,12 @@ const OPCODE_ADDRESS = 0;
 const OPCODE_MAP_UDP = 1;
 const IS_RESPONSE = 0x80;
 
-/** What the gateway says. A result of 0 is success. */
+/** An answer of the gateway. A result of 0 means success. */
 export type NatPmpAnswer =
   | {
       readonly is: "address";
       readonly result: number;
-      /** Seconds since the gateway has its mappings (section 3.6). */
+      /** How long the gateway has had its mappings, in seconds (section 3.6). */
       readonly epochS: number;
       readonly address: AddressBytes;
     }
@@ -24,12 +24,12 @@ export type NatPmpAnswer =
       readonly lifetimeS: number;
     };
 
-/** Asks for the address outside. */
+/** Asks for the outside address. */
 export function encodeNatPmpAddress(): Uint8Array {
   return Uint8Array.of(VERSION, OPCODE_ADDRESS);
 }
 
-/** @param lifetimeS - 0 removes the mapping, and then the external port is 0 */
+/** @param lifetimeS - 0 removes the mapping; the external port is then 0 */
 export function encodeNatPmpMap(internalPort: number, externalPort: number, lifetimeS: number): Uint8Array {
   const bytes = Buffer.alloc(12);
   bytes[1] = OPCODE_MAP_UDP;
@@ -39,13 +39,13 @@ export function encodeNatPmpMap(internalPort: number, externalPort: number, life
   return bytes;
 }
 
-/** @returns undefined for what is no answer of NAT-PMP to one of these requests */
+/** @returns undefined for bytes that are not a NAT-PMP answer to one of these requests */
 export function decodeNatPmp(bytes: Uint8Array): NatPmpAnswer | undefined {
   const view = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   if (view[0] !== VERSION || view.length < 8) return undefined;
   const result = view.readUInt16BE(2);
   const epochS = view.readUInt32BE(4);
-  // Who refuses may leave the rest out.
+  // A refusal may leave out the rest.
   if (
     view[1] === (IS_RESPONSE | OPCODE_ADDRESS) &&
     (view.length === 12 || (view.length === 8 && result !== 0))

@@ -11,7 +11,7 @@ import {
   PcpResult,
 } from "./pcp.js";
 
-/** Asks by PCP: for a port in IPv4, for a pinhole in IPv6. */
+/** Maps ports by PCP: a port for IPv4, a pinhole for IPv6. */
 export class PcpMapper implements Mapper {
   readonly protocol = "pcp";
   readonly #gateway: Gateway;
@@ -28,7 +28,10 @@ export class PcpMapper implements Mapper {
     this.#client = parseAddress(gateway.own) ?? new Uint8Array(gateway.family === 4 ? 4 : 16);
   }
 
-  /** Resolves when the gateway knows PCP. Old miniupnpd answers that it does not support the request, which is enough. */
+  /**
+   * Resolves when the gateway supports PCP. Old versions of miniupnpd answer that the request is not supported, which
+   * is enough.
+   */
   async find(signal: AbortSignal): Promise<void> {
     const request = encodePcpAnnounce(this.#client);
     await this.#ask(request, (answer) => (answer.is === "announce" ? answer : undefined), signal);

@@ -1,7 +1,7 @@
-/** The Port Control Protocol (RFC 6887): bytes to fields and back. */
+/** The Port Control Protocol (RFC 6887): bytes ↔ fields. */
 import { type AddressBytes, unmapped } from "../ip/address.js";
 
-/** Where a gateway listens for PCP, and for NAT-PMP. */
+/** The port where a gateway listens for PCP and NAT-PMP. */
 export const GATEWAY_PORT = 5351;
 
 const VERSION = 2;
@@ -11,32 +11,32 @@ const IS_RESPONSE = 0x80;
 const HEAD_BYTES = 24;
 const MAP_BYTES = 36;
 const NONCE_BYTES = 12;
-/** RFC 6887, section 7. */
+/** The maximum length of a message (RFC 6887, section 7). */
 const MAX_BYTES = 1100;
 const UDP = 17;
 
-/** RFC 6887, section 7.4, as far as something follows from it here. */
+/** The result codes that matter here (RFC 6887, section 7.4). */
 export const PcpResult = { Success: 0, UnsupportedVersion: 1, CannotProvideExternal: 11 } as const;
 
-/** What is asked for. */
+/** A request for a mapping. */
 export interface PcpMap {
-  /** The own address, which must be the one that the request comes from. */
+  /** The own address. The request must come from this address. */
   readonly client: AddressBytes;
   readonly nonce: Uint8Array;
   /** 0 removes the mapping. */
   readonly lifetimeS: number;
   readonly internalPort: number;
-  /** A wish; 0 for none. */
+  /** The wanted port; 0 for any. */
   readonly externalPort: number;
 }
 
-/** What the gateway says. */
+/** An answer of the gateway. */
 export type PcpAnswer =
   | { readonly is: "announce"; readonly result: number; readonly epochS: number }
   | {
       readonly is: "map";
       readonly result: number;
-      /** Seconds since the gateway has its mappings (section 8.5). */
+      /** How long the gateway has had its mappings, in seconds (section 8.5). */
       readonly epochS: number;
       readonly nonce: Uint8Array;
       readonly lifetimeS: number;
@@ -45,7 +45,7 @@ export type PcpAnswer =
       readonly address: AddressBytes;
     };
 
-/** Asks whether there is PCP at all. */
+/** Asks whether the gateway supports PCP. */
 export function encodePcpAnnounce(client: AddressBytes): Uint8Array {
   return head(OPCODE_ANNOUNCE, 0, client);
 }
@@ -56,12 +56,12 @@ export function encodePcpMap({ client, nonce, lifetimeS, internalPort, externalP
   body[NONCE_BYTES] = UDP;
   body.writeUInt16BE(internalPort, 16);
   body.writeUInt16BE(externalPort, 18);
-  // No address is wished for: all zeros, in the family of the mapping (section 11.1).
+  // No wanted address: all zeros, in the family of the mapping (section 11.1).
   if (client.length === 4) body.set(mapped(new Uint8Array(4)), 20);
   return Buffer.concat([head(OPCODE_MAP, lifetimeS, client), body]);
 }
 
-/** @returns undefined for what is no answer of PCP version 2 to one of these requests */
+/** @returns undefined for bytes that are not a PCP version 2 answer to one of these requests */
 export function decodePcp(bytes: Uint8Array): PcpAnswer | undefined {
   const view = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   if (view.length < HEAD_BYTES || view.length > MAX_BYTES || view.length % 4 !== 0) return undefined;
@@ -93,7 +93,7 @@ function head(opcode: number, lifetimeS: number, client: AddressBytes): Buffer {
   return bytes;
 }
 
-/** An IPv4 address within an IPv6 one. */
+/** An IPv4 address in IPv6 form. */
 function mapped(address: AddressBytes): Uint8Array {
   const bytes = new Uint8Array(16).fill(0xff, 10, 12);
   bytes.set(address, 12);

@@ -8,19 +8,19 @@ import { SSDP_GROUP_6, SSDP_PORT } from "./ssdp.js";
 /** The service of IGD 2 that opens an IPv6 firewall (UPnP WANIPv6FirewallControl:1). */
 const FIREWALL_SERVICE = "urn:schemas-upnp-org:service:WANIPv6FirewallControl:1";
 const UDP = 17;
-/** The longest lease that the service knows, s. */
+/** The longest lease of the service, in s. */
 const MAX_LEASE_S = 86_400;
-/** For a pinhole that is asked for so as to learn its number, and removed at once, s. */
+/** The lease of a pinhole that is only made to learn its number and then removed, in s. */
 const SHORT_LEASE_S = 60;
 const NO_SUCH_ENTRY = 704;
 
-/** Asks for a pinhole in IPv6 by UPnP. Addresses and ports are the same on both sides. */
+/** Makes IPv6 pinholes by UPnP. Addresses and ports are the same on both sides. */
 export class PinholeMapper implements Mapper {
   readonly protocol = "upnp-igd";
   readonly #gateway: Gateway;
   readonly #service: IgdClient;
   readonly #lifetimeS: number;
-  /** The gateway's numbers of pinholes, by the port. */
+  /** The gateway's numbers of pinholes, by port. */
   readonly #ids = new Map<number, string>();
 
   private constructor(gateway: Gateway, service: IgdClient, lifetimeS: number) {
@@ -51,13 +51,13 @@ export class PinholeMapper implements Mapper {
   }
 
   async unmap({ internalPort }: Wish, signal: AbortSignal): Promise<void> {
-    // Who asks for one that is there gets its number: so one that an earlier start has left is found.
+    // Adding an existing pinhole returns its number. So a pinhole of an earlier start is found.
     const id = this.#ids.get(internalPort) ?? (await this.#add(internalPort, SHORT_LEASE_S, signal));
     this.#ids.delete(internalPort);
     await this.#unlessGone(this.#service.act("DeletePinhole", [["UniqueID", id]], signal));
   }
 
-  /** @returns whether the gateway still had it */
+  /** @returns whether the gateway still had the pinhole */
   async #renew(id: string, signal: AbortSignal): Promise<boolean> {
     const args = [
       ["UniqueID", id],

@@ -8,17 +8,17 @@ import { MappingFile } from "./mapping-file.js";
 
 export interface PortMappingOptions {
   readonly stateFolder: string;
-  /** Of the WireGuard interface. */
+  /** The name of the WireGuard interface. */
   readonly name: string;
   readonly onChanged: () => void;
   readonly onWarning: (message: string) => void;
-  /** Unix ms. */
+  /** Returns Unix ms. */
   readonly getTime: () => number;
   readonly lifetimeS?: number;
   readonly ports?: GatewayPorts;
 }
 
-/** Has the gateways of this host lead WireGuard's port outside: one mapping in IPv4, one pinhole in IPv6. */
+/** Asks this host's gateways to map WireGuard's port to an outside port: one mapping for IPv4, one pinhole for IPv6. */
 export class PortMapping {
   readonly #name: string;
   readonly #mappings: ReadonlyMap<4 | 6, Mapping>;
@@ -37,7 +37,7 @@ export class PortMapping {
     );
   }
 
-  /** Takes in what the host's interfaces and routes are now. */
+  /** Handles the current interfaces and routes of the host. */
   look(links: readonly Link[], routes: readonly Route[], listenPort: number): void {
     for (const [family, mapping] of this.#mappings) {
       const gateway = gatewayOf(links, routes, this.#name, family);
@@ -45,12 +45,14 @@ export class PortMapping {
     }
   }
 
-  /** The network was away, or is another one of the same addresses: what was granted may be gone. */
+  /**
+   * Must be called when the network was away, or was replaced by one with the same addresses. The mappings may be gone.
+   */
   again(): void {
     for (const mapping of this.#mappings.values()) mapping.again();
   }
 
-  /** Where peers reach this host by the mappings that there are. */
+  /** The endpoints where peers reach this host by the current mappings. */
   endpoints(): Endpoint[] {
     return [...this.#mappings.values()].flatMap(({ endpoint }) => endpoint ?? []);
   }
@@ -59,7 +61,7 @@ export class PortMapping {
     return [...this.#mappings.values()].flatMap((mapping) => mapping.info() ?? []);
   }
 
-  /** Removes them; resolves within about a second. */
+  /** Removes the mappings. Resolves within about a second. */
   async close(): Promise<void> {
     await Promise.all([...this.#mappings.values()].map(async (mapping) => await mapping.close()));
   }

@@ -1,16 +1,19 @@
-/** The search for UPnP devices: what is sent, and what is taken from an answer (UPnP Device Architecture 1.1, section 1.3). */
+/**
+ * The search for UPnP devices: the request, and the useful part of an answer (UPnP Device Architecture 1.1, section
+ * 1.3).
+ */
 
 export const SSDP_PORT = 1900;
 export const SSDP_GROUP = "239.255.255.250";
 export const SSDP_GROUP_6 = "ff02::c";
 
-/** A gateway of version 2 answers to a search for version 1 as well. */
+/** A gateway of version 2 also answers a search for version 1. */
 const TARGET = "urn:schemas-upnp-org:device:InternetGatewayDevice:1";
 
 const MAX_BYTES = 2048;
 const MAX_URL = 512;
 
-/** @param host - the group that is searched */
+/** @param host - the multicast group of the search */
 export function encodeSearch(host: string): Uint8Array {
   const named = host.includes(":") ? `[${host.replace(/%.*/, "")}]` : host;
   return Buffer.from(
@@ -27,8 +30,8 @@ export function encodeSearch(host: string): Uint8Array {
 }
 
 /**
- * Where a device describes itself.
- * @returns undefined for what is no answer to a search, and for any place but one that plain HTTP leads to
+ * The URL where a device describes itself.
+ * @returns undefined for bytes that do not answer a search, and for any URL except plain HTTP
  */
 export function decodeSearchAnswer(bytes: Uint8Array): URL | undefined {
   if (bytes.length > MAX_BYTES) return undefined;
@@ -43,7 +46,7 @@ export function decodeSearchAnswer(bytes: Uint8Array): URL | undefined {
   return httpUrl(field("location") ?? "");
 }
 
-/** A URL of plain HTTP, without a name and password in it. */
+/** A URL of plain HTTP, without a user name and a password. */
 export function httpUrl(text: string, base?: URL): URL | undefined {
   if (text.length > MAX_URL || !URL.canParse(text, base)) return undefined;
   const url = new URL(text, base);

@@ -1,23 +1,23 @@
 import type { Instead, Wish } from "./mapper.js";
 
-/** How often something else is asked for before the gateway counts as one that maps nothing. */
+/** The maximum number of different requests before the gateway counts as one that maps nothing. */
 export const MAX_WISHES = 6;
 
-/** Ports below are for programs of the system. */
+/** Lower ports are for programs of the system. */
 const FIRST_PORT = 1024;
 
 /**
- * A port outside that nobody wishes for but us, most likely. It is not the one inside: many hosts of a LAN have the same
- * one, and there are gateways that give it to the last who asks.
- * @param random - from 0 up to 1, as `Math.random` has it
+ * A random outside port, which probably nobody else wants. It differs from the inside port: many hosts of a LAN have
+ * the same inside port, and some gateways give a port to the last host that asks.
+ * @param random - from 0 up to 1, as from `Math.random`
  */
 export function randomPort(random: number): number {
   return FIRST_PORT + Math.floor(random * (0x1_0000 - FIRST_PORT));
 }
 
 /**
- * What is asked for after a no.
- * @returns undefined when nothing else is left to ask for
+ * The next request after a refusal.
+ * @returns undefined when there is nothing else to ask for
  */
 export function nextWish(wish: Wish, instead: Instead | undefined, random: number): Wish | undefined {
   if (instead === "other-port") return { ...wish, externalPort: randomPort(random) };

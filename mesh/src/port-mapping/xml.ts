@@ -1,19 +1,19 @@
 /**
- * The elements of a small XML document, in order: as much of XML as gateways write, and no more. There are no entities
- * but the five that are built in, no document type, and no namespaces: of a name the part after the colon counts. What
- * is beyond the bounds is no document.
+ * Parses a small XML document into its elements, in order. Only the XML that gateways write is supported: the five
+ * built-in entities, no document type, and no namespaces. Of a name, the part after the colon counts. A document beyond
+ * the limits is refused.
  */
 
-/** The largest document, bytes. The descriptions of real gateways have 2 to 12 kB. */
+/** The maximum length of a document in bytes. The descriptions of real gateways have 2 to 12 kB. */
 export const MAX_XML_BYTES: number = 64 << 10;
 
 const MAX_DEPTH = 32;
 const MAX_ELEMENTS = 4096;
 
 export interface XmlElement {
-  /** Without its prefix. */
+  /** The name without its prefix. */
   readonly name: string;
-  /** Of this element alone, without that of its children. */
+  /** The text of this element, without that of its children. */
   readonly text: string;
   readonly children: readonly XmlElement[];
 }
@@ -25,7 +25,7 @@ interface Open {
   readonly children: XmlElement[];
 }
 
-/** @returns undefined for what is no such document */
+/** @returns undefined for a text that is not such a document */
 export function parseXml(document: string): XmlElement | undefined {
   if (document.length > MAX_XML_BYTES) return undefined;
   const root: Open = { full: "", name: "", text: "", children: [] };
@@ -45,7 +45,7 @@ export function parseXml(document: string): XmlElement | undefined {
       continue;
     }
     const end = document.indexOf(">", next);
-    // A document type is refused here: its name has a "!" before it.
+    // A document type is refused here, because its name begins with "!".
     const tag = end < 0 ? null : TAG.exec(document.slice(next, end + 1));
     if (tag === null) return undefined;
     const [, closing, full = "", isEmpty] = tag;
@@ -64,27 +64,27 @@ export function parseXml(document: string): XmlElement | undefined {
   return open.length === 1 && root.children.length === 1 && root.text.trim() === "" ? first : undefined;
 }
 
-/** All elements of a name, at whatever depth, in the order of the document. */
+/** All elements with this name, at any depth, in the order of the document. */
 export function elementsOf({ children }: XmlElement, name: string): XmlElement[] {
   return children.flatMap((child) => [...(child.name === name ? [child] : []), ...elementsOf(child, name)]);
 }
 
-/** The text of the first child of a name. */
+/** The text of the first child with this name. */
 export function textOf({ children }: XmlElement, name: string): string | undefined {
   return children.find((child) => child.name === name)?.text.trim();
 }
 
-/** Text as it stands in an element. */
+/** A text, escaped for an element. */
 export function escaped(text: string): string {
   return text.replaceAll("&", "&amp;").replaceAll("<", "&lt;").replaceAll(">", "&gt;");
 }
 
-/** Attributes are not looked at, but have no ">" in them. */
+/** Attributes are ignored, but must not contain ">". */
 const TAG = /^<(\/?)([A-Za-z_][\w.-]*(?::[A-Za-z_][\w.-]*)?)(?:\s[^<>]*?)?(\/?)>$/;
 
 const ENTITIES: Readonly<Record<string, string>> = { amp: "&", lt: "<", gt: ">", quot: '"', apos: "'" };
 
-/** The place behind a comment or an instruction; undefined where there is none. */
+/** The position after a comment or an instruction; undefined when there is none. */
 function pastRemark(document: string, at: number): number | undefined {
   for (const [start, end] of [
     ["<!--", "-->"],

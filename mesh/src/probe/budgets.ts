@@ -1,18 +1,18 @@
 /**
- * A token bucket for each name: so many a second, and some at once. Those that are full again are forgotten. When too
- * many are not, new names get nothing: whoever names ever more must not get rid of a bucket that is empty.
+ * A token bucket for each name. Full buckets are forgotten. When there are too many others, new names get no token:
+ * otherwise a stranger could remove an empty bucket by using more and more names.
  */
 export class Budgets {
   readonly #perSecond: number;
   readonly #burst: number;
   readonly #most: number;
-  /** Those that took something last stand last. */
+  /** The bucket that was used last is at the end. */
   readonly #buckets = new Map<string, { tokens: number; at: number }>();
 
   /**
-   * @param perSecond - tokens
-   * @param burst - tokens that a full bucket has
-   * @param most - names at once
+   * @param perSecond - tokens per second
+   * @param burst - tokens in a full bucket
+   * @param most - the maximum number of names
    */
   constructor(perSecond: number, burst: number, most: number) {
     this.#perSecond = perSecond;
@@ -20,7 +20,7 @@ export class Budgets {
     this.#most = most;
   }
 
-  /** How many names are remembered. */
+  /** The number of remembered names. */
   get size(): number {
     return this.#buckets.size;
   }
@@ -28,7 +28,7 @@ export class Budgets {
   /**
    * Takes a token.
    * @param now - monotonic ms
-   * @returns whether there was one
+   * @returns whether there was a token
    */
   take(name: string, now: number): boolean {
     this.#forget(now);

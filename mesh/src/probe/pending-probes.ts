@@ -1,20 +1,20 @@
 import type { Endpoint } from "../ip/endpoint.js";
 
-/** After this long an answer is no longer waited for, ms: as long as Tailscale does. */
+/** How long to wait for an answer, in ms, as in Tailscale. */
 export const PROBE_TIMEOUT_MS = 5000;
 
 /** A probe on its way. */
 export interface PendingProbe {
   readonly peer: string;
-  /** The only one from which an answer counts. */
+  /** Only an answer from this endpoint counts. */
   readonly endpoint: Endpoint;
   /** Monotonic ms. */
   readonly sentAt: number;
-  /** Who waits for the answer. */
+  /** Called for the answer. */
   readonly onAnswer?: (() => void) | undefined;
 }
 
-/** Probes that are not answered yet, by transaction. Bounded: the oldest gives way. */
+/** The unanswered probes, by transaction. Their number is limited; the oldest one is removed first. */
 export class PendingProbes {
   readonly #most: number;
   readonly #pending = new Map<string, PendingProbe>();

@@ -3,28 +3,29 @@ import type { Pair } from "../pair.js";
 
 export const TAG_BYTES = 8;
 
-/** What a host needs to probe one peer, and to know the peer's probes. */
+/** The keys for probing one peer, and for recognising the peer's probes. */
 export interface ProbeKeys {
-  /** Signs probes and answers of both sides. */
+  /** Signs the probes and answers of both sides. */
   readonly integrity: KeyObject;
-  /** Seals what is told in a probe; 32 bytes. */
+  /** Seals messages in probes; 32 bytes. */
   readonly sealing: Uint8Array;
-  /** Whether the own public key is the higher of the two, by bytes. */
+  /** Whether the own public key is the higher one, byte by byte. */
   readonly isHigher: boolean;
-  /** Stands in our probes. */
+  /** The tag in own probes. */
   readonly ownTag: Uint8Array;
-  /** Stands in the peer's probes. */
+  /** The tag in the peer's probes. */
   readonly remoteTag: Uint8Array;
 }
 
 /**
- * The keys for probes between two hosts, and the tags by which a receiver finds the pair at the cost of one look-up:
- * `HKDF-SHA256(ikm = probe key, salt = utf8("sidewire-mesh probe tag 1"), info = F || T, L = 8)` for probes of F to T.
+ * Derives the keys for probes between two hosts, and the tags by which a receiver finds the pair with one look-up:
+ * `HKDF-SHA256(ikm = probe key, salt = utf8("sidewire-mesh probe tag 1"), info = F || T, L = 8)` for probes from F to
+ * T.
  *
- * Tags stay the same for as long as the keys do. Who sees probes of one pair in two networks can tell that they are of
- * the same pair, not of which. WireGuard's own handshake gives away more to those who know a public key.
+ * Tags stay the same as long as the keys. An observer of one pair in two networks can see that the probes belong to the
+ * same pair, but not to which one. WireGuard's own handshake reveals more to somebody who knows a public key.
  * @param own - the own public key, 32 bytes
- * @param remote - the peer's
+ * @param remote - the peer's public key, 32 bytes
  */
 export function probeKeysOf(pair: Pair, own: Uint8Array, remote: Uint8Array): ProbeKeys {
   const tag = (from: Uint8Array, to: Uint8Array): Uint8Array =>

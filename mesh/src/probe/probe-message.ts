@@ -12,51 +12,53 @@ import {
 import type { View } from "./view.js";
 
 /**
- * Attributes of our own, of those that others skip (comprehension-optional, RFC 8489, section 14). None of the four
- * numbers is registered.
+ * Attributes of this package. They are in the range that other programs skip (comprehension-optional, RFC 8489, section
+ * 14). None of the four numbers is registered.
  *
  * | attribute | bytes | holds | in |
  * | --- | --- | --- | --- |
  * | tag | 8 | whose probe it is, and to whom | requests |
  * | session | 16 | flags (1), zeros (3), boot (8), counter (4) | requests, answers |
  * | padding | any | zeros, so that the packet has a wanted length | requests |
- * | sealed | 40 to 1300 | what is told to the peer | requests |
+ * | sealed | 40 to 1300 | a message for the peer | requests |
  *
- * A request is tag, session, sealed or padding if any, integrity. An answer is XOR-MAPPED-ADDRESS, session (the counter
- * is 0), integrity. It is 12 bytes longer than the shortest request over IPv6, and as long over IPv4: nobody is hit
- * harder by answers than by requests.
+ * A request has tag, session, then sealed or padding if needed, then integrity. An answer has XOR-MAPPED-ADDRESS,
+ * session (with counter 0), integrity. An answer is 12 bytes longer than the shortest request over IPv6, and equally
+ * long over IPv4. So answers are no better for flooding than requests.
  */
 export const ProbeAttribute = { Tag: 0xfd00, Session: 0xfd01, Padding: 0xfd02, Sealed: 0xfd03 } as const;
 
 const SESSION_BYTES = 16;
 
-/** The longest packet that padding makes: Ethernet's. */
+/** The maximum length of a padded packet: that of Ethernet. */
 const MAX_PADDED_BYTES = 1500;
 
 const Flag = { IsProven: 1, IsChosen: 2, AsksForHandshake: 4, IsHigher: 128 } as const;
 
-/** What stands in every probe and answer. */
+/** The content of every probe and answer. */
 export interface Session {
-  /** Grows with every start of the one who speaks; 64 bits. */
+  /** Grows with every start of the sender; 64 bits. */
   readonly boot: bigint;
-  /** Grows with every probe to this peer since then; 32 bits. */
+  /** Grows with every probe to this peer within a boot; 32 bits. */
   readonly counter: number;
   readonly view: View;
-  /** Whether the one who speaks has the higher key: nothing that is sent back to its sender passes for an answer. */
+  /** Whether the sender has the higher key. So a packet that is sent back to its sender never counts as an answer. */
   readonly isHigher: boolean;
 }
 
-/** What goes into a probe. */
+/** The input of a probe. */
 export interface Probe extends Omit<Session, "isHigher"> {
   /** 12 random bytes. */
   readonly transaction: Uint8Array;
   /** From `seal`. */
   readonly sealed?: Uint8Array | undefined;
-  /** How long the UDP payload shall be at least, bytes, in steps of 4: to find what the path carries. */
+  /**
+   * The minimum length of the UDP payload in bytes, in steps of 4. Used to find out how long packets on a path may be.
+   */
   readonly bytes?: number | undefined;
 }
 
-/** The bytes of a probe. */
+/** Writes a probe. */
 export function writeProbe(
   keys: ProbeKeys,
   { transaction, sealed, bytes = 0, ...session }: Probe,
@@ -75,7 +77,7 @@ export function writeProbe(
   return writeStun(StunType.BindingRequest, transaction, attributes, keys.integrity);
 }
 
-/** The bytes of the answer to a probe. */
+/** Writes the answer to a probe. */
 export function writeAnswer(
   keys: ProbeKeys,
   answer: { transaction: Uint8Array; boot: bigint; view: View; seen: Endpoint },
@@ -90,19 +92,19 @@ export function writeAnswer(
   );
 }
 
-/** Whose probe a message says it is: what `tagNumber` makes of that pair's tag. Undefined if it is none. */
+/** The tag that a message claims, as {@link tagNumber} converts it; undefined for other messages. */
 export function tagOf(message: StunMessage): bigint | undefined {
   if (message.type !== StunType.BindingRequest) return undefined;
   const value = message.attribute(ProbeAttribute.Tag);
   return value?.length === TAG_BYTES ? tagNumber(value) : undefined;
 }
 
-/** A tag as something to look up. */
+/** A tag as a key for a map. */
 export function tagNumber(tag: Uint8Array): bigint {
   return viewOf(tag).getBigUint64(0);
 }
 
-/** What a probe or an answer says; not proven before its integrity is. */
+/** The session in a probe or an answer, not proven before its integrity is checked. */
 export function sessionOf(message: StunMessage): Session | undefined {
   const value = message.attribute(ProbeAttribute.Session);
   if (value?.length !== SESSION_BYTES) return undefined;

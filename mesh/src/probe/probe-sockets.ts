@@ -4,31 +4,31 @@ import { MeshError } from "../errors.js";
 import { parseAddress } from "../ip/address.js";
 import { type Endpoint, endpointOf } from "../ip/endpoint.js";
 
-/** How often a free port is looked for: one that is free for IPv4 may be taken for IPv6. */
+/** The maximum number of tries to find a free port. A port that is free for IPv4 may be taken for IPv6. */
 const MAX_PORT_TRIES = 16;
-/** How many local addresses get a socket of their own. */
+/** The maximum number of local addresses with a socket. */
 const MAX_SOCKETS = 64;
-/** How many kinds of errors are told apart. */
+/** The maximum number of error codes that are counted separately. */
 const MAX_ERROR_CODES = 32;
 
 /**
- * What a packet is handed to.
- * @param remote - where it came from
- * @param local - the own address it came to; undefined when that one has no socket of its own
+ * Receives packets.
+ * @param remote - the source of the packet
+ * @param local - the own address that it came to; undefined for an address without a socket
  */
 export type OnPacket = (bytes: Uint8Array, remote: Endpoint, local: string | undefined) => void;
 
 /**
- * The UDP sockets of probes and of STUN, all on one port: one for each family by which the kernel chooses how packets
- * leave, and one for each local address, by which they leave from there. Of several sockets on a port, the kernel gives a
- * packet to the one that is bound to its destination.
+ * The UDP sockets of probes and STUN, all on one port. For each family there is one socket whose local address the
+ * kernel chooses. For each local address there is one that sends from there. If several sockets have the same port, the
+ * kernel gives a packet to the socket that is bound to its destination.
  *
- * Nothing of a socket escapes: errors are counted. What cannot be sent is lost, as UDP is.
+ * Errors are counted and never thrown. A packet that cannot be sent is lost, as always with UDP.
  */
 export class ProbeSockets implements AsyncDisposable {
-  /** The port of all of them: the rules of the interface's table turn it into WireGuard's. */
+  /** The port of all sockets. The rules of the interface's table turn it into WireGuard's port. */
   readonly port: number;
-  /** How often each error occurred, by its code: `EPERM`, `ENETUNREACH`, `EMSGSIZE` … */
+  /** The number of errors by code: `EPERM`, `ENETUNREACH`, `EMSGSIZE` … */
   readonly errors: Map<string, number> = new Map<string, number>();
   readonly #onPacket: OnPacket;
   readonly #any = new Map<4 | 6, Socket>();
@@ -43,9 +43,9 @@ export class ProbeSockets implements AsyncDisposable {
   }
 
   /**
-   * Opens the sockets by which the kernel chooses, on a port that nobody uses; where there is no IPv6, or no IPv4, for
-   * the other alone.
-   * @throws {@link MeshError} `COMMAND_FAILED` when no port can be had
+   * Opens the sockets whose local address the kernel chooses, on a free port. Without IPv6 or IPv4, only the other
+   * family is used.
+   * @throws {@link MeshError} `COMMAND_FAILED` when there is no free port
    */
   static async open(onPacket: OnPacket): Promise<ProbeSockets> {
     const port = await freePort();
@@ -62,15 +62,12 @@ export class ProbeSockets implements AsyncDisposable {
     );
   }
 
-  /** The local addresses that have a socket. */
+  /** The local addresses with a socket. */
   get localAddresses(): readonly string[] {
     return [...this.#local.keys()];
   }
 
-  /**
-   * Gives each of these addresses a socket, and takes it from all others. An address that is not ready yet has none;
-   * the next call tries again.
-   */
+  /** Gives exactly these addresses a socket. An address that is not ready yet gets none; the next call tries again. */
   async setLocalAddresses(addresses: readonly string[]): Promise<void> {
     this.#wanted = new Set(addresses.slice(0, MAX_SOCKETS));
     for (const [address, socket] of this.#local) {
@@ -83,7 +80,7 @@ export class ProbeSockets implements AsyncDisposable {
       missing.map(async (address) => {
         const socket = await this.#bind(isIPv6(address) ? 6 : 4, address);
         if (socket === undefined) return;
-        // Another call may have been faster, or want it no more.
+        // Another call may have been faster, or may not want the address any more.
         if (this.#isClosed || this.#local.has(address) || !this.#wanted.has(address)) socket.close();
         else this.#local.set(address, socket);
       }),
@@ -92,8 +89,8 @@ export class ProbeSockets implements AsyncDisposable {
 
   /**
    * Sends a packet.
-   * @param local - the own address that it leaves from; the kernel chooses when there is none
-   * @returns whether there was a socket for it
+   * @param local - the own address to send from; without it the kernel chooses
+   * @returns whether there was a socket for the packet
    */
   send(bytes: Uint8Array, remote: Endpoint, local?: string): boolean {
     const socket = local === undefined ? this.#any.get(remote.family) : this.#local.get(local);
@@ -149,7 +146,10 @@ export class ProbeSockets implements AsyncDisposable {
   }
 }
 
-/** A port that is free for both families. With `reuseAddr` the kernel would offer those of others who use it, too. */
+/**
+ * Finds a port that is free for both families. With `reuseAddr` the kernel would also offer ports of other users of
+ * that option.
+ */
 async function freePort(): Promise<number> {
   let last: unknown;
   for (let i = 0; i < MAX_PORT_TRIES; i++) {
@@ -172,13 +172,13 @@ async function freePort(): Promise<number> {
   throw new MeshError("COMMAND_FAILED", "no UDP port is free", { cause: last });
 }
 
-/** A socket that is bound. */
+/** A bound socket. */
 function bind(family: 4 | 6, port: number, address: string | undefined, reuseAddr: boolean): Promise<Socket> {
   const socket = createSocket({
     type: family === 4 ? "udp4" : "udp6",
     ipv6Only: family === 6,
     reuseAddr,
-    // All destinations are addresses already: nothing waits for the thread pool.
+    // All destinations are IP addresses, so nothing waits for the thread pool.
     lookup: (host, _options, callback) => callback(null, host, family),
   });
   return new Promise((resolve, reject) => {
@@ -195,10 +195,10 @@ function bind(family: 4 | 6, port: number, address: string | undefined, reuseAdd
 }
 
 /**
- * Where a packet came from; undefined for link-local addresses, which are no endpoints, and for port 0.
+ * The source of a packet; undefined for link-local addresses, which are not endpoints, and for port 0.
  *
- * What Node writes is the one spelling already, but for IPv4 addresses within IPv6 and for zones. To read it and write it
- * again would cost more than all the rest of a packet that is nobody's.
+ * Node writes addresses in canonical text, except IPv4 addresses in IPv6 form and addresses with a zone. Parsing and
+ * formatting every address would cost more than everything else for a packet that belongs to nobody.
  */
 export function remoteOf({ address, family, port }: RemoteInfo): Endpoint | undefined {
   if (port === 0) return undefined;

@@ -12,31 +12,36 @@ import { MAX_TOLD_BYTES, open, seal } from "./sealed.js";
 import { StunMessage, StunType, TRANSACTION_BYTES } from "./stun-message.js";
 import type { View } from "./view.js";
 
-/** Probes a second to one address, whoever named it; as many answers. Nobody is hit harder by us than that. */
+/**
+ * The limit for probes to one address, whoever named it, and the same for answers. So nobody is flooded through this
+ * host.
+ */
 const PER_ADDRESS = { perSecond: 16, burst: 32 } as const;
-/** Probes a second to all that one peer names; as many answers to one peer, from wherever its probes seem to come. */
+/**
+ * The limit for probes to all addresses that one peer names, and for answers to one peer, whatever their addresses are.
+ */
 const PER_PEER = { perSecond: 64, burst: 128 } as const;
-/** How many addresses are counted at once. */
+/** The maximum number of addresses that are counted. */
 const MAX_ADDRESSES = 8192;
-/** How many probes may be on their way. */
+/** The maximum number of probes on their way. */
 const MAX_PENDING = 4096;
-/** When something told is sent, and when it is given up, ms after the first time. */
+/** When a message is repeated, in ms after the first time, and when it is given up. */
 const TELL_AT_MS = [0, 250, 750, 1750] as const;
 const TELL_GIVEN_UP_MS = 3750;
 
 const MAX_COUNTER = 0xffff_ffff;
 
-/** A probe of ours was answered. */
+/** An own probe was answered. */
 export interface Answered {
-  /** The peer's public key, base64. */
+  /** The peer's public key, in base64. */
   readonly peer: string;
   readonly endpoint: Endpoint;
   readonly roundTripMs: number;
-  /** What the peer says of this path. */
+  /** The peer's view of this path. */
   readonly view: View;
-  /** Where the peer saw the probe come from: the own address outside of all NATs on this path. */
+  /** The address from which the peer saw the probe come: the own address outside of all NATs on this path. */
   readonly seen: Endpoint;
-  /** The own address that the answer came to, if that one has a socket. */
+  /** The own address that the answer came to, if that address has a socket. */
   readonly local: string | undefined;
 }
 
@@ -48,35 +53,38 @@ export interface Probed {
   readonly local: string | undefined;
 }
 
-/** Whom a prober tells. */
+/** The events of a prober. */
 export interface ProberEvents {
-  /** What we say of a path, in answers on it and beside what is told on it. */
+  /** Returns the own view of a path, for answers and messages on it. */
   viewOf(peer: string, endpoint: Endpoint): View;
   onAnswered(answered: Answered): void;
   onProbed(probed: Probed): void;
-  /** The peer tells something. It may come more than once. */
+  /** Called for a message of a peer. The same message may come more than once. */
   onTold(peer: string, bytes: Uint8Array, endpoint: Endpoint, local: string | undefined): void;
 }
 
-/** What it sends by: {@link ProbeSockets}. */
+/** Sends packets: {@link ProbeSockets}. */
 export interface PacketSender {
   send(bytes: Uint8Array, remote: Endpoint, local?: string): boolean;
 }
 
-/** How many packets came to nothing, and why. */
+/** The number of dropped packets, by reason. */
 export interface ProbeDrops {
-  /** Not signed by the pair's key, or by ourselves. */
+  /** Packets that the pair's key did not sign, or that came back to their sender. */
   forged: number;
-  /** There before, or of an older start. */
+  /** Packets that came before, or of an older boot. */
   replayed: number;
-  /** Good probes that were not answered, and own ones that were not sent, to keep within the limits. */
+  /** Valid probes that were not answered, and own probes that were not sent, because of the limits. */
   limited: number;
 }
 
-/** What is not forgotten with a peer: it may come back, and neither side must take old numbers for new, or the reverse. */
+/**
+ * The part of a peer that is kept after its removal. The peer may come back, and neither side may then take old numbers
+ * for new ones, or new ones for old ones.
+ */
 interface History {
   readonly replays: ReplayGuard;
-  /** Of the last probe to it. */
+  /** The number of the last probe to the peer. */
   counter: number;
 }
 
@@ -87,8 +95,8 @@ interface Peer {
 }
 
 /**
- * Probes paths to peers, and answers the peers' probes. A packet that is no peer's costs a look at its form and one
- * look-up; one that says it is a peer's, one HMAC; only what is proven and new is answered, remembered or told.
+ * Probes paths to peers, and answers the peers' probes. A foreign packet costs a look at its form and one look-up. A
+ * packet with a peer's tag costs one HMAC. Only proven and new packets are answered, remembered or passed on.
  */
 export class Prober {
   readonly drops: ProbeDrops = { forged: 0, replayed: 0, limited: 0 };
@@ -99,19 +107,19 @@ export class Prober {
   readonly #now: () => number;
   readonly #peers = new Map<string, Peer>();
   readonly #histories = new Map<string, History>();
-  /** Who sends probes with this tag. */
+  /** The peers by the tag of their probes. */
   readonly #byTag = new Map<bigint, Peer>();
   readonly #pending = new PendingProbes(MAX_PENDING);
   readonly #toAddress = new Budgets(PER_ADDRESS.perSecond, PER_ADDRESS.burst, MAX_ADDRESSES);
   readonly #answersTo = new Budgets(PER_ADDRESS.perSecond, PER_ADDRESS.burst, MAX_ADDRESSES);
   readonly #answersOf = new Budgets(PER_PEER.perSecond, PER_PEER.burst, Number.POSITIVE_INFINITY);
   readonly #ofPeer = new Budgets(PER_PEER.perSecond, PER_PEER.burst, Number.POSITIVE_INFINITY);
-  /** Ends each thing that is being told. */
+  /** The controllers that end the messages on their way. */
   readonly #telling = new Set<AbortController>();
 
   /**
-   * @param options.ownPublicKey - 32 bytes, as it is when a peer is added
-   * @param options.boot - the own boot number as it is now; it only grows
+   * @param options.ownPublicKey - returns 32 bytes; called when a peer is added
+   * @param options.boot - returns the current own boot number, which only grows
    * @param options.now - monotonic ms
    */
   constructor(options: {
@@ -129,10 +137,10 @@ export class Prober {
   }
 
   /**
-   * Makes a peer known.
+   * Adds a peer.
    * @param publicKey - 32 bytes
-   * @param seenBoot - the newest boot number known of it: probes of older starts are replays
-   * @returns its name in all that is told: its public key, base64
+   * @param seenBoot - the newest known boot number of the peer; probes of older boots are replays
+   * @returns the peer's name in all events: its public key in base64
    */
   addPeer(publicKey: Uint8Array, pair: Pair, seenBoot?: bigint): string {
     const name = formatKey(publicKey);
@@ -146,7 +154,7 @@ export class Prober {
     return name;
   }
 
-  /** Forgets a peer and what was sent to it, but not the numbers of its probes. */
+  /** Removes a peer and its pending probes, but keeps the numbers of its probes. */
   removePeer(name: string): void {
     const peer = this.#peers.get(name);
     if (peer === undefined) return;
@@ -156,10 +164,10 @@ export class Prober {
   }
 
   /**
-   * Sends one probe. Its answer is told as `onAnswered`, if one comes within 5 s.
-   * @param options.local - the own address that it leaves from; the kernel chooses when there is none
-   * @param options.bytes - how long the UDP payload shall be at least, to find what the path carries
-   * @returns whether it left: not beyond the limits, nor to somebody who is no peer
+   * Sends one probe. An answer within 5 s causes `onAnswered`.
+   * @param options.local - the own address to send from; without it the kernel chooses
+   * @param options.bytes - the minimum length of the UDP payload, to find out how long packets on the path may be
+   * @returns whether the probe was sent; false beyond the limits, and for a host that is not a peer
    */
   send(
     name: string,
@@ -171,10 +179,10 @@ export class Prober {
   }
 
   /**
-   * Tells a peer something on a path that works: sealed, in a probe, again after 250, 750 and 1750 ms while no answer
-   * comes. The peer may be told more than once.
-   * @param bytes - at most 1260
-   * @returns whether the peer has it; false after 3.75 s, or when closed
+   * Sends a message to a peer on a working path, sealed in a probe. Without an answer the message is repeated after
+   * 250, 750 and 1750 ms. The peer may get it more than once.
+   * @param bytes - at most 1260 bytes
+   * @returns whether the peer has received it; false after 3.75 s, or when the prober is closed
    */
   async tell(name: string, endpoint: Endpoint, bytes: Uint8Array): Promise<boolean> {
     const peer = this.#peers.get(name);
@@ -198,10 +206,10 @@ export class Prober {
   }
 
   /**
-   * Looks at a packet.
-   * @param remote - where it came from
-   * @param local - the own address it came to, if that one has a socket
-   * @returns whether it was a peer's; false: somebody else may know it
+   * Handles a packet.
+   * @param remote - the source of the packet
+   * @param local - the own address that it came to, if that address has a socket
+   * @returns whether the packet was a peer's; if not, it may belong to somebody else
    */
   receive(bytes: Uint8Array, remote: Endpoint, local: string | undefined): boolean {
     const message = StunMessage.read(bytes);
@@ -211,7 +219,7 @@ export class Prober {
       : this.#receiveProbe(message, remote, local);
   }
 
-  /** Ends what is being told. */
+  /** Ends the messages on their way. */
   close(): void {
     for (const over of this.#telling) over.abort();
     for (const name of [...this.#peers.keys()]) this.removePeer(name);
@@ -229,7 +237,7 @@ export class Prober {
     },
   ): boolean {
     const peer = this.#peers.get(name);
-    // A counter that began again would be a replay. It takes two years of the most that is sent to get there.
+    // A counter that starts again would be a replay. Reaching the maximum takes two years at the highest rate.
     if (peer === undefined || peer.history.counter >= MAX_COUNTER) return false;
     const now = this.#now();
     if (!this.#ofPeer.take(name, now) || !this.#toAddress.take(endpoint.address, now)) {
@@ -276,7 +284,7 @@ export class Prober {
     const said = sessionOf(message);
     if (said === undefined) return false;
     const { boot, counter, view } = said;
-    // Before the integrity is proven this only spares its cost: nothing is remembered yet.
+    // This check before the integrity check only saves time: nothing is remembered yet.
     if (!peer.history.replays.isNew(boot, counter)) {
       this.drops.replayed++;
       return true;
@@ -290,7 +298,7 @@ export class Prober {
     return true;
   }
 
-  /** A probe that is proven and new. */
+  /** Handles a proven and new probe. */
   #accept(peer: Peer, message: StunMessage, view: View, remote: Endpoint, local: string | undefined): void {
     const { name, keys } = peer;
     const now = this.#now();
@@ -300,7 +308,7 @@ export class Prober {
     }
     const sealed = message.attribute(ProbeAttribute.Sealed);
     const told = sealed && open(keys, sealed);
-    // The answer says that what was told is there.
+    // The answer also confirms the message, so a message that does not open must not be answered.
     if (sealed !== undefined && told === undefined) {
       this.drops.forged++;
       return;

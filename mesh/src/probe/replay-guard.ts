@@ -1,29 +1,29 @@
-/** How far behind the newest probe one may come in and still count, probes: 4 s of the most that one peer may send. */
+/** How far behind the newest probe a late one may be and still count. At the highest rate of one peer this is 4 s. */
 const WINDOW = 256;
 
 /**
- * Which probes of one peer were there before. Remembers the newest boot and counter and which of the 256 counters up to
- * it came in: the same bytes for ever, however long and whatever the peer sends.
+ * Recognises repeated probes of one peer. It remembers the newest boot and counter, and which of the 256 counters up to
+ * it came in. So its memory is constant, however long and whatever the peer sends.
  */
 export class ReplayGuard {
   #boot: bigint;
   #newest = -1;
-  /** Bit `counter % WINDOW` of counters in the window. */
+  /** Bit `counter % WINDOW` for each counter in the window. */
   readonly #seen = new Uint32Array(WINDOW / 32);
 
-  /** @param boot - the newest boot known from before: older ones are replays */
+  /** @param boot - the newest known boot; older ones are replays */
   constructor(boot = 0n) {
     this.#boot = boot;
   }
 
-  /** Whether a probe was not there before, and is of the newest boot, or of a newer one. */
+  /** Whether a probe is new, and of the newest or a newer boot. */
   isNew(boot: bigint, counter: number): boolean {
     if (boot !== this.#boot) return boot > this.#boot;
     if (counter > this.#newest) return true;
     return counter > this.#newest - WINDOW && ((this.#seen[slot(counter)] ?? 0) & bit(counter)) === 0;
   }
 
-  /** Remembers a probe whose integrity holds, and for which `isNew` is true. */
+  /** Remembers a probe whose integrity was checked and for which `isNew` is true. */
   accept(boot: bigint, counter: number): void {
     if (boot !== this.#boot) {
       this.#boot = boot;

@@ -5,12 +5,12 @@ import type { ProbeKeys } from "./probe-keys.js";
 const NONCE_BYTES = 24;
 const TAG_BYTES = 16;
 
-/** The most that is sealed: an announce of 1200 bytes and some room. */
+/** The maximum length of a message: an announce of 1200 bytes and some room. */
 export const MAX_TOLD_BYTES = 1260;
 
 /**
- * Seals what is told to a peer: a random nonce, then XChaCha20-Poly1305. The sender's tag is authenticated with it, so
- * that nothing comes back to its sender as the other's.
+ * Seals a message for a peer: a random nonce, then XChaCha20-Poly1305. The sender's tag is authenticated as well, so
+ * that no message can come back to its sender as the other side's.
  */
 export function seal(keys: ProbeKeys, bytes: Uint8Array): Uint8Array {
   const nonce = new Uint8Array(randomBytes(NONCE_BYTES));
@@ -18,7 +18,7 @@ export function seal(keys: ProbeKeys, bytes: Uint8Array): Uint8Array {
   return Buffer.concat([nonce, sealed]);
 }
 
-/** Opens what the peer has sealed; undefined when it has not. */
+/** Opens a message; undefined when the peer did not seal it. */
 export function open(keys: ProbeKeys, sealed: Uint8Array): Uint8Array | undefined {
   const length = sealed.length - NONCE_BYTES - TAG_BYTES;
   if (length < 0 || length > MAX_TOLD_BYTES) return undefined;

@@ -4,20 +4,20 @@ import { type Endpoint, endpointOf } from "../ip/endpoint.js";
 
 /** Bytes 4 to 7 of every message (RFC 8489, section 5). */
 export const MAGIC_COOKIE = 0x2112a442;
-/** Type, length, cookie, transaction. */
+/** The length of the header: type, length, cookie, transaction. */
 export const HEADER_BYTES = 20;
 export const TRANSACTION_BYTES = 12;
-/** Of an attribute with MESSAGE-INTEGRITY-SHA256, its head included. */
+/** The length of the attribute MESSAGE-INTEGRITY-SHA256, including its head. */
 export const INTEGRITY_BYTES = 36;
 
-/** The kinds of messages of method Binding, by their class (RFC 8489, section 5). */
+/** The message types of the method Binding, by class (RFC 8489, section 5). */
 export const StunType = {
   BindingRequest: 0x0001,
   BindingSuccess: 0x0101,
   BindingError: 0x0111,
 } as const;
 
-/** RFC 8489, section 14, and RFC 5780, section 7, for the last two. */
+/** The attribute types: RFC 8489, section 14; RFC 5780, section 7, for the last two. */
 export const StunAttribute = {
   MappedAddress: 0x0001,
   MessageIntegrity: 0x0008,
@@ -28,21 +28,21 @@ export const StunAttribute = {
   OtherAddress: 0x802c,
 } as const;
 
-/** How a message is signed: the attribute, the hash of its HMAC, and how long that is, bytes. */
+/** A way of signing messages: the attribute, the hash function of its HMAC, and the length of its value in bytes. */
 export interface Integrity {
   readonly attribute: number;
   readonly hash: "sha1" | "sha256";
   readonly bytes: number;
 }
 
-/** MESSAGE-INTEGRITY-SHA256 (RFC 8489, section 14.6): of the probes between peers. */
+/** MESSAGE-INTEGRITY-SHA256 (RFC 8489, section 14.6), for probes between peers. */
 export const SHA256_INTEGRITY: Integrity = {
   attribute: StunAttribute.MessageIntegritySha256,
   hash: "sha256",
   bytes: INTEGRITY_BYTES - 4,
 };
 
-/** MESSAGE-INTEGRITY (RFC 8489, section 14.5): what TURN servers speak. */
+/** MESSAGE-INTEGRITY (RFC 8489, section 14.5), for TURN servers. */
 export const SHA1_INTEGRITY: Integrity = {
   attribute: StunAttribute.MessageIntegrity,
   hash: "sha1",
@@ -53,8 +53,8 @@ const FAMILY_IPV4 = 1;
 const FAMILY_IPV6 = 2;
 
 /**
- * A STUN message (RFC 8489) as it came in. It is looked at where it lies: what is not asked for costs nothing, since
- * most of what a flood brings is not asked for. What the bytes say is not proven until {@link isSignedBy} is true.
+ * A received STUN message (RFC 8489). It is read in place, and only the parts that are asked for, because most messages
+ * of a flood are never read. The content is not proven before {@link isSignedBy} is true.
  */
 export class StunMessage {
   readonly type: number;
@@ -67,7 +67,7 @@ export class StunMessage {
     this.type = view.getUint16(0);
   }
 
-  /** @returns undefined unless the bytes are one whole message, with whole attributes */
+  /** @returns undefined unless the bytes are exactly one complete message */
   static read(bytes: Uint8Array): StunMessage | undefined {
     if (bytes.length < HEADER_BYTES || bytes.length % 4 !== 0 || (bytes[0] ?? 0xff) > 0x3f) return undefined;
     const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
@@ -76,7 +76,7 @@ export class StunMessage {
     let at = HEADER_BYTES;
     while (at < bytes.length) at += 4 + padded(view.getUint16(at + 2));
     if (at !== bytes.length) return undefined;
-    // A Buffer's `slice` does not copy.
+    // `new Uint8Array` makes a plain view: `slice` of a Buffer would not copy.
     return new StunMessage(new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.byteLength), view);
   }
 
@@ -85,13 +85,16 @@ export class StunMessage {
     return this.#bytes.subarray(8, HEADER_BYTES);
   }
 
-  /** The first attribute of this type. What stands behind the integrity is not covered by it, and is not there. */
+  /** The first attribute of this type. Attributes after the integrity are not covered by it, so they are ignored. */
   attribute(type: number): Uint8Array | undefined {
     const at = this.#find(type);
     return at === undefined ? undefined : this.#bytes.subarray(at + 4, at + 4 + this.#view.getUint16(at + 2));
   }
 
-  /** Whether the integrity is there, at its full length, and by this key (RFC 8489, sections 14.5 and 14.6). */
+  /**
+   * Whether the integrity attribute exists, has its full length, and was made with this key (RFC 8489, sections 14.5
+   * and 14.6).
+   */
   isSignedBy(key: KeyObject, { attribute, hash, bytes }: Integrity = SHA256_INTEGRITY): boolean {
     const at = this.#find(attribute);
     if (at === undefined || this.#view.getUint16(at + 2) !== bytes) return false;
@@ -100,7 +103,7 @@ export class StunMessage {
     if (end === this.#bytes.length) {
       hmac.update(this.#bytes.subarray(0, at));
     } else {
-      // The length that was signed ends with the integrity; a FINGERPRINT was added to it.
+      // The signed length ends with the integrity attribute; a FINGERPRINT was added after the signing.
       const head = this.#bytes.slice(0, HEADER_BYTES);
       new DataView(head.buffer).setUint16(2, end - HEADER_BYTES);
       hmac.update(head).update(this.#bytes.subarray(HEADER_BYTES, at));
@@ -108,7 +111,7 @@ export class StunMessage {
     return timingSafeEqual(hmac.digest(), this.#bytes.subarray(at + 4, end));
   }
 
-  /** Where the answering side saw the request come from. Old servers answer with MAPPED-ADDRESS alone. */
+  /** The address from which the answering side saw the request come. Old servers only send MAPPED-ADDRESS. */
   get mappedAddress(): Endpoint | undefined {
     const isXored = this.attribute(StunAttribute.XorMappedAddress) !== undefined;
     return isXored
@@ -116,19 +119,19 @@ export class StunMessage {
       : this.addressIn(StunAttribute.MappedAddress);
   }
 
-  /** An attribute with an address that is hidden by XOR. */
+  /** Reads an attribute with an address that is hidden by XOR. */
   xoredAddressIn(type: number): Endpoint | undefined {
     const value = this.attribute(type);
     return value === undefined ? undefined : readAddress(value, this.#bytes.subarray(4, HEADER_BYTES));
   }
 
-  /** An attribute with an address that is not hidden by XOR. */
+  /** Reads an attribute with a plain address. */
   addressIn(type: number): Endpoint | undefined {
     const value = this.attribute(type);
     return value === undefined ? undefined : readAddress(value);
   }
 
-  /** The number of ERROR-CODE, 300 to 699; its text is anybody's and is not read. */
+  /** The number of ERROR-CODE, 300 to 699. Its text may be anything, and is not read. */
   get errorCode(): number | undefined {
     const value = this.attribute(StunAttribute.ErrorCode);
     if (value === undefined || value.length < 4) return undefined;
@@ -150,13 +153,13 @@ export class StunMessage {
   }
 }
 
-/** An attribute: its type and its value, which is padded when it is written. */
+/** An attribute: its type and its value without padding. */
 export type Attribute = readonly [type: number, value: Uint8Array];
 
 /**
- * The bytes of a message.
+ * Writes a message.
  * @param transaction - 12 bytes
- * @param key - signs it: the integrity is its last attribute
+ * @param key - signs the message; the integrity attribute comes last
  */
 export function writeStun(
   type: number,
@@ -186,7 +189,9 @@ export function writeStun(
   return bytes;
 }
 
-/** XOR-MAPPED-ADDRESS (RFC 8489, section 14.2): NATs that rewrite addresses wherever they see them must not see it. */
+/**
+ * XOR-MAPPED-ADDRESS (RFC 8489, section 14.2). The XOR hides the address from NATs that rewrite every address they see.
+ */
 export function xorMappedAddress(endpoint: Endpoint, transaction: Uint8Array): Attribute {
   return [StunAttribute.XorMappedAddress, xoredAddressValue(endpoint, transaction)];
 }

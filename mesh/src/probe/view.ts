@@ -1,9 +1,14 @@
-/** What the other side says of a path in each probe on it, and in each answer. */
+/** One side's view of a path, in each of its probes and answers on the path. */
 export interface View {
-  /** Its own probe was answered on this path: it works in both directions, as the other sees it. */
+  /**
+   * Whether the sender's own probe was answered on this path, so that the path works in both directions for the sender.
+   */
   readonly isProven: boolean;
-  /** Its WireGuard uses this path, or is about to. */
+  /** Whether the sender's WireGuard uses this path, or will soon. */
   readonly isChosen: boolean;
-  /** Nothing comes out of its WireGuard on this path: send something, or start a handshake. */
+  /**
+   * Whether nothing comes out of the sender's WireGuard on this path. The receiver should send a packet or start a
+   * handshake.
+   */
   readonly asksForHandshake: boolean;
 }

@@ -1,16 +1,16 @@
-/** A token bucket of bytes, a second deep. Times are monotonic milliseconds. */
+/** A token bucket of bytes that holds the bytes of one second. All times are monotonic milliseconds. */
 export class ByteBucket {
   readonly #perSecond: number;
   #bytes: number;
   #at = Number.NEGATIVE_INFINITY;
 
-  /** @param perSecond - bytes */
+  /** @param perSecond - bytes per second */
   constructor(perSecond: number) {
     this.#perSecond = perSecond;
     this.#bytes = perSecond;
   }
 
-  /** Whether so many are there now; {@link take} takes them. */
+  /** Whether this number of bytes is available now. {@link take} takes them. */
   has(bytes: number, now: number): boolean {
     if (now > this.#at) {
       const more = ((now - this.#at) / 1000) * this.#perSecond;

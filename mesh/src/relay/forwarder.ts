@@ -6,32 +6,32 @@ import { remoteOf } from "../probe/probe-sockets.js";
 import { ByteBucket } from "./byte-bucket.js";
 import { MAX_QUEUED_BYTES, PAIR_BYTES_PER_SECOND } from "./limits.js";
 
-/** The STUN magic cookie, bytes 4 to 7 of a probe (RFC 8489, section 5). */
+/** The magic cookie of STUN, bytes 4 to 7 of a probe (RFC 8489, section 5). */
 const COOKIE = 0x2112_a442;
 
-/** What a forwarder works with. */
+/** What a forwarder needs. */
 export interface ForwarderMeans {
-  /** Whether a packet that looks like a probe is for the relay itself, and was taken. */
+  /** Handles a packet that looks like a probe. Returns whether it was for the relay itself. */
   readonly take: (bytes: Uint8Array, remote: Endpoint, local: string) => boolean;
-  /** What may pass for all pairs together. */
+  /** The limit for all pairs together. */
   readonly all: ByteBucket;
 }
 
 /**
- * The place of one pair at a relay: a UDP socket on an overlay address, which passes datagrams between the two ends that
- * are bound to it, and nothing else. It does not look into them, but to tell probes from packets of WireGuard.
+ * The place of one pair at a relay: a UDP socket on an overlay address. It forwards datagrams between the two bound
+ * ends, and nothing else. The content of datagrams is only used to distinguish probes from WireGuard's packets.
  */
 export class Forwarder {
-  /** Random, so that nobody binds to a place that he was not told of. */
+  /** Random, so that only peers that were told of a place can bind to it. */
   readonly id: bigint = randomBytes(8).readBigUInt64BE();
   readonly endpoint: Endpoint;
-  /** What {@link ForwarderMeans.take} is told that a packet came to, and what answers are sent by. */
+  /** The name of this place in {@link ForwarderMeans.take}, and for sending answers. */
   readonly local: string;
-  /** Datagrams and bytes that were passed on, and those that were not, to keep within the limits. */
+  /** The numbers of forwarded datagrams and bytes, and of datagrams dropped because of the limits. */
   packets = 0;
   bytes = 0;
   dropped = 0;
-  /** When a packet of WireGuard last passed, or the place was opened; monotonic ms. */
+  /** When a WireGuard packet was last forwarded, or the place was opened; monotonic ms. */
   activeAt: number = performance.now();
   readonly #socket: Socket;
   readonly #means: ForwarderMeans;
@@ -45,11 +45,11 @@ export class Forwarder {
     this.endpoint = { address, family: isIPv6(address) ? 6 : 4, port };
     this.local = `relay ${port} ${address}`;
     socket.on("message", (bytes, from) => this.#receive(bytes, from));
-    // What cannot be sent is lost, as UDP is.
+    // A datagram that cannot be sent is lost, as always with UDP.
     socket.on("error", () => {});
   }
 
-  /** @param address - an own one, in the tunnel */
+  /** @param address - an own address in the tunnel */
   static async open(address: string, means: ForwarderMeans): Promise<Forwarder> {
     const socket = createSocket({
       type: isIPv6(address) ? "udp6" : "udp4",
@@ -68,17 +68,17 @@ export class Forwarder {
     return new Forwarder(socket, address, means);
   }
 
-  /** One of the two is here. */
+  /** Sets the endpoint of one of the two peers. */
   bind(end: 0 | 1, remote: Endpoint): void {
     this.#ends[end] = remote;
   }
 
-  /** Both are bound: datagrams pass. */
+  /** Whether both ends are bound, so that datagrams are forwarded. */
   get isOpen(): boolean {
     return this.#ends.every((end) => end !== undefined);
   }
 
-  /** Sends something of the relay's own. */
+  /** Sends a datagram of the relay itself. */
   send(bytes: Uint8Array, { address, port }: Endpoint): void {
     this.#socket.send(bytes, port, address);
   }

@@ -1,39 +1,41 @@
-/** What a relay does for others at most, and for how long. Where there is no source, it is our own choice. */
+/** The limits of a relay. Those without a source are this package's own choice. */
 
-/** Pairs that are relayed for at once. */
+/** The maximum number of pairs at the same time. */
 export const MAX_SESSIONS = 64;
-/** … and those of one peer that asks for more: one alone does not take the places of all others. */
+/** The maximum number of pairs of one peer, so that a single peer cannot take all places. */
 export const MAX_SESSIONS_OF_PEER = 32;
-/** A place is given up when no packet of WireGuard has passed for so long, ms: five of its keepalives. */
+/** A place is given up when no WireGuard packet has passed for this time, in ms: five of WireGuard's keepalives. */
 export const IDLE_MS = 120_000;
-/** … and when one of the two did not bind to it for so long, ms (Tailscale). */
+/** A place is also given up when one of the two peers has not bound to it for this time, in ms (Tailscale). */
 export const BIND_MS = 30_000;
-/** How often places are looked at for that, ms. */
+/** How often places are checked, in ms. */
 export const SWEEP_MS = 10_000;
-/** Bytes a second that pass for one pair: 400 Mbit/s, more than the program can forward on a small machine. */
+/** The limit for one pair in bytes per second: 400 Mbit/s, more than this program can forward on a small machine. */
 export const PAIR_BYTES_PER_SECOND = 50_000_000;
-/** Bytes a second that pass for all pairs. */
+/** The limit for all pairs in bytes per second. */
 export const ALL_BYTES_PER_SECOND = 100_000_000;
-/** Bytes that wait to be sent for one pair, at most: what is more is lost, as in any router. */
+/** The maximum number of bytes that wait to be sent for one pair. More bytes are lost, as in any router. */
 export const MAX_QUEUED_BYTES: number = 4 << 20;
-/** Requests of one peer: as many at once, and a second. Each may open a socket. */
+/** The limit for requests of one peer, because each request may open a socket. */
 export const REQUESTS = { perSecond: 1, burst: 16 } as const;
 
-/** A request that came before the relay had a direct path to both is remembered so long, ms. */
+/**
+ * How long an early request is remembered, in ms. Such a request came before the relay had a direct path to both peers.
+ */
 export const REMEMBERED_MS = 5_000;
 
-/** So long the end waits for those who are told of it, ms: a word that was lost is said again after 250 ms. */
+/** How long the end waits until the others are told, in ms. A lost message is repeated after 250 ms. */
 export const FAREWELL_MS = 500;
 
-/** A relay that was asked for the same pair is not asked again before, ms. */
+/** The shortest time between two requests to a relay for the same pair, in ms. */
 export const ASK_GAP_MS = 1_500;
-/** A relay that refused is not asked again for the same pair before, ms … */
+/** The pause after a refusal before the same pair is requested again, in ms … */
 export const REFUSED_MS = 10_000;
-/** … where it has no direct path yet, ms: it tells when it has. */
+/** … if the relay has no direct path yet, in ms. It tells when it has one. */
 export const NO_PATH_MS = 2_000;
-/** A relay through which no path came to be for so long gives way to the next one, ms … */
+/** A relay gives way to the next one when no path through it has worked for this time, in ms … */
 export const PATIENCE_MS = 6_000;
-/** … for so long, ms. */
+/** … and is then not asked for this time, in ms. */
 export const FAILED_MS = 60_000;
-/** Places at relays that are remembered for one peer. */
+/** The maximum number of places at relays that are remembered for one peer. */
 export const MAX_PLACES = 4;

@@ -2,34 +2,34 @@ import { parseAddress, unmapped } from "../ip/address.js";
 import { type Endpoint, endpointOf } from "../ip/endpoint.js";
 import { formatKey, KEY_BYTES, parseKey } from "../wireguard-key.js";
 
-/** Why a relay does not relay: as {@link RelayMessage}'s `refused` has it. */
+/** The reason of a `refused` {@link RelayMessage}. */
 export type Refusal =
-  /** It is no relay, or no longer. */
+  /** The host is not a relay, or not any more. */
   | "off"
-  /** The other one is no peer of it. */
+  /** The other host is not a peer of the relay. */
   | "no-peer"
-  /** It has no direct path to one of the two: relays are not put one behind the other. */
+  /** The relay has no direct path to one of the two peers. Relays are never chained. */
   | "no-path"
-  /** The two have no overlay addresses of one family with it. */
+  /** The two peers have no overlay address of the same family as the relay. */
   | "no-address"
-  /** It relays for as many pairs as it may. */
+  /** The relay has reached its maximum number of pairs. */
   | "full"
-  /** It could not open a port. */
+  /** The relay could not open a port. */
   | "failed";
 
 /**
- * What a relay and those it relays for tell each other. `peer` is the other one of the pair, base64; `id` is that of the
- * pair's place at the relay.
+ * The messages between a relay and the peers that use it. `peer` is the other peer of the pair, in base64. `id`
+ * identifies the pair's place at the relay.
  */
 export type RelayMessage =
-  /** Relay between the sender and this peer. */
+  /** Asks the relay for a place for the sender and this peer. */
   | { readonly type: "request"; readonly peer: string }
-  /** There is a place for the two: in the tunnel to the relay, at this endpoint. */
+  /** There is a place for the two peers: at this endpoint, in the tunnel to the relay. */
   | { readonly type: "allocated"; readonly peer: string; readonly id: bigint; readonly endpoint: Endpoint }
   | { readonly type: "refused"; readonly peer: string; readonly reason: Refusal }
-  /** The sender is where this comes from. It is sent to the endpoint of the place itself. */
+  /** Tells the place where its sender is. Sent to the endpoint of the place itself. */
   | { readonly type: "bind"; readonly id: bigint }
-  /** The place is given up, by either side. */
+  /** Either side gives up the place. */
   | { readonly type: "released"; readonly peer: string; readonly id: bigint };
 
 /**
@@ -42,7 +42,7 @@ export type RelayMessage =
  *     bind:      id
  *     released:  key, id
  * ```
- * Each has one length alone, but for the two of an address.
+ * Each message has a fixed length, apart from the two lengths of an address.
  */
 const KIND = 2;
 const HEAD_BYTES = 2;
@@ -51,10 +51,10 @@ const KEY_END = HEAD_BYTES + KEY_BYTES;
 
 const Type = { Request: 1, Allocated: 2, Refused: 3, Bind: 4, Released: 5 } as const;
 
-/** By their numbers, from 1. */
+/** The reasons by number, from 1. */
 const REFUSALS: readonly Refusal[] = ["off", "no-peer", "no-path", "no-address", "full", "failed"];
 
-/** Whether something told is one of these, and no announce. */
+/** Whether a message is one of these. */
 export function isRelayMessage(bytes: Uint8Array): boolean {
   return bytes[0] === KIND;
 }
@@ -82,7 +82,7 @@ export function encodeRelayMessage(message: RelayMessage): Uint8Array {
   }
 }
 
-/** @returns undefined for what is none, or is not in its one spelling */
+/** @returns undefined for other bytes, and for an encoding that is not the only valid one */
 export function decodeRelayMessage(bytes: Uint8Array): RelayMessage | undefined {
   if (!isRelayMessage(bytes)) return undefined;
   const view = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
@@ -114,7 +114,7 @@ function allocatedOf(peer: string, rest: Buffer): RelayMessage | undefined {
   if (length !== 4 && length !== 16) return undefined;
   const address = new Uint8Array(rest.subarray(ID_BYTES + 2));
   const endpoint = endpointOf(address, rest.readUInt16BE(ID_BYTES));
-  // An IPv4 address within IPv6 would be a second spelling.
+  // An IPv4 address in IPv6 form would be a second encoding.
   if (endpoint === undefined || unmapped(address).length !== length) return undefined;
   return { type: "allocated", peer, id: rest.readBigUInt64BE(0), endpoint };
 }

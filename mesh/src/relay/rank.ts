@@ -2,10 +2,10 @@ import { createHash } from "node:crypto";
 import { parseKey } from "../wireguard-key.js";
 
 /**
- * The order in which two peers try relays: both compute the same one (rendezvous hashing), so they meet at the first
- * that both have a path to; and each pair has another order, so that the pairs spread over the relays.
- * @param one - a peer's public key, base64, as all of these
- * @returns the best first
+ * The order in which two peers try relays. Both compute the same order (rendezvous hashing), so they meet at the first
+ * relay that both have a path to. Each pair has another order, so pairs are spread over the relays.
+ * @param one - a peer's public key; all keys are in base64
+ * @returns the relays, the best first
  */
 export function rankRelays(one: string, other: string, relays: readonly string[]): string[] {
   const keys = [parseKey(one), parseKey(other)].sort(Buffer.compare);

@@ -7,9 +7,9 @@ import { encodeRelayMessage, type RelayMessage } from "./message.js";
 import { rankRelays } from "./rank.js";
 import { directPathOf, type RelayPeer, type Tell } from "./relay-peer.js";
 
-/** What those work with who are relayed for. */
+/** What a user of relays needs. */
 export interface RelayClientMeans {
-  /** The own public key, base64. */
+  /** The own public key, in base64. */
   readonly own: () => string;
   readonly peers: ReadonlyMap<string, RelayPeer>;
   readonly tell: Tell;
@@ -19,35 +19,35 @@ export interface RelayClientMeans {
   readonly isBehindTunnel: (endpoint: Endpoint) => boolean;
 }
 
-/** A place at a relay, for the way to one peer. */
+/** A place at a relay for the way to one peer. */
 interface Place {
   readonly relay: string;
   readonly id: bigint;
   readonly endpoint: Endpoint;
 }
 
-/** Which relay was asked last for a peer. */
+/** The relay that was last asked for a peer. */
 interface Asked {
   readonly relay: string;
   readonly at: number;
-  /** When it was asked first, without a path since. */
+  /** When the relay was first asked, without a path since then. */
   readonly since: number;
 }
 
 /**
- * Gets places at relays for peers that no direct path leads to. Both sides ask the relays in the same order, and a relay
- * tells both of a place that one of them asked for.
+ * Gets places at relays for peers without a direct path. Both sides ask the relays in the same order. A relay tells
+ * both sides of a place that one of them has requested.
  */
 export class RelayClient {
   readonly #means: RelayClientMeans;
-  /** Peers that relay, as they announce. */
+  /** The peers that announce that they relay. */
   readonly #relays = new Set<string>();
-  /** Peers that a relay is wanted for. */
+  /** The peers for which a relay is wanted. */
   readonly #wanting = new Set<string>();
   readonly #asked = new Map<string, Asked>();
   /** When a relay may be asked for a peer again, by both names. */
   readonly #barred = new Map<string, number>();
-  /** Of each peer, the last one last. */
+  /** The places for each peer, the latest one last. */
   readonly #places = new Map<string, Place[]>();
 
   #isClosed = false;
@@ -56,27 +56,27 @@ export class RelayClient {
     this.#means = means;
   }
 
-  /** A peer announces that it relays, or that it does not. */
+  /** Must be called when a peer announces whether it relays. */
   offers(peer: string, isRelay: boolean): void {
     if (isRelay) this.#relays.add(peer);
     else this.#relays.delete(peer);
     if (isRelay) this.#askForAll();
   }
 
-  /** Other hosts may relay than before: places at those that may not any more are left. */
+  /** Must be called when the network lets other hosts relay. Places at relays without permission are left. */
   changed(): void {
     this.#withdraw(({ relay }) => !this.#means.mayRelay(relay));
     this.#askForAll();
   }
 
-  /** Some peer relays. */
+  /** Whether any peer relays. */
   get knowsRelays(): boolean {
     return this.#relays.size > 0;
   }
 
   /**
-   * A way to a peer is wanted: none works, or the one in use is in doubt.
-   * @param failed - a path that loses what it should carry: its relay, if it has one, is not asked for a while
+   * Must be called when a path to a peer is wanted: none works, or the one in use is in doubt.
+   * @param failed - a path that loses packets; its relay, if any, is not asked for a while
    */
   want(peer: string, failed?: string): void {
     if (this.#isClosed) return;
@@ -87,22 +87,22 @@ export class RelayClient {
     this.#ask(peer, now);
   }
 
-  /** A peer's path has changed. */
+  /** Must be called when a peer's path has changed. */
   peerChanged(name: string): void {
     const peer = this.#means.peers.get(name);
     const { state, path } = peer?.machine.snapshot(performance.now()) ?? {};
-    // A relay that comes is better than a TURN server.
+    // A relaying peer is better than a TURN server.
     if (path !== undefined && path.kind !== "turn") {
       this.#wanting.delete(name);
       this.#asked.delete(name);
     }
     if (!this.#relays.has(name)) return;
     if (state === "direct") this.#askForAll();
-    // The way to the relay itself would be relayed.
+    // Otherwise the way to the relay itself would be relayed.
     else if (state === "relayed") this.#withdraw((place) => place.relay === name);
   }
 
-  /** A peer is gone. */
+  /** Must be called when a peer was removed. */
   forget(name: string): void {
     this.#relays.delete(name);
     this.#wanting.delete(name);
@@ -112,12 +112,12 @@ export class RelayClient {
     for (const key of this.#barred.keys()) if (key.split(" ").includes(name)) this.#barred.delete(key);
   }
 
-  /** The relay by which an endpoint leads to a peer; undefined when none gave us a place there. */
+  /** The relay at an endpoint that leads to a peer; undefined when no relay gave a place there. */
   relayOf(peer: string, endpoint: string): string | undefined {
     return this.#placeAt(peer, endpoint)?.relay;
   }
 
-  /** A relay has a place for us: we go there, and the path may be tried. */
+  /** A relay has a place. This host binds to the place, and then the path may be tried. */
   async allocated(
     relay: string,
     { peer, id, endpoint }: Extract<RelayMessage, { type: "allocated" }>,
@@ -184,7 +184,7 @@ export class RelayClient {
     void tell(relay, path, encodeRelayMessage({ type: "request", peer }));
   }
 
-  /** The relay that there is a place at already, as long as it can be reached; else the first in the order of the pair. */
+  /** The relay of an existing place while it can be reached, otherwise the first relay in the pair's order. */
   #choose(peer: string, now: number): string | undefined {
     const { own, peers, mayRelay } = this.#means;
     const usable = [...this.#relays].filter(
@@ -206,7 +206,9 @@ export class RelayClient {
     return this.#places.get(peer)?.find((place) => formatEndpoint(place.endpoint) === endpoint);
   }
 
-  /** Whether an endpoint is the relay's own, in the tunnel: nobody makes us send anywhere else. */
+  /**
+   * Whether an endpoint belongs to the relay itself, in the tunnel. So nobody can make this host send anywhere else.
+   */
   #isOf(relay: string, endpoint: Endpoint): boolean {
     const address = parseAddress(endpoint.address);
     const { allowedIps = [] } = this.#means.peers.get(relay) ?? {};
@@ -214,7 +216,7 @@ export class RelayClient {
     return allowedIps.some((prefix) => contains(prefix, address)) && this.#means.isBehindTunnel(endpoint);
   }
 
-  /** The paths through these places are no more. */
+  /** Removes the paths through these places. */
   #withdraw(isGone: (place: Place, peer: string) => boolean): void {
     for (const [peer, places] of this.#places) {
       const gone = places.filter((place) => isGone(place, peer));

@@ -18,27 +18,27 @@ import {
 import { encodeRelayMessage, type Refusal, type RelayMessage } from "./message.js";
 import { directPathOf, type RelayPeer, type Tell } from "./relay-peer.js";
 
-/** What a relay works with. */
+/** What a relay needs. */
 export interface RelayServerMeans {
-  /** The owner of this host has consented. */
+  /** Whether the owner of this host allows relaying. */
   readonly isOn: boolean;
   /** Whether the network lets a host relay. */
   readonly mayRelay: (publicKey: string) => boolean;
-  /** The own public key, base64. */
+  /** The own public key, in base64. */
   readonly own: () => string;
   readonly peers: ReadonlyMap<string, RelayPeer>;
   readonly tell: Tell;
-  /** The own addresses in the tunnel, the best first. */
+  /** Returns the own addresses in the tunnel, the best first. */
   readonly overlay: () => readonly string[];
-  /** Whether a packet was one of the prober's. */
+  /** Handles a packet. Returns whether it belongs to the prober. */
   readonly receive: (bytes: Uint8Array, remote: Endpoint, local: string) => boolean;
-  /** Unix ms. */
+  /** Returns Unix ms. */
   readonly getTime: () => number;
 }
 
-/** A pair that is relayed for. */
+/** A pair that this host relays for. */
 interface Session {
-  /** Their public keys, base64. */
+  /** The public keys of both peers, in base64. */
   readonly pair: readonly [string, string];
   readonly forwarder: Forwarder;
   readonly openedAt: number;
@@ -46,13 +46,13 @@ interface Session {
   readonly since: number;
 }
 
-/** Forwards for pairs of its own peers, as long as it has a direct path to both. */
+/** Relays for pairs of its own peers, as long as it has a direct path to both. */
 export class RelayServer {
   readonly #means: RelayServerMeans;
   readonly #sessions = new Map<string, Session>();
-  /** Places that are being opened. */
+  /** The places that are being opened. */
   readonly #opening = new Map<string, Promise<Session | undefined>>();
-  /** Requests that came too early, by pair: who asked whom, and when. */
+  /** The requests that came too early, by pair: who asked for whom, and when. */
   readonly #early = new Map<string, { readonly from: string; readonly to: string; readonly at: number }>();
   readonly #requests = new Budgets(REQUESTS.perSecond, REQUESTS.burst, Number.POSITIVE_INFINITY);
   readonly #all = new ByteBucket(ALL_BYTES_PER_SECOND);
@@ -63,7 +63,7 @@ export class RelayServer {
     this.#means = means;
   }
 
-  /** What it does for others now; undefined when it is no relay. */
+  /** The sessions that this host relays; undefined when it is no relay. */
   sessions(): RelaySession[] | undefined {
     if (!this.#isOn) return undefined;
     return [...this.#sessions.values()].map(({ pair, since, forwarder }) => ({
@@ -77,7 +77,7 @@ export class RelayServer {
     }));
   }
 
-  /** Why this host does not relay although its owner wants it, in one sentence. */
+  /** Why this host does not relay although its owner wants that, in one sentence. */
   get trouble(): string | undefined {
     if (!this.#means.isOn || this.#isOn) return undefined;
     return "this host relays for nobody, since an admin does not let it: sidewire-mesh set NAME --relay changes that";
@@ -88,7 +88,7 @@ export class RelayServer {
     return isOn && mayRelay(own());
   }
 
-  /** A peer asks for a place with another one. Both are told of it. */
+  /** Handles a peer's request for a place with another peer. Both are told of the place. */
   async request(from: string, to: string): Promise<void> {
     if (!this.#requests.take(from, performance.now())) return;
     await this.#request(from, to);
@@ -116,8 +116,8 @@ export class RelayServer {
   }
 
   /**
-   * A peer says where it is, at a place itself.
-   * @param local - what it came to
+   * Handles a peer's message to a place about where the peer is.
+   * @param local - the place that the message came to
    */
   bind(from: string, id: bigint, remote: Endpoint, local: string | undefined): void {
     const address = parseAddress(remote.address);
@@ -130,7 +130,7 @@ export class RelayServer {
     session?.forwarder.bind(end, remote);
   }
 
-  /** A peer gives up a place. The other one is told. */
+  /** Handles a peer's message that it gives up a place. The other peer is told. */
   release(from: string, to: string, id: bigint): void {
     for (const [name, session] of this.#sessions) {
       if (session.forwarder.id === id && session.pair.includes(from) && session.pair.includes(to))
@@ -138,13 +138,13 @@ export class RelayServer {
     }
   }
 
-  /** It may be that this host is to relay no more. */
+  /** Must be called when this host may have lost the permission to relay. */
   changed(): void {
     if (this.#isOn) return;
     for (const [name, session] of this.#sessions) void this.#end(name, session);
   }
 
-  /** A peer's path has changed: without a direct one there is no relaying. */
+  /** Must be called when a peer's path has changed. Without a direct path there is no relaying. */
   peerChanged(peer: string): void {
     const { machine } = this.#means.peers.get(peer) ?? {};
     if (machine?.snapshot(performance.now()).state === "direct") {
@@ -155,7 +155,7 @@ export class RelayServer {
     for (const [name, session] of ofPeer) void this.#end(name, session);
   }
 
-  /** Sends an answer by the place that it belongs to. @returns undefined when it belongs to none */
+  /** Sends an answer from the place that it belongs to. @returns undefined when it belongs to none */
   send(bytes: Uint8Array, remote: Endpoint, local: string | undefined): boolean | undefined {
     if (local === undefined || !local.startsWith("relay ")) return undefined;
     const session = [...this.#sessions.values()].find(({ forwarder }) => forwarder.local === local);
@@ -163,7 +163,7 @@ export class RelayServer {
     return session !== undefined;
   }
 
-  /** Gives up all places, and tells everybody. Resolves when they know, or cannot be told. */
+  /** Gives up all places, and tells all peers. Resolves when they know, or cannot be told. */
   async close(): Promise<void> {
     this.#isClosed = true;
     await Promise.all([...this.#sessions].map(([name, session]) => this.#end(name, session)));
@@ -177,7 +177,7 @@ export class RelayServer {
     if (this.#early.size > MAX_SESSIONS && oldest !== undefined) this.#early.delete(oldest);
   }
 
-  /** There is a direct path to a peer now: who asked for it is not kept waiting. */
+  /** There is now a direct path to a peer, so early requests with this peer are handled. */
   #catchUp(peer: string): void {
     const now = performance.now();
     for (const [name, { from, to, at }] of [...this.#early]) {
@@ -187,7 +187,7 @@ export class RelayServer {
     }
   }
 
-  /** The address of a place for these two, or why there is none. */
+  /** The address of a place for these two peers, or the reason why there is none. */
   #addressFor(from: string, to: string): string | { readonly refusal: Refusal } {
     const { peers, overlay } = this.#means;
     const [one, other] = [peers.get(from), peers.get(to)];
@@ -243,7 +243,7 @@ export class RelayServer {
     }
   }
 
-  /** @param except - who knows already */
+  /** @param except - the peer that knows already */
   async #end(name: string, { pair, forwarder }: Session, except?: string): Promise<void> {
     this.#sessions.delete(name);
     if (this.#sessions.size === 0) {

@@ -5,7 +5,7 @@ import { decodeRelayMessage } from "./message.js";
 import { RelayClient, type RelayClientMeans } from "./relay-client.js";
 import { RelayServer, type RelayServerMeans } from "./relay-server.js";
 
-/** Being relayed, and relaying for others: what comes from the peers is given to the one or the other. */
+/** Both sides of relaying: using relays, and relaying for others. Messages of peers are passed to the right side. */
 export class Relaying {
   readonly client: RelayClient;
   readonly server: RelayServer;
@@ -16,9 +16,9 @@ export class Relaying {
   }
 
   /**
-   * Something that a peer told on a path.
-   * @param remote - where it came from
-   * @param local - what it came to
+   * Handles a message that a peer sent on a path.
+   * @param remote - the source of the message
+   * @param local - the socket or place that it came to
    */
   hear(peer: string, bytes: Uint8Array, remote: Endpoint, local: string | undefined): void {
     const message = decodeRelayMessage(bytes);
@@ -43,7 +43,7 @@ export class Relaying {
     }
   }
 
-  /** The network lets other hosts relay than before. */
+  /** Must be called when the network lets other hosts relay than before. */
   changed(): void {
     this.client.changed();
     this.server.changed();
@@ -54,7 +54,7 @@ export class Relaying {
     this.server.peerChanged(peer);
   }
 
-  /** Gives everything up. Resolves when everybody knows, or after a short while. */
+  /** Gives up everything. Resolves when everybody knows, or after a short time. */
   async close(): Promise<void> {
     const all = Promise.all([this.client.close(), this.server.close()]);
     const over = new AbortController();

@@ -25,15 +25,15 @@ import {
 import type { Credentials } from "./turn-server.js";
 import { TurnSocket } from "./turn-socket.js";
 
-/** What an allocation tells. */
+/** The events of an allocation. */
 export interface AllocationEvents {
-  /** A permitted address sent something to the relayed one. */
+  /** A permitted address has sent something to the relayed address. */
   onData(data: Uint8Array, peer: Endpoint): void;
-  /** It is no more. */
+  /** The allocation is lost. */
   onLost(why: Error): void;
 }
 
-/** What a server does not do, by the number of its error (RFC 8656, section 19). */
+/** The error codes for things that a server does not do (RFC 8656, section 19). */
 const TRY_ALTERNATE = 300;
 const MISMATCH = 437;
 const FAMILY_UNSUPPORTED = 440;
@@ -41,16 +41,17 @@ const FAMILY_UNSUPPORTED = 440;
 interface Channel {
   readonly number: number;
   readonly peer: Endpoint;
-  /** The server has said yes. Until then data goes without it. */
+  /** Whether the server has accepted the channel. Until then data goes without it. */
   isBound: boolean;
 }
 
 /**
- * One allocation at a TURN server (RFC 8656): an address there, which passes on to us what permitted addresses send to
- * it, and sends to them what we want. The server alone is heard, and nothing that it says is believed but what is signed.
+ * One allocation at a TURN server (RFC 8656): an address at the server. The server passes on packets that permitted
+ * addresses send to it, and sends packets of this host to them. Only packets from the server are read, and only signed
+ * answers are believed.
  */
 export class Allocation {
-  /** Where peers send to. */
+  /** The address that peers send to. */
   readonly relayed: Endpoint;
   readonly #socket: TurnSocket;
   readonly #requests: TurnRequests;
@@ -75,8 +76,8 @@ export class Allocation {
   }
 
   /**
-   * Gets one.
-   * @param options.isBehindTunnel - whether packets to an endpoint go through the tunnel. Default: none do
+   * Makes an allocation.
+   * @param options.isBehindTunnel - whether packets to an endpoint go through the tunnel. Default: they do not
    * @throws {@link MeshError} `TIMEOUT`, `REFUSED`, with a sentence about the server
    */
   static async open(
@@ -91,7 +92,7 @@ export class Allocation {
     const { signal, isBehindTunnel } = options;
     let at = server;
     for (let alternates = 0; ; alternates++) {
-      // Each packet would be sent into the tunnel again, for ever. Another server that this one names may lie there, too.
+      // Otherwise each packet would be sent into the tunnel again, without end. An alternate server may be there, too.
       if (await isBehindTunnel?.(at)) throw refused("the way to it leads through the tunnel");
       const line = await Line.open(at, credentials);
       const abort = (): void => line.requests.close();
@@ -128,8 +129,8 @@ export class Allocation {
   }
 
   /**
-   * Lets an address send to the relayed one, from whichever port.
-   * @returns whether the server does
+   * Lets an address send to the relayed address, from any port.
+   * @returns whether the server has accepted that
    */
   async permit(address: string): Promise<boolean> {
     const peer: Endpoint = { address, family: this.relayed.family, port: 1 };
@@ -141,15 +142,15 @@ export class Allocation {
     return answer.is === "success";
   }
 
-  /** Lets an address send no more, as soon as its permission is over. */
+  /** Stops renewing an address's permission, so it ends when it expires. */
   forbid(address: string): void {
     this.#permitted.delete(address);
   }
 
-  /** Makes what goes to a peer and comes from it shorter. */
+  /** Makes packets to and from a peer shorter, by a channel. */
   bind(peer: Endpoint): void {
     const name = formatEndpoint(peer);
-    // Numbers are not used again within the life of an allocation: a server may remember them longer than we.
+    // A channel number is never used twice in an allocation, because the server may remember it longer than this host.
     if (this.#channels.has(name) || this.#nextChannel > CHANNELS.last) return;
     const channel: Channel = { number: this.#nextChannel++, peer, isBound: false };
     this.#channels.set(name, channel);
@@ -164,7 +165,7 @@ export class Allocation {
     this.#byNumber.delete(channel.number);
   }
 
-  /** Sends something to a peer, from the relayed address. */
+  /** Sends data to a peer, from the relayed address. */
   send(data: Uint8Array, peer: Endpoint): void {
     if (this.#isClosed) return;
     const channel = this.#channels.get(formatEndpoint(peer));
@@ -172,7 +173,7 @@ export class Allocation {
     else this.#socket.send(writeSend(peer, data));
   }
 
-  /** Does what is due: to be called each second. */
+  /** Does what is due. Must be called every second. */
   upkeep(now: number): void {
     if (now - this.#refreshedAt >= Math.min(REFRESH_MS, this.#lifetimeMs / 2)) void this.#refresh();
     if (now - this.#renewedAt < RENEW_MS) return;
@@ -181,12 +182,12 @@ export class Allocation {
     for (const channel of this.#channels.values()) void this.#bind(channel);
   }
 
-  /** A path is in doubt: the server may have been started anew. */
+  /** Must be called when a path is in doubt: the server may have been restarted. */
   check(now: number): void {
     if (now - this.#refreshedAt >= DOUBT_MS) void this.#refresh();
   }
 
-  /** Frees it. Resolves when the server knows, or after a short while. */
+  /** Frees the allocation. Resolves when the server knows, or after a short time. */
   async close(): Promise<void> {
     if (this.#isClosed) return;
     this.#isClosed = true;
@@ -194,7 +195,7 @@ export class Allocation {
     this.#end();
   }
 
-  /** Leaves it to itself: the server would not know us from where we are now. */
+  /** Drops the allocation without telling the server, which would not recognise this host at its new address. */
   abandon(): void {
     if (this.#isClosed) return;
     this.#isClosed = true;
@@ -230,7 +231,7 @@ export class Allocation {
       xorPeerAddress(channel.peer, transaction),
     ]);
     if (answer.is === "success") channel.isBound = true;
-    // The server does not know it any more: what is sent by it would vanish.
+    // The server does not know the channel any more, so packets for it would be lost.
     else if (answer.is === "error") channel.isBound = false;
   }
 
@@ -249,11 +250,11 @@ export class Allocation {
   }
 }
 
-/** The way to one server, before there is an allocation and after. */
+/** The connection to one server, before and after there is an allocation. */
 class Line {
   readonly socket: TurnSocket;
   readonly requests: TurnRequests;
-  /** Default: what answers requests is taken. */
+  /** Default: only answers to requests are handled. */
   onPacket: (bytes: Buffer) => void;
 
   private constructor(socket: TurnSocket, credentials: Credentials | undefined) {
@@ -265,7 +266,7 @@ class Line {
     };
   }
 
-  /** @throws {@link MeshError} `REFUSED` when there is no way there */
+  /** @throws {@link MeshError} `REFUSED` when there is no route to the server */
   static async open(server: Endpoint, credentials: Credentials | undefined): Promise<Line> {
     let line: Line | undefined;
     try {
@@ -277,7 +278,7 @@ class Line {
     }
   }
 
-  /** For IPv4; for IPv6 where the server has no other. */
+  /** Asks for IPv4, and for IPv6 if the server has nothing else. */
   async allocate(): Promise<Answer> {
     const answer = await this.requests.ask(TurnMethod.Allocate, () => [requestedTransport()]);
     if (answer.is !== "error" || answer.code !== FAMILY_UNSUPPORTED) return answer;
@@ -294,14 +295,16 @@ class Line {
   }
 }
 
-/** Seconds; undefined where it is of no use. */
+/** The lifetime in seconds; undefined when it is too short to be useful. */
 function usefulLifetimeIn(message: StunMessage): number | undefined {
   const seconds = lifetimeIn(message);
   if (seconds === undefined || seconds < LIFETIME_S.least) return undefined;
   return Math.min(seconds, LIFETIME_S.most);
 }
 
-/** Where a server sends us on to; for a mismatch the same one again, from another port. */
+/**
+ * The next server to try: the alternate one that the server names, or the same one from another port after a mismatch.
+ */
 function alternateIn(answer: Exclude<Answer, { is: "success" }>, from: Endpoint): Endpoint | undefined {
   if (answer.is !== "error") return undefined;
   if (answer.code === MISMATCH) return from;
@@ -309,7 +312,8 @@ function alternateIn(answer: Exclude<Answer, { is: "success" }>, from: Endpoint)
   if (!next || next.family !== from.family) return undefined;
   const [there, here] = [next, from].map(({ address }) => parseAddress(address));
   if (there === undefined || here === undefined) return undefined;
-  // One on this host may name another one here, and nobody else may.
+  // Other hosts must be able to reach the alternate server. The exception is an alternate server whose address has the
+  // same scope as that of the server, e.g. loopback.
   return isReachable(there) || scopeOf(there) === scopeOf(here) ? next : undefined;
 }
 

@@ -4,15 +4,15 @@ import { MAX_TEXT_BYTES } from "./limits.js";
 import { TurnAttribute } from "./turn-message.js";
 import type { Credentials } from "./turn-server.js";
 
-/** The errors by which a server asks for credentials, and for a younger nonce (RFC 8489, section 9.2). */
+/** The error codes with which a server asks for credentials, or for a newer nonce (RFC 8489, section 9.2). */
 const UNAUTHENTICATED = 401;
 const STALE_NONCE = 438;
 
 /**
- * The long-term credentials with one server (RFC 8489, section 9.2): it says its realm and a nonce, and from then on
- * requests carry both, and are signed. A password is never sent.
+ * The long-term credentials for one server (RFC 8489, section 9.2). The server sends its realm and a nonce. From then
+ * on requests contain both, and are signed. The password is never sent.
  *
- * The key is made by MD5 and the signature by HMAC-SHA1: TURN servers of today know no other.
+ * The key is made with MD5, and the signature with HMAC-SHA1, because current TURN servers support nothing else.
  */
 export class LongTerm {
   readonly #credentials: Credentials | undefined;
@@ -24,12 +24,12 @@ export class LongTerm {
     this.#credentials = credentials;
   }
 
-  /** What signs requests, and proves answers; undefined while the server has not asked for it. */
+  /** The key that signs requests and proves answers; undefined before the server has asked for credentials. */
   get key(): KeyObject | undefined {
     return this.#key;
   }
 
-  /** What a request that is signed has besides its own attributes. */
+  /** The additional attributes of a signed request. */
   get attributes(): readonly Attribute[] {
     const { username } = this.#credentials ?? {};
     if (username === undefined || this.#realm === undefined || this.#nonce === undefined) return [];
@@ -41,8 +41,8 @@ export class LongTerm {
   }
 
   /**
-   * The server refuses a request with an error that may be about the credentials.
-   * @returns whether the request may be taken when it is sent again
+   * Handles an error that may be about the credentials.
+   * @returns whether the request may succeed when it is sent again
    */
   takeError(answer: StunMessage): boolean {
     const code = answer.errorCode;
@@ -53,7 +53,7 @@ export class LongTerm {
       return true;
     }
     const realm = answer.attribute(TurnAttribute.Realm);
-    // What was signed and is asked for again was signed with the wrong password.
+    // If a signed request is refused again, it was signed with a wrong password.
     const isFirst = code === UNAUTHENTICATED && this.#key === undefined;
     if (!isFirst || realm === undefined || realm.length > MAX_TEXT_BYTES) return false;
     this.#nonce = Uint8Array.from(nonce);
@@ -62,15 +62,15 @@ export class LongTerm {
     return true;
   }
 
-  /** Whether an answer to a request that was signed is the server's. */
+  /** Whether an answer to a signed request comes from the server. */
   isProven(answer: StunMessage): boolean {
     if (this.#key === undefined || answer.isSignedBy(this.#key, SHA1_INTEGRITY)) return true;
-    // Who does not take the credentials has nothing to sign with.
+    // A server that does not accept the credentials has no key for its answer.
     return answer.errorCode === UNAUTHENTICATED || answer.errorCode === STALE_NONCE;
   }
 }
 
-/** RFC 8489, section 9.2.2. */
+/** The key of long-term credentials (RFC 8489, section 9.2.2). */
 export function longTermKey({ username, password }: Credentials, realm: Uint8Array): KeyObject {
   const hash = createHash("md5").update(`${username}:`).update(realm).update(`:${password}`);
   return createSecretKey(hash.digest());

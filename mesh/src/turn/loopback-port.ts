@@ -5,8 +5,8 @@ import { MAX_QUEUED_BYTES } from "./limits.js";
 const LOOPBACK = "127.0.0.1";
 
 /**
- * Where WireGuard, and our probes, send what is for one peer: a UDP socket on the loopback, which only WireGuard's own
- * port can reach. What the peer sends comes from there.
+ * The local endpoint of one peer, where WireGuard and the own probes send packets for the peer: a UDP socket on the
+ * loopback address. Only WireGuard's own port can reach it. Packets of the peer come from there.
  */
 export class LoopbackPort {
   readonly endpoint: Endpoint;
@@ -20,11 +20,11 @@ export class LoopbackPort {
     socket.on("message", (bytes, from) => {
       if (from.port === wireguardPort()) onPacket(bytes);
     });
-    // What cannot be sent is lost, as UDP is.
+    // A packet that cannot be sent is lost, as always with UDP.
     socket.on("error", () => {});
   }
 
-  /** @throws what the system says */
+  /** @throws the system's error */
   static async open(wireguardPort: () => number, onPacket: (bytes: Buffer) => void): Promise<LoopbackPort> {
     const socket = createSocket({
       type: "udp4",
@@ -43,7 +43,7 @@ export class LoopbackPort {
     return new LoopbackPort(socket, wireguardPort, onPacket);
   }
 
-  /** Gives WireGuard, or our probes' sockets, what the peer sent. */
+  /** Passes a packet of the peer to WireGuard, or to the sockets of the own probes. */
   deliver(bytes: Uint8Array): void {
     if (this.#socket.getSendQueueSize() <= MAX_QUEUED_BYTES)
       this.#socket.send(bytes, this.#wireguardPort(), LOOPBACK, () => {});

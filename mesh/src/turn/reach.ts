@@ -4,17 +4,17 @@ import { Allocation, type AllocationEvents } from "./allocation.js";
 import { refused } from "./refusals.js";
 import type { TurnServer } from "./turn-server.js";
 
-/** What a server is reached with. */
+/** What is needed to reach a server. */
 export interface ReachMeans {
   readonly names: Pick<StunServerNames, "endpointsOf">;
-  /** Whether packets of this host to an endpoint go through the tunnel that is to be carried. */
+  /** Whether packets of this host to an endpoint go through the tunnel that is to be relayed. */
   readonly isBehindTunnel: (endpoint: Endpoint) => Promise<boolean>;
   readonly events: AllocationEvents;
   readonly signal: AbortSignal;
 }
 
 /**
- * An allocation at a server, at the first of its addresses that gives one.
+ * Makes an allocation at the first address of a server that gives one.
  * @throws {@link MeshError} `TIMEOUT`, `REFUSED`, with a sentence about the server
  */
 export async function allocateAt(server: TurnServer, means: ReachMeans): Promise<Allocation> {

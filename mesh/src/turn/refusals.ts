@@ -1,7 +1,7 @@
 import { MeshError } from "../errors.js";
 import type { Answer } from "./requests.js";
 
-/** What a server's errors mean to a person (RFC 8656, section 19, and RFC 8489, section 14.8). */
+/** The meaning of a server's error codes for a person (RFC 8656, section 19, and RFC 8489, section 14.8). */
 const SENTENCES: Readonly<Record<number, string>> = {
   401: "it does not take the username and the password",
   403: "it forbids this",
@@ -13,7 +13,7 @@ const SENTENCES: Readonly<Record<number, string>> = {
   508: "it relays for as many as it can",
 };
 
-/** Why a server does not do what it was asked for. */
+/** Why a server has not done what was requested. */
 export function refusalOf(answer: Exclude<Answer, { is: "success" }>, hasCredentials: boolean): MeshError {
   if (answer.is === "silence") return new MeshError("TIMEOUT", "it does not answer");
   const { code } = answer;

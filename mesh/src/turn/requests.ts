@@ -12,13 +12,13 @@ import { LongTerm } from "./long-term.js";
 import { TurnClass, type TurnMethod } from "./turn-message.js";
 import type { Credentials } from "./turn-server.js";
 
-/** What came of a request; `silence`: nothing that is the server's. */
+/** The result of a request. `silence` means that no valid answer came. */
 export type Answer =
   | { readonly is: "success"; readonly message: StunMessage }
   | { readonly is: "error"; readonly code: number; readonly message: StunMessage }
   | { readonly is: "silence" };
 
-/** The attributes of a request. Those with an address depend on its transaction. */
+/** The attributes of a request. Attributes with an address depend on the transaction. */
 export type Attributes = (transaction: Uint8Array) => readonly Attribute[];
 
 interface Pending {
@@ -26,7 +26,7 @@ interface Pending {
   readonly answered: (message: StunMessage) => void;
 }
 
-/** Requests to one TURN server: sent until they are answered, signed as the server wants it. */
+/** Requests to one TURN server. They are repeated until there is an answer, and signed when the server wants that. */
 export class TurnRequests {
   readonly #send: (bytes: Uint8Array) => void;
   readonly #auth: LongTerm;
@@ -38,7 +38,7 @@ export class TurnRequests {
     this.#send = send;
   }
 
-  /** Asks the server. Never rejects; resolves after 3.75 s at the latest for each nonce. */
+  /** Sends a request. Never rejects. Resolves within 3.75 s for each nonce. */
   async ask(method: TurnMethod, attributes: Attributes): Promise<Answer> {
     for (let nonces = 0; ; nonces++) {
       const answer = await this.#askOnce(method, attributes);
@@ -47,7 +47,7 @@ export class TurnRequests {
     }
   }
 
-  /** Something that the server sent. @returns whether it answers a request */
+  /** Handles a message of the server. @returns whether it answers a request */
   receive(message: StunMessage): boolean {
     const pending = this.#pending.get(keyOf(message.transaction));
     if (pending === undefined) return false;
@@ -58,7 +58,7 @@ export class TurnRequests {
     return true;
   }
 
-  /** What is asked is answered by silence at once. */
+  /** Ends all running requests with silence. */
   close(): void {
     this.#over.abort();
   }

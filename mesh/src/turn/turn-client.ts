@@ -19,52 +19,52 @@ import { LoopbackPort } from "./loopback-port.js";
 import { allocateAt } from "./reach.js";
 import { nameOf, type TurnServer } from "./turn-server.js";
 
-/** What {@link TurnClientMeans.receive} is told that a packet came to, and what answers are sent by. */
+/** The name of the TURN socket in {@link TurnClientMeans.receive}, and for sending answers. */
 export const BY_TURN = "turn";
 
-/** What being relayed by TURN servers works with. */
+/** What a TURN client needs. */
 export interface TurnClientMeans {
   readonly servers: readonly TurnServer[];
   readonly peers: ReadonlyMap<string, RelayPeer>;
-  /** WireGuard's own. */
+  /** Returns WireGuard's own port. */
   readonly wireguardPort: () => number;
-  /** Gives the prober a packet whose sender is not known yet. */
+  /** Passes a packet from an unknown sender to the prober. */
   readonly receive: (bytes: Uint8Array, remote: Endpoint, local: string) => void;
   /** Whether packets of this host to an endpoint go through the tunnel. */
   readonly isBehindTunnel: (endpoint: Endpoint) => Promise<boolean>;
-  /** What a peer is to be told of has changed. */
+  /** Called when the candidates for a peer have changed. */
   readonly onCandidate: (peer: string) => void;
 }
 
-/** A peer that a relayed way is wanted for, or was. */
+/** A peer for which a relayed way is or was wanted. */
 interface Wanted {
   wantedAt: number;
   /** The allocation that the peer was told of. */
   toldOf: Allocation | undefined;
-  /** Its addresses that may send there. */
+  /** The peer's addresses that may send to the allocation. */
   readonly permitted: Set<string>;
 }
 
-/** The way to one peer: what WireGuard sends to the port goes to where the peer's last probe came from. */
+/** The way to one peer. Packets from WireGuard to the local port go to the source of the peer's last probe. */
 interface Way {
   readonly port: LoopbackPort;
   remote: Endpoint;
 }
 
 /**
- * Gets an address at a TURN server for peers that no direct path leads to, and passes datagrams between it and
- * WireGuard. There is one allocation for all peers, while some need it.
+ * Gets an address at a TURN server for peers without a direct path, and passes datagrams between that address and
+ * WireGuard. There is one allocation for all peers, while any peer needs it.
  */
 export class TurnClient {
   readonly #means: TurnClientMeans;
   readonly #names = new StunServerNames();
   readonly #wanted = new Map<string, Wanted>();
-  /** When a peer's announce came last, monotonic ms. */
+  /** When a peer's announce last came; monotonic ms. */
   readonly #heardAt = new Map<string, number>();
   readonly #ways = new Map<string, Way>();
-  /** The same, by where the peer is. */
+  /** The same ways, by the peer's endpoint. */
   readonly #byRemote = new Map<string, Way>();
-  /** Ways that are being opened. */
+  /** The ways that are being opened. */
   readonly #opening = new Set<string>();
   readonly #errors = new Map<TurnServer, string>();
   #allocation: { readonly it: Allocation; readonly server: TurnServer; readonly since: number } | undefined;
@@ -90,7 +90,7 @@ export class TurnClient {
     });
   }
 
-  /** A way to a peer is wanted: none works, or the one in use is in doubt. */
+  /** Must be called when a way to a peer is wanted: none works, or the one in use is in doubt. */
   want(peer: string): void {
     if (this.#isClosed || this.#means.servers.length === 0) return;
     const now = performance.now();
@@ -102,28 +102,28 @@ export class TurnClient {
     void this.#serve(peer);
   }
 
-  /** A peer has announced itself: it is there, and may be elsewhere than before. */
+  /** Must be called when a peer has announced itself. The peer is there, and may have moved. */
   heard(peer: string): void {
     if (this.#means.servers.length === 0) return;
     this.#heardAt.set(peer, performance.now());
     void this.#serve(peer);
   }
 
-  /** What a peer is told of besides the own addresses. */
+  /** The relayed candidates for a peer. */
   candidatesFor(peer: string): Candidate[] {
     const { it } = this.#allocation ?? {};
     if (it === undefined || this.#wanted.get(peer)?.toldOf !== it) return [];
     return [{ kind: "relayed", endpoint: it.relayed, ageS: 0 }];
   }
 
-  /** The peer that an endpoint of ours leads to; undefined when it is none of ours. */
+  /** The peer that a local endpoint leads to; undefined for any other endpoint. */
   peerAt(endpoint: Endpoint): string | undefined {
     for (const [peer, { port }] of this.#ways)
       if (port.endpoint.port === endpoint.port && port.endpoint.address === endpoint.address) return peer;
     return undefined;
   }
 
-  /** The server that the endpoints of ours lead by. */
+  /** The server of the current allocation. */
   get server(): string | undefined {
     return this.#allocation && nameOf(this.#allocation.server);
   }
@@ -135,7 +135,7 @@ export class TurnClient {
     return this.#allocation !== undefined;
   }
 
-  /** A probe that came by the relayed address was proven to be a peer's, and new: the peer is there. */
+  /** Must be called when a new probe from a peer was proven that came by the relayed address. */
   bind(peer: string, remote: Endpoint): void {
     const allocation = this.#allocation?.it;
     if (allocation === undefined || !this.#wanted.has(peer)) return;
@@ -150,13 +150,13 @@ export class TurnClient {
     allocation.bind(remote);
   }
 
-  /** A peer is gone. */
+  /** Must be called when a peer was removed. */
   forget(peer: string): void {
     this.#heardAt.delete(peer);
     this.#drop(peer);
   }
 
-  /** The host is in another network: the server would not know us. */
+  /** Must be called when the host is in another network, because the server would not recognise it. */
   moved(): void {
     this.#failures = 0;
     this.#retryAt = Number.NEGATIVE_INFINITY;
@@ -165,7 +165,7 @@ export class TurnClient {
     this.#beginAgain();
   }
 
-  /** Frees everything. Resolves when the server knows, or after a short while. */
+  /** Frees everything. Resolves when the server knows, or after a short time. */
   async close(): Promise<void> {
     this.#over.abort();
     clearInterval(this.#sweeping);
@@ -193,7 +193,7 @@ export class TurnClient {
     if (isNew && this.#allocation?.it === allocation) this.#means.onCandidate(peer);
   }
 
-  /** Gets an allocation from the first server that gives one, unless there is one. */
+  /** Gets an allocation from the first server that gives one, if there is none. */
   async #allocate(): Promise<void> {
     if (this.#allocation !== undefined || performance.now() < this.#retryAt) return;
     this.#allocating ??= this.#allocateAnew().finally(() => {
@@ -234,7 +234,7 @@ export class TurnClient {
     this.#beginAgain();
   }
 
-  /** There is no allocation any more. Who needs one gets another. */
+  /** The allocation is lost. Peers that need one get a new one. */
   #beginAgain(): void {
     for (const peer of [...this.#ways.keys()]) this.#closeWay(peer);
     for (const peer of this.#wanted.keys()) void this.#serve(peer);
@@ -259,26 +259,26 @@ export class TurnClient {
     void allocation?.close();
   }
 
-  /** A way is wanted for a peer that is there. */
+  /** Whether a way is wanted for a peer that is there. */
   #isWanted(peer: string, now: number): boolean {
     const { wantedAt = Number.NEGATIVE_INFINITY } = this.#wanted.get(peer) ?? {};
     const heardAt = this.#heardAt.get(peer) ?? Number.NEGATIVE_INFINITY;
     return now - wantedAt < LINGER_MS && now - heardAt < HEARD_MS;
   }
 
-  /** The way is the one in use; by the peer's own allocation it may be another. */
+  /** Whether the way is in use. By the peer's own allocation, another way may be in use. */
   #isUsed(peer: string, now: number): boolean {
     const way = this.#ways.get(peer);
     const { path } = this.#means.peers.get(peer)?.machine.snapshot(now) ?? {};
     return way !== undefined && path?.name === formatEndpoint(way.port.endpoint);
   }
 
-  /** Nobody needs a way to a peer. */
+  /** Nobody needs a way to the peer any more. */
   #drop(peer: string): void {
     this.#closeWay(peer);
     const { permitted = [] } = this.#wanted.get(peer) ?? {};
     this.#wanted.delete(peer);
-    // Two peers may be behind one NAT.
+    // Two peers may be behind the same NAT address.
     const kept = new Set([...this.#wanted.values()].flatMap((other) => [...other.permitted]));
     for (const address of permitted) if (!kept.has(address)) this.#allocation?.it.forbid(address);
   }
@@ -316,14 +316,14 @@ export class TurnClient {
       ?.take({ type: "relay", path: formatEndpoint(way.port.endpoint), isOpen: false });
   }
 
-  /** The peer is where it was no more. */
+  /** The peer has left its endpoint. */
   #leave(way: Way): void {
     this.#allocation?.it.unbind(way.remote);
     const name = formatEndpoint(way.remote);
     if (this.#byRemote.get(name) === way) this.#byRemote.delete(name);
   }
 
-  /** What comes from where a peer is goes its way; all else may be a probe that says where a peer is. */
+  /** A packet from a known endpoint goes its way. Any other packet may be a probe that shows where a peer is. */
   #receive(data: Uint8Array, from: Endpoint): void {
     const way = this.#byRemote.get(formatEndpoint(from));
     if (way !== undefined) way.port.deliver(data);
@@ -334,7 +334,10 @@ export class TurnClient {
     return this.#over.signal.aborted;
   }
 
-  /** Where a peer may send from, those that reach furthest first. Its own relayed addresses send nothing to us. */
+  /**
+   * The addresses from which a peer may send, the most widely reachable first. Its own relayed addresses never send
+   * here.
+   */
   #addressesOf(peer: string, family: 4 | 6): string[] {
     const { path, others = [] } = this.#means.peers.get(peer)?.machine.snapshot(performance.now()) ?? {};
     const all = (path === undefined ? others : [path, ...others])

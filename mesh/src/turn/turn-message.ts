@@ -9,7 +9,7 @@ import {
   xoredAddressValue,
 } from "../probe/stun-message.js";
 
-/** The methods of TURN (RFC 8656, section 17); with a class they are the type of a message. */
+/** The methods of TURN (RFC 8656, section 17). A method and a class make the type of a message. */
 export const TurnMethod = {
   Allocate: 0x003,
   Refresh: 0x004,
@@ -19,13 +19,13 @@ export const TurnMethod = {
 
 export type TurnMethod = (typeof TurnMethod)[keyof typeof TurnMethod];
 
-/** What is added to a method (RFC 8489, section 5). */
+/** The class that is added to a method (RFC 8489, section 5). */
 export const TurnClass = { Request: 0x000, Success: 0x100, Error: 0x110 } as const;
 
 const SEND_INDICATION = 0x0016;
 const DATA_INDICATION = 0x0017;
 
-/** RFC 8656, section 18, and RFC 8489, section 14, for those of the credentials. */
+/** The attribute types: RFC 8656, section 18, and RFC 8489, section 14, for the credentials. */
 export const TurnAttribute = {
   Username: 0x0006,
   ChannelNumber: 0x000c,
@@ -40,20 +40,20 @@ export const TurnAttribute = {
   AlternateServer: 0x8023,
 } as const;
 
-/** Numbers that channels may have (RFC 8656, section 12). */
+/** The numbers of channels (RFC 8656, section 12). */
 export const CHANNELS = { first: 0x4000, last: 0x4fff } as const;
 
 const CHANNEL_HEAD_BYTES = 4;
 const UDP = 17;
 const FAMILY_IPV6 = 2;
 
-/** Something that a peer sent to the relayed address. */
+/** Data that a peer sent to the relayed address. */
 export interface FromPeer {
   readonly peer: Endpoint;
   readonly data: Uint8Array;
 }
 
-/** Something that came by a channel. */
+/** Data that came by a channel. */
 export interface FromChannel {
   readonly channel: number;
   readonly data: Uint8Array;
@@ -65,19 +65,19 @@ export function lifetime(seconds: number): Attribute {
   return [TurnAttribute.Lifetime, value];
 }
 
-/** Seconds; undefined when there is none. */
+/** The lifetime in seconds; undefined when there is none. */
 export function lifetimeIn(message: StunMessage): number | undefined {
   const value = message.attribute(TurnAttribute.Lifetime);
   if (value?.length !== 4) return undefined;
   return new DataView(value.buffer, value.byteOffset).getUint32(0);
 }
 
-/** The relayed address is to be one for UDP. */
+/** Requests a relayed address for UDP. */
 export function requestedTransport(): Attribute {
   return [TurnAttribute.RequestedTransport, Uint8Array.of(UDP, 0, 0, 0)];
 }
 
-/** The relayed address is to be of IPv6; it is of IPv4 where nothing is said. */
+/** Requests a relayed IPv6 address. Without this attribute it is an IPv4 address. */
 export function requestedIPv6(): Attribute {
   return [TurnAttribute.RequestedAddressFamily, Uint8Array.of(FAMILY_IPV6, 0, 0, 0)];
 }
@@ -90,12 +90,12 @@ export function xorPeerAddress(peer: Endpoint, transaction: Uint8Array): Attribu
   return [TurnAttribute.XorPeerAddress, xoredAddressValue(peer, transaction)];
 }
 
-/** Where a server sends us on to. */
+/** The server to use instead. */
 export function alternateServer(server: Endpoint): Attribute {
   return [TurnAttribute.AlternateServer, addressValue(server)];
 }
 
-/** Asks the server to send something to a peer that has no channel yet. */
+/** Asks the server to send data to a peer without a channel. */
 export function writeSend(peer: Endpoint, data: Uint8Array): Uint8Array {
   const transaction = new Uint8Array(randomBytes(TRANSACTION_BYTES));
   return writeStun(SEND_INDICATION, transaction, [
@@ -104,7 +104,7 @@ export function writeSend(peer: Endpoint, data: Uint8Array): Uint8Array {
   ]);
 }
 
-/** @returns undefined for every other message */
+/** @returns undefined for any other message */
 export function readData(message: StunMessage): FromPeer | undefined {
   if (message.type !== DATA_INDICATION) return undefined;
   const peer = message.xoredAddressIn(TurnAttribute.XorPeerAddress);
@@ -112,7 +112,7 @@ export function readData(message: StunMessage): FromPeer | undefined {
   return peer === undefined || data === undefined ? undefined : { peer, data };
 }
 
-/** What stands before the data in a channel: its number and the length of the data. */
+/** The head of data in a channel: the channel's number and the length of the data. */
 export function channelHead(channel: number, bytes: number): Uint8Array {
   return Uint8Array.of(channel >> 8, channel & 0xff, bytes >> 8, bytes & 0xff);
 }
@@ -123,7 +123,7 @@ export function channelHead(channel: number, bytes: number): Uint8Array {
  * 2   length, 2
  * 4   data, and up to 3 bytes that fill up to a multiple of 4
  * ```
- * @returns undefined for what is none. The data is not copied
+ * @returns undefined for bytes that are not channel data. The data is not copied
  */
 export function readChannel(bytes: Buffer): FromChannel | undefined {
   if (bytes.length < CHANNEL_HEAD_BYTES) return undefined;
@@ -134,7 +134,7 @@ export function readChannel(bytes: Buffer): FromChannel | undefined {
   return { channel, data: bytes.subarray(CHANNEL_HEAD_BYTES, end) };
 }
 
-/** What a server sent that is no data of a channel. */
+/** Reads a message of the server that is not channel data. */
 export function readMessage(bytes: Uint8Array): StunMessage | undefined {
   return StunMessage.read(bytes);
 }

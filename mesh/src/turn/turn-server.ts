@@ -5,9 +5,9 @@ import { MAX_SERVERS } from "./limits.js";
 
 /** A TURN server as it is configured. */
 export interface TurnOptions {
-  /** `turn:HOST`, `turn:HOST:PORT`, with `?transport=udp` or without (RFC 7065). The port is 3478 where there is none. */
+  /** `turn:HOST` or `turn:HOST:PORT`, with or without `?transport=udp` (RFC 7065). The default port is 3478. */
   readonly url: string;
-  /** Long-term credentials. For the time-limited form, what the service has given out. Both or neither. */
+  /** Long-term credentials. For time-limited credentials, what the service has given out. Give both or neither. */
   readonly username?: string | undefined;
   readonly password?: string | undefined;
 }
@@ -19,14 +19,14 @@ export interface TurnServer {
   readonly credentials: Credentials | undefined;
 }
 
-/** What a user of a TURN server is known by. */
+/** The credentials of a user of a TURN server. */
 export interface Credentials {
   readonly username: string;
   readonly password: string;
 }
 
 const DEFAULT_PORT = 3478; // RFC 8656, section 4
-/** Of a username, bytes (RFC 8489, section 14.3); the same for a password. */
+/** The maximum length of a username in bytes (RFC 8489, section 14.3), and of a password. */
 const MAX_BYTES = 508;
 
 /** @throws {@link MeshError} `INVALID_OPTION` */
@@ -36,7 +36,7 @@ export function parseTurnServers(options: readonly TurnOptions[]): TurnServer[] 
   return options.map((one) => ({ ...placeOf(one.url), credentials: credentialsOf(one) }));
 }
 
-/** A server's name as people are told it. */
+/** A server's name as it is shown to people. */
 export function nameOf({ host, port }: Pick<TurnServer, "host" | "port">): string {
   return `${isIPv6(host) ? `[${host}]` : host}:${port}`;
 }
@@ -66,6 +66,6 @@ function credentialsOf({ url, username, password }: TurnOptions): Credentials | 
       "INVALID_OPTION",
       `turn: "${url}": a username and a password are expected, of up to ${MAX_BYTES} bytes each`,
     );
-  // Both sides have to spell them the same way (RFC 8265).
+  // Both sides must normalise the texts in the same way (RFC 8265).
   return { username: username.normalize("NFC"), password: password.normalize("NFC") };
 }

@@ -3,8 +3,8 @@ import type { Endpoint } from "../ip/endpoint.js";
 import { MAX_QUEUED_BYTES } from "./limits.js";
 
 /**
- * A UDP socket that hears one server alone. It has a port of its own: what comes by a channel looks like nothing, and
- * would go to WireGuard at WireGuard's.
+ * A UDP socket that only hears one server. It has a port of its own: channel data has no recognisable form, so on
+ * WireGuard's port it would go to WireGuard.
  */
 export class TurnSocket {
   readonly #socket: Socket;
@@ -12,11 +12,11 @@ export class TurnSocket {
   private constructor(socket: Socket, onPacket: (bytes: Buffer) => void) {
     this.#socket = socket;
     socket.on("message", onPacket);
-    // What cannot be sent is lost, as UDP is; and who says that nobody listens there may be anybody.
+    // A packet that cannot be sent is lost, as always with UDP. An error that nobody listens there may be forged.
     socket.on("error", () => {});
   }
 
-  /** @throws what the system says, when there is no way to the server */
+  /** @throws the system's error when there is no route to the server */
   static async open(server: Endpoint, onPacket: (bytes: Buffer) => void): Promise<TurnSocket> {
     const { family } = server;
     const socket = createSocket({
@@ -40,7 +40,7 @@ export class TurnSocket {
     if (this.#hasRoom) this.#socket.send(bytes, () => {});
   }
 
-  /** Sends parts as one datagram. */
+  /** Sends several parts as one datagram. */
   sendParts(...parts: readonly Uint8Array[]): void {
     if (this.#hasRoom) this.#socket.send(parts, () => {});
   }
