@@ -9,7 +9,7 @@ rmSync("dist", { recursive: true, force: true });
 
 const config: Config = defineConfig([
   {
-    entry: { index: "src/index.ts" },
+    entry: { index: "src/index.ts", multiaddr: "src/multiaddr/register.ts" },
     platform: "node",
     target: "es2022",
     format: ["esm"],

@@ -6,6 +6,8 @@ export type MeshErrorCode =
   | "INVALID_KEY"
   /** A public key of low order. A shared secret with such a key would be known to everybody. */
   | "LOW_ORDER_KEY"
+  /** Not a multiaddr of a WireGuard host. */
+  | "INVALID_ADDRESS"
   /** The host's own key is among its peers. */
   | "OWN_KEY"
   /** An option or a line of the configuration has the wrong type, is out of range or is unknown. */

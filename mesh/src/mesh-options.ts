@@ -1,5 +1,6 @@
 import type { BrokerPool } from "sidewire";
-import type { NewInterface } from "./device/create.js";
+import type { ReportedInterfaces } from "./candidates/interfaces.js";
+import type { NewInterface, NewPeer } from "./device/create.js";
 import type { MeshError } from "./errors.js";
 import type { TrustLevel } from "./facts/trust.js";
 import type { CandidateInfo, MeshStep, PeerInfo } from "./info.js";
@@ -11,6 +12,11 @@ export interface MeshOptions {
   readonly interface: string;
   /** Makes the interface with these settings, and removes it at the end. */
   readonly create?: NewInterface | undefined;
+  /**
+   * Peers that an interface which is there is to have, besides its own: those that it lacks are added, and removed at the
+   * end. One that it has stays as it is.
+   */
+  readonly peers?: readonly NewPeer[] | undefined;
   /** The signaling brokers. Default: sidewire's public ones. */
   readonly brokers?: BrokerPool | undefined;
   /** STUN servers, each as `host:port`. Default: a bundled list of public servers. */
@@ -28,6 +34,10 @@ export interface MeshOptions {
   readonly lanDiscovery?: boolean | undefined;
   /** Whether gateways are asked to map WireGuard's port to an outside port (PCP, NAT-PMP, UPnP). Default: yes. */
   readonly portMapping?: boolean | undefined;
+  /** The outside port that gateways are asked for first, in IPv4. Default: any port. */
+  readonly externalPort?: number | undefined;
+  /** The interfaces whose addresses are told to peers. Default: all except that of the tunnel. */
+  readonly reported?: ReportedInterfaces | undefined;
   /** Whether members of the interface's network get names in `/etc/hosts` while the mesh is open. Default: yes. */
   readonly hosts?: boolean | undefined;
   /**

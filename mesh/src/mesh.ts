@@ -1,10 +1,12 @@
 import { EventEmitter } from "node:events";
 import { DEFAULT_STUN } from "./candidates/default-stun.js";
+import type { ReportedInterfaces } from "./candidates/interfaces.js";
 import { OwnAddresses } from "./candidates/own-addresses.js";
 import { StunClient } from "./candidates/stun-client.js";
 import { parseStunServers } from "./candidates/stun-servers.js";
 import { Channels } from "./channels.js";
-import type { InterfaceAddress } from "./device/create.js";
+import { ConfiguredPeers } from "./configured-peers.js";
+import type { InterfaceAddress, NewPeer } from "./device/create.js";
 import { Device } from "./device/device.js";
 import type { Link, Network } from "./device/network.js";
 import { MeshError } from "./errors.js";
@@ -67,6 +69,8 @@ interface Parts {
   readonly hasNames: boolean;
   readonly hasDns: boolean;
   readonly trust: ReadonlyMap<string, TrustLevel>;
+  readonly peers: readonly NewPeer[];
+  readonly reported: ReportedInterfaces | undefined;
   readonly times: MeshTimes | undefined;
 }
 
@@ -109,6 +113,8 @@ export class Mesh extends EventEmitter<MeshEvents> implements AsyncDisposable {
   readonly #membership: Membership;
   readonly #names: Names;
   readonly #channels: Channels;
+  /** Peers that the configuration names. */
+  readonly #configured: ConfiguredPeers;
   readonly #peerSet: PeerSet;
   readonly #lan: LanDiscovery | undefined;
   readonly #gossip: Gossip;
@@ -149,6 +155,7 @@ export class Mesh extends EventEmitter<MeshEvents> implements AsyncDisposable {
         stateFolder,
         name: options.interface,
         getTime,
+        externalPort: options.externalPort,
         onChanged: () => mesh?.mapped(),
         onWarning,
       };
@@ -175,6 +182,8 @@ export class Mesh extends EventEmitter<MeshEvents> implements AsyncDisposable {
         hasNames: options.hosts !== false,
         hasDns: options.dns === true,
         trust: options.trust ?? new Map(),
+        peers: options.peers ?? [],
+        reported: options.reported,
         times: options.times,
         rosterFile,
         keyFile: new KeyFile(stateFolder, options.interface),
@@ -215,7 +224,10 @@ export class Mesh extends EventEmitter<MeshEvents> implements AsyncDisposable {
     this.#since = getTime();
     this.#found = parts.found;
     this.#stun = new StunClient(stun, sockets);
-    this.#addresses = new OwnAddresses(device.name, this.#stun, () => this.#peerSet.hasPaths);
+    this.#configured = new ConfiguredPeers(parts.peers);
+    this.#addresses = new OwnAddresses(
+      ...([device.name, this.#stun, () => this.#peerSet.hasPaths, parts.reported] as const),
+    );
     this.#announcer = new Announcer(state, { isRelay });
     this.#signaling = signaling;
     this.#sleepWatch = new SleepWatch(getTime, () => this.#moved());
@@ -325,6 +337,7 @@ export class Mesh extends EventEmitter<MeshEvents> implements AsyncDisposable {
       getTime,
       isLazy: parts.isLazy,
       times: parts.times,
+      placeOf: (name) => this.#configured.endpointOf(name),
       onChanged: (peer) => this.emit("peer", this.#named(peer)),
       onMet: (publicKey) => {
         this.#membership.met(publicKey);
@@ -391,7 +404,9 @@ export class Mesh extends EventEmitter<MeshEvents> implements AsyncDisposable {
         this.#channels.listen(publicKeys, (name) => isMember(name) || this.#peers.has(name)),
       unusedRoutes: () => device.unusedRoutes,
       apply: async (members) => {
-        this.#peerSet.takeState(await device.setMembers(members));
+        this.#peerSet.takeState(
+          await device.setMembers(this.#configured.with(members, formatKey(this.#publicKey))),
+        );
         this.#relaying.changed();
       },
       name: (network) => this.#names.set(network),
@@ -528,8 +543,21 @@ export class Mesh extends EventEmitter<MeshEvents> implements AsyncDisposable {
     this.#addresses.on("seen", (seen) => this.emit("step", { step: "seen", ...seen }));
     this.#peerSet.takeState(this.#device.state);
     this.#telling.start(this.#addresses.ask());
+    if (!this.#configured.isEmpty) await this.#addConfigured();
     await this.#membership.start();
     this.#looks.later();
+  }
+
+  /** Peers that the configuration names are there, and WireGuard knows where to begin. */
+  async #addConfigured(): Promise<void> {
+    const none = { addresses: [], peers: [] };
+    const state = await this.#device.setMembers(this.#configured.with(none, formatKey(this.#publicKey)));
+    this.#peerSet.takeState(state);
+    for (const { publicKey, endpoint } of this.#configured.lacking(state))
+      await this.#device.use(publicKey, endpoint, {
+        isFresh: true,
+        isWanted: (now) => this.#configured.lacking(now).some((one) => one.publicKey === publicKey),
+      });
   }
 
   async #close(): Promise<void> {

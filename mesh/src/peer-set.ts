@@ -53,6 +53,8 @@ export interface PeerSetMeans {
   /** Whether peers have a tunnel only while it is used. */
   readonly isLazy: boolean;
   readonly times?: MeshTimes | undefined;
+  /** Where a peer may be, by the configuration. */
+  readonly placeOf: (publicKey: string) => Endpoint | undefined;
   readonly onChanged: (peer: PeerInfo) => void;
   /** Called when a path leads to a peer for the first time. */
   readonly onMet: (publicKey: string) => void;
@@ -255,11 +257,12 @@ export class PeerSet {
 
   /** The places where a peer may be, from memory and from the configuration. */
   #known(name: string, { endpoint }: DevicePeer): Candidate[] {
-    const { state, device, addresses, getTime } = this.#means;
+    const { state, device, addresses, getTime, placeOf } = this.#means;
     const known = state.candidatesOf(name, getTime());
     // A local port of an earlier run that was killed is not a place where a peer is.
-    const configured = endpoint?.address === LOOPBACK ? device.foundEndpoint(name) : endpoint;
-    if (configured !== undefined) known.push({ kind: "configured", endpoint: configured, ageS: 0 });
+    const shown = endpoint?.address === LOOPBACK ? device.foundEndpoint(name) : endpoint;
+    for (const configured of [shown, placeOf(name)])
+      if (configured !== undefined) known.push({ kind: "configured", endpoint: configured, ageS: 0 });
     return addresses.reachable(known);
   }
 

@@ -60,6 +60,17 @@ const TIMELESS: readonly string[] = [
   "lan/lan-tags",
   "lan/lan-places",
   "lan/lan-candidate",
+  "configured-peers",
+  "multiaddr/wg-key",
+  "multiaddr/protocols",
+  "multiaddr/multiaddr",
+  "multiaddr/wg",
+  "candidates/glob",
+  "origins/conf-lines",
+  "origins/wg-quick",
+  "origins/wgautomesh",
+  "origins/wirelink",
+  "origins/written",
   "port-mapping/pcp",
   "port-mapping/nat-pmp",
   "port-mapping/xml",
@@ -127,8 +138,9 @@ describe("time", () => {
 });
 
 describe("few files", () => {
-  it("start programs: those of the device, of doctor, and of the word to systemd", () => {
+  it("start programs: those of the device, of doctor, of the user, and of the word to systemd", () => {
     expect(importersOf(sources, "node:child_process").toSorted()).toEqual([
+      "cli/hooks",
       "cli/machine",
       "cli/notify",
       "device/monitor",
@@ -156,5 +168,11 @@ describe("what is bundled into the command", () => {
     const users = importersOf(sources, name);
     expect(users.length).toBeGreaterThan(0);
     expect(users.filter((user) => !user.startsWith("cli/"))).toEqual([]);
+  });
+
+  it.each(["yaml", "smol-toml"])("%s is used for files of others alone", (name) => {
+    const users = importersOf(sources, name);
+    expect(users.length).toBeGreaterThan(0);
+    expect(users.filter((user) => !user.startsWith("origins/"))).toEqual([]);
   });
 });

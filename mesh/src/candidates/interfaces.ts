@@ -2,6 +2,7 @@ import type { Link, LinkAddress, Route } from "../device/network.js";
 import { parseAddress } from "../ip/address.js";
 import { contains, type Prefix, parsePrefix } from "../ip/prefix.js";
 import { isReachable } from "../ip/scope.js";
+import { matchesGlob } from "./glob.js";
 
 /** The maximum number of own addresses that are announced, after sorting. Docker alone may create a hundred. */
 const MAX_ADDRESSES = 8;
@@ -27,6 +28,14 @@ const TUNNEL_KINDS: ReadonlySet<string> = new Set([
 /** The rank of an interface. A veth with a default route is the network card of a container. */
 const Place = { Default: 0, Card: 1, Guest: 2, Tunnel: 3 } as const;
 
+/** Which interfaces' addresses peers are told. Names may have `*`, `?` and `[a-z]` in them. */
+export interface ReportedInterfaces {
+  /** These alone. Default: all. */
+  readonly only?: readonly string[] | undefined;
+  /** Not these. */
+  readonly hidden?: readonly string[] | undefined;
+}
+
 /** An own address that peers may reach. */
 export interface LocalAddress {
   readonly address: string;
@@ -40,11 +49,13 @@ export interface LocalAddress {
  * other cards, of bridges, of tunnels. Stable addresses come before temporary ones. Addresses of the overlay are left
  * out: those of its interface, and those in networks that are reached through it.
  * @param overlay - the name of the WireGuard interface
+ * @param reported - which interfaces count. Default: all
  */
 export function localAddresses(
   links: readonly Link[],
   routes: readonly Route[],
   overlay: string,
+  reported: ReportedInterfaces = {},
 ): LocalAddress[] {
   const inTunnel = [
     ...routes.filter(({ devices }) => devices.includes(overlay)).map(({ destination }) => destination),
@@ -52,6 +63,7 @@ export function localAddresses(
   ].filter(({ bits }) => bits > 1); // Not what takes everything: 0.0.0.0/0, or its two halves.
   return links
     .filter(({ isUp, isLoopback, name }) => isUp && !isLoopback && name !== overlay)
+    .filter(({ name }) => isReported(name, reported))
     .flatMap((link) =>
       link.addresses.flatMap((one) => {
         const bytes = parseAddress(one.address);
@@ -65,6 +77,12 @@ export function localAddresses(
     .sort((a, b) => a.place - b.place || Number(a.isTemporary) - Number(b.isTemporary))
     .slice(0, MAX_ADDRESSES)
     .map(({ local }) => local);
+}
+
+function isReported(name: string, { only, hidden = [] }: ReportedInterfaces): boolean {
+  const isAmong = (patterns: readonly string[]): boolean =>
+    patterns.some((pattern) => matchesGlob(name, pattern));
+  return (only === undefined || only.length === 0 || isAmong(only)) && !isAmong(hidden);
 }
 
 function placeOf({ name, kind = "" }: Link, { family }: LinkAddress, routes: readonly Route[]): number {

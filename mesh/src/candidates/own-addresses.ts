@@ -7,7 +7,7 @@ import { formatPrefix, type Prefix } from "../ip/prefix.js";
 import { roundedMs } from "../rounded.js";
 import type { Candidate } from "./candidate.js";
 import { Gathered } from "./gather.js";
-import { type LocalAddress, localAddresses } from "./interfaces.js";
+import { type LocalAddress, localAddresses, type ReportedInterfaces } from "./interfaces.js";
 import type { StunClient } from "./stun-client.js";
 
 /** The events of the own addresses. */
@@ -34,6 +34,7 @@ const QUIET_MS = 300_000;
 /** The addresses of this host: its own ones, and those that STUN servers see. */
 export class OwnAddresses extends EventEmitter<OwnAddressesEvents> {
   readonly #overlay: string;
+  readonly #reported: ReportedInterfaces | undefined;
   readonly #stun: StunClient;
   readonly #gathered = new Gathered();
   #locals: readonly LocalAddress[] | undefined;
@@ -52,9 +53,11 @@ export class OwnAddresses extends EventEmitter<OwnAddressesEvents> {
   /**
    * @param overlay - the name of the WireGuard interface, whose addresses are left out
    * @param isActive - whether paths to peers are known
+   * @param reported - which interfaces count. Default: all
    */
-  constructor(overlay: string, stun: StunClient, isActive: () => boolean) {
+  constructor(overlay: string, stun: StunClient, isActive: () => boolean, reported?: ReportedInterfaces) {
     super();
+    this.#reported = reported;
     this.#isActive = isActive;
     this.#overlay = overlay;
     this.#stun = stun;
@@ -88,7 +91,7 @@ export class OwnAddresses extends EventEmitter<OwnAddressesEvents> {
   look({ links, routes, rules = this.#rules }: Network, listenPort: number): "moved" | "changed" | undefined {
     const before = this.#place;
     this.#routes = routes;
-    this.#locals = localAddresses(links, routes, this.#overlay);
+    this.#locals = localAddresses(links, routes, this.#overlay, this.#reported);
     const hosts = this.local.flatMap((address) => endpointOf(parseAddress(address), listenPort) ?? []);
     const isChanged = this.#gathered.found("host", hosts);
     const out = routes

@@ -25,7 +25,7 @@ export class InputFileError extends Error {
 /** Errors that a user can only solve by another command line or configuration. */
 const WRONG_USE: ReadonlySet<string> = new Set<MeshErrorCode>([
   ...(["INVALID_KEY", "LOW_ORDER_KEY", "OWN_KEY", "INVALID_OPTION", "CONFLICT"] as const),
-  ...(["NO_INTERFACE", "NO_PEER", "NO_MEMBER", "UNSUPPORTED"] as const),
+  ...(["INVALID_ADDRESS", "NO_INTERFACE", "NO_PEER", "NO_MEMBER", "UNSUPPORTED"] as const),
 ]);
 
 /** The system's error codes in words. */

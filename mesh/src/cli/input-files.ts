@@ -41,11 +41,16 @@ async function readCredentials(path: string): Promise<Pick<TurnOptions, "usernam
 
 /** Checks that only its owner can read a file with a password. */
 export async function checkSecret(path: string): Promise<void> {
+  if (await isOpenToOthers(path))
+    throw new InputFileError(`${path} holds a password, and others may read it: chmod 600 ${path}`);
+}
+
+/** Whether somebody else than its owner may read a file, or write it. */
+export async function isOpenToOthers(path: string): Promise<boolean> {
   const { mode } = await stat(path).catch((error: unknown) => {
     throw new InputFileError(`cannot read ${path}: ${reasonOf(error)}`, { cause: error });
   });
-  if ((mode & 0o077) !== 0)
-    throw new InputFileError(`${path} holds a password, and others may read it: chmod 600 ${path}`);
+  return (mode & 0o077) !== 0;
 }
 
 /** Puts the file's name before the error of a reader. */

@@ -1,10 +1,11 @@
 import { Command, CommanderError } from "commander";
 import { version } from "../../package.json";
 import { collect, list, notEmpty, wholeNumber } from "./argument.js";
-import type { Context } from "./context.js";
 import { withDaemonOptions } from "./daemon-options.js";
 import type { DoctorOptions } from "./doctor.js";
-import { type ExitCode, endingOf, reasonOf, UsageError } from "./failure.js";
+import { endingOf, reasonOf, UsageError } from "./failure.js";
+import { type Action, example } from "./grammar.js";
+import { describeFormats } from "./grammar-formats.js";
 import { Interrupt } from "./interrupt.js";
 import type { InviteOptions } from "./invite.js";
 import type { JoinOptions } from "./join.js";
@@ -14,8 +15,6 @@ import { Output } from "./output.js";
 import type { PingOptions } from "./ping.js";
 import type { StatusOptions } from "./status.js";
 import type { UpOptions } from "./up-settings.js";
-
-type Action = (context: Context) => Promise<ExitCode>;
 
 /** The surroundings that tests replace. */
 export interface Surroundings {
@@ -113,7 +112,12 @@ function describe(json: boolean, choose: (action: Action) => void): Command {
     .option("--address <address>", "with --create: as in 10.9.0.1/24; may be repeated", collect)
     .option("--peer <peer>", "with --create: KEY[@ADDRESS:PORT][,ALLOWED-IP]…; may be repeated", collect);
   withDaemonOptions(up, "sidewire's public ones")
-    .option("--config <file>", "all of this as JSON; options go before it", notEmpty)
+    .option(
+      "--config <file>",
+      "all of this as JSON, or a file of wg-quick, wgautomesh or wirelink; options go before it",
+      notEmpty,
+    )
+    .option("--wirelink", "look for wirelink's file of this interface, and at WIRELINK_… in the environment")
     .option("--dry-run", "print the wg, ip and nft lines of the start, and change nothing")
     .addHelpText(
       "after",
@@ -130,6 +134,7 @@ function describe(json: boolean, choose: (action: Action) => void): Command {
 
   describeMembership(program, choose);
   describeRoles(program, choose);
+  describeFormats(program, choose);
 
   program
     .command("status")
@@ -353,10 +358,6 @@ function describeRoles(program: Command, choose: (action: Action) => void): void
     "let one group reach another; from the first rule on, nobody else is reached",
   );
   ruling(program.command("disallow"), "disallow").description("take a rule away");
-}
-
-function example(...lines: readonly string[]): string {
-  return `\nExample${lines.length > 1 ? "s" : ""}:\n${lines.map((line) => `  ${line}`).join("\n")}`;
 }
 
 /**

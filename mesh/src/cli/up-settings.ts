@@ -1,6 +1,4 @@
-import { dirname, resolve } from "node:path";
 import type { BrokerPool } from "sidewire";
-import { parseOwnFormat } from "../config/own-format.js";
 import { addressFrom, checkHostPort, withLinkLocal } from "../config/parts.js";
 import { parsePeerOption } from "../config/peer-option.js";
 import type { Settings } from "../config/settings.js";
@@ -9,9 +7,10 @@ import type { NewInterface } from "../device/create.js";
 import { KeyFile } from "../membership/key-file.js";
 import { DEFAULT_STATE_FOLDER } from "../mesh-options.js";
 import type { TurnOptions } from "../turn/turn-server.js";
+import { readConfig, readWirelink } from "./config-files.js";
 import type { DaemonOptions } from "./daemon-options.js";
 import { UsageError } from "./failure.js";
-import { checkSecret, naming, readKey, readPool, readText, readTurn } from "./input-files.js";
+import { readKey, readPool, readTurn } from "./input-files.js";
 
 /** The options of `up`. */
 export interface UpOptions extends DaemonOptions {
@@ -21,17 +20,22 @@ export interface UpOptions extends DaemonOptions {
   readonly address?: readonly string[];
   readonly peer?: readonly string[];
   readonly config?: string;
+  readonly wirelink?: true;
   readonly dryRun?: true;
   /** Set by `join`: the roster is new, and these are the brokers of the token. */
   readonly joined?: { readonly brokers: BrokerPool | undefined };
 }
 
+/** The settings of the options and the file together. */
+export type UpSettings = Settings & { readonly interface: string; readonly isRosterFresh: boolean };
+
 /** The settings of `up`. Options take precedence over the file. */
 export async function settingsOf(
   name: string | undefined,
   options: UpOptions,
-): Promise<Settings & { readonly interface: string; readonly isRosterFresh: boolean }> {
-  const file = await settingsOfFile(options.config);
+  env: NodeJS.ProcessEnv = process.env,
+): Promise<UpSettings> {
+  const file = await settingsOfFile(options, name, env);
   const interfaceName = name ?? file.interface;
   if (interfaceName === undefined)
     throw new UsageError("the interface is missing: name it, as in sidewire-mesh up wg0");
@@ -56,8 +60,14 @@ export async function settingsOf(
     portMapping: options.portMapping === false ? false : file.portMapping,
     hosts: options.hosts === false ? false : file.hosts,
     dns: options.dns ?? file.dns,
+    externalPort: file.externalPort,
+    reported: file.reported,
+    hooks: file.hooks,
+    // An interface that is made has its own.
+    peers: create === undefined ? file.peers : undefined,
     names: file.names,
     trust: file.trust,
+    notes: file.notes,
   };
 }
 
@@ -110,12 +120,13 @@ async function turnFrom({
   return undefined;
 }
 
-async function settingsOfFile(path: string | undefined): Promise<Settings> {
-  if (path === undefined) return { names: new Map() };
-  const text = await readText(path);
-  const settings = await naming(path, () =>
-    parseOwnFormat(text, dirname(resolve(path)), { readKey, readText }),
-  );
-  if (settings.turn?.some(({ password }) => password !== undefined)) await checkSecret(path);
-  return settings;
+async function settingsOfFile(
+  { config, wirelink }: Pick<UpOptions, "config" | "wirelink">,
+  name: string | undefined,
+  env: NodeJS.ProcessEnv,
+): Promise<Settings> {
+  if (config !== undefined && wirelink === true)
+    throw new UsageError("--wirelink looks for its file by itself: leave --config out, or --wirelink");
+  if (wirelink === true) return await readWirelink(name, env);
+  return config === undefined ? { names: new Map() } : await readConfig(config, env);
 }

@@ -7,6 +7,7 @@ import type { MeshEvents, MeshOptions } from "../mesh-options.js";
 import type { Context } from "./context.js";
 import { endedText } from "./down.js";
 import type { ExitCode } from "./failure.js";
+import { Hooks } from "./hooks.js";
 import { aborted } from "./interrupt.js";
 import { Notifier } from "./notify.js";
 import { clockTime, count, milliseconds, peerName, printable } from "./printable.js";
@@ -35,10 +36,13 @@ export async function up(
   open: (options: MeshOptions) => Promise<UsedMesh> = openMesh,
 ): Promise<ExitCode> {
   const { output, env, signal } = context;
-  const settings = await settingsOf(name, options);
-  const { interface: interfaceName, names, ...rest } = settings;
+  const settings = await settingsOf(name, options, env);
+  const { interface: interfaceName, names, notes = [], hooks: programs = {}, ...rest } = settings;
   const path = socketPath(runtimeFolder(env), interfaceName);
+  for (const note of notes) output.warn(note);
   if (options.dryRun) return await (await import("./plan.js")).plan(context, settings);
+  const hooks = new Hooks({ interface: interfaceName, programs, output, env });
+  await hooks.need("preUp", signal);
   const opened = await open({ interface: interfaceName, ...rest, signal }).catch((error: unknown) => {
     throw portTaken(error, settings.create?.listenPort) ?? error;
   });
@@ -57,9 +61,12 @@ export async function up(
     const control = await ControlServer.open({ path, mesh, onDown: () => ending.abort() });
     try {
       await report.start();
+      await hooks.need("postUp", signal);
+      hooks.watch(mesh);
       await aborted(AbortSignal.any([signal, ending.signal]));
       notifier.stopping();
       report.stop();
+      await hooks.end();
       await mesh.close();
       outcome = mesh.putBack;
     } catch (error) {
@@ -71,6 +78,7 @@ export async function up(
     }
   } finally {
     await mesh.close();
+    await hooks.after();
   }
   if (ending.signal.reason instanceof MeshError) throw ending.signal.reason;
   const event = { event: "ended", interface: interfaceName, putBack: outcome };

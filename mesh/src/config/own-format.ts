@@ -1,6 +1,7 @@
 import { resolve } from "node:path";
 import { parseBrokerPool } from "sidewire";
 import * as z from "zod/mini";
+import { isGlob } from "../candidates/glob.js";
 import { check } from "../check.js";
 import type { NewPeer } from "../device/create.js";
 import { MeshError } from "../errors.js";
@@ -10,6 +11,9 @@ import { addressFrom, allowedIpFrom, checkHostPort, endpointFrom, keyFrom, MAX_P
 import type { Settings } from "./settings.js";
 
 const line = z.string().check(z.maxLength(256));
+/** What IPv6 needs, RFC 8200. */
+const MIN_MTU = 1280;
+
 const path = z.string().check(z.minLength(1), z.maxLength(4096));
 const lines = z.array(line).check(z.maxLength(256));
 
@@ -21,6 +25,7 @@ const peerSchema = z.strictObject({
   ),
   endpoint: z.optional(line),
   allowedIps: z.optional(lines),
+  presharedKeyFile: z.optional(path),
   trust: z.optional(z.enum(TRUST_LEVELS)),
 });
 
@@ -30,11 +35,28 @@ const turnSchema = z.strictObject({
   password: z.optional(z.string()),
 });
 
+/** The most that Linux takes as one argument of a program. */
+const argument = z.string().check(z.maxLength(131_071), z.regex(/^[^\0]*$/, "it has a zero byte in it"));
+const programs = z.array(z.array(argument).check(z.minLength(1), z.maxLength(256))).check(z.maxLength(64));
+const hooksSchema = z.strictObject({
+  preUp: z.optional(programs),
+  postUp: z.optional(programs),
+  preDown: z.optional(programs),
+  postDown: z.optional(programs),
+  exec: z.optional(programs),
+});
+
+const globs = z
+  .array(line.check(z.refine(isGlob, { error: "a pattern is expected, as in docker* or eth[0-9]" })))
+  .check(z.maxLength(256));
+
 const schema = z.strictObject({
   interface: z.optional(line),
   create: z.optional(z.boolean()),
+  addPeers: z.optional(z.boolean()),
   privateKeyFile: z.optional(path),
   listenPort: z.optional(z.int().check(z.minimum(1), z.maximum(0xffff))),
+  mtu: z.optional(z.int().check(z.minimum(MIN_MTU), z.maximum(0xffff))),
   addresses: z.optional(lines),
   peers: z.optional(z.array(peerSchema).check(z.maxLength(MAX_PEERS))),
   brokers: z.optional(z.union([path, z.record(z.string(), z.unknown())])),
@@ -44,6 +66,10 @@ const schema = z.strictObject({
   lazy: z.optional(z.boolean()),
   lanDiscovery: z.optional(z.boolean()),
   portMapping: z.optional(z.boolean()),
+  externalPort: z.optional(z.int().check(z.minimum(1), z.maximum(0xffff))),
+  reportInterfaces: z.optional(globs),
+  hideInterfaces: z.optional(globs),
+  hooks: z.optional(hooksSchema),
   hosts: z.optional(z.boolean()),
   dns: z.optional(z.boolean()),
   stateFolder: z.optional(path),
@@ -76,7 +102,7 @@ export async function parseOwnFormat(text: string, folder: string, files: FileRe
   const { brokers, stun, turn, peers = [], stateFolder, privateKeyFile, create = false } = data;
   const at = (file: string): string => resolve(folder, file);
   if (!create) {
-    for (const field of ["privateKeyFile", "listenPort", "addresses"] as const)
+    for (const field of ["privateKeyFile", "listenPort", "mtu", "addresses"] as const)
       if (data[field] !== undefined)
         throw new MeshError(
           "INVALID_OPTION",
@@ -84,15 +110,23 @@ export async function parseOwnFormat(text: string, folder: string, files: FileRe
         );
   } else if (privateKeyFile === undefined)
     throw new MeshError("INVALID_OPTION", 'privateKeyFile: "create": true needs it');
+  else if (data.addPeers === true)
+    throw new MeshError("INVALID_OPTION", 'addPeers: an interface that is made has all "peers" already');
   parseTurnServers(turn ?? []);
-  const parsed = peers.map(({ publicKey, endpoint, allowedIps = [] }, i): NewPeer => {
-    const part = `peers.${i}`;
-    return {
-      publicKey: keyFrom(publicKey, `${part}.publicKey`),
-      allowedIps: allowedIps.map((one) => allowedIpFrom(one, `${part}.allowedIps`)),
-      ...(endpoint === undefined ? {} : { endpoint: endpointFrom(endpoint, `${part}.endpoint`) }),
-    };
-  });
+  const parsed = await Promise.all(
+    peers.map(async ({ publicKey, endpoint, allowedIps = [], presharedKeyFile }, i): Promise<NewPeer> => {
+      const part = `peers.${i}`;
+      return {
+        publicKey: keyFrom(publicKey, `${part}.publicKey`),
+        allowedIps: allowedIps.map((one) => allowedIpFrom(one, `${part}.allowedIps`)),
+        ...(endpoint === undefined ? {} : { endpoint: endpointFrom(endpoint, `${part}.endpoint`) }),
+        ...(presharedKeyFile === undefined
+          ? {}
+          : { presharedKey: await files.readKey(at(presharedKeyFile)) }),
+      };
+    }),
+  );
+  const { reportInterfaces: only, hideInterfaces: hidden } = data;
   return {
     ...(data.interface === undefined ? {} : { interface: data.interface }),
     ...(!create || privateKeyFile === undefined
@@ -101,10 +135,17 @@ export async function parseOwnFormat(text: string, folder: string, files: FileRe
           create: {
             privateKey: await files.readKey(at(privateKeyFile)),
             listenPort: data.listenPort,
+            mtu: data.mtu,
             addresses: (data.addresses ?? []).map((one) => addressFrom(one, "addresses")),
             peers: parsed,
           },
         }),
+    // One that is only named, or trusted, is not to be made.
+    ...(data.addPeers === true
+      ? {
+          peers: parsed.filter(({ allowedIps, endpoint }) => allowedIps.length > 0 || endpoint !== undefined),
+        }
+      : {}),
     ...(brokers === undefined
       ? {}
       : {
@@ -118,6 +159,9 @@ export async function parseOwnFormat(text: string, folder: string, files: FileRe
     ...(data.lazy === undefined ? {} : { lazy: data.lazy }),
     ...(data.lanDiscovery === undefined ? {} : { lanDiscovery: data.lanDiscovery }),
     ...(data.portMapping === undefined ? {} : { portMapping: data.portMapping }),
+    ...(data.externalPort === undefined ? {} : { externalPort: data.externalPort }),
+    ...(only === undefined && hidden === undefined ? {} : { reported: { only, hidden } }),
+    ...(data.hooks === undefined ? {} : { hooks: data.hooks }),
     ...(data.hosts === undefined ? {} : { hosts: data.hosts }),
     ...(data.dns === undefined ? {} : { dns: data.dns }),
     ...(stateFolder === undefined ? {} : { stateFolder: at(stateFolder) }),

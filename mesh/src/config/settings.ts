@@ -1,7 +1,23 @@
 import type { BrokerPool } from "sidewire";
-import type { NewInterface } from "../device/create.js";
+import type { ReportedInterfaces } from "../candidates/interfaces.js";
+import type { NewInterface, NewPeer } from "../device/create.js";
 import type { TrustLevel } from "../facts/trust.js";
 import type { TurnOptions } from "../turn/turn-server.js";
+
+/** Programs of the user that the daemon runs. No shell is used. */
+export interface Hooks {
+  /** Run before and after the start. A program that fails ends the start. */
+  readonly preUp?: readonly Argv[] | undefined;
+  readonly postUp?: readonly Argv[] | undefined;
+  /** Run before and after the end. */
+  readonly preDown?: readonly Argv[] | undefined;
+  readonly postDown?: readonly Argv[] | undefined;
+  /** Run whenever a peer gets another state or path. */
+  readonly exec?: readonly Argv[] | undefined;
+}
+
+/** A program and its arguments. */
+export type Argv = readonly string[];
 
 /** The result of reading a configuration, whatever its format. Each format has its own file in this folder. */
 export interface Settings {
@@ -9,6 +25,8 @@ export interface Settings {
   readonly interface?: string | undefined;
   /** How to make the interface; undefined when the interface exists already and is used as it is configured. */
   readonly create?: NewInterface | undefined;
+  /** Peers that an interface which is there is to have, besides its own. */
+  readonly peers?: readonly NewPeer[] | undefined;
   readonly brokers?: BrokerPool | undefined;
   /** STUN servers, each as `host:port`. */
   readonly stun?: readonly string[] | undefined;
@@ -25,9 +43,16 @@ export interface Settings {
   readonly hosts?: boolean | undefined;
   /** Whether these names are also answered by DNS. Default: no. */
   readonly dns?: boolean | undefined;
+  /** The port outside that gateways are asked for. Default: any. */
+  readonly externalPort?: number | undefined;
+  /** Interfaces whose addresses peers are told, or are not told. Default: all but the tunnel's. */
+  readonly reported?: ReportedInterfaces | undefined;
+  readonly hooks?: Hooks | undefined;
   readonly stateFolder?: string | undefined;
   /** The names of peers, by their public keys in base64. */
   readonly names: ReadonlyMap<string, string>;
   /** What each peer is believed and told about other peers, by its public key in base64. */
   readonly trust?: ReadonlyMap<string, TrustLevel> | undefined;
+  /** What of the file has no use here, or another one than its user may think: a sentence each. */
+  readonly notes?: readonly string[] | undefined;
 }

@@ -21,6 +21,8 @@ export interface NewInterface {
   readonly privateKey: Uint8Array;
   /** Default: a free port. */
   readonly listenPort?: number | undefined;
+  /** Default: 1280. */
+  readonly mtu?: number | undefined;
   /** The addresses, each with the length of its prefix. */
   readonly addresses: readonly InterfaceAddress[];
   readonly peers: readonly NewPeer[];
@@ -39,6 +41,8 @@ export interface NewPeer {
   readonly publicKey: Uint8Array;
   readonly allowedIps: readonly Prefix[];
   readonly endpoint?: Endpoint | undefined;
+  /** 32 bytes, secret. */
+  readonly presharedKey?: Uint8Array | undefined;
 }
 
 /**
@@ -82,11 +86,14 @@ export function configureCommands(
   wanted: NewInterface,
   withheld: WithheldRecords = {},
 ): Command[] {
-  const peers = wanted.peers.map(({ publicKey, allowedIps, endpoint }): Command => {
+  const peers = wanted.peers.map(({ publicKey, allowedIps, endpoint, presharedKey }): Command => {
     const key = formatKey(publicKey);
     const to = endpoint === undefined ? [] : ["endpoint", formatEndpoint(endpoint)];
     const ips = withoutTaken(allowedIps.map(formatPrefix), linkLocalAddress(publicKey), withheld[key]);
-    return { program: "wg", args: ["set", name, "peer", key, ...to, "allowed-ips", ips.join(",")] };
+    const secret = presharedKey === undefined ? [] : ["preshared-key", "/dev/stdin"];
+    const args = ["set", name, "peer", key, ...secret, ...to, "allowed-ips", ips.join(",")];
+    if (presharedKey === undefined) return { program: "wg", args };
+    return { program: "wg", args, input: { text: `${formatKey(presharedKey)}\n`, isSecret: true } };
   });
   return [setPrivateKey(name, wanted.privateKey, wanted.listenPort), ...peers];
 }
@@ -124,7 +131,8 @@ export function networkCommands(
     const isThere = link?.addresses.some((one) => one.address === address && one.bits === prefix.bits);
     if (!isThere) ip("addr", "replace", `${address}/${prefix.bits}`, "dev", name);
   }
-  if (link?.mtu !== MTU || !link.isUp) ip("link", "set", "dev", name, "mtu", String(MTU), "up");
+  const { mtu = MTU } = wanted;
+  if (link?.mtu !== mtu || !link.isUp) ip("link", "set", "dev", name, "mtu", String(mtu), "up");
   const there = new Set(routed.map(formatPrefix));
   for (const allowed of routesOf(wanted)) {
     const to = formatPrefix(allowed);
@@ -171,9 +179,9 @@ function routesOf({ addresses, peers }: NewInterface): Prefix[] {
 /** The state of an interface that was not made yet. */
 export function plannedState(name: string, wanted: NewInterface | undefined): DeviceState {
   const peers = wanted?.peers.map(
-    ({ publicKey, allowedIps, endpoint }): DevicePeer => ({
+    ({ publicKey, allowedIps, endpoint, presharedKey }): DevicePeer => ({
       publicKey: formatKey(publicKey),
-      presharedKey: undefined,
+      presharedKey: presharedKey && formatKey(presharedKey),
       endpoint,
       endpointText: endpoint && formatEndpoint(endpoint),
       allowedIps,

@@ -1,3 +1,4 @@
+import { type Endpoint, formatEndpoint } from "../ip/endpoint.js";
 import { formatPrefix, type Prefix } from "../ip/prefix.js";
 import { type Command, inParts } from "./command.js";
 import type { InterfaceAddress } from "./create.js";
@@ -13,6 +14,8 @@ export interface MemberPeer {
   readonly allowedIps: readonly Prefix[];
   /** The subnets behind the member. */
   readonly routes: readonly Prefix[];
+  /** Where WireGuard is to send at first, when it is added. */
+  readonly endpoint?: Endpoint | undefined;
 }
 
 /** The members of a network for an interface. */
@@ -73,8 +76,9 @@ export function planMembers(
   const used = new Map<string, Prefix[]>();
   for (const { publicKey, prefix, because } of behind)
     if (because === undefined) used.set(publicKey, [...(used.get(publicKey) ?? []), prefix]);
-  const wanted = ownPeers.map(({ publicKey, allowedIps }) => ({
+  const wanted = ownPeers.map(({ publicKey, allowedIps, endpoint }) => ({
     publicKey,
+    place: endpoint === undefined || there.has(publicKey) ? [] : ["endpoint", formatEndpoint(endpoint)],
     allowedIps: [
       ...allowedIps.filter((one) => !theirs.has(formatPrefix(one))),
       ...(used.get(publicKey) ?? []),
@@ -94,8 +98,8 @@ export function planMembers(
   const routed = [...used.values()].flat().map(formatPrefix);
   const words = [
     ...leaving.filter((key) => there.has(key)).map((key) => ["peer", key, "remove"]),
-    ...changed.map(({ publicKey, allowedIps }) => [
-      ...["peer", publicKey, "allowed-ips", allowedIps.map(formatPrefix).join(",")],
+    ...changed.map(({ publicKey, place, allowedIps }) => [
+      ...["peer", publicKey, ...place, "allowed-ips", allowedIps.map(formatPrefix).join(",")],
     ]),
   ];
   const commands = [

@@ -31,6 +31,8 @@ export interface MappingMeans {
   /** The lifetime to ask for, in seconds. Default: 7200. */
   readonly lifetimeS?: number | undefined;
   readonly ports?: GatewayPorts | undefined;
+  /** The outside port to ask for first, in IPv4. Default: any port. */
+  readonly externalPort?: number | undefined;
   /** Called when {@link Mapping.endpoint} has changed. */
   readonly onChanged: () => void;
   /** Returns Unix ms. */
@@ -186,7 +188,7 @@ export class Mapping {
     );
     let last: unknown = new Error("the gateway maps no ports, or does not say so");
     for (const mapper of ordered) {
-      let wish: Wish | undefined = wishFor(place, old);
+      let wish: Wish | undefined = wishFor(place, old, this.#means.externalPort);
       for (let i = 0; wish !== undefined && i < MAX_WISHES; i++) {
         try {
           await this.#grantedBy(place, mapper, wish, signal);
@@ -311,12 +313,17 @@ function isGlobal({ address }: Endpoint): boolean {
   return bytes !== undefined && scopeOf(bytes) === "global";
 }
 
-function wishFor({ internalPort, gateway }: MappingPlace, old: KeptMapping | undefined): Wish {
-  if (old !== undefined) return wishOf(old);
+function wishFor(
+  { internalPort, gateway }: MappingPlace,
+  old: KeptMapping | undefined,
+  wanted: number | undefined,
+): Wish {
+  const isWanted = wanted === undefined || gateway.family === 6 || old?.externalPort === wanted;
+  if (old !== undefined && isWanted) return wishOf(old);
   return {
     internalPort,
     // An IPv6 pinhole has the same port on both sides.
-    externalPort: gateway.family === 6 ? internalPort : randomPort(Math.random()),
+    externalPort: gateway.family === 6 ? internalPort : (wanted ?? randomPort(Math.random())),
     nonce: new Uint8Array(randomBytes(12)),
     isPermanent: false,
   };

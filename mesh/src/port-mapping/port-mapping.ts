@@ -15,6 +15,8 @@ export interface PortMappingOptions {
   /** Returns Unix ms. */
   readonly getTime: () => number;
   readonly lifetimeS?: number;
+  /** The port outside that is asked for first. Default: any. */
+  readonly externalPort?: number | undefined;
   readonly ports?: GatewayPorts;
 }
 

@@ -17,6 +17,9 @@ const COMMANDS: readonly string[] = [
   "down",
   "netcheck",
   "doctor",
+  "import",
+  "config",
+  "multiaddr",
   "keygen",
   "pubkey",
 ];

@@ -1,0 +1,94 @@
+import type { Command } from "commander";
+import { notEmpty } from "./argument.js";
+import { type Choose, example } from "./grammar.js";
+import type { ImportOptions } from "./import.js";
+import type { ShowOptions, VerifyOptions } from "./multiaddr.js";
+
+/** The commands for those who come from other programs, and their formats. */
+export function describeFormats(program: Command, choose: Choose): void {
+  program
+    .command("import")
+    .description("a file of wg-quick, wgautomesh or wirelink as a configuration of ours")
+    .argument("<file>", "wg0.conf, wgautomesh.toml, wirelink.wg0.json or wirelink.wg0.yaml", notEmpty)
+    .option("--output <folder>", "write it there, and its keys into files beside it", notEmpty)
+    .addHelpText(
+      "after",
+      `\nup --config takes such a file as it is, too.\n${example(
+        "sudo sidewire-mesh import /etc/wireguard/wg0.conf --output /etc/sidewire-mesh",
+      )}`,
+    )
+    .action((path: string, options: ImportOptions) => {
+      choose(async (context) => (await import("./import.js")).importConfig(context, path, options));
+    });
+  describeConfig(program, choose);
+  describeMultiaddr(program, choose);
+}
+
+function describeConfig(program: Command, choose: Choose): void {
+  const group = program
+    .command("config")
+    .helpCommand(false)
+    .description("look at a configuration, of any format: check, show")
+    .addHelpText(
+      "after",
+      example("sidewire-mesh config check wg0.json", "sidewire-mesh config show wgautomesh.toml"),
+    );
+  group
+    .command("check")
+    .description("whether it can be used, and what of it has no effect; changes nothing")
+    .argument("<file>", "as up --config takes it", notEmpty)
+    .addHelpText("after", example("sidewire-mesh config check wg0.json"))
+    .action((path: string) => {
+      choose(async (context) => (await import("./config.js")).check(context, path));
+    });
+  group
+    .command("show")
+    .description("what it comes to, in our own format, without its secrets")
+    .argument("<file>", "as up --config takes it", notEmpty)
+    .addHelpText("after", example("sidewire-mesh config show wgautomesh.toml"))
+    .action((path: string) => {
+      choose(async (context) => (await import("./config.js")).show(context, path));
+    });
+}
+
+function describeMultiaddr(program: Command, choose: Choose): void {
+  const group = program
+    .command("multiaddr")
+    .helpCommand(false)
+    .description("addresses of WireGuard hosts as multiaddrs: show, parse, verify")
+    .addHelpText(
+      "after",
+      example(
+        "sudo sidewire-mesh multiaddr show wg0",
+        "sidewire-mesh multiaddr parse /ip4/192.0.2.1/udp/51820/wg/uAAEC…",
+        "sudo sidewire-mesh multiaddr verify /ip4/192.0.2.1/udp/51820/wg/uAAEC…",
+      ),
+    );
+  group
+    .command("show")
+    .description("where this host may be reached, a multiaddr each; or a key, converted")
+    .argument("[interface]", "its name; not needed where there is one daemon")
+    .option("--overlay <multiaddr>", "put behind each, as in /ip4/10.9.0.1/tcp/80", notEmpty)
+    .option("--key <key>", "convert this key alone: as wg writes it, or as a multiaddr has it", notEmpty)
+    .addHelpText("after", example("sudo sidewire-mesh multiaddr show --overlay /ip4/10.9.0.1/tcp/80"))
+    .action((name: string | undefined, options: ShowOptions) => {
+      choose(async (context) => (await import("./multiaddr.js")).show(context, name, options));
+    });
+  group
+    .command("parse")
+    .description("what a multiaddr says: bearer, key, overlay, bytes; needs no daemon")
+    .argument("<multiaddr>", "with /wg/ in it", notEmpty)
+    .addHelpText("after", example("sidewire-mesh multiaddr parse /ip4/192.0.2.1/udp/51820/wg/uAAEC…"))
+    .action((address: string) => {
+      choose(async (context) => (await import("./multiaddr.js")).parse(context, address));
+    });
+  group
+    .command("verify")
+    .description("whether a multiaddr names this host or a peer of its interface; if not, it ends with 1")
+    .argument("<multiaddr>", "with /wg/ in it", notEmpty)
+    .option("-i, --interface <name>", "not needed where there is one daemon", notEmpty)
+    .addHelpText("after", example("sudo sidewire-mesh multiaddr verify /ip4/192.0.2.1/udp/51820/wg/uAAEC…"))
+    .action((address: string, options: VerifyOptions) => {
+      choose(async (context) => (await import("./multiaddr.js")).verify(context, address, options));
+    });
+}

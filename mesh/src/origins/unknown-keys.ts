@@ -1,0 +1,11 @@
+/** How many unknown keys are named, and how much of each. */
+const MAX_NAMED = 16;
+const MAX_SHOWN = 64;
+
+/** A sentence for each key that is not known, with its place. */
+export function unknownKeys(value: object, known: readonly string[], place: string): string[] {
+  const unknown = Object.keys(value).filter((key) => !known.includes(key));
+  return unknown
+    .slice(0, MAX_NAMED)
+    .map((key) => `${place}${key.slice(0, MAX_SHOWN)} is not known here, and has no effect`);
+}

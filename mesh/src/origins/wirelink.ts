@@ -1,0 +1,174 @@
+import { parse as parseToml } from "smol-toml";
+import { parse as parseYaml } from "yaml";
+import * as z from "zod/mini";
+import { isGlob } from "../candidates/glob.js";
+import { check } from "../check.js";
+import { allowedIpFrom, keyFrom, MAX_PEERS } from "../config/parts.js";
+import type { Settings } from "../config/settings.js";
+import type { NewPeer } from "../device/create.js";
+import { MeshError } from "../errors.js";
+import { TRUST_LEVELS, type TrustLevel } from "../facts/trust.js";
+import { findPlaces, type LookUpHost } from "./host-places.js";
+
+const line = z.string().check(z.maxLength(256));
+const lines = z.array(line).check(z.maxLength(256));
+const globs = z
+  .array(line.check(z.refine(isGlob, { error: "a pattern is expected, as in docker* or eth[0-9]" })))
+  .check(z.maxLength(256));
+/** From the environment, words come for what is a switch in a file. */
+const flag = z.pipe(
+  z.union([
+    z.boolean(),
+    z.enum(["true", "false", "1", "0", "t", "f", "T", "F", "TRUE", "FALSE", "True", "False"]),
+  ]),
+  z.transform((value): boolean => (typeof value === "boolean" ? value : /^[t1]/i.test(value))),
+);
+const router = z.union([
+  flag,
+  z.pipe(
+    z.enum(["auto", ""]),
+    z.transform((): undefined => undefined),
+  ),
+]);
+const port = z.pipe(
+  z.union([z.int(), z.string().check(z.regex(/^\d{1,5}$/, "a port is expected"))]),
+  z.pipe(z.transform(Number), z.int().check(z.minimum(0), z.maximum(0xffff))),
+);
+
+const peerSchema = z.strictObject({
+  publickey: line,
+  name: z.optional(line),
+  trust: z.optional(z.union([z.enum(TRUST_LEVELS), z.literal("")])),
+  factexchanger: z.optional(flag),
+  endpoints: z.optional(z.nullable(lines)),
+  allowedips: z.optional(z.nullable(lines)),
+  basic: z.optional(flag),
+});
+
+/** Keys in small letters: wirelink does not tell capitals apart. */
+const schema = z.strictObject({
+  iface: z.optional(line),
+  port: z.optional(port),
+  router: z.optional(router),
+  chatty: z.optional(flag),
+  debug: z.optional(flag),
+  dump: z.optional(flag),
+  help: z.optional(flag),
+  version: z.optional(flag),
+  "config-path": z.optional(line),
+  reportifaces: z.optional(z.nullable(globs)),
+  hideifaces: z.optional(z.nullable(globs)),
+  peers: z.optional(z.nullable(z.array(peerSchema).check(z.maxLength(MAX_PEERS)))),
+});
+
+/** What the environment may say, as `WIRELINK_` and the name in capitals. */
+const IN_ENVIRONMENT: readonly string[] = ["iface", "port", "router", "chatty", "debug"];
+
+/** A file is a few levels deep; one that goes deeper is hostile. */
+const MAX_DEPTH = 8;
+
+/** In which language a file is written. */
+export type WirelinkLanguage = "json" | "yaml" | "toml";
+
+/**
+ * Reads the file of wirelink, such as `/etc/wireguard/wirelink.wg0.json`. What the environment says (`WIRELINK_…`) goes
+ * before what the file says.
+ * @param name - of the interface: as the file is called
+ * @throws {@link MeshError} `INVALID_OPTION`, `INVALID_KEY`
+ */
+export async function parseWirelink(
+  text: string,
+  language: WirelinkLanguage,
+  name: string | undefined,
+  { env, lookUp }: { readonly env: NodeJS.ProcessEnv; readonly lookUp: LookUpHost },
+): Promise<Settings> {
+  const value = withSmallKeys(parsed(text, language), "", 0);
+  const checked = check(schema, { ...(value as object), ...fromEnvironment(env) });
+  if (checked.problem !== undefined) throw new MeshError("INVALID_OPTION", checked.problem);
+  const data = checked.value;
+  const peers = data.peers ?? [];
+  const keys = peers.map(({ publickey }, i) => keyFrom(publickey, `peers.${i}.publickey`));
+  const { endpoints, notes } = await findPlaces(
+    peers.flatMap(({ publickey, endpoints: texts }, i) =>
+      (texts ?? []).map((one) => ({ publicKey: publickey, text: one, part: `peers.${i}.endpoints` })),
+    ),
+    lookUp,
+  );
+  return {
+    // A file that is for one interface, and the environment, say which.
+    interface: data.iface ?? name,
+    peers: peers.flatMap(({ publickey, allowedips, endpoints: texts }, i): NewPeer[] => {
+      const endpoint = endpoints.get(publickey);
+      const allowedIps = (allowedips ?? []).map((one) => allowedIpFrom(one, `peers.${i}.allowedips`));
+      // One that is only named, or trusted, is not to be made.
+      if (allowedIps.length === 0 && (texts ?? []).length === 0) return [];
+      const place = endpoint === undefined ? {} : { endpoint };
+      return [{ publicKey: keys[i] ?? new Uint8Array(), allowedIps, ...place }];
+    }),
+    reported: { only: data.reportifaces ?? undefined, hidden: data.hideifaces ?? undefined },
+    trust: new Map(
+      peers.flatMap(({ publickey, trust, factexchanger = false }): [string, TrustLevel][] => {
+        // Whom it exchanges facts with is told of everybody, and believed where they are.
+        const level = trust === "" || trust === undefined ? (factexchanger ? "Endpoint" : undefined) : trust;
+        return level === undefined ? [] : [[publickey, level]];
+      }),
+    ),
+    names: new Map(
+      peers.flatMap(({ publickey, name: called }): [string, string][] =>
+        called === undefined || called === "" ? [] : [[publickey, called]],
+      ),
+    ),
+    notes: [...notesOn(data), ...notes],
+  };
+}
+
+function parsed(text: string, language: WirelinkLanguage): unknown {
+  try {
+    if (language === "json") return JSON.parse(text);
+    if (language === "toml") return parseToml(text);
+    // No aliases: a few bytes of them stand for gigabytes.
+    return parseYaml(text, { maxAliasCount: 0, logLevel: "error", prettyErrors: false });
+  } catch {
+    throw new MeshError("INVALID_OPTION", `it is not ${language.toUpperCase()}`);
+  }
+}
+
+/** The same with keys in small letters. @throws {@link MeshError} `INVALID_OPTION` */
+function withSmallKeys(value: unknown, place: string, depth: number): unknown {
+  if (depth > MAX_DEPTH) throw new MeshError("INVALID_OPTION", `${place}: it is too deep`);
+  if (Array.isArray(value))
+    return value.map((one: unknown, i) => withSmallKeys(one, `${place}${i}.`, depth + 1));
+  if (depth === 0 && (value === null || value === undefined)) return {};
+  if (typeof value !== "object" || value === null) {
+    if (depth === 0) throw new MeshError("INVALID_OPTION", "names and values are expected");
+    return value;
+  }
+  const small = new Map<string, unknown>();
+  for (const [key, inner] of Object.entries(value)) {
+    const name = key.toLowerCase();
+    if (small.has(name)) throw new MeshError("INVALID_OPTION", `${place}${name} is there twice`);
+    small.set(name, withSmallKeys(inner, `${place}${name}.`, depth + 1));
+  }
+  return Object.fromEntries(small);
+}
+
+function fromEnvironment(env: NodeJS.ProcessEnv): Record<string, string> {
+  return Object.fromEntries(
+    IN_ENVIRONMENT.flatMap((key) => {
+      const value = env[`WIRELINK_${key.toUpperCase()}`];
+      return value === undefined || value === "" ? [] : [[key, value]];
+    }),
+  );
+}
+
+function notesOn({ port: facts, router: isRouter, chatty, peers }: z.infer<typeof schema>): string[] {
+  const notes: string[] = [];
+  if (facts !== undefined && facts !== 0)
+    notes.push("port has no use: peers tell each other at UDP port 21842 in the tunnel, everywhere");
+  if (isRouter !== undefined)
+    notes.push("router has no use: who is a router follows from the allowed IPs, here and at the peers");
+  if (chatty === true) notes.push("chatty has no use: status and --json say what happens");
+  if ((peers ?? []).some(({ basic }) => basic === true))
+    notes.push("basic has no use: a peer without this program is one that does not answer probes");
+  return notes;
+}

@@ -1,0 +1,93 @@
+import { describe, expect, it } from "vitest";
+import { ConfiguredPeers } from "../src/configured-peers.js";
+import { formatCommand } from "../src/device/command.js";
+import { configureCommands } from "../src/device/create.js";
+import { planMembers } from "../src/device/members.js";
+import type { Link, Network } from "../src/device/network.js";
+import type { DevicePeer, DeviceState } from "../src/device/state.js";
+import { parseEndpoint } from "../src/ip/endpoint.js";
+import { formatPrefix, parsePrefix } from "../src/ip/prefix.js";
+import { linkLocalAddress } from "../src/overlay/link-local.js";
+import { parseKey } from "../src/wireguard-key.js";
+import { KEY_A, KEY_B, KEY_C, OWN_KEY } from "./support/fake-mesh.js";
+
+const prefix = (text: string) => parsePrefix(text) ?? expect.fail(text);
+const endpoint = parseEndpoint("192.0.2.1:51820") ?? expect.fail();
+
+const peers = new ConfiguredPeers([
+  { publicKey: parseKey(KEY_A), allowedIps: [prefix("10.9.0.2")], endpoint },
+  { publicKey: parseKey(KEY_B), allowedIps: [prefix("10.9.0.3")], endpoint },
+  { publicKey: parseKey(OWN_KEY), allowedIps: [prefix("10.9.0.1")] },
+]);
+
+const shown = (publicKey: string, more: Partial<DevicePeer> = {}): DevicePeer => ({
+  ...{ publicKey, presharedKey: undefined, endpoint: undefined, endpointText: undefined, allowedIps: [] },
+  ...{ lastHandshake: undefined, receivedBytes: 0, sentBytes: 0, keepaliveS: 0, ...more },
+});
+
+const stateOf = (...all: DevicePeer[]): DeviceState => ({
+  ...{ name: "wg0", privateKey: undefined, publicKey: parseKey(OWN_KEY), listenPort: 1, fwmark: 0 },
+  peers: all,
+});
+
+const link: Link = {
+  ...{ index: 1, name: "wg0", isUp: true, isLoopback: false, mtu: 1420, kind: "wireguard", addresses: [] },
+};
+const network: Network = { links: [link], routes: [] };
+
+function linesFor(state: DeviceState): string[] {
+  const members = peers.with({ addresses: [], peers: [] }, OWN_KEY);
+  const plan = planMembers(members, link, network, state, { added: [], addresses: [] }, false);
+  return plan.commands.map(formatCommand);
+}
+
+describe("peers that the configuration names", () => {
+  it("are added where the interface lacks them, with the place where to begin; not the host itself", () => {
+    const [line, ...more] = linesFor(stateOf(shown(KEY_B)));
+    expect(more).toEqual([]);
+    const own = linkLocalAddress(parseKey(KEY_A));
+    expect(line).toBe(`wg set wg0 peer ${KEY_A} endpoint 192.0.2.1:51820 allowed-ips 10.9.0.2/32,${own}/128`);
+  });
+
+  it("leave to a peer that is there what it has, and what others have", () => {
+    const state = stateOf(
+      shown(KEY_A, { allowedIps: [prefix("10.0.0.0/8")] }),
+      shown(KEY_C, { allowedIps: [prefix("10.9.0.3")] }),
+    );
+    const [line, ...more] = linesFor(state);
+    expect(more).toEqual([]);
+    expect(line).toContain(`peer ${KEY_B} endpoint`);
+    expect(line).not.toContain("10.9.0.3/32");
+  });
+
+  it("are besides the members of a network; who is both is a member", () => {
+    const member = { publicKey: KEY_A, allowedIps: [prefix("10.77.0.1")], routes: [] };
+    const all = peers.with({ addresses: [], peers: [member] }, OWN_KEY).peers;
+    expect(all.map(({ publicKey, allowedIps }) => [publicKey, allowedIps.map(formatPrefix)[0]])).toEqual([
+      [KEY_A, "10.77.0.1/32"],
+      [KEY_B, "10.9.0.3/32"],
+    ]);
+  });
+
+  it("say where a peer is for which WireGuard has no endpoint", () => {
+    const state = stateOf(shown(KEY_A), shown(KEY_B, { endpointText: "[fe80::1%eth0]:1" }), shown(KEY_C));
+    expect(peers.lacking(state)).toEqual([{ publicKey: KEY_A, endpoint }]);
+    expect(peers.endpointOf(KEY_C)).toBeUndefined();
+  });
+});
+
+describe("an interface that is made", () => {
+  it("gets preshared keys by standard input", () => {
+    const [, peer] = configureCommands("wg0", {
+      privateKey: new Uint8Array(32).fill(1),
+      addresses: [],
+      peers: [
+        { publicKey: parseKey(KEY_A), allowedIps: [prefix("10.9.0.2")], presharedKey: parseKey(KEY_C) },
+      ],
+    });
+    expect(peer?.args.join(" ")).toBe(
+      `set wg0 peer ${KEY_A} preshared-key /dev/stdin allowed-ips 10.9.0.2/32`,
+    );
+    expect(peer?.input).toEqual({ text: `${KEY_C}\n`, isSecret: true });
+  });
+});
