@@ -2,21 +2,21 @@ import type { SmartPipe } from "./sending/smart-pipe.js";
 import type { Identity } from "./wire/identity.js";
 import { type Pairwise, pairwise } from "./wire/pairwise.js";
 
-/** What a contact needs of the router that is made for it. */
+/** The part of a router that a contact uses. */
 export interface ContactRouter {
   start(): Promise<void>;
   pipe(destination: string): Promise<SmartPipe>;
   close(options?: { signal?: AbortSignal | undefined }): Promise<void>;
 }
 
-/** The peers that a router speaks to under pairwise addresses: one router and one pipe for each. */
+/** The peers that a router talks to under pairwise addresses. Each peer has a router and a pipe of its own. */
 export class Contacts {
   readonly #identity: Identity;
   readonly #routerFor: (pair: Pairwise) => ContactRouter;
-  /** All maps are by the peer's own address. */
+  /** The pipes by the peer's own address, like the other maps here. */
   readonly #pipes = new Map<string, Promise<SmartPipe>>();
   readonly #routers = new Map<string, ContactRouter>();
-  /** A pairwise address is taken until the router that has it is closed. */
+  /** The routers that are closing. Until a router is closed, no other router can have its pairwise address. */
   readonly #leaving = new Map<string, Promise<void>>();
 
   constructor(identity: Identity, routerFor: (pair: Pairwise) => ContactRouter) {
@@ -24,7 +24,7 @@ export class Contacts {
     this.#routerFor = routerFor;
   }
 
-  /** The pipe to a peer; opened once for all who ask. */
+  /** The pipe to a peer. All callers get the same pipe. */
   take(peer: string): Promise<SmartPipe> {
     const pipe = this.#pipes.get(peer) ?? this.#open(peer);
     this.#pipes.set(peer, pipe);
@@ -56,7 +56,7 @@ export class Contacts {
     this.#leaving.set(peer, left);
   }
 
-  /** Closes all of them; when the signal fires, at once. */
+  /** Closes all routers, and does so at once when the signal fires. */
   async close(signal: AbortSignal | undefined): Promise<void> {
     const closing = [...this.#routers.values()].map((router) => router.close({ signal }));
     await Promise.all([...closing, ...this.#leaving.values()]);

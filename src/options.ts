@@ -248,7 +248,7 @@ const OF_CONNECTIONS = [
   "allowPrivateHints",
 ] as const;
 
-/** The options of another address on the same connections that has the same limits and habits. */
+/** The options for another address on the same connections, with all settings that are not of the connections. */
 export function optionsOver(settings: Settings): Partial<RouterOptions> {
   const isShared = (name: string): boolean =>
     name === "onMessage" || OF_CONNECTIONS.some((other) => other === name);

@@ -231,17 +231,18 @@ export class Router extends Emitter<RouterEvents> implements AsyncDisposable {
   }
 
   /**
-   * A pipe to a peer under a pair of addresses that nobody else can link to the two peers' own: see {@link pairwise}.
-   * The peer has to ask for the same: what each sends arrives at the other's pipe, by `pipe.addMessageHandler`, and
-   * waits there for the first handler. This router's own handlers do not get it. Messages are always sealed, both ways,
-   * and those of anybody else are dropped.
+   * Returns a pipe to a peer under pairwise addresses (see {@link pairwise}). Nobody else can link these addresses to
+   * the two peers' own addresses. The peer must call `contact` with this router's address, too. Messages of the peer
+   * arrive at the handlers of `pipe.addMessageHandler`, and wait for the first handler. The handlers of this router do
+   * not get these messages. Messages are always sealed in both directions, and messages of other senders are dropped.
    *
-   * Asked for again, it is the same pipe. Closing the pipe ends the listening as well. The pair's address is on this
-   * router's connections: brokers see that the two belong together.
+   * Further calls for the same peer return the same pipe. When the pipe is closed, this side also stops listening for
+   * the peer. The pairwise address uses this router's connections, so brokers see that the two addresses belong
+   * together.
    *
    * @param address - the peer's own address, in hex or bech32m
-   * @param options - `signal`: ends the wait; the contact is opened all the same, and is there for the next call
-   * @returns a pipe whose `to` is the address that the peer has for this router alone
+   * @param options - `signal`: ends the wait. The contact is still opened, and the next call returns its pipe.
+   * @returns a pipe whose `to` is the peer's pairwise address
    * @throws {@link InvalidInputError} `INVALID_ADDRESS`, `INVALID_KEY`; {@link NoBrokerError};
    * {@link SidewireError} `NOT_STARTED`, `CLOSED`, `ABORTED`
    *
@@ -260,7 +261,7 @@ export class Router extends Emitter<RouterEvents> implements AsyncDisposable {
     return await abortable(this.#contacts.take(peer), signal);
   }
 
-  /** Another router on the same connections, for one peer. What goes wrong there is told here. */
+  /** Another router on the same connections, for one peer. This router reports the problems of that router. */
   #routerFor({ identity, remoteAddress }: Pairwise): Router {
     this.#lifecycle.checkRunning();
     const router = new Router(identity, {

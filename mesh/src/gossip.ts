@@ -11,7 +11,7 @@ import { linkLocalAddress } from "./overlay/link-local.js";
 import type { Peer } from "./peer.js";
 import { formatKey, parseKey } from "./wireguard-key.js";
 
-/** The socket of gossip, or what a test has in its place. */
+/** The part of the socket that gossip uses. Tests replace the socket. */
 type Socket = Pick<FactSocket, "isBroken" | "send" | "close">;
 
 /** What gossip needs. Peers are named by their public keys in base64. */
@@ -36,7 +36,7 @@ export interface GossipMeans {
   /** Called when a datagram goes through the tunnel to a peer, or has come from one. */
   readonly onPassed: (name: string, direction: "sent" | "received", bytes: number) => void;
   readonly onWarning: (message: string) => void;
-  /** For a test. Default: {@link FactSocket.open} */
+  /** Opens the socket. For tests. Default: {@link FactSocket.open} */
   readonly open?: (address: string, device: string, onFacts: OnFacts) => Promise<Socket | string>;
 }
 

@@ -27,9 +27,9 @@ export interface Identity {
    */
   sharedSecret?(publicKey: Uint8Array): Uint8Array | Promise<Uint8Array>;
   /**
-   * The identity whose secret key is this one's plus a number, modulo n; needed for pairwise addresses and for nothing
-   * else.
-   * @param tweak - the number: 32 bytes, big-endian, 1 to n - 1
+   * Returns the identity whose secret key is the own secret key plus a number, modulo n. Only pairwise addresses need
+   * this method.
+   * @param tweak - the number: 32 bytes, big-endian, from 1 to n - 1
    */
   tweaked?(tweak: Uint8Array): Identity | Promise<Identity>;
 }
@@ -107,9 +107,9 @@ export class Keypair implements Identity {
   }
 
   /**
-   * The key pair whose secret key is this one's plus a number, modulo n, for `pairwise`.
-   * @param tweak - the number: 32 bytes, big-endian, 1 to n - 1
-   * @throws {@link InvalidInputError} `INVALID_KEY` for any other number, and for the one that gives 0
+   * Returns the key pair whose secret key is the own secret key plus a number, modulo n. `pairwise` uses this method.
+   * @param tweak - the number: 32 bytes, big-endian, from 1 to n - 1
+   * @throws {@link InvalidInputError} `INVALID_KEY` for any other number, or if the sum is 0
    */
   tweaked(tweak: Uint8Array): Keypair {
     const bytes = viewOf(tweak);

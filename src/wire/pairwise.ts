@@ -4,30 +4,31 @@ import { platform } from "#platform";
 import { check, viewOf } from "../base/schema.js";
 import { type Identity, identityAddress, parseAddress } from "./identity.js";
 
-/** Binds the tweaks to this use of the shared secret. */
+/** The salt separates this use of the shared secret from all other uses. */
 const SALT: Uint8Array = utf8ToBytes("sidewire pairwise 1");
 
 const SHARED_BYTES = 32;
-/** Half as many again as a key has: reduced to one, they leave no bias (FIPS 186-5, A.4.1). */
+/** A key has 32 bytes. With 16 more, the reduction to a key leaves no bias that matters (FIPS 186-5, A.4.1). */
 const SEED_BYTES = 48;
 
-/** The two addresses that two peers have for each other alone. */
+/** The two addresses that two peers use for each other only, from one peer's view. */
 export interface Pairwise {
-  /** Signs and opens as {@link ownAddress}. */
+  /** The identity of {@link ownAddress}, for a router with this address. */
   readonly identity: Identity;
-  /** Where this side listens for the peer, and what it signs as; 66 hex characters. */
+  /** The address of this side: this side listens there for the peer, and signs with its key. 66 hex characters. */
   readonly ownAddress: string;
-  /** Where the peer listens for this side; 66 hex characters. */
+  /** The address of the peer: the peer listens there for this side. 66 hex characters. */
   readonly remoteAddress: string;
 }
 
 /**
- * The two addresses that two peers have for each other alone. Both sides compute them from their own identity and the
- * other's address, without a message. Nobody else can compute them, or link them to the addresses they come from.
+ * Computes the two addresses that two peers use for each other only. Each side computes both addresses from its own
+ * identity and the other side's address, without a message. Nobody else can compute the pairwise addresses, or link
+ * them to the peers' own addresses.
  *
- * Each pairwise key is the peer's own key plus a number that only the two know, as in BIP 32 and BIP 47. So only its
- * owner can sign with it: the other side knows the number, and not the key. Whoever learns a pairwise secret key and
- * knows the number has the own secret key: keep it as safe.
+ * Each pairwise key is a peer's own key plus a number that only the two peers know, as in BIP 32 and BIP 47. The other
+ * side knows the number but not the key, so only the owner can sign with a pairwise key. Keep a pairwise secret key as
+ * safe as the own secret key: anybody with the pairwise secret key and the number can compute the own secret key.
  *
  * @param identity - needs `sharedSecret` and `tweaked`; a {@link Keypair} has both
  * @param address - the peer's address, in hex or bech32m
@@ -58,7 +59,7 @@ export async function pairwise(identity: Identity, address: string): Promise<Pai
   return { identity: tweaked, ownAddress, remoteAddress: tweakedAddress(peer, tweakOf(shared, peer, own)) };
 }
 
-/** What is added to the key under which `from` speaks to `to`: 32 bytes, 1 to n - 1. */
+/** The number that is added to the key of `from`, for its messages to `to`: 32 bytes, from 1 to n - 1. */
 function tweakOf(shared: Uint8Array, from: string, to: string): Uint8Array {
   const info = concatBytes(hexToBytes(from), hexToBytes(to));
   return utils.randomSecretKey(platform.hkdf(shared, SALT, info, SEED_BYTES));

@@ -41,7 +41,7 @@ export class OwnAddresses extends EventEmitter<OwnAddressesEvents> {
   #routes: readonly Route[] = [];
   /** The own addresses, WireGuard's port and the routes to the internet at the last look. */
   #place: string | undefined;
-  /** The rules that choose among ways, as they were seen last. */
+  /** The rules that choose a routing table, at the last look; undefined before they were read. */
   #rules: string | undefined;
   #nat: NatVerdict = "unknown";
   readonly #isActive: () => boolean;
@@ -85,8 +85,8 @@ export class OwnAddresses extends EventEmitter<OwnAddressesEvents> {
   /**
    * Takes over the current interfaces and routes of the host.
    * @param listenPort - WireGuard's own port
-   * @returns `"moved"` when the host has other addresses, another port or other routes than before; `"changed"` when
-   * only its candidates have changed
+   * @returns `"moved"` when the host has other addresses, another port, other routes or other rules than before;
+   * `"changed"` when only its candidates have changed
    */
   look({ links, routes, rules = this.#rules }: Network, listenPort: number): "moved" | "changed" | undefined {
     const before = this.#place;
@@ -106,7 +106,7 @@ export class OwnAddresses extends EventEmitter<OwnAddressesEvents> {
         metric,
       ]);
     this.#place = JSON.stringify([this.local, listenPort, out]);
-    // At the start nobody has looked at the rules.
+    // The first rules that are read are no move.
     const isRuledOtherwise = this.#rules !== undefined && this.#rules !== rules;
     this.#rules = rules;
     if ((before !== undefined && before !== this.#place) || isRuledOtherwise) {

@@ -60,7 +60,7 @@ async function* look(
   if (name !== undefined) yield* lookAtInterface(machine, name);
 }
 
-/** Whether packets to an endpoint leave by an interface. */
+/** Whether packets to an endpoint leave through an interface. */
 async function leavesBy(machine: Machine, name: string, { address }: Endpoint): Promise<boolean> {
   const { program, args } = routeGet(address, 0);
   const { code, said } = await machine.run(program, args);

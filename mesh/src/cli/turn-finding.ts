@@ -6,8 +6,8 @@ import { bad, type Finding, ok } from "./finding.js";
 import { milliseconds } from "./printable.js";
 
 /**
- * Whether a server lends an address; it is given back at once.
- * @param isBehindTunnel - whether packets to an endpoint go through the tunnel. Default: none do
+ * Tests whether a server lends an address. The address is returned at once.
+ * @param isBehindTunnel - whether packets to an endpoint go through the tunnel. Default: they do not
  */
 export async function lookAtTurn(
   server: TurnServer,

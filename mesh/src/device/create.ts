@@ -79,7 +79,8 @@ export async function deleteInterface(name: string, runner: Runner): Promise<voi
 /**
  * The commands for the keys and peers of a new interface. Running them twice does no harm: other settings of a peer
  * stay.
- * @param withheld - the allowed IPs that an earlier run took from peers: they stay taken
+ * @param withheld - the allowed IPs that an earlier run took from peers. They stay taken as
+ *   long as the peer's configuration is the same.
  */
 export function configureCommands(
   name: string,
@@ -98,7 +99,10 @@ export function configureCommands(
   return [setPrivateKey(name, wanted.privateKey, wanted.listenPort), ...peers];
 }
 
-/** A peer that is to own other addresses than it had gets all of them. */
+/**
+ * The allowed IPs of a peer, without the ones that an earlier run took. If other allowed IPs are configured than in
+ * that run, the record is obsolete, and the peer gets all of them.
+ */
 function withoutTaken(
   wanted: readonly string[],
   linkLocal: string,

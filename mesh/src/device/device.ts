@@ -428,7 +428,7 @@ export class Device extends EventEmitter<DeviceEvents> implements AsyncDisposabl
     await this.#configure(wanted, {}, signal);
   }
 
-  /** @param left - what an earlier run has left of it */
+  /** @param left - the network and the withheld allowed IPs that an earlier run has left */
   async #configure(
     wanted: NewInterface,
     { network, withheld }: { readonly network?: Network; readonly withheld?: WithheldRecords | undefined },

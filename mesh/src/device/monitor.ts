@@ -14,7 +14,7 @@ const START_MS = 300;
 /** The pause before a program that ended is started again, in ms. It is doubled up to the second value. */
 const BACK_OFF_MS: readonly [number, number] = [1_000, 60_000];
 
-/** These programs print a line for each change of addresses, routes, links and rules, and for each deleted nft table. */
+/** These programs print a line for each change of addresses, routes, links or rules, and for each deleted nft table. */
 const COMMANDS: readonly Command[] = [
   { program: "ip", args: ["monitor", "address", "route", "link", "rule"] },
   { program: "nft", args: ["monitor", "destroy", "tables"] },

@@ -49,7 +49,7 @@ export interface Route {
 export interface Network {
   readonly links: readonly Link[];
   readonly routes: readonly Route[];
-  /** Which table is asked for which packets: text that is compared, and not read. Undefined where nobody has looked. */
+  /** The rules that choose a routing table, as text that is only compared. Undefined if the rules were not read. */
   readonly rules?: string | undefined;
 }
 
@@ -69,7 +69,7 @@ export const SHOW_NETWORK: Command = {
   args: ["-j", "-d", "-batch", "-"],
   input: { text: "addr show\nroute show table all\n", isSecret: false },
 };
-/** The rules that choose a table, for each family. */
+/** Show the rules that choose a routing table, for each address family. */
 export const SHOW_RULES: readonly Command[] = [
   { program: "ip", args: ["-j", "rule", "show"] },
   { program: "ip", args: ["-j", "-6", "rule", "show"] },

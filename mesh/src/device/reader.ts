@@ -63,7 +63,7 @@ export class Reader {
     return parseNetwork(await this.#runner.run(SHOW_NETWORK, signal));
   }
 
-  /** As {@link network}, with the rules that choose among tables of routes. */
+  /** Like {@link network}, with the rules that choose a routing table. */
   async networkWithRules(signal?: AbortSignal): Promise<Network> {
     const rules = SHOW_RULES.map(async (command) => await this.#rules(command, signal));
     const [network, ...shown] = await Promise.all([this.network(signal), ...rules]);
@@ -98,7 +98,7 @@ export class Reader {
     return link;
   }
 
-  /** A kernel without such rules says that it cannot show them. */
+  /** @returns an empty text if the kernel has no rules of this family: then the command fails */
   async #rules(command: Command, signal: AbortSignal | undefined): Promise<string> {
     try {
       return await this.#runner.run(command, signal);

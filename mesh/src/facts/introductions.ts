@@ -2,22 +2,23 @@ import type { Candidate } from "../candidates/candidate.js";
 import { Budgets } from "../probe/budgets.js";
 import { INTRODUCED } from "./constants.js";
 
-/** One peer has said where another one is. */
+/** One peer (`by`) has named candidates of another peer (`subject`). */
 export interface Introduction {
   readonly by: string;
   readonly subject: string;
 }
 
 /**
- * Which places of others are tried because a peer has named them: no more than one peer may have this host probe. The rest
- * waits until there is room, so that nobody has to say it again. It does nothing itself; times are monotonic ms.
+ * Chooses the candidates to try among those that peers have named for other peers. A peer may have this host probe a
+ * limited number of candidates. The other candidates wait until the limit allows them, so that the peer need not repeat
+ * them. This class has no effects of its own. Times are monotonic ms.
  */
 export class Introductions {
   readonly #budgets = new Budgets(INTRODUCED.perSecond, INTRODUCED.burst, Number.POSITIVE_INFINITY);
-  /** By who named them: whose places wait, and how many of them were tried. */
+  /** By the peer that named them: the peers whose candidates wait, and the number of candidates tried of each. */
   readonly #waiting = new Map<string, Map<string, number>>();
 
-  /** Those that wait, the first ones first. */
+  /** The introductions that wait, the oldest of each naming peer first. */
   waiting(): Introduction[] {
     return [...this.#waiting].flatMap(([by, subjects]) =>
       Array.from(subjects.keys(), (subject) => ({ by, subject })),
@@ -25,27 +26,31 @@ export class Introductions {
   }
 
   /**
-   * A peer names places of another one, in place of those that it named before.
-   * @returns those that are tried now
+   * Must be called when a peer names candidates of another peer. The new candidates replace those
+   * that this peer named before for the other peer.
+   * @returns the candidates to try now
    */
   begin({ by, subject }: Introduction, places: readonly Candidate[], now: number): Candidate[] {
     return this.#take({ by, subject }, places, 0, now);
   }
 
-  /** Goes on with one that waits. @returns those that are tried now */
+  /**
+   * Continues with an introduction that waits.
+   * @returns the candidates to try now
+   */
   resume({ by, subject }: Introduction, places: readonly Candidate[], now: number): Candidate[] {
     const tried = this.#waiting.get(by)?.get(subject);
     return tried === undefined ? [] : this.#take({ by, subject }, places, tried, now);
   }
 
-  /** It is of no use any more. */
+  /** Must be called when an introduction is not needed any more. */
   drop({ by, subject }: Introduction): void {
     const subjects = this.#waiting.get(by);
     subjects?.delete(subject);
     if (subjects?.size === 0) this.#waiting.delete(by);
   }
 
-  /** A peer that is none any more. */
+  /** Must be called when a peer was removed. */
   forget(name: string): void {
     this.#waiting.delete(name);
     for (const by of [...this.#waiting.keys()]) this.drop({ by, subject: name });

@@ -40,8 +40,8 @@ export const ANNOUNCE_PER_SECOND: number = 1 / 30;
  */
 export const NEWS_BURST = 10;
 /**
- * How fast {@link NEWS_BURST} is refilled, in announces per second. Both kinds of announces together stay below the limit
- * of the peer: 20 at once, and 20 a minute.
+ * How fast {@link NEWS_BURST} is refilled, in announces per second. Both kinds of announces together stay below the
+ * limit of the peer: 20 at once, and 20 a minute.
  */
 export const NEWS_PER_SECOND: number = 1 / 5;
 /** Intervals are shortened by up to this share, so that peers do not act at the same time. */
