@@ -1,7 +1,7 @@
 /**
  * A member that does what it can to harm the others: it has a WireGuard key that they have as a peer, and says with it
  * whatever it likes. Arguments: a JSON object of {@link HostileMember}. Reads the names of attacks, a line each with how
- * long it lasts, ms, and how often a second; writes `sent PACKETS BYTES` at the end of each.
+ * long it lasts, ms, and how often a second; writes `sent PACKETS BYTES by NAME, attack COUNT` at the end of each.
  */
 import { randomBytes, randomInt } from "node:crypto";
 import { createSocket } from "node:dgram";
@@ -184,13 +184,14 @@ const ATTACKS: Readonly<Record<string, (peer: Peer) => void>> = {
   probe: (peer) => send(probeOf(peer), peer),
 };
 
+let attacks = 0;
 console.log("ready");
 for await (const line of createInterface({ input: process.stdin })) {
   const [name = "", ms = "", perSecond = ""] = line.split(" ");
   [packets, bytesSent] = [0, 0];
   if (name === "broker") await overBroker(Number(ms));
   else await attack(ATTACKS[name] ?? (() => {}), Number(ms), Number(perSecond));
-  console.log(`sent ${packets} ${bytesSent} by ${name}`);
+  console.log(`sent ${packets} ${bytesSent} by ${name}, attack ${++attacks}`);
 }
 
 async function attack(one: (peer: Peer) => void, ms: number, perSecond: number): Promise<void> {
