@@ -124,7 +124,10 @@ describe("a contact", () => {
     await expect(contacts[1]?.deliver("late")).rejects.toMatchObject({ code: "CLOSED" });
     await expect(ann.contact(ben.address)).rejects.toMatchObject({ code: "CLOSED" });
     expect((await contacts[0]?.probe({ timeoutMs: 50 }))?.reachable).toBe(false);
+    const opening = home.contact(Keypair.generate().publicKeyHex);
+    const refused = expect(opening).rejects.toMatchObject({ code: "CLOSED" });
     await home.close();
+    await refused;
     await expect(contacts[0]?.deliver("late")).rejects.toMatchObject({ code: "CLOSED" });
   });
 

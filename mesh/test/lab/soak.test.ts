@@ -111,17 +111,18 @@ withLab("a soak", (startLab) => {
     count();
     samples.push(await sample());
 
-    const quarter = Math.ceil(samples.length / 4);
-    const [first, last] = [samples.slice(0, quarter), samples.slice(-quarter)];
+    const cut = (i: number): number => Math.round((i * samples.length) / 4);
+    // All four show whether what grew has come to rest.
+    const quarters = [0, 1, 2, 3].map((i) => samples.slice(cut(i), cut(i + 1)));
+    const [first = [], last = []] = [quarters.at(0), quarters.at(-1)];
     const medians = (part: readonly Sample[], of: keyof Sample): number[] =>
       (part[0]?.[of] ?? []).map((_, i) => median(part.map((one) => one[of][i] ?? 0)));
     const minutes = (Date.now() - startedAt) / 60_000;
     console.log(
       [
-        `${step} events in ${minutes.toFixed(1)} minutes, ${samples.length} samples; medians of the first and the last quarter`,
+        `${step} events in ${minutes.toFixed(1)} minutes, ${samples.length} samples; medians of each quarter`,
         ...(["memory", "files", "flows"] as const).map(
-          (of) =>
-            `${of}: ${medians(first, of).map(round).join(" ")} → ${medians(last, of).map(round).join(" ")}`,
+          (of) => `${of}: ${quarters.map((one) => medians(one, of).map(round).join(" ")).join(" → ")}`,
         ),
         `messages over the brokers: ${messages}, at most ${allowed}; a node and minute: ${(messages / minutes / MEMBERS).toFixed(1)}`,
       ].join("\n"),
