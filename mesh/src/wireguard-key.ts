@@ -1,4 +1,4 @@
-import { createPrivateKey, createPublicKey, diffieHellman, type KeyObject } from "node:crypto";
+import { createPrivateKey, createPublicKey, diffieHellman, type KeyObject, randomBytes } from "node:crypto";
 import { MeshError } from "./errors.js";
 
 /** The length of a WireGuard key, public or private, in bytes: X25519 (RFC 7748). */
@@ -58,6 +58,18 @@ export function sharedSecretOf(privateKey: Uint8Array, publicKey: Uint8Array): U
       "publicKey: a key of low order, with which nobody can share a secret",
     );
   return secret;
+}
+
+/**
+ * Makes a private key. The bits that X25519 ignores are cleared or set (RFC 7748, section 5), so that the text of the key
+ * is the same everywhere.
+ */
+export function newPrivateKey(): Uint8Array {
+  const key = new Uint8Array(randomBytes(KEY_BYTES));
+  const [first = 0, last = 0] = [key[0], key[KEY_BYTES - 1]];
+  key[0] = first & 248;
+  key[KEY_BYTES - 1] = (last & 127) | 64;
+  return key;
 }
 
 /** @throws {@link MeshError} `INVALID_KEY` */

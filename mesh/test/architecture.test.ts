@@ -113,7 +113,7 @@ describe("the files of mesh/src", () => {
   it("are found with their imports", () => {
     // Against a parser that finds nothing.
     expect(sources.get("path/machine")?.own).toContain("path/session");
-    expect(sources.get("cli/program")?.own).toContain("cli/up");
+    expect(sources.get("cli/grammar-up")?.own).toContain("cli/up");
     expect(sources.get("signal/channel")?.foreign).toContain("sidewire");
     expect(clocksIn(sources.get("sleep-watch"))).toContain("setInterval");
   });

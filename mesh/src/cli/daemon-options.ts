@@ -16,6 +16,7 @@ export interface DaemonOptions {
   /** `--no-hosts` sets it to false. */
   readonly hosts?: boolean;
   readonly dns?: boolean;
+  readonly metrics?: string;
   readonly state?: string;
 }
 
@@ -42,5 +43,6 @@ export function withDaemonOptions(command: Command, brokers: string): Command {
     .option("--no-port-mapping", "ask no router for a port (PCP, NAT-PMP, UPnP)")
     .option("--no-hosts", "give members of the network no names in /etc/hosts")
     .option("--dns", "answer DNS for the names of members, at the own address in the tunnel, to this host")
+    .option("--metrics <place>", "ADDRESS:PORT, where Prometheus finds them (default: nowhere)", notEmpty)
     .option("--state <folder>", "what is remembered (default: /var/lib/sidewire-mesh)", notEmpty);
 }

@@ -1,5 +1,6 @@
 import type { Command } from "commander";
-import { notEmpty } from "./argument.js";
+import { collect, list, notEmpty } from "./argument.js";
+import type { ExportOptions } from "./export.js";
 import { type Choose, example } from "./grammar.js";
 import type { ImportOptions } from "./import.js";
 import type { ShowOptions, VerifyOptions } from "./multiaddr.js";
@@ -19,6 +20,21 @@ export function describeFormats(program: Command, choose: Choose): void {
     )
     .action((path: string, options: ImportOptions) => {
       choose(async (context) => (await import("./import.js")).importConfig(context, path, options));
+    });
+  program
+    .command("export")
+    .description("a configuration for a phone, with a QR code, and how this host lets it in")
+    .argument("[interface]", "its name; not needed where there is one daemon")
+    .requiredOption("--address <address>", "of the phone in the tunnel; may be repeated", collect)
+    .option("--endpoint <place>", "HOST:PORT of this host (default: a public one that is known)", notEmpty)
+    .option("--allowed-ips <ranges>", "what it reaches (default: the networks of the interface)", list)
+    .option("--dns <servers>", "addresses, as in 10.9.0.1", list)
+    .addHelpText(
+      "after",
+      example("sudo sidewire-mesh export wg0 --address 10.9.0.9 --endpoint home.example:51820"),
+    )
+    .action((name: string | undefined, options: ExportOptions) => {
+      choose(async (context) => (await import("./export.js")).exportPhone(context, name, options));
     });
   describeConfig(program, choose);
   describeMultiaddr(program, choose);

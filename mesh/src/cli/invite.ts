@@ -1,9 +1,9 @@
-import { renderUnicodeCompact } from "uqr";
 import { ControlClient } from "../control/client.js";
 import { runtimeFolder } from "../control/socket-path.js";
 import type { Context } from "./context.js";
 import { type ExitCode, UsageError } from "./failure.js";
 import { count, printable } from "./printable.js";
+import { qrCode } from "./qr.js";
 
 export interface InviteOptions {
   readonly uses: number;
@@ -35,12 +35,6 @@ export async function invite(
       `\nOn the new machine: sudo sidewire-mesh join TOKEN`,
   );
   return 0;
-}
-
-/** A QR code: light on dark, whatever the terminal's colours are. */
-function qrCode(text: string, paint: Context["output"]["paint"]): string {
-  const lines = renderUnicodeCompact(text, { border: 2 }).split("\n");
-  return lines.map((line) => paint.bgBlack(paint.whiteBright(line))).join("\n");
 }
 
 const UNITS: Readonly<Record<string, number>> = { s: 1, m: 60, h: 3600, d: 86_400 };

@@ -4,6 +4,7 @@ import { checkInterfaceName } from "../device/checks.js";
 import { Programs } from "../device/programs.js";
 import { Reader } from "../device/reader.js";
 import { MeshError } from "../errors.js";
+import type { CandidateInfo } from "../info.js";
 import { formatPrefix } from "../ip/prefix.js";
 import { formatKey } from "../wireguard-key.js";
 import type { Context } from "./context.js";
@@ -14,7 +15,7 @@ export interface LiveInterface {
   /** base64; undefined while it has no private key. */
   readonly publicKey: string | undefined;
   /** Where this host may be reached, as far as a daemon knows; empty without one. */
-  readonly candidates: readonly string[];
+  readonly candidates: readonly CandidateInfo[];
   readonly peers: readonly LivePeer[];
 }
 
@@ -42,7 +43,7 @@ export async function liveInterface(
     return {
       name: info.interface,
       publicKey: info.publicKey,
-      candidates: info.candidates.map(({ endpoint }) => endpoint),
+      candidates: info.candidates,
       peers: info.peers.map(({ publicKey, name: called, allowedIps, path }) => ({
         publicKey,
         name: called,

@@ -17,6 +17,7 @@ export interface Machine {
     program: string,
     args: readonly string[],
     input?: string,
+    timeoutMs?: number,
   ): Promise<{ readonly code: number | undefined; readonly said: string }>;
   /** The text of a file; undefined when it cannot be read. */
   read(path: string): Promise<string | undefined>;
@@ -39,12 +40,12 @@ export const thisMachine: Machine = {
     return undefined;
   },
 
-  async run(program, args, input = "") {
+  async run(program, args, input = "", timeoutMs = TIMEOUT_MS) {
     const path = await thisMachine.find(program);
     if (path === undefined) return { code: undefined, said: "it is not installed" };
     return await new Promise((resolve) => {
       const env = { ...process.env, LC_ALL: "C" };
-      const child = spawn(path, [...args], { env, timeout: TIMEOUT_MS, killSignal: "SIGKILL" });
+      const child = spawn(path, [...args], { env, timeout: timeoutMs, killSignal: "SIGKILL" });
       let said = "";
       const hear = (text: string): void => {
         if (said.length < MAX_OUTPUT_BYTES) said += text;

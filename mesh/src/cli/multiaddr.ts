@@ -37,7 +37,7 @@ export async function show(
   const live = await liveInterface(context, name);
   if (live.publicKey === undefined) throw new MeshError("NOT_CONFIGURED", `${live.name} has no private key`);
   const publicKey = parseKey(live.publicKey);
-  const bearers = live.candidates.flatMap((text) => {
+  const bearers = live.candidates.flatMap(({ endpoint: text }) => {
     const endpoint = parseEndpoint(text);
     return endpoint === undefined ? [] : [bearerOf(endpoint)];
   });

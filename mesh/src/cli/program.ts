@@ -6,6 +6,8 @@ import type { DoctorOptions } from "./doctor.js";
 import { endingOf, reasonOf, UsageError } from "./failure.js";
 import { type Action, example } from "./grammar.js";
 import { describeFormats } from "./grammar-formats.js";
+import { describeService } from "./grammar-service.js";
+import { describeUp } from "./grammar-up.js";
 import { Interrupt } from "./interrupt.js";
 import type { InviteOptions } from "./invite.js";
 import type { JoinOptions } from "./join.js";
@@ -14,7 +16,6 @@ import type { NetcheckOptions } from "./netcheck.js";
 import { Output } from "./output.js";
 import type { PingOptions } from "./ping.js";
 import type { StatusOptions } from "./status.js";
-import type { UpOptions } from "./up-settings.js";
 
 /** The surroundings that tests replace. */
 export interface Surroundings {
@@ -98,43 +99,11 @@ function describe(json: boolean, choose: (action: Action) => void): Command {
       example("sudo sidewire-mesh doctor", "sudo sidewire-mesh up wg0", "sudo sidewire-mesh status --watch"),
     );
 
-  const up = program
-    .command("up")
-    .description("look after a WireGuard interface, in the foreground, until Ctrl-C")
-    .argument("[interface]", "its name, as in wg0")
-    .option("--create", "make the interface, and remove it at the end")
-    .option("--private-key <file>", "with --create: the key, as `wg genkey` writes it", notEmpty)
-    .option(
-      "--listen-port <port>",
-      "with --create: of WireGuard (default: a free one)",
-      wholeNumber(1, 65_535),
-    )
-    .option("--address <address>", "with --create: as in 10.9.0.1/24; may be repeated", collect)
-    .option("--peer <peer>", "with --create: KEY[@ADDRESS:PORT][,ALLOWED-IP]…; may be repeated", collect);
-  withDaemonOptions(up, "sidewire's public ones")
-    .option(
-      "--config <file>",
-      "all of this as JSON, or a file of wg-quick, wgautomesh or wirelink; options go before it",
-      notEmpty,
-    )
-    .option("--wirelink", "look for wirelink's file of this interface, and at WIRELINK_… in the environment")
-    .option("--dry-run", "print the wg, ip and nft lines of the start, and change nothing")
-    .addHelpText(
-      "after",
-      `\nEach host also has the link-local address that follows from its key.\n${example(
-        "sudo sidewire-mesh up wg0",
-        "sudo sidewire-mesh up wg0 --dry-run",
-        "sudo sidewire-mesh up wg0 --create --private-key wg0.key \\",
-        "    --address 10.9.0.1/24 --peer xTIBA5rboUvnH4ht…Zqp8Dg=,10.9.0.2/32",
-      )}`,
-    )
-    .action((name: string | undefined, options: UpOptions) => {
-      choose(async (context) => (await import("./up.js")).up(context, name, options));
-    });
-
+  describeUp(program, choose);
   describeMembership(program, choose);
   describeRoles(program, choose);
   describeFormats(program, choose);
+  describeService(program, choose);
 
   program
     .command("status")

@@ -1,5 +1,5 @@
 import type { BrokerPool } from "sidewire";
-import { addressFrom, checkHostPort, withLinkLocal } from "../config/parts.js";
+import { addressFrom, checkHostPort, endpointFrom, withLinkLocal } from "../config/parts.js";
 import { parsePeerOption } from "../config/peer-option.js";
 import type { Settings } from "../config/settings.js";
 import { checkInterfaceName } from "../device/checks.js";
@@ -60,6 +60,7 @@ export async function settingsOf(
     portMapping: options.portMapping === false ? false : file.portMapping,
     hosts: options.hosts === false ? false : file.hosts,
     dns: options.dns ?? file.dns,
+    metrics: options.metrics === undefined ? file.metrics : endpointFrom(options.metrics, "--metrics"),
     externalPort: file.externalPort,
     reported: file.reported,
     hooks: file.hooks,

@@ -37,7 +37,7 @@ export async function up(
 ): Promise<ExitCode> {
   const { output, env, signal } = context;
   const settings = await settingsOf(name, options, env);
-  const { interface: interfaceName, names, notes = [], hooks: programs = {}, ...rest } = settings;
+  const { interface: interfaceName, names, notes = [], hooks: programs = {}, metrics, ...rest } = settings;
   const path = socketPath(runtimeFolder(env), interfaceName);
   for (const note of notes) output.warn(note);
   if (options.dryRun) return await (await import("./plan.js")).plan(context, settings);
@@ -59,7 +59,10 @@ export async function up(
   let outcome: readonly string[] | Error = [];
   try {
     const control = await ControlServer.open({ path, mesh, onDown: () => ending.abort() });
+    let served: AsyncDisposable | undefined;
     try {
+      if (metrics !== undefined)
+        served = await (await import("./metrics-server.js")).MetricsServer.open(metrics, mesh);
       await report.start();
       await hooks.need("postUp", signal);
       hooks.watch(mesh);
@@ -74,6 +77,7 @@ export async function up(
       throw error;
     } finally {
       notifier.stop();
+      await served?.[Symbol.asyncDispose]();
       await control.close(outcome);
     }
   } finally {

@@ -2,6 +2,7 @@ import type { BrokerPool } from "sidewire";
 import type { ReportedInterfaces } from "../candidates/interfaces.js";
 import type { NewInterface, NewPeer } from "../device/create.js";
 import type { TrustLevel } from "../facts/trust.js";
+import type { Endpoint } from "../ip/endpoint.js";
 import type { TurnOptions } from "../turn/turn-server.js";
 
 /** Programs of the user that the daemon runs. No shell is used. */
@@ -47,6 +48,8 @@ export interface Settings {
   readonly externalPort?: number | undefined;
   /** Interfaces whose addresses peers are told, or are not told. Default: all but the tunnel's. */
   readonly reported?: ReportedInterfaces | undefined;
+  /** Where metrics are served over HTTP. Default: nowhere. */
+  readonly metrics?: Endpoint | undefined;
   readonly hooks?: Hooks | undefined;
   readonly stateFolder?: string | undefined;
   /** The names of peers, by their public keys in base64. */

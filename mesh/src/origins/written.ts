@@ -62,6 +62,7 @@ export function writtenSettings(settings: Settings): Written {
     externalPort: settings.externalPort,
     reportInterfaces: reported?.only,
     hideInterfaces: reported?.hidden,
+    metrics: settings.metrics && formatEndpoint(settings.metrics),
     hooks,
     hosts: settings.hosts,
     dns: settings.dns,

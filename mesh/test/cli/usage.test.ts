@@ -11,6 +11,7 @@ import { temporaryFolder } from "../support/temporary-folder.js";
 
 const COMMANDS: readonly string[] = [
   "up",
+  "plan",
   "status",
   "metrics",
   "ping",
@@ -18,7 +19,10 @@ const COMMANDS: readonly string[] = [
   "netcheck",
   "doctor",
   "import",
+  "export",
   "config",
+  "service",
+  "dump",
   "multiaddr",
   "keygen",
   "pubkey",
@@ -58,6 +62,9 @@ describe("sidewire-mesh", () => {
     [["up", "wg0", "--peer", KEY_A], "--peer needs --create"],
     [["up", "wg0", "--private-key", "x"], "--private-key needs --create"],
     [["up", "wg0", "--create"], "--create needs --private-key FILE"],
+    [["export", "wg0"], "required option '--address <address>' not specified"],
+    [["service"], "a command is missing"],
+    [["service", "start", "wg0"], "unknown command 'start'"],
     [["doctor", "--ntp", "a b"], "--ntp: expected"],
     [["help", "nonsense"], "unknown command 'nonsense'"],
   ])("%j: one line on stderr, and 2", async (args, problem) => {

@@ -1,8 +1,9 @@
 import { execFileSync } from "node:child_process";
-import { readFileSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
+import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { dirname, join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { find } from "../../../test/support/find.js";
+import { instanceText, unitText } from "../../src/cli/unit-file.js";
 import { temporaryFolder } from "../support/temporary-folder.js";
 
 const UNIT = join(import.meta.dirname, "../../examples/sidewire-mesh@.service");
@@ -13,21 +14,53 @@ describe.skipIf(find("systemd-analyze") === undefined)(
   { meta: { needs: "systemd-analyze" } },
   () => {
     it("has no fault that systemd finds", () => {
-      const folder = temporaryFolder();
-      // What it names must be there to be found: a command, and the unit that it binds to.
-      const unit = join(folder, "sidewire-mesh@wg0.service");
-      writeFileSync(unit, readFileSync(UNIT, "utf8").replace("/usr/local/bin/sidewire-mesh", "/bin/true"));
-      writeFileSync(
-        join(folder, "wg-quick@.service"),
-        "[Service]\nType=oneshot\nRemainAfterExit=yes\nExecStart=/bin/true\n",
+      const text = readFileSync(UNIT, "utf8").replace("/usr/local/bin/sidewire-mesh", "/bin/true");
+      expect(faultsOf({ "sidewire-mesh@wg0.service": text })).toEqual([]);
+    });
+
+    it("has none as service install writes it, for an interface of wg-quick and for one with a configuration", () => {
+      const command = ["/bin/true", "/opt/side wire/100% mesh.js"];
+      const template = unitText({ command });
+      for (const more of [
+        { config: undefined, isOfWgQuick: true },
+        { config: "/etc/side wire/wg0.json", isOfWgQuick: false },
+      ])
+        expect(
+          faultsOf({
+            "sidewire-mesh@wg0.service": template,
+            "sidewire-mesh@wg0.service.d/interface.conf": instanceText("wg0", { command, ...more }) ?? "",
+          }),
+        ).toEqual([]);
+      // What systemd would find.
+      expect(faultsOf({ "sidewire-mesh@wg0.service": `${template}\n[Service]\nNonsense=yes\n` })).not.toEqual(
+        [],
       );
-      const env = { ...process.env, SYSTEMD_UNIT_PATH: `${folder}:` };
-      // It fails at a fault, and tells what it does not know on stderr.
-      const said = execFileSync("sh", ["-c", 'systemd-analyze verify --man=no "$0" 2>&1', unit], {
-        env,
-        encoding: "utf8",
-      });
-      expect(said.split("\n").filter((line) => line.includes("sidewire-mesh"))).toEqual([]);
     });
   },
 );
+
+/** What systemd complains of, in these files of one folder of units. The first is the unit itself. */
+function faultsOf(files: Readonly<Record<string, string>>): string[] {
+  const folder = temporaryFolder();
+  for (const [name, text] of Object.entries(files)) {
+    mkdirSync(dirname(join(folder, name)), { recursive: true });
+    writeFileSync(join(folder, name), text);
+  }
+  // The unit that it binds to has to be there.
+  writeFileSync(
+    join(folder, "wg-quick@.service"),
+    "[Service]\nType=oneshot\nRemainAfterExit=yes\nExecStart=/bin/true\n",
+  );
+  const [unit = ""] = Object.keys(files);
+  const env = { ...process.env, SYSTEMD_UNIT_PATH: `${folder}:` };
+  // It fails at a fault, and tells what it does not know on stderr.
+  const said = execFileSync(
+    "sh",
+    ["-c", 'systemd-analyze verify --man=no "$0" 2>&1 || true', join(folder, unit)],
+    {
+      env,
+      encoding: "utf8",
+    },
+  );
+  return said.split("\n").filter((line) => /sidewire-mesh|interface\.conf/.test(line));
+}

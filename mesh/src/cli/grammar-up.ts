@@ -1,0 +1,55 @@
+import type { Command } from "commander";
+import { collect, notEmpty, wholeNumber } from "./argument.js";
+import { withDaemonOptions } from "./daemon-options.js";
+import { type Choose, example } from "./grammar.js";
+import type { UpOptions } from "./up-settings.js";
+
+/** The commands that look after an interface, or say how they would. */
+export function describeUp(program: Command, choose: Choose): void {
+  withUpOptions(program.command("up"))
+    .description("look after a WireGuard interface, in the foreground, until Ctrl-C")
+    .option("--dry-run", "the same as sidewire-mesh plan")
+    .addHelpText(
+      "after",
+      `\nEach host also has the link-local address that follows from its key.\n${example(
+        "sudo sidewire-mesh up wg0",
+        "sudo sidewire-mesh up wg0 --dry-run",
+        "sudo sidewire-mesh up wg0 --create --private-key wg0.key \\",
+        "    --address 10.9.0.1/24 --peer xTIBA5rboUvnH4ht…Zqp8Dg=,10.9.0.2/32",
+      )}`,
+    )
+    .action((name: string | undefined, options: UpOptions) => {
+      choose(async (context) => (await import("./up.js")).up(context, name, options));
+    });
+
+  withUpOptions(program.command("plan"))
+    .description("print the wg, ip and nft lines of the start of up, and change nothing")
+    .addHelpText(
+      "after",
+      example("sudo sidewire-mesh plan wg0", "sudo sidewire-mesh plan --config /etc/wireguard/wg0.conf"),
+    )
+    .action((name: string | undefined, options: UpOptions) => {
+      choose(async (context) => (await import("./up.js")).up(context, name, { ...options, dryRun: true }));
+    });
+}
+
+function withUpOptions(command: Command): Command {
+  command
+    .argument("[interface]", "its name, as in wg0")
+    .option("--create", "make the interface, and remove it at the end")
+    .option("--private-key <file>", "with --create: the key, as `wg genkey` writes it", notEmpty)
+    .option(
+      "--listen-port <port>",
+      "with --create: of WireGuard (default: a free one)",
+      wholeNumber(1, 65_535),
+    )
+    .option("--address <address>", "with --create: as in 10.9.0.1/24; may be repeated", collect)
+    .option("--peer <peer>", "with --create: KEY[@ADDRESS:PORT][,ALLOWED-IP]…; may be repeated", collect);
+  return withDaemonOptions(command, "sidewire's public ones")
+    .option(
+      "--config <file>",
+      "all of this as JSON, or a file of wg-quick, wgautomesh or wirelink; options go before it",
+      notEmpty,
+    )
+    .option("--wirelink", "look for wirelink's file of this interface, and at WIRELINK_… in the environment");
+}

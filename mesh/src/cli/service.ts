@@ -1,0 +1,189 @@
+import { access, mkdir, readdir, readFile, rm, rmdir, writeFile } from "node:fs/promises";
+import { dirname, join, resolve } from "node:path";
+import { checkInterfaceName } from "../device/checks.js";
+import { MeshError } from "../errors.js";
+import { readConfig } from "./config-files.js";
+import type { Context } from "./context.js";
+import { type ExitCode, InputFileError, reasonOf } from "./failure.js";
+import { type Machine, thisMachine } from "./machine.js";
+import { printable } from "./printable.js";
+import { instanceText, MARK, unitText } from "./unit-file.js";
+
+export interface ServiceOptions {
+  readonly config?: string;
+  readonly dryRun?: true;
+}
+
+/** A service takes some seconds to start, and up to 45 s to end; in ms. */
+const SYSTEMCTL_MS = 90_000;
+
+/** What is different for a test. */
+export interface ServiceSurroundings {
+  /** Where units of the administrator are. */
+  readonly units: string;
+  /** Where wg-quick's files are. */
+  readonly wireguard: string;
+  /** The program and the script that systemd is to start. */
+  readonly command: readonly string[];
+  readonly machine: Machine;
+}
+
+const SURROUNDINGS: ServiceSurroundings = {
+  units: "/etc/systemd/system",
+  wireguard: "/etc/wireguard",
+  command: [process.execPath, resolve(process.argv[1] ?? "")],
+  machine: thisMachine,
+};
+
+/** Makes systemd look after an interface, now and after each start of the machine. */
+export async function install(
+  { output, env }: Context,
+  name: string,
+  { config, dryRun }: ServiceOptions,
+  { units, wireguard, command, machine }: ServiceSurroundings = SURROUNDINGS,
+): Promise<ExitCode> {
+  checkInterfaceName(name);
+  // A configuration that is wrong must be told now, not in the log of a service that does not start.
+  const settings = config === undefined ? undefined : await readConfig(config, env);
+  const isMade = settings?.create !== undefined;
+  const isOfWgQuick = !isMade && (await isThere(join(wireguard, `${name}.conf`)));
+  const files = [
+    { path: templatePath(units), text: unitText({ command }) },
+    {
+      path: instancePath(units, name),
+      text: instanceText(name, {
+        command,
+        config: config === undefined ? undefined : resolve(config),
+        isOfWgQuick,
+      }),
+    },
+  ];
+  if (dryRun) {
+    for (const { path, text } of files)
+      if (text !== undefined) await output.result({ path, text }, () => `# ${printable(path)}\n${text}`);
+    return 0;
+  }
+  for (const { path, text } of files) await put(path, text);
+  await systemctl(machine, "daemon-reload");
+  await systemctl(machine, "enable", "--now", unitOf(name));
+  await output.result({ installed: unitOf(name) }, () => `${unitOf(name)} runs, now and after each start`);
+  output.note(`journalctl -u ${unitOf(name)} shows what it says.`);
+  return 0;
+}
+
+/** Ends the service of an interface, and removes what was installed for it. */
+export async function uninstall(
+  { output }: Context,
+  name: string,
+  { units, machine }: ServiceSurroundings = SURROUNDINGS,
+): Promise<ExitCode> {
+  checkInterfaceName(name);
+  if (!(await isThere(templatePath(units))))
+    throw new MeshError("FILE", `${templatePath(units)} is not there: nothing was installed`);
+  await systemctl(machine, "disable", "--now", unitOf(name));
+  await put(instancePath(units, name), undefined);
+  // Other interfaces may still need the unit.
+  const enabled = await enabledIn(units);
+  if (enabled.length === 0) await put(templatePath(units), undefined);
+  await systemctl(machine, "daemon-reload");
+  await output.result({ uninstalled: unitOf(name), left: enabled }, () =>
+    enabled.length === 0
+      ? `${unitOf(name)} is removed`
+      : `${unitOf(name)} is removed; still there: ${enabled.map(printable).join(", ")}`,
+  );
+  return 0;
+}
+
+/** Says whether the service of an interface is installed, and whether it runs. */
+export async function serviceStatus(
+  { output }: Context,
+  name: string,
+  { machine }: ServiceSurroundings = SURROUNDINGS,
+): Promise<ExitCode> {
+  checkInterfaceName(name);
+  const properties = ["LoadState", "UnitFileState", "ActiveState", "SubState", "StatusText"];
+  const said = await systemctl(machine, "show", unitOf(name), `--property=${properties.join(",")}`);
+  const values = new Map(
+    said.split("\n").map((line): [string, string] => {
+      const at = line.indexOf("=");
+      return [line.slice(0, at), line.slice(at + 1)];
+    }),
+  );
+  const of = (key: string): string => values.get(key) ?? "";
+  const isInstalled = of("LoadState") === "loaded";
+  const isRunning = of("ActiveState") === "active";
+  const found = {
+    unit: unitOf(name),
+    isInstalled,
+    isEnabled: of("UnitFileState").startsWith("enabled"),
+    isRunning,
+    status: of("StatusText"),
+  };
+  await output.result(found, () =>
+    isInstalled
+      ? [
+          `${unitOf(name)} is ${found.isEnabled ? "started with the machine" : "not started with the machine"}`,
+          `${printable(of("ActiveState"))} (${printable(of("SubState"))})${found.status && `: ${printable(found.status)}`}`,
+        ].join("\n")
+      : `${unitOf(name)} is not installed: sudo sidewire-mesh service install ${name}`,
+  );
+  return isRunning ? 0 : 1;
+}
+
+function unitOf(name: string): string {
+  return `sidewire-mesh@${name}.service`;
+}
+
+function templatePath(units: string): string {
+  return join(units, "sidewire-mesh@.service");
+}
+
+function instancePath(units: string, name: string): string {
+  return join(units, `${unitOf(name)}.d`, "interface.conf");
+}
+
+/** The instances that start with the machine. */
+async function enabledIn(units: string): Promise<string[]> {
+  const wanted = await readdir(join(units, "multi-user.target.wants")).catch(() => []);
+  return wanted.filter((one) => /^sidewire-mesh@.+\.service$/.test(one)).toSorted();
+}
+
+/** Writes a file of ours, or removes it. @throws {@link MeshError} `FILE` for a file that somebody else wrote */
+async function put(path: string, text: string | undefined): Promise<void> {
+  const before = await readFile(path, "utf8").catch((error: unknown) => {
+    if (error instanceof Error && "code" in error && error.code === "ENOENT") return undefined;
+    throw new InputFileError(`cannot read ${path}: ${reasonOf(error)}`, { cause: error });
+  });
+  if (before !== undefined && !before.startsWith(MARK))
+    throw new MeshError("FILE", `${path} is not of this program, and stays as it is: move it away first`);
+  try {
+    if (text !== undefined) {
+      await mkdir(dirname(path), { recursive: true });
+      await writeFile(path, text, { mode: 0o644 });
+    } else if (before !== undefined) {
+      await rm(path);
+      if (path.endsWith(".d/interface.conf")) await rmdir(dirname(path)).catch(() => {});
+    }
+  } catch (error) {
+    throw new InputFileError(`cannot write ${path}: ${reasonOf(error)}`, { cause: error });
+  }
+}
+
+/** @throws {@link MeshError} `MISSING_PROGRAM`, `COMMAND_FAILED` */
+async function systemctl(machine: Machine, ...args: readonly string[]): Promise<string> {
+  if ((await machine.find("systemctl")) === undefined)
+    throw new MeshError("MISSING_PROGRAM", "`systemctl` is not installed: services need systemd");
+  const { code, said } = await machine.run("systemctl", args, "", SYSTEMCTL_MS);
+  if (code === 0) return said;
+  throw new MeshError(
+    "COMMAND_FAILED",
+    `\`systemctl ${args.join(" ")}\` failed: ${said.replaceAll("\n", " ")}`,
+  );
+}
+
+async function isThere(path: string): Promise<boolean> {
+  return await access(path).then(
+    () => true,
+    () => false,
+  );
+}

@@ -1,0 +1,95 @@
+/** The first line of the files that this program writes. Files without it are not touched. */
+export const MARK = "# Written by sidewire-mesh service install.";
+
+/** What a unit depends on. */
+export interface UnitOptions {
+  /** The program and the script that systemd starts. */
+  readonly command: readonly string[];
+}
+
+/**
+ * The unit for all interfaces, `sidewire-mesh@.service`. It may change the network and its own folders, and nothing
+ * else of the machine.
+ */
+export function unitText({ command }: UnitOptions): string {
+  const start = [...command, "up", "%i", "--state", `\${STATE_DIRECTORY}`].map(quoted).join(" ");
+  return `${MARK}
+[Unit]
+Description=sidewire-mesh on %i
+Documentation=man:wg(8)
+Wants=network-online.target
+After=network-online.target nss-lookup.target
+
+[Service]
+Type=notify
+# systemd-notify is a process of its own.
+NotifyAccess=all
+ExecStart=${start}
+Restart=on-failure
+RestartSec=5
+WatchdogSec=30
+TimeoutStopSec=45
+StateDirectory=sidewire-mesh
+StateDirectoryMode=0700
+RuntimeDirectory=sidewire-mesh
+RuntimeDirectoryMode=0700
+# Other instances have their sockets in the same folder.
+RuntimeDirectoryPreserve=yes
+CapabilityBoundingSet=CAP_NET_ADMIN
+AmbientCapabilities=CAP_NET_ADMIN
+NoNewPrivileges=yes
+ProtectSystem=strict
+ReadWritePaths=-/etc/hosts
+# The command, Node or the configuration may be in a home folder.
+ProtectHome=read-only
+PrivateTmp=yes
+ProtectKernelModules=yes
+ProtectKernelLogs=yes
+ProtectControlGroups=yes
+ProtectClock=yes
+ProtectHostname=yes
+RestrictAddressFamilies=AF_INET AF_INET6 AF_NETLINK AF_UNIX
+RestrictNamespaces=yes
+RestrictRealtime=yes
+RestrictSUIDSGID=yes
+LockPersonality=yes
+SystemCallArchitectures=native
+UMask=0077
+
+[Install]
+WantedBy=multi-user.target
+`;
+}
+
+/** How one interface differs from the others. */
+export interface InstanceOptions extends UnitOptions {
+  /** The whole path of its configuration. */
+  readonly config: string | undefined;
+  /** Whether wg-quick makes the interface. */
+  readonly isOfWgQuick: boolean;
+}
+
+/** The file for one interface, `sidewire-mesh@IF.service.d/interface.conf`; undefined when there is nothing to say. */
+export function instanceText(
+  name: string,
+  { command, config, isOfWgQuick }: InstanceOptions,
+): string | undefined {
+  const quick = `wg-quick@${name}.service`;
+  const unit = isOfWgQuick ? ["[Unit]", `BindsTo=${quick}`, `After=${quick}`, ""] : [];
+  const args = [...command, "up", "%i", "--state", `\${STATE_DIRECTORY}`, "--config", config ?? ""];
+  const service =
+    config === undefined ? [] : ["[Service]", "ExecStart=", `ExecStart=${args.map(quoted).join(" ")}`, ""];
+  return unit.length + service.length === 0 ? undefined : [MARK, ...unit, ...service].join("\n");
+}
+
+/** A word of a command line, as systemd reads it (systemd.service(5)). */
+function quoted(word: string): string {
+  // The two that are meant as variables and specifiers stay as they are.
+  if (word === "%i" || word === `\${STATE_DIRECTORY}`) return word;
+  const escaped = word
+    .replace(/[\\"]/g, "\\$&")
+    .replaceAll("\n", "\\n")
+    .replaceAll("%", "%%")
+    .replaceAll("$", "$$$$");
+  return /^[\w@%+=:,./$-]+$/.test(word) ? escaped : `"${escaped}"`;
+}
