@@ -26,22 +26,20 @@ export async function loseBrokers(stage: Stage, signal: AbortSignal): Promise<Lo
     `each time the busiest, while Ann sends ${3 * PART_MESSAGES} messages`,
   );
   const columns = `${cell("acknowledged", -14)}${cell("median", -10)}${cell("slowest", -10)}`;
-  say(paint("dim", `  ${cell("messages", 12)}${columns}   by`));
+  say(paint("dim", `  ${cell("messages", 9)}${columns}`));
 
   const first = await sendPart(stage, 1, signal);
   const killed = busiest(stage, first.receipts);
   const replacing = replace(stage, killed, signal);
   const [{ substitute, afterMs }] = await Promise.all([replacing, first.finish()]);
-  say(paint("red", `  ✗ ${nameOf(stage, killed)} is killed: connections break, new ones are refused`));
+  say(paint("red", `  ✗ ${nameOf(stage, killed)} is killed: its connections break`));
   say(paint("green", `  ✓ ${nameOf(stage, substitute)} takes its place ${milliseconds(afterMs)} later`));
 
   const second = await sendPart(stage, first.next, signal);
   const frozen = busiest(stage, second.receipts);
   frozen.freeze();
   await second.finish();
-  say(
-    paint("red", `  ✗ ${nameOf(stage, frozen)} freezes: connections stay open, nothing is read or answered`),
-  );
+  say(paint("red", `  ✗ ${nameOf(stage, frozen)} freezes: it answers nothing any more`));
 
   await (await sendPart(stage, second.next, signal)).finish();
   return { killed, frozen };
@@ -124,5 +122,6 @@ function showPart(numbers: string, sent: number, receipts: readonly Receipt[]): 
   for (const { broker } of receipts) wins.set(broker.host, (wins.get(broker.host) ?? 0) + 1);
   const by = [...wins].sort(([, a], [, b]) => b - a).map(([host, count]) => `${host} ${count}×`);
   const acknowledged = cell(`${receipts.length} of ${sent}`, -14, receipts.length === sent ? "green" : "red");
-  say(`  ${cell(numbers, 12)}${acknowledged}${median}${slowest}   ${clip(by.join(", "), 51)}`);
+  say(`  ${cell(numbers, 9)}${acknowledged}${median}${slowest}`);
+  say(paint("dim", `     by ${clip(by.join(", "), 8)}`));
 }

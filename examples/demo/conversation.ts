@@ -43,8 +43,8 @@ export async function talk({ ann, ben, annSays, benSays }: Peers, signal: AbortS
     const result =
       receipt === undefined
         ? paint("red", "nobody acknowledged it")
-        : `${cell(milliseconds(receipt.roundTripMs), -9)}   by ${receipt.broker.host}`;
-    say(`  ${cell(ledger.direction, 14)}${cell(text, 32)}${result}`);
+        : `${cell(milliseconds(receipt.roundTripMs), -7)}  by ${receipt.broker.host}`;
+    say(`  ${cell(ledger.direction, 11)}${cell(text, 30)}${result}`);
   }
 }
 

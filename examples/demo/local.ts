@@ -26,7 +26,7 @@ export async function localStory(): Promise<string[]> {
 async function play(stage: Stage, signal: AbortSignal, problems: string[]): Promise<Count[]> {
   try {
     showRankings(stage);
-    title("2  Messages", "published on the receiver's brokers at once; the first acknowledgement wins");
+    title("2  Messages", "published on the receiver's brokers; the first ACK wins");
     await talk(stage, signal);
     const losses = await loseBrokers(stage, signal);
     problems.push(...(await comeAgain(stage, losses, signal)));
@@ -41,9 +41,9 @@ async function play(stage: Stage, signal: AbortSignal, problems: string[]): Prom
 
 /** Every broker's place for each peer, and where they listen. */
 function showRankings({ ann, ben, brokers, ofAnn, ofBen }: Stage): void {
-  title("1  Who listens where", "an address ranks the brokers; whoever knows it computes the same ranking");
+  title("1  Who listens where", "whoever knows an address computes the same places and scores");
   const names = [`Ann ${short(ann.address)}`, `Ben ${short(ben.address)}`];
-  say(paint("dim", `  ${cell("broker", 14)}${names.map((name) => cell(name, 40)).join("")}`.trimEnd()));
+  say(paint("dim", `  ${cell("broker", 12)}${names.map((name) => cell(name, 26)).join("")}`.trimEnd()));
   const peers = [
     { ranking: ofAnn, listening: hostsOf(ann) },
     { ranking: ofBen, listening: hostsOf(ben) },
@@ -51,11 +51,11 @@ function showRankings({ ann, ben, brokers, ofAnn, ofBen }: Stage): void {
   for (const broker of brokers) {
     const cells = peers.map(({ ranking, listening }) => {
       const i = ranking.findIndex((ranked) => ranked.broker === broker);
-      const place = cell(ordinal(i + 1), 6, i < INBOUND ? "bold" : "dim");
-      const score = cell(`score ${ranking[i]?.score.toFixed(3)}`, 16, i < INBOUND ? undefined : "dim");
-      const listens = listening.includes(broker.host) ? cell("● listens", 18, "green") : cell("", 18);
+      const place = cell(ordinal(i + 1), 5, i < INBOUND ? "bold" : "dim");
+      const score = cell(ranking[i]?.score.toFixed(3) ?? "", 8, i < INBOUND ? undefined : "dim");
+      const listens = listening.includes(broker.host) ? cell("● listens", 13, "green") : cell("", 13);
       return place + score + listens;
     });
-    say(`  ${cell(broker.host, 14)}${cells.join("").trimEnd()}`);
+    say(`  ${cell(broker.host, 12)}${cells.join("").trimEnd()}`);
   }
 }

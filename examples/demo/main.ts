@@ -24,9 +24,8 @@ async function main(): Promise<number> {
     console.error(USAGE);
     return 2;
   }
-  say(
-    `${paint("bold", "sidewire")}: two peers, addressed by public key, meet on brokers that neither of them runs`,
-  );
+  say(`${paint("bold", "sidewire")}: two peers that know each other's public key`);
+  say("meet on brokers that neither of them runs");
   try {
     return verdict(await play(choice));
   } catch (error) {

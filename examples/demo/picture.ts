@@ -10,7 +10,7 @@ const FILE: string = join(import.meta.dirname, "../../docs/demo.svg");
 const FONT_PX = 13;
 const COLUMN_PX = 7.8;
 const LINE_PX = 18.5;
-const PADDING_PX = 22;
+const PADDING_PX = 12;
 const BAR_PX = 30;
 
 /** What the demo's escape sequences switch on, and how that looks. */
@@ -44,7 +44,7 @@ function draw(text: readonly string[]): string {
   const height = Math.ceil(text.length * LINE_PX + BAR_PX + PADDING_PX);
   const rows = text.flatMap((line, i) => drawLine(line, BAR_PX + (i + 1) * LINE_PX));
   const dots = ["#ff5f57", "#febc2e", "#28c840"].map(
-    (fill, i) => `<circle cx="${PADDING_PX + i * 18}" cy="18" r="5.5" fill="${fill}"/>`,
+    (fill, i) => `<circle cx="${PADDING_PX + 6 + i * 18}" cy="18" r="5.5" fill="${fill}"/>`,
   );
   return [
     `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${width} ${height}" width="${width}" height="${height}" role="img" aria-labelledby="t" font-family="ui-monospace, SFMono-Regular, Menlo, Consolas, 'DejaVu Sans Mono', monospace" font-size="${FONT_PX}" fill="#e6edf3">`,

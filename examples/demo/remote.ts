@@ -27,7 +27,7 @@ export async function remoteStory(pool: BrokerPool): Promise<string[]> {
   try {
     await Promise.all([ann, ben].map((router) => router.start({ signal, timeoutMs: START_TIMEOUT_MS })));
     await Promise.all([ann, ben].map((router) => settle(router, sizes)));
-    title("1  Who listens where", "on the best of the brokers that answer, as the own address ranks them");
+    title("1  Who listens where", "on the best reachable brokers of the own ranking");
     for (const [name, router] of [
       ["Ann", ann],
       ["Ben", ben],
@@ -35,13 +35,13 @@ export async function remoteStory(pool: BrokerPool): Promise<string[]> {
       const hosts = router.hints().map(({ af, host }) => `${host}${af === 10 ? " (IPv6)" : ""}`);
       say(`  ${cell(name, 7)}${paint("dim", cell(short(router.address), 18))}${clip(hosts.join(", "), 27)}`);
     }
-    title("2  Messages", "published on the receiver's brokers at once; the first acknowledgement wins");
+    title("2  Messages", "published on the receiver's brokers; the first ACK wins");
     await talk({ ann, ben, annSays, benSays }, signal);
   } catch (error) {
     if (!(error instanceof NoBrokerError)) throw error;
     say();
     for (const broker of error.brokers) {
-      say(`  ${cell(broker.family, 6)}${cell(broker.host, 26)}${clip(broker.error, 34)}`);
+      say(`  ${cell(broker.family, 6)}${cell(broker.host, 24)}${clip(broker.error, 32)}`);
     }
     return ["none of these brokers can be reached from here: is there a network?"];
   } finally {

@@ -3,7 +3,7 @@ import { AppPacket } from "sidewire";
 import type { Losses } from "./breakdown.js";
 import { until } from "./conversation.js";
 import type { LocalBroker } from "./local-broker.js";
-import { cell, paint, say, title } from "./screen.js";
+import { paint, say, title } from "./screen.js";
 import type { Stage } from "./stage.js";
 
 const REPLAYS = 3;
@@ -109,5 +109,6 @@ function showOutcome(what: string, { shown, duplicates }: Outcome, isGood: boole
 }
 
 function showLine(what: string, result: string, isGood: boolean): void {
-  say(`  ${cell(what, 60)}${paint(isGood ? "green" : "red", result)}`);
+  say(`  ${what}:`);
+  say(`    ${paint(isGood ? "green" : "red", result)}`);
 }

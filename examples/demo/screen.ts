@@ -1,8 +1,8 @@
 import { styleText } from "node:util";
 import type { Count } from "./ledger.js";
 
-/** How many characters a line may have. */
-const WIDTH = 100;
+/** How many characters a line may have: its picture is to be readable on a phone. */
+const WIDTH = 66;
 
 // hasColors looks at NO_COLOR and TERM; only a terminal has it.
 const coloured: boolean = process.stdout.isTTY && process.stdout.hasColors();
@@ -21,7 +21,8 @@ export function say(line = ""): void {
 /** The title of a part, and a remark that explains it. */
 export function title(text: string, remark: string): void {
   say();
-  say(`${paint("bold", text)}${paint("dim", `: ${remark}`)}`);
+  say(paint("bold", text));
+  say(paint("dim", `   ${remark}`));
 }
 
 /** A text in a column: to its left or, with a negative width, to its right. Pads before it paints, for colours have a length. */
@@ -52,13 +53,15 @@ export function ordinal(place: number): string {
 /** The count at the end. */
 export function showCounts(counts: readonly Count[]): void {
   const header = ["sent", "acknowledged", "shown", "lost", "doubled", "in order"];
-  say(paint("dim", `  ${cell("", 14)}${header.map((name) => cell(name, -14)).join("")}`));
-  for (const count of counts) {
-    const { direction, sent, acknowledged, shown, lost, doubled, inOrder } = count;
-    const good = [sent, acknowledged, shown].map((number) => cell(String(number), -14));
-    const bad = [lost, doubled].map((number) => cell(String(number), -14, number === 0 ? "green" : "red"));
-    const order = cell(inOrder ? "yes" : "no", -14, inOrder ? "green" : "red");
-    say(`  ${cell(direction, 14)}${[...good, ...bad, order].join("")}`);
+  const widths = header.map((name) => -name.length - 2);
+  const row = (values: readonly string[], styleOf: (i: number) => Style | undefined): string =>
+    values.map((value, i) => cell(value, widths[i] ?? 0, styleOf(i))).join("");
+  say(`  ${cell("", 10)}${row(header, () => "dim")}`);
+  for (const { direction, sent, acknowledged, shown, lost, doubled, inOrder } of counts) {
+    const isGood = [true, true, true, lost === 0, doubled === 0, inOrder];
+    const values = [sent, acknowledged, shown, lost, doubled, inOrder ? "yes" : "no"].map(String);
+    const style = (i: number): Style | undefined => (isGood[i] ? (i < 3 ? undefined : "green") : "red");
+    say(`  ${cell(direction, 10)}${row(values, style)}`);
   }
 }
 
