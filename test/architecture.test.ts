@@ -1,3 +1,4 @@
+import { readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { describe, expect, it } from "vitest";
 import {
@@ -153,6 +154,17 @@ const TIMELESS: readonly string[] = [
   "wire/pairwise",
 ];
 
+/** The files in the table of layers of docs/architecture.md, in its order. */
+function filesInTable(): string[] {
+  const page = readFileSync(new URL("../docs/architecture.md", import.meta.url), "utf8");
+  const [, rows = ""] = page.split(/^\| --- .*\n/m);
+  let folder = "";
+  return [...rows.matchAll(/^\| *(.*?) *\| (`.*?`) \|/gm)].flatMap(([, place = "", files = ""]) => {
+    if (place !== "") folder = place.startsWith("`") ? place.replaceAll("`", "") : "";
+    return [...files.matchAll(/`(.+?)`/g)].map(([, name = ""]) => folder + name);
+  });
+}
+
 const all: Sources = readSources(SRC, { "#platform": "platform/node" });
 
 /** The library. */
@@ -164,6 +176,10 @@ const command = only(all, (name) => name.startsWith("cli/"));
 describe("the files of src", () => {
   it("are all in the list, and the list names no others", () => {
     expect([...sources.keys()].toSorted()).toEqual(ORDER.toSorted());
+  });
+
+  it("stand in the table of docs/architecture.md in the same order", () => {
+    expect(filesInTable()).toEqual(ORDER);
   });
 
   it("import only from files that exist", () => {

@@ -1,16 +1,19 @@
 import { execFileSync } from "node:child_process";
 import { readdirSync, readFileSync } from "node:fs";
-import { join } from "node:path";
+import { dirname, join, normalize } from "node:path";
 import { describe, expect, it } from "vitest";
 import { parse } from "yaml";
 import project from "../../package.json" with { type: "json" };
-import { ROOT } from "./pages.js";
+import { ROOT, readPages } from "./pages.js";
 
 /** What those who install the package get, and nothing else. Names that a build makes up are `*`. */
 const PACKED = [
   "CHANGELOG.md",
+  "CONTRIBUTING.md",
   "LICENSE",
   "README.md",
+  "SECURITY.md",
+  "bench/RESULTS.md",
   "brokers.json",
   "dist/browser.cjs",
   "dist/browser.cjs.map",
@@ -52,23 +55,49 @@ const PACKED = [
   "package.json",
 ];
 
+/** The pages and their pictures, and the programs in them. */
+const TO_READ = /^(?:mesh\/)?(?:docs|examples|bench|lab)\/|^mesh\/README\.md$/;
+
+/** The files of the package, as `npm test` has built it. The build is not made again: other tests are reading it. */
+function packedFiles(): string[] {
+  const args = ["pack", "--dry-run", "--json", "--ignore-scripts"];
+  const stdio: ["ignore", "pipe", "ignore"] = ["ignore", "pipe", "ignore"];
+  const out = execFileSync("npm", args, { cwd: ROOT, encoding: "utf8", stdio });
+  // The form that npm documents for --json.
+  const [tarball] = JSON.parse(out) as [{ files: { path: string }[] }];
+  return tarball.files.map(({ path }) => path);
+}
+
 const read = (path: string): string => readFileSync(join(ROOT, path), "utf8");
 
 describe("the package", () => {
   it("contains what it should, as `npm test` has built it, and nothing else", () => {
-    // The build is not made again here: other tests are reading it.
-    const args = ["pack", "--dry-run", "--json", "--ignore-scripts"];
-    const out = execFileSync("npm", args, {
-      cwd: ROOT,
-      encoding: "utf8",
-      stdio: ["ignore", "pipe", "ignore"],
-    });
-    // The form that npm documents for --json.
-    const [tarball] = JSON.parse(out) as [{ files: { path: string }[] }];
-    const files = tarball.files.map(({ path }) =>
-      path.replace(/^dist\/cli\/.*\.js$/, "dist/cli/*.js").replace(/-[\w-]{8}(?=\.)/, "-*"),
-    );
+    const files = packedFiles()
+      .filter((path) => !TO_READ.test(path) || PACKED.includes(path))
+      .map((path) => (path.startsWith("dist/") ? path.replace(/-[\w-]{8}(?=\.)/, "-*") : path))
+      .map((path) => path.replace(/^dist\/cli\/.*\.js$/, "dist/cli/*.js"));
     expect([...new Set(files)].toSorted()).toEqual(PACKED);
+  });
+
+  it("contains what its pages show: the pictures, and the pages and programs that they link to", () => {
+    const packed = new Set(packedFiles());
+    const pages = readPages().filter(({ path }) => packed.has(path));
+    expect(pages.map(({ path }) => path)).toEqual(
+      expect.arrayContaining(["README.md", "docs/glossary.md", "mesh/docs/nat.md"]),
+    );
+    const missing = pages.flatMap(({ path, links }) =>
+      links
+        .filter(({ url }) => !/^\w+:/.test(url) && /\.(?:md|svg|png|mjs|html|py)(?:#|$)/.test(url))
+        .map(({ url }) => normalize(join(dirname(path), url.replace(/#.*/, ""))))
+        .filter((file) => !packed.has(file) && file !== path)
+        .map((file) => `${path}: ${file}`),
+    );
+    expect(missing).toEqual([]);
+    // Nothing but what is to be read, and no program that needs more than the package.
+    const others = [...packed].filter(
+      (path) => TO_READ.test(path) && !/\.(?:md|svg|png|mjs|html|py|json|yaml|conf)$|\/acl$/.test(path),
+    );
+    expect(others).toEqual([]);
   });
 
   it("has the licence of every package that is in what `require` gets", () => {

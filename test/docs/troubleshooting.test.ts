@@ -1,4 +1,4 @@
-import { readFileSync } from "node:fs";
+import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { ROOT } from "./pages.js";
@@ -19,7 +19,20 @@ function rowsBelow(heading: string): string[] {
   return [...section.matchAll(/^\| `([^`]+)` \|/gm)].map(([, name = ""]) => name);
 }
 
+/** All texts in the source, as they are. */
+const SOURCE: string = readdirSync(join(ROOT, "src"), { recursive: true, encoding: "utf8" })
+  .filter((name) => name.endsWith(".ts"))
+  .map((name) => readFileSync(join(ROOT, "src", name), "utf8"))
+  .join("\n");
+
 describe("troubleshooting", () => {
+  it("quotes of errors what the library says, word for word", () => {
+    const prose = page.replaceAll(/```.*?```|`[^`]*`/gs, "");
+    const quotes = [...prose.matchAll(/"([^"\n]+)"/g)].map(([, quote = ""]) => quote);
+    expect(quotes).toContain("what answered is not MQTT");
+    expect(quotes.filter((quote) => !SOURCE.includes(quote))).toEqual([]);
+  });
+
   it.each([
     ["every error code", "src/base/errors.ts", "SidewireErrorCode", "Error codes"],
     [

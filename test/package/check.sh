@@ -12,12 +12,13 @@ folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT
 tarball="$folder/$(npm pack --silent --pack-destination "$folder" | tail -n 1)"
 test/package/command.sh "$tarball"
-cp test/package/consumer.* test/package/tsconfig.json "$folder"
+cp test/package/consumer.* test/package/links.mjs test/package/tsconfig.json "$folder"
 tsc="$PWD/node_modules/.bin/tsc"
 cd "$folder"
 echo '{ "name": "consumer", "private": true, "type": "module" }' >package.json
 npm install --no-audit --no-fund --silent "$tarball" aedes@1.2.0
 node consumer.mjs
+node links.mjs node_modules/sidewire
 # As in Jest and in older Nodes, where nothing that is required may be an ES module.
 node --no-experimental-require-module consumer.cjs
 "$tsc" --project .
