@@ -43,7 +43,9 @@ try {
   await page.getByRole("link", { name: "glossary", exact: true }).first().click();
   await page.getByRole("heading", { name: "Reserve" }).waitFor();
   if (problems.length > 0) throw new Error(problems.join("\n"));
-  console.log("site: opens without a network, shows its pictures, follows its links, and finds what is looked for");
+  console.log(
+    "site: opens without a network, shows its pictures, follows its links, and finds what is looked for",
+  );
 } finally {
   await browser.close();
 }
@@ -54,7 +56,9 @@ async function brokenPictures(page: Page): Promise<string[]> {
   if (pictures.length < 3) return ["the first page has too few pictures"];
   const broken = await Promise.all(
     pictures.map(async (picture) => {
-      const isThere = await picture.evaluate((image) => image instanceof HTMLImageElement && image.naturalWidth > 0);
+      const isThere = await picture.evaluate(
+        (image) => image instanceof HTMLImageElement && image.naturalWidth > 0,
+      );
       return isThere ? [] : [`no picture: ${await picture.getAttribute("src")}`];
     }),
   );

@@ -8,5 +8,6 @@ const links = [...readme.matchAll(/\]\(([^)\s]+)\)/g)].map(([, url = ""]) => url
 const files = links.filter((url) => url !== "" && !/^\w+:/.test(url));
 const missing = files.filter((file) => !existsSync(join(folder, file)));
 if (files.length < 10) throw new Error("the README has too few links to be the README");
-if (missing.length > 0) throw new Error(`the README links to files that are not in the package: ${missing.join(", ")}`);
+if (missing.length > 0)
+  throw new Error(`the README links to files that are not in the package: ${missing.join(", ")}`);
 console.log(`packed, README: has the ${new Set(files).size} files that it links to`);
