@@ -74,17 +74,16 @@ export function writeResults(
   mosquitto: string,
   seconds: number,
 ): void {
-  const cores = cpus();
   const mqtt: { version: string } = JSON.parse(
     readFileSync(new URL("../node_modules/mqtt/package.json", import.meta.url), "utf8"),
   );
-  const date = new Date().toISOString().slice(0, 16).replace("T", " ");
+  const [kept = ""] = SECTIONS.exec(readFileSync(RESULTS, "utf8")) ?? [];
   writeFileSync(
     RESULTS,
     `# Results
 
-Written by \`npm run bench\` on ${date} UTC, in ${seconds.toFixed(0)} s:
-${cores.length} × ${cores[0]?.model.trim() ?? "unknown CPU"}, ${process.platform} ${process.arch}, Node ${process.version} with
+Written by \`npm run bench\` on ${now()} UTC, in ${seconds.toFixed(0)} s:
+${machine()}, Node ${process.version} with
 OpenSSL ${process.versions.openssl}, MQTT.js ${mqtt.version}, mosquitto ${mosquitto}, all on loopback.
 
 ${table}
@@ -101,6 +100,42 @@ ${table}
   brokers, connects to one and calls; both do so at once.
 - A block of the event loop is the CPU time of its thread between two timers of 1 ms.
 - Memory is heap and external memory after a garbage collection.
-${leftOut.map((item) => `${item}\n`).join("")}`,
+${leftOut.map((item) => `${item}\n`).join("")}
+${kept}`,
   );
+}
+
+/** What other benchmarks have written stands in sections of their own, at the end, each between two comments. */
+const SECTIONS = /<!-- [a-z]+ -->[\s\S]*<!-- \/[a-z]+ -->\n/;
+
+/**
+ * Writes down what a benchmark of its own has found.
+ * @param name - of the benchmark, and of its section
+ */
+export function writeSection(name: string, title: string, text: string): void {
+  const section = `<!-- ${name} -->
+## ${title}
+
+Written by \`npm run bench:${name}\` on ${now()} UTC:
+${machine()}, Node ${process.version}, all on loopback.
+
+${text}
+<!-- /${name} -->
+`;
+  const results = readFileSync(RESULTS, "utf8");
+  const former = new RegExp(`<!-- ${name} -->[\\s\\S]*<!-- /${name} -->\\n`);
+  const isThere = former.test(results);
+  writeFileSync(
+    RESULTS,
+    isThere ? results.replace(former, () => section) : `${results.trimEnd()}\n\n${section}`,
+  );
+}
+
+function now(): string {
+  return new Date().toISOString().slice(0, 16).replace("T", " ");
+}
+
+function machine(): string {
+  const cores = cpus();
+  return `${cores.length} × ${cores[0]?.model.trim() ?? "unknown CPU"}, ${process.platform} ${process.arch}`;
 }

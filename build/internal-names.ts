@@ -13,10 +13,10 @@ const DEPENDENCIES: readonly string[] = ["@noble/*/*.d.ts", "@scure/*/*.d.ts"];
  * is not declared in `src`, such as the platform's. A build may shorten them.
  */
 export function internalNames(): string[] {
-  const own = ts.sys.readDirectory(resolve(ROOT, "src"), [".ts"], ["**/cli/**"]);
+  const own = ts.sys.readDirectory(resolve(ROOT, "src"), [".ts"], ["**/cli/**", "**/webrtc/**"]);
   const program = ts.createProgram(own, optionsOf(resolve(ROOT, "tsconfig.json")));
   const sources = own.map((file) => program.getSourceFile(file) ?? fail(file));
-  const published = ts.sys.readDirectory(resolve(ROOT, "dist"), [".d.ts"]);
+  const published = ts.sys.readDirectory(resolve(ROOT, "dist"), [".d.ts"], ["dist/webrtc.d.ts"]);
   if (published.length === 0) throw new Error("the published types are not there: they are made before");
   const dependencies = ts.sys.readDirectory(resolve(ROOT, "node_modules"), [".d.ts"], [], [...DEPENDENCIES]);
   const others = [...published, ...dependencies].map(parse);

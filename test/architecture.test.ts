@@ -122,6 +122,18 @@ const ORDER: readonly string[] = [
   "node",
   "libsecp256k1",
   "index",
+  "webrtc/signal",
+  "webrtc/pairing",
+  "webrtc/crossing",
+  "webrtc/negotiation",
+  "webrtc/life",
+  "webrtc/connection",
+  "webrtc/open-options",
+  "webrtc/peer",
+  "webrtc/options",
+  "webrtc/carrier",
+  "webrtc/switchboard",
+  "webrtc/index",
 ];
 
 /** They keep state and know nothing of each other, nor of the time but what they are told. */
@@ -152,6 +164,8 @@ const TIMELESS: readonly string[] = [
   "wire/ranking",
   "wire/seal",
   "wire/pairwise",
+  "webrtc/signal",
+  "webrtc/crossing",
 ];
 
 /** The files in the table of layers of docs/architecture.md, in its order. */

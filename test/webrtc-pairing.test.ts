@@ -1,11 +1,11 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import type { SignalContent } from "../examples/webrtc/negotiation.js";
-import { isCall, judge, LifeNames, type Pair, type Signal } from "../examples/webrtc/pairing.js";
+import { isCall, judge, LifeNames, type Pair } from "../src/webrtc/pairing.js";
+import type { Signal, SignalContent } from "../src/webrtc/signal.js";
 
 const offer: SignalContent = { number: 0, description: { type: "offer", sdp: "" } };
 const answer: SignalContent = { number: 0, description: { type: "answer", sdp: "" } };
-const candidate: SignalContent = { candidate: { candidate: "", sdpMid: "0" } };
+const candidate: SignalContent = { candidates: [{ candidate: "", sdpMid: "0" }] };
 
 describe("a signal between two pages", () => {
   const call: Signal = { from: "5", content: offer };
@@ -20,6 +20,8 @@ describe("a signal between two pages", () => {
     ["a candidate before its call", "keep", { from: "6", content: candidate }, paired],
     ["a caller's candidate", "take", { from: "5", content: candidate }, paired],
     ["the answer to one's call", "take", { from: "5", to: "me", content: answer }, calling],
+    ["a call that crosses one's own", "meet", call, calling],
+    ["a call that crosses one's own, and knows of it", "take", { ...call, to: "me" }, calling],
     ["what follows it", "take", { from: "5", to: "me", content: candidate }, paired],
     ["an answer to a former call", "drop", { from: "5", to: "before", content: answer }, calling],
     [
@@ -35,14 +37,9 @@ describe("a signal between two pages", () => {
   ];
   for (const [what, verdict, signal, mine] of verdicts) {
     it(`is, as ${what}, to be: ${verdict}`, () => {
-      for (const polite of [true, false]) expect(judge(signal, mine, polite)).toBe(verdict);
+      expect(judge(signal, mine)).toBe(verdict);
     });
   }
-
-  it("is, as a call that crosses one's own, answered by one side alone", () => {
-    expect(judge(call, calling, true)).toBe("answer");
-    expect(judge(call, calling, false)).toBe("insist");
-  });
 
   it("is a call only as a first offer to nobody in particular", () => {
     expect(isCall(call)).toBe(true);
@@ -69,15 +66,12 @@ describe("the names of lives", () => {
 
 /** What a page does with its signals, without a connection to do it for. */
 class Side {
-  readonly #polite: boolean;
   readonly #send: (signal: Signal) => void;
   readonly #next: () => string;
   mine: { id: string; remote?: string } | undefined;
   #call: Signal | undefined;
-  #insistedTo: string | undefined;
 
-  constructor(polite: boolean, next: () => string, send: (signal: Signal) => void) {
-    this.#polite = polite;
+  constructor(next: () => string, send: (signal: Signal) => void) {
     this.#send = send;
     this.#next = next;
   }
@@ -95,14 +89,15 @@ class Side {
   }
 
   receive(signal: Signal): void {
-    const verdict = judge(signal, this.mine, this.#polite);
-    if (verdict === "take" && this.mine !== undefined) this.mine.remote = signal.from;
+    const { from } = signal;
+    const verdict = judge(signal, this.mine);
+    if (verdict === "take" && this.mine !== undefined) this.mine.remote = from;
     else if (verdict === "answer") {
-      this.mine = { id: this.#next(), remote: signal.from };
-      for (const content of [answer, candidate]) this.#send({ from: this.mine.id, to: signal.from, content });
-    } else if (verdict === "insist" && this.#call !== undefined && this.#insistedTo !== signal.from) {
-      this.#insistedTo = signal.from;
-      this.#send(this.#call);
+      this.mine = { id: this.#next(), remote: from };
+      for (const content of [answer, candidate]) this.#send({ from: this.mine.id, to: from, content });
+    } else if (verdict === "meet" && this.mine !== undefined) {
+      this.mine.remote = from;
+      if (this.#call !== undefined) this.#send({ ...this.#call, to: from });
     } else if (verdict === "renew") this.call();
   }
 }
@@ -128,7 +123,7 @@ describe("two pages that call, give up and are loaded again, by signals that com
         const next = (): string => String(++names).padStart(6, "0");
         const sides = [0, 1].map(
           (i) =>
-            new Side(i === 1, next, (signal) => {
+            new Side(next, (signal) => {
               sent++;
               flying.push({ to: 1 - i, signal });
             }),

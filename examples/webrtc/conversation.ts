@@ -19,6 +19,17 @@ const PING_EVERY_MS = 2000;
 /** The longest line, so that no browser's limit for one message of a channel is met. */
 export const MAX_LINE_LENGTH = 4000;
 
+/** What a conversation goes on with after the page was loaded again. */
+export interface Unfinished {
+  /** The lines that nobody has acknowledged yet, with their numbers. */
+  readonly said: readonly (readonly [line: number, text: string])[];
+  /** The numbers of the other side's latest lines, which are shown once. */
+  readonly shown: readonly number[];
+}
+
+/** So many numbers of lines are kept over a reload: the other side says none again that is older. */
+const MAX_SHOWN = 300;
+
 /** Lines that outlive the channel: what was not acknowledged goes again over the next one, and is shown once. */
 export class Conversation {
   readonly #handlers: ConversationHandlers;
@@ -60,6 +71,16 @@ export class Conversation {
   /** The numbers of the lines that nobody has acknowledged yet. */
   get unacknowledged(): Iterable<number> {
     return this.#unacknowledged.keys();
+  }
+
+  /** What is to be kept while the page is loaded again. */
+  unfinished(): Unfinished {
+    return { said: [...this.#unacknowledged], shown: [...this.#shown].slice(-MAX_SHOWN) };
+  }
+
+  restore({ said, shown }: Unfinished): void {
+    for (const [line, text] of said) this.#unacknowledged.set(line, text);
+    for (const line of shown) this.#shown.add(line);
   }
 
   /** Leaves the channel. */

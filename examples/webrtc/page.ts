@@ -1,11 +1,11 @@
-import { InvalidInputError, NoBrokerError, Router } from "sidewire";
+import { InvalidInputError, NoBrokerError, parseAddress, Router } from "sidewire";
+import { accept } from "sidewire/webrtc";
 import { shortOf } from "./badge.js";
+import { ChatLog } from "./chat-log.js";
 import { LocalStorageHintStore } from "./hint-store.js";
-import { isCall } from "./pairing.js";
 import { Peer, type PeerHandlers } from "./peer.js";
 import { MAX_PEERS, Peers } from "./peers.js";
 import { fetchSetup, type Setup } from "./setup.js";
-import { Signaling } from "./signal.js";
 import { Tab } from "./tab.js";
 import { type BrokerRow, View } from "./view.js";
 
@@ -22,33 +22,32 @@ async function main(): Promise<void> {
   const router = new Router(tab.keys, {
     getTime: setup.getTime,
     brokers: setup.brokers,
-    // An offer tells addresses, and its fingerprint is what the channel is trusted for.
-    encrypt: true,
+    // All that comes here are the signals of WebRTC, which are sealed.
     requireEncryption: true,
     hintStore: new LocalStorageHintStore(),
   });
-  const signaling = new Signaling(router);
   view.showSelf(router.address, `${setup.url}#${router.address}`);
 
   const names = new Map(brokerRows(setup, router).map(({ host, name }) => [host, name]));
   const handlers: PeerHandlers = {
     onChange: (peer) => {
       // What was under way when a peer had to make room may still end.
-      if (peers.get(peer.address) !== peer) return;
-      if (!isHere(peer)) tab.peers.delete(peer.address);
-      else tab.peers.add(peer.address);
-      view.showPeer(peer);
+      if (peers.get(peer.address) === peer) view.showPeer(peer);
     },
-    onLine: (peer, text) => view.showLine(peer.address, text),
-    onFate: (line, fate) => view.mark(line, fate),
+    onLine: (peer, text) => {
+      log.add({ from: peer.address, text, fates: [] });
+      view.showLine(peer.address, text);
+    },
+    onFate: (line, fate) => {
+      log.setFate(line, fate);
+      view.mark(line, fate);
+    },
     nameOf: (host) => names.get(host) ?? host,
   };
   const peers = new Peers(
-    (address) => new Peer(router.address, address, signaling, handlers),
+    (address) => new Peer(router, address, handlers),
     (peer) => {
       peer.close();
-      signaling.leave(peer.address);
-      tab.peers.delete(peer.address);
       view.removePeer(peer.address);
     },
   );
@@ -61,35 +60,65 @@ async function main(): Promise<void> {
 
   view.listen({
     say(text) {
-      const present = [...peers].filter(isHere);
-      view.showOwnLine(
-        text,
-        present.map((peer) => peer.conversation.say(text)),
-      );
+      const numbers = [...peers].filter(isHere).map((peer) => peer.conversation.say(text));
+      log.add({ text, fates: numbers.map((number) => [number, "under way"]) });
+      view.showOwnLine(text, numbers);
     },
     control: (port, action) => void control(port, action),
   });
-  signaling.listen((from, signal) => {
-    const peer = isCall(signal) ? admit(from, false) : peers.get(from);
-    peer?.receive(signal);
+  const log = new ChatLog();
+  for (const line of tab.kept.lines) {
+    log.add(line);
+    if (line.from !== undefined) view.showLine(line.from, line.text);
+    else
+      view.showOwnLine(
+        line.text,
+        line.fates.map(([number]) => number),
+      );
+    for (const [number, fate] of line.fates) view.mark(number, fate);
+  }
+  tab.keep(() => ({
+    peers: [...peers].filter(isHere).map(({ address }) => address),
+    lines: log.lines(),
+    unfinished: Object.fromEntries([...peers].map((peer) => [peer.address, peer.conversation.unfinished()])),
+  }));
+  accept(router, () => {}, {
+    from: (address) => admit(address, false)?.isLetIn() ?? false,
+    onPeer: (connected) => peers.get(connected.address)?.use(connected),
   });
-  const showBrokers = (): void => view.showBrokers(brokerRows(setup, router));
+  let hasTried = false;
+  const isLocal = /^(?:127\.|localhost$)/.test(new URL(setup.url).hostname);
+  const showBrokers = (): void => {
+    const rows = brokerRows(setup, router);
+    view.showBrokers(rows);
+    const isOpen = rows.some(({ stats }) => stats?.state === "open");
+    hasTried ||= isOpen || rows.every(({ stats }) => stats?.state === "waiting");
+    const lost = hasTried ? "offline" : "connecting";
+    view.showReach(isOpen ? (isLocal ? "alone" : undefined) : lost);
+  };
   router.on("broker", showBrokers);
   setInterval(showBrokers, 1000);
   showBrokers();
   addEventListener("online", () => {
-    for (const peer of peers) if (peer.phase !== "asking") peer.recover();
+    for (const peer of peers) if (peer.phase === "gone") peer.call();
   });
 
-  await start(router);
-  const callInviter = async (): Promise<void> => {
-    const invited = await inviter(router);
+  // Calls begin while the brokers are still being connected to.
+  const starting = start(router);
+  const callInviter = (): void => {
+    const invited = inviter();
     if (invited !== undefined && invited !== router.address) admit(invited, true)?.recover();
   };
-  for (const address of tab.peers) admit(address, true)?.recover();
-  void callInviter();
+  for (const address of tab.kept.peers) {
+    const peer = admit(address, true);
+    const unfinished = tab.kept.unfinished[address];
+    if (unfinished !== undefined) peer?.restore(unfinished);
+    peer?.recover();
+  }
+  callInviter();
   // Another link may be opened in a tab that shows the page already, which is not loaded again then.
-  addEventListener("hashchange", () => void callInviter());
+  addEventListener("hashchange", callInviter);
+  await starting;
 }
 
 /** Whether what is said is said to it: not to who is gone, nor to a stranger who waits to be accepted. */
@@ -97,14 +126,12 @@ function isHere({ phase }: Peer): boolean {
   return phase !== "gone" && phase !== "asking";
 }
 
-/** Waits for the first broker, as long as it takes. */
+/** Waits for the first broker, as long as it takes; what the page shows meanwhile tells of it. */
 async function start(router: Router): Promise<void> {
   try {
     await router.start();
-    view.notice("brokers", undefined);
   } catch (error) {
     if (!(error instanceof NoBrokerError)) throw error;
-    view.notice("brokers", "No broker can be reached. They are tried again all the time.");
     await start(router);
   }
 }
@@ -121,21 +148,16 @@ async function control(port: number, action: string): Promise<void> {
 }
 
 /** Whose link was opened. */
-async function inviter(router: Router): Promise<string | undefined> {
-  const address = location.hash.slice(1).toLowerCase();
+function inviter(): string | undefined {
   view.notice("link", undefined);
-  if (address === "") return undefined;
+  const hash = location.hash.slice(1);
   try {
-    // Making a pipe tells whether it is a key at all.
-    const pipe = await router.pipe(address);
-    pipe.close();
+    return hash === "" ? undefined : parseAddress(hash, "link");
   } catch (error) {
-    if (error instanceof InvalidInputError) {
-      view.notice("link", "This link is damaged: what stands behind its # is no address.");
-      return undefined;
-    }
+    if (!(error instanceof InvalidInputError)) throw error;
+    view.notice("link", "This link is damaged: what stands behind its # is no address.");
+    return undefined;
   }
-  return address;
 }
 
 function brokerRows({ brokers }: Setup, router: Router): (BrokerRow & { readonly host: string })[] {

@@ -1,4 +1,4 @@
-import { badge } from "./badge.js";
+import { badge, shortOf } from "./badge.js";
 import { element } from "./element.js";
 import type { Peer, Standing } from "./peer.js";
 import { timeText } from "./time-text.js";
@@ -28,6 +28,10 @@ export class PeerCard {
   constructor(peer: Peer, open: boolean) {
     this.#peer = peer;
     this.#details.open = open;
+    this.#accept.ariaLabel = `Accept ${shortOf(peer.address)}`;
+    this.#callAgain.ariaLabel = `Call ${shortOf(peer.address)} again`;
+    this.#log.tabIndex = 0;
+    this.#log.ariaLabel = "What happened, the latest first";
     this.#accept.addEventListener("click", () => peer.accept());
     this.#callAgain.addEventListener("click", () => peer.call());
     this.root = element(
@@ -47,6 +51,7 @@ export class PeerCard {
       this.#details,
     );
     this.root.dataset.address = peer.address;
+    this.root.tabIndex = -1;
   }
 
   /** Leaves room for others. */
@@ -58,8 +63,8 @@ export class PeerCard {
     const { phase, progress, signalMs, signalBy, channelMs } = this.#peer;
     this.root.dataset.phase = phase;
     if (this.#phase.textContent !== PHASES[phase]) this.#phase.textContent = PHASES[phase];
-    this.#accept.hidden = phase !== "asking";
-    this.#callAgain.hidden = phase !== "gone";
+    this.#showButton(this.#accept, phase === "asking");
+    this.#showButton(this.#callAgain, phase === "gone");
 
     const { offer, answer, channel, firstByte } = progress.milestones;
     const candidates =
@@ -79,6 +84,13 @@ export class PeerCard {
       element("li", {}, element("time", {}, timeText(atMs)), text),
     );
     this.#log.replaceChildren(...notes.reverse());
+  }
+
+  /** A button that goes leaves the focus in its card. */
+  #showButton(button: HTMLButtonElement, isShown: boolean): void {
+    const hadFocus = document.activeElement === button;
+    button.hidden = !isShown;
+    if (hadFocus && !isShown) this.root.focus();
   }
 }
 

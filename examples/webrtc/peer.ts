@@ -1,19 +1,15 @@
-import { NoAckError } from "sidewire";
-import { Connection, type Phase } from "./connection.js";
-import { Conversation } from "./conversation.js";
+import { InvalidInputError, type Router } from "sidewire";
+import { type Peer as Connected, connect, type PeerState } from "sidewire/webrtc";
+import { Conversation, type Unfinished } from "./conversation.js";
 import type { Fate } from "./mark.js";
-import { isCall, type Signal } from "./pairing.js";
 import { Progress } from "./progress.js";
-import type { Signaling } from "./signal.js";
 import { timeText } from "./time-text.js";
 
-/** Where a peer stands: a stranger has called and waits for the user, or as its connection does. */
-export type Standing = Phase | "asking";
+/** Where a peer stands: a stranger has called and waits for the user, nothing goes on, or as its connection does. */
+export type Standing = Exclude<PeerState, "closed"> | "asking" | "gone";
 
-/** For so long a stranger's call can be answered, ms; later it has given that one up, and is called back. */
-const CALL_KEPT_MS = 10_000;
-/** So many signals of a stranger are kept: the call, and candidates. */
-const MAX_KEPT = 32;
+/** How long a peer is called, or called back, until it is gone, ms. */
+const TIMEOUT_MS = 120_000;
 
 /** What one peer tells the page. */
 export interface PeerHandlers {
@@ -37,66 +33,28 @@ export class Peer {
   signalBy: string | undefined;
   /** The latest round trip over the channel. */
   channelMs: number | undefined;
-  readonly #connection: Connection;
-  readonly #changed: () => void;
-  readonly #giveUp: () => void;
+  readonly #router: Router;
+  readonly #handlers: PeerHandlers;
+  #connected: Connected | undefined;
   /** Whether the user wants to talk to it: it was called from here, or accepted. */
   #isFriend = false;
-  /** The latest call of a stranger, and what belongs to it. */
-  #kept: Signal[] = [];
-  #keptSince = 0;
+  /** Answers a stranger that calls. */
+  #decide: ((isLetIn: boolean) => void) | undefined;
 
-  constructor(own: string, address: string, signaling: Signaling, handlers: PeerHandlers) {
+  constructor(router: Router, address: string, handlers: PeerHandlers) {
     this.address = address;
-    const { progress } = this;
-    const changed = (): void => handlers.onChange(this);
-    this.#changed = changed;
+    this.#router = router;
+    this.#handlers = handlers;
     this.conversation = new Conversation({
       onLine: (text) => handlers.onLine(this, text),
       onDelivered: (line) => handlers.onFate(line, "delivered"),
       onFirstByte: () => {
-        progress.reached("firstByte");
-        progress.note("first byte over the channel");
-        changed();
+        this.progress.reached("firstByte");
+        this.#note("first byte over the channel");
       },
       onRoundTrip: (ms) => {
         this.channelMs = ms;
-        changed();
-      },
-    });
-    this.#giveUp = () => {
-      for (const line of this.conversation.unacknowledged) handlers.onFate(line, "lost");
-    };
-    this.#connection = new Connection(own < address, {
-      send: async (signal) => {
-        const { broker, roundTripMs } = await signaling.send(address, signal).catch((error: unknown) => {
-          // Its own text lists what each broker did.
-          throw error instanceof NoAckError ? new Error("nobody acknowledged it", { cause: error }) : error;
-        });
-        this.signalMs = roundTripMs;
-        this.signalBy = handlers.nameOf(broker.host);
-        const what = "description" in signal.content ? signal.content.description.type : "candidate";
-        progress.note(`✓ ${what} acknowledged by ${this.signalBy} in ${timeText(roundTripMs)}`);
-        changed();
-      },
-      onPhase: (phase, why) => {
-        if (phase === this.phase && phase === "open") return;
-        this.phase = phase;
-        if (phase === "calling") progress.restart();
-        if (phase !== "open") this.channelMs = undefined;
-        if (phase === "gone") this.#giveUp();
-        progress.note(why);
-        changed();
-      },
-      onSignal: (direction, content) => {
-        progress.signal(direction, content);
-        changed();
-      },
-      onChannel: (channel) => {
-        progress.reached("channel");
-        progress.note("channel open");
-        this.conversation.use(channel);
-        changed();
+        handlers.onChange(this);
       },
     });
   }
@@ -104,47 +62,86 @@ export class Peer {
   /** Calls, and goes on until the other side answers or is gone. */
   call(): void {
     this.#isFriend = true;
-    this.#connection.call();
+    const options = { timeoutMs: TIMEOUT_MS, onPeer: (connected: Connected) => this.use(connected) };
+    connect(this.#router, this.address, options).catch((error: unknown) => {
+      // That nobody answers is told by the state.
+      if (error instanceof InvalidInputError) this.#turn("gone", error.message);
+    });
   }
 
   /** Calls one that has not been called or did not answer; with others, looks for another way if there is none. */
   recover(): void {
     if (this.phase === "asking") this.accept();
-    else if (this.phase === "waiting" || this.phase === "gone") this.call();
-    else this.#connection.restart();
+    else if (this.phase === "gone") this.call();
+    else this.#connected?.recover();
   }
 
-  /** Answers a stranger's call. Until then nothing is said to it: an answer tells this device's addresses. */
+  /** A stranger calls: whether it is answered. Until then nothing is said to it, as an answer tells this device's addresses. */
+  isLetIn(): Promise<boolean> | boolean {
+    if (this.#isFriend) return true;
+    this.#turn("asking", "a stranger calls");
+    return new Promise((resolve) => {
+      this.#decide = resolve;
+    });
+  }
+
+  /** Answers a stranger's call. */
   accept(): void {
-    if (this.#isFriend) return;
     this.#isFriend = true;
-    const kept = this.#kept;
-    this.#kept = [];
-    if (performance.now() - this.#keptSince > CALL_KEPT_MS) this.call();
-    else for (const signal of kept) this.#connection.receive(signal);
+    this.#decide?.(true);
+  }
+
+  /** Goes on with a connection that is begun. */
+  use(connected: Connected): void {
+    const { progress } = this;
+    this.#connected = connected;
+    connected.on("state", (state, why) => {
+      if (this.#connected !== connected || (state === "open" && this.phase === "open")) return;
+      this.#turn(state === "closed" ? "gone" : state, why);
+    });
+    connected.on("signal", ({ step, type, candidates, receipt }) => {
+      if (receipt === undefined) progress.signal(step === "sent" ? "out" : "in", type, candidates);
+      else {
+        this.signalMs = receipt.roundTripMs;
+        this.signalBy = this.#handlers.nameOf(receipt.broker.host);
+        progress.note(`✓ ${type} acknowledged by ${this.signalBy} in ${timeText(this.signalMs)}`);
+      }
+      this.#handlers.onChange(this);
+    });
+    connected.on("channel", (channel) => {
+      progress.reached("channel");
+      this.conversation.use(channel);
+      this.#note("channel open");
+    });
+  }
+
+  /** Goes on with what was said before the page was loaded again. */
+  restore(unfinished: Unfinished): void {
+    this.conversation.restore(unfinished);
   }
 
   /** Ends what there is between the two. */
   close(): void {
-    this.#connection.close();
+    this.#decide?.(false);
+    void this.#connected?.close();
     this.conversation.stop();
     this.#giveUp();
   }
 
-  receive(signal: Signal): void {
-    if (this.#isFriend) this.#connection.receive(signal);
-    else this.#keep(signal);
+  #turn(phase: Standing, why: string): void {
+    this.phase = phase;
+    if (phase === "calling") this.progress.restart();
+    if (phase !== "open") this.channelMs = undefined;
+    if (phase === "gone") this.#giveUp();
+    this.#note(why);
   }
 
-  #keep(signal: Signal): void {
-    const [call] = this.#kept;
-    if (isCall(signal) && (call === undefined || signal.from > call.from)) {
-      this.#kept = [signal];
-      this.#keptSince = performance.now();
-    } else if (signal.from === call?.from && this.#kept.length < MAX_KEPT) this.#kept.push(signal);
-    if (this.phase === "asking") return;
-    this.phase = "asking";
-    this.progress.note("a stranger calls");
-    this.#changed();
+  #giveUp(): void {
+    for (const line of this.conversation.unacknowledged) this.#handlers.onFate(line, "lost");
+  }
+
+  #note(text: string): void {
+    this.progress.note(text);
+    this.#handlers.onChange(this);
   }
 }

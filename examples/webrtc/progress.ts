@@ -1,5 +1,3 @@
-import type { SignalContent } from "./negotiation.js";
-
 /** How far a connection has come, and when, in ms since it was begun. */
 export interface Milestones {
   offer?: number;
@@ -24,6 +22,7 @@ export class Progress {
   candidatesOut = 0;
   candidatesIn = 0;
   readonly notes: Note[] = [];
+  #offeredBy: "out" | "in" | undefined;
 
   /** A new connection is begun. */
   restart(): void {
@@ -32,6 +31,7 @@ export class Progress {
     this.milestones = {};
     this.candidatesOut = 0;
     this.candidatesIn = 0;
+    this.#offeredBy = undefined;
   }
 
   reached(milestone: keyof Milestones): void {
@@ -40,17 +40,17 @@ export class Progress {
     this.milestones[milestone] = this.#elapsed();
   }
 
-  signal(direction: "out" | "in", content: SignalContent): void {
-    const arrow = direction === "out" ? "→" : "←";
-    if ("description" in content) {
-      const { type } = content.description;
-      this.reached(type);
-      this.note(`${arrow} ${type}`);
-    } else {
-      if (direction === "out") this.candidatesOut++;
-      else this.candidatesIn++;
-      this.note(`${arrow} candidate`);
+  /** Something was told to the other side, or by it. */
+  signal(direction: "out" | "in", type: string, candidates: number): void {
+    if (direction === "out") this.candidatesOut += candidates;
+    else this.candidatesIn += candidates;
+    if (type === "offer" || type === "answer") {
+      // Where two offers cross, each is the answer to the other.
+      const isAnswer = type === "answer" || (this.#offeredBy ?? direction) !== direction;
+      if (type === "offer") this.#offeredBy ??= direction;
+      this.reached(isAnswer ? "answer" : "offer");
     }
+    this.note(`${direction === "out" ? "→" : "←"} ${type}`);
   }
 
   note(text: string): void {

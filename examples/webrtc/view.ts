@@ -1,6 +1,7 @@
 import { encodeQR } from "qr";
 import type { BrokerStats } from "sidewire";
 import { badge } from "./badge.js";
+import { MAX_LINES } from "./chat-log.js";
 import { MAX_LINE_LENGTH } from "./conversation.js";
 import { byId, element, squares } from "./element.js";
 import { type Fate, Mark } from "./mark.js";
@@ -15,6 +16,21 @@ export interface BrokerRow {
   readonly stats: BrokerStats | undefined;
 }
 
+/** Why nobody else, or nobody at all, can follow the invitation. */
+export type Hindrance = "connecting" | "offline" | "alone";
+
+const HINDRANCES: Readonly<Record<Hindrance, readonly [title: string, detail: string]>> = {
+  connecting: ["Connecting …", "The invitation works once a broker is connected."],
+  offline: [
+    "Offline",
+    "No broker can be reached, so nobody can call this tab. They are tried again all the time.",
+  ],
+  alone: [
+    "Only on this device",
+    "This device is in no network, so the link works in its own browsers alone.",
+  ],
+};
+
 /** What people do on the page. */
 export interface Actions {
   say(text: string): void;
@@ -22,12 +38,10 @@ export interface Actions {
   control(port: number, action: "start" | "stop"): void;
 }
 
-/** How many lines are kept. */
-const MAX_LINES = 300;
-
 /** All that is seen, but for the cards of the peers. */
 export class View {
   #control: Actions["control"] = () => {};
+  #hindrance: Hindrance | undefined;
   readonly #notices = new Map<string, string>();
   readonly #cards = new Map<string, PeerCard>();
   readonly #lines = byId("lines", HTMLOListElement);
@@ -36,6 +50,10 @@ export class View {
 
   constructor() {
     this.#text.maxLength = MAX_LINE_LENGTH;
+    // What scrolls is scrolled by the keyboard, too.
+    const scroll = byId("scroll", HTMLElement);
+    Object.assign(scroll, { tabIndex: 0, role: "region", ariaLabel: "What was said" });
+    byId("peers", HTMLElement).tabIndex = -1;
     byId("copy", HTMLButtonElement).addEventListener("click", () => void this.#copy());
   }
 
@@ -47,6 +65,7 @@ export class View {
       const text = this.#text.value.trim();
       if (text !== "") say(text);
       this.#text.value = "";
+      this.#text.focus();
     });
   }
 
@@ -55,6 +74,21 @@ export class View {
     byId("link", HTMLInputElement).value = link;
     byId("second", HTMLAnchorElement).href = link;
     byId("qr", HTMLElement).replaceChildren(squares(encodeQR(link, "raw"), "QR code of the invitation link"));
+  }
+
+  /**
+   * Says who can follow the invitation. There is a QR code only for what a phone can reach.
+   * @param hindrance - why it leads nowhere for others
+   */
+  showReach(hindrance: Hindrance | undefined): void {
+    const offline = byId("offline", HTMLElement);
+    byId("qr", HTMLElement).hidden = hindrance !== undefined;
+    offline.hidden = hindrance === undefined;
+    // It is read out when it changes.
+    if (hindrance === this.#hindrance) return;
+    this.#hindrance = hindrance;
+    const [title, detail] = hindrance === undefined ? ["", ""] : HINDRANCES[hindrance];
+    offline.replaceChildren(element("b", {}, title), detail);
   }
 
   /**
@@ -81,7 +115,10 @@ export class View {
       const state = row.stats?.state ?? "idle";
       item.setAttribute("data-state", state);
       setText(item, ".state", stateOf(row));
-      setText(item, "button", state === "open" ? "Stop" : "Start");
+      const button = item.querySelector("button");
+      const action = state === "open" ? "Stop" : "Start";
+      setText(item, "button", action);
+      if (button !== null) button.ariaLabel = `${action} the broker ${row.name}`;
     });
   }
 
@@ -104,7 +141,10 @@ export class View {
 
   /** Takes a card away; another will follow. */
   removePeer(address: string): void {
-    this.#cards.get(address)?.root.remove();
+    const root = this.#cards.get(address)?.root;
+    // Who was in the card goes on where it was.
+    if (root?.contains(document.activeElement)) byId("peers", HTMLElement).focus();
+    root?.remove();
     this.#cards.delete(address);
   }
 
@@ -143,7 +183,6 @@ export class View {
 
   async #copy(): Promise<void> {
     const link = byId("link", HTMLInputElement);
-    const button = byId("copy", HTMLButtonElement);
     link.select();
     // Pages of a network's own addresses come without TLS, and so without a clipboard; the old way works there.
     const copied = isSecureContext
@@ -152,10 +191,8 @@ export class View {
           () => false,
         )
       : document.execCommand("copy");
-    button.textContent = copied ? "Copied" : "Select it";
-    setTimeout(() => {
-      button.textContent = "Copy";
-    }, 1500);
+    byId("copied", HTMLElement).textContent = copied ? "Copied." : "It is selected: copy it from here.";
+    setTimeout(() => byId("copied", HTMLElement).replaceChildren(), 3000);
   }
 }
 

@@ -37,7 +37,9 @@ export type SidewireErrorCode =
   /** One broker failed; see {@link BrokerError}. */
   | "BROKER"
   /** No time server answered. */
-  | "NO_TIME";
+  | "NO_TIME"
+  /** No channel to a peer came about in time; `cause` is what failed last. */
+  | "NO_PEER";
 
 /**
  * The base class of all errors of this library.

@@ -1,7 +1,7 @@
-/** Runs in a page: two sides of the WebRTC example, and between them a line that shuffles what they tell each other. */
-import { Connection } from "../../examples/webrtc/connection.js";
-import { Negotiation, type SignalContent } from "../../examples/webrtc/negotiation.js";
-import type { Signal } from "../../examples/webrtc/pairing.js";
+/** Runs in a page: two sides of a connection, and between them a line that shuffles what they tell each other. */
+import { Connection } from "../../src/webrtc/connection.js";
+import { Negotiation } from "../../src/webrtc/negotiation.js";
+import type { Signal, SignalContent } from "../../src/webrtc/signal.js";
 
 /** How the line is. */
 export interface Line {
@@ -46,9 +46,9 @@ const NONSENSE: Readonly<Record<Nonsense, (i: number) => SignalContent>> = {
   "answers to nothing": (i) => ({ number: i, description: { type: "answer", sdp: SDP } }),
   "offers of nothing": (i) => ({ number: i, description: { type: "offer", sdp: SDP } }),
   "offers far ahead": (i) => ({ number: 2 ** 53 - 1 - i, description: { type: "offer", sdp: SDP } }),
-  "candidates that are none": (i) => ({ candidate: { candidate: "x".repeat(i % 1000), sdpMid: "0" } }),
+  "candidates that are none": (i) => ({ candidates: [{ candidate: "x".repeat(i % 1000), sdpMid: "0" }] }),
   "candidates of nothing": (i) => ({
-    candidate: { candidate: `candidate:${i}`, sdpMid: "9", usernameFragment: String(i) },
+    candidates: [{ candidate: `candidate:${i}`, sdpMid: "9", usernameFragment: String(i) }],
   }),
 };
 
@@ -107,13 +107,18 @@ window.converse = async (plan) => {
   let left: number | undefined;
   const lines = [0, 1].map((i) => direction<Signal>(plan, random, (signal) => sides[1 - i]?.receive(signal)));
   const load = (side: number): void => {
-    sides[side] = new Connection(side === 1, {
+    sides[side] = new Connection(side === 1, 60_000, {
+      make: () => new RTCPeerConnection(),
+      prepare: async () => {},
       send: async (signal) => await lines[side]?.(signal),
-      onPhase: (phase, why) => {
-        if (side === left) failures.push(`${side} has left, and is ${phase}`);
-        else if (phase === "waiting" || phase === "gone") failures.push(`${side} ${phase}: ${why}`);
+      onState: (state, why) => {
+        // It is told that it is closed when it leaves.
+        if (side === left) failures.push(`${side} has left, and is ${state}`);
+        else if (state === "waiting") failures.push(`${side} ${state}: ${why}`);
       },
       onSignal: () => {},
+      onLife: () => {},
+      onAgreed: () => {},
       onChannel: (channel) => {
         const said = String(loads);
         channel.onmessage = ({ data }) => {
@@ -134,7 +139,7 @@ window.converse = async (plan) => {
   if (plan.reload !== undefined) {
     const { side, afterMs } = plan.reload;
     await sleep(afterMs);
-    sides[side]?.close();
+    sides[side]?.close("left");
     loads++;
     heard.clear();
     failures.length = 0;
@@ -145,7 +150,7 @@ window.converse = async (plan) => {
   if (plan.leave !== undefined) {
     const { side, afterMs } = plan.leave;
     await sleep(afterMs);
-    sides[side]?.close();
+    sides[side]?.close("left");
     // What is still under way finds it closed.
     left = side;
   }
@@ -153,7 +158,7 @@ window.converse = async (plan) => {
   if (plan.leave === undefined) await until(() => heard.size === 2);
   else await sleep(2 * plan.delayMs);
   const tookMs = performance.now() - since;
-  for (const side of sides) side.close();
+  for (const side of sides) side.close("over");
   return { tookMs, failures };
 };
 

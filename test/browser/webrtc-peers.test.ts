@@ -33,15 +33,52 @@ withChromium("the WebRTC example's peers", { timeout: 60_000 }, (launchChromium)
       (tab) => {
         if (sessionStorage.getItem("given") === null) sessionStorage.setItem("sidewire-tab", tab);
         sessionStorage.setItem("given", "once");
-        const real = setTimeout;
+        const [real, clear] = [setTimeout, clearTimeout];
         let times = 1;
+        /** A timer that is begun again when the page hurries, and has the number of its first one all the time. */
+        class Timer {
+          static readonly all = new Map<unknown, Timer>();
+          readonly first: unknown;
+          #present: unknown;
+          readonly #action: () => void;
+          readonly #due: number;
+
+          constructor(action: () => void, ms: number) {
+            this.#action = action;
+            this.#due = performance.now() + ms;
+            this.begin();
+            this.first = this.#present;
+            Timer.all.set(this.first, this);
+          }
+
+          begin(): void {
+            const left = this.#due - performance.now();
+            this.#present = real(
+              () => {
+                Timer.all.delete(this.first);
+                this.#action();
+              },
+              left < 100 ? left : left / times,
+            );
+          }
+
+          end(): void {
+            clear(Number(this.#present));
+          }
+        }
+        const begin = (action: () => void, ms = 0): unknown => new Timer(action, ms).first;
+        window.setTimeout = Object.assign(begin, setTimeout) as typeof setTimeout;
+        window.clearTimeout = (number) => {
+          Timer.all.get(number)?.end();
+          Timer.all.delete(number);
+        };
         addEventListener("hurry", (event) => {
           times = event instanceof CustomEvent ? event.detail : 1;
+          for (const timer of Timer.all.values()) {
+            timer.end();
+            timer.begin();
+          }
         });
-        window.setTimeout = Object.assign(
-          (action: () => void, ms = 0) => real(action, ms < 100 ? ms : ms / times),
-          setTimeout,
-        );
       },
       JSON.stringify({ key: randomBytes(32).toString("hex"), peers }),
     );
@@ -78,7 +115,7 @@ withChromium("the WebRTC example's peers", { timeout: 60_000 }, (launchChromium)
     await expect.poll(() => calling.count()).toBe(MAX_PEERS);
     const ninth = await startStranger();
     const pipe = await ninth.pipe(await ann.address());
-    const offer = '{"from":"a","content":{"number":0,"description":{"type":"offer","sdp":""}}}';
+    const offer = '{"webrtc":1,"from":"a","content":{"number":0,"description":{"type":"offer","sdp":""}}}';
     await pipe.deliver(offer);
     await noticed(ann, new RegExp(`no room for more: ${ninth.address.slice(0, 6)}`));
 
@@ -114,7 +151,7 @@ withChromium("the WebRTC example's peers", { timeout: 60_000 }, (launchChromium)
         const pipe = await stranger.pipe(address);
         for (let life = 100; life < 130; life++)
           await pipe.send(
-            `{"from":"${life}","content":{"number":0,"description":{"type":"offer","sdp":""}}}`,
+            `{"webrtc":1,"from":"${life}","content":{"number":0,"description":{"type":"offer","sdp":""}}}`,
           );
       }),
     );
@@ -141,7 +178,9 @@ withChromium("the WebRTC example's peers", { timeout: 60_000 }, (launchChromium)
     const stranger = await startStranger();
     const heard = record(stranger);
     const pipe = await stranger.pipe(await ann.address());
-    await pipe.deliver('{"from":"a","content":{"number":0,"description":{"type":"offer","sdp":""}}}');
+    await pipe.deliver(
+      '{"webrtc":1,"from":"a","content":{"number":0,"description":{"type":"offer","sdp":""}}}',
+    );
     await ann.untilPhase("asking", stranger.address);
     // Neither a line that is said nor another network makes the page call a stranger.
     await sayAnyway(ann, "Secret");
@@ -172,14 +211,18 @@ withChromium("the WebRTC example's peers", { timeout: 60_000 }, (launchChromium)
     const stranger = await startStranger();
     const heard = record(stranger);
     const pipe = await stranger.pipe(await ann.address());
-    await pipe.deliver('{"from":"a","content":{"number":0,"description":{"type":"offer","sdp":""}}}');
+    await pipe.deliver(
+      '{"webrtc":1,"from":"a","content":{"number":0,"description":{"type":"offer","sdp":""}}}',
+    );
     await ann.untilPhase("asking", stranger.address);
     await ann.page.evaluate(() => {
       const now = performance.now() + 60_000;
       performance.now = () => now;
     });
     await ann.page.getByText("Accept", { exact: true }).click();
-    await expect.poll(() => heard[0]?.text()).toMatch(/^\{"from":"[^"]+","content":\{"number":0,.*"offer"/);
+    await expect
+      .poll(() => heard[0]?.text())
+      .toMatch(/^\{"webrtc":1,"from":"[^"]+","content":\{"number":0,.*"offer"/);
   });
 
   it("are called from a link that is opened in a tab that shows the page already, however it is spelled", async () => {

@@ -34,7 +34,7 @@ withChromium("the WebRTC example", { timeout: 60_000 }, (launchChromium) => {
     await Promise.all([ann.untilPhase("open"), ben.untilPhase("open")]);
     await talk(ann, ben, "Hello");
     await ben.page.locator("#copy").click();
-    await ben.page.locator("#copy", { hasText: "Copied" }).waitFor();
+    await ben.page.locator("#copied", { hasText: "Copied" }).waitFor();
     expect(ben.problems).toEqual([]);
   });
 
@@ -65,15 +65,17 @@ withChromium("the WebRTC example", { timeout: 60_000 }, (launchChromium) => {
     const signals = [
       "hello",
       "null",
-      '{"from":1}',
-      '{"from":"a","content":{}}',
-      '{"from":"a","content":{"number":0,"description":{"type":"rollback","sdp":""}}}',
-      '{"from":"a","content":{"description":{"type":"offer","sdp":"v=9"}}}',
-      '{"from":"a","content":{"candidate":{"candidate":"x","sdpMid":"0"}}}',
+      '{"webrtc":1,"from":1}',
+      '{"webrtc":1,"from":"a","content":{}}',
+      '{"webrtc":1,"from":"a","content":{"number":0,"description":{"type":"rollback","sdp":""}}}',
+      '{"webrtc":1,"from":"a","content":{"description":{"type":"offer","sdp":"v=9"}}}',
+      '{"webrtc":1,"from":"a","content":{"candidates":[{"candidate":"x","sdpMid":"0"}]}}',
     ];
     for (const signal of signals) expect(await pipe.send(signal)).toBe(signal.length);
     // A description that the browser refuses, and in the clear, which it is not to be.
-    await pipe.deliver('{"from":"a","content":{"number":0,"description":{"type":"offer","sdp":"v=9"}}}');
+    await pipe.deliver(
+      '{"webrtc":1,"from":"a","content":{"number":0,"description":{"type":"offer","sdp":"v=9"}}}',
+    );
     const clear = await stranger.pipe(await ann.address(), { encrypt: false });
     expect(await clear.send("hello", { timeoutMs: 500 })).toBe(0);
 

@@ -1,16 +1,4 @@
-import type { SignalContent } from "./negotiation.js";
-
-/**
- * What two pages tell each other before they have a channel. Every connection that a page begins is a life of
- * its own: it calls or answers, once. So a signal of an old one is recognised, however late it comes.
- */
-export interface Signal {
-  /** The sender's present life. Of two lives of one page, the id of the later one is the greater text. */
-  readonly from: string;
-  /** The receiver's life that this is for; absent while the sender calls and has no answer. */
-  readonly to?: string;
-  readonly content: SignalContent;
-}
+import type { Signal } from "./signal.js";
 
 /** A life of one's own, and the one of the other side that it is for. */
 export interface Pair {
@@ -23,10 +11,10 @@ export interface Pair {
 export type Verdict =
   /** It is for the present life. */
   | "take"
+  /** Both call. The present life takes the other's call for its answer, and the other side is told of this one. */
+  | "meet"
   /** It is a call that counts. A new life answers it, and the present one is over. */
   | "answer"
-  /** Both call, and one's own call counts. It is sent again, in case the other page was loaded after it arrived. */
-  | "insist"
   /** It came before the call that it belongs to. */
   | "keep"
   /** The other side has begun anew, and doesn't know of the present life. Only another call helps. */
@@ -35,19 +23,17 @@ export type Verdict =
   | "drop";
 
 /**
- * Decides which life a signal is for, from what is known when it arrives.
+ * Decides which life a signal is for, from what is known when it arrives. Both sides decide alike, whoever they are.
  * @param mine - the present life, if there is one
- * @param polite - whether this side's call is withdrawn when two calls cross; the other's must not be
  */
-export function judge(signal: Signal, mine: Pair | undefined, polite: boolean): Verdict {
+export function judge(signal: Signal, mine: Pair | undefined): Verdict {
   const { from, to } = signal;
   const remote = mine?.remote;
   if (remote !== undefined && from < remote) return "drop";
   if (to === undefined) {
     if (from === remote) return "take";
     if (!isCall(signal)) return "keep";
-    const isCalling = mine !== undefined && remote === undefined;
-    return isCalling && !polite ? "insist" : "answer";
+    return mine !== undefined && remote === undefined ? "meet" : "answer";
   }
   if (to === mine?.id && (remote === undefined || from === remote)) return "take";
   return remote !== undefined && from > remote ? "renew" : "drop";
@@ -59,12 +45,12 @@ export function isCall({ to, content }: Signal): boolean {
   return content.number === 0 && content.description.type === "offer";
 }
 
-/** Names lives, so that their order is that of their beginnings, also over a reload of the page. */
+/** Names lives, so that their order is that of their beginnings, also over a restart of the program. */
 export class LifeNames {
   #latest = 0;
 
   next(): string {
-    // The clock may be set back while the page is there.
+    // The clock may be set back while the program runs.
     this.#latest = Math.max(Date.now(), this.#latest + 1);
     const random = crypto.getRandomValues(new Uint8Array(6));
     const suffix = Array.from(random, (byte) => byte.toString(16).padStart(2, "0")).join("");
