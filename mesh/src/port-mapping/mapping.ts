@@ -59,6 +59,8 @@ export class Mapping {
   #abort = new AbortController();
   #wake = new AbortController();
   #running: Promise<void> = Promise.resolve();
+  /** Mappings at gateways that were left are being removed until this resolves. */
+  #leaving: Promise<unknown> = Promise.resolve();
 
   constructor(means: MappingMeans) {
     this.#means = means;
@@ -115,6 +117,7 @@ export class Mapping {
   async close(): Promise<void> {
     this.want(undefined);
     await this.#running;
+    await this.#leaving;
   }
 
   async #run(place: MappingPlace, signal: AbortSignal): Promise<void> {
@@ -137,9 +140,17 @@ export class Mapping {
       }
     } finally {
       stopHearing();
-      await this.#release(place);
-      await socket?.close();
+      const released = this.#release(place).then(async () => await socket?.close());
+      // The old gateway is mostly out of reach after a move. The new one must not wait for that.
+      if (this.#isAt(place)) await released;
+      else this.#leaving = Promise.all([this.#leaving, released]);
     }
+  }
+
+  /** Whether the mapping is still wanted at the same gateway, or nowhere. */
+  #isAt({ gateway }: MappingPlace): boolean {
+    const { address, own } = this.#place?.gateway ?? gateway;
+    return address === gateway.address && own === gateway.own;
   }
 
   /** The gateway has restarted or has another outside address, so the mapping is asked for again. */

@@ -248,6 +248,26 @@ describe("what a gateway says", () => {
   });
 });
 
+describe("after a move to another gateway", () => {
+  it("that one is asked at once, while the old one may be out of reach, and the end waits for both", async () => {
+    await using world = await at({ pcp: { keeps: true } });
+    const { asked } = world.gateway;
+    // Another own address is another place, whoever the gateway is.
+    world.mapping.want({ gateway: { ...GATEWAY, own: "127.0.0.3" }, internalPort: INTERNAL });
+    await expect.poll(() => asked.filter(({ action }) => action === "map").length).toBe(2);
+    const before = asked.slice(
+      0,
+      asked.findLastIndex(({ action }) => action === "map"),
+    );
+    // It asks the old one three times, for a second.
+    expect(before.filter(({ action }) => action === "unmap").length).toBeLessThan(3);
+    await world.mapping.close();
+    expect(asked.filter(({ action }) => action === "unmap")).toHaveLength(6);
+    // What was not removed stands in the file for the next time.
+    expect(world.kept()).toHaveLength(2);
+  });
+});
+
 describe("after a crash", () => {
   it("the mapping stands in the file before the gateway knows of it, and the next start has the same one", async () => {
     await using gateway = await FakeGateway.start({ pcp: {} });

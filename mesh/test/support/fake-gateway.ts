@@ -10,7 +10,13 @@ import { escaped } from "../../src/port-mapping/xml.js";
 export interface Behaviour {
   /** The address outside, as it says. */
   readonly address?: string;
-  readonly pcp?: { readonly result?: number; readonly lifetimeS?: number; readonly port?: number };
+  readonly pcp?: {
+    readonly result?: number;
+    readonly lifetimeS?: number;
+    readonly port?: number;
+    /** It does not answer who wants a mapping removed. */
+    readonly keeps?: boolean;
+  };
   readonly natPmp?: { readonly result?: number; readonly lifetimeS?: number };
   readonly upnp?: {
     /** Errors of AddPortMapping, in their order: 0 for none, which is also what comes after the last. */
@@ -86,11 +92,11 @@ export class FakeGateway implements AsyncDisposable {
         response.writeHead(status).end(text);
       });
     });
-    this.#control.on("message", (bytes, { port }) => {
+    this.#control.on("message", (bytes, { address, port }) => {
       if (this.behaviour.stranger !== undefined)
         this.#stranger.send(this.behaviour.stranger, port, "127.0.0.1");
       for (const answer of bytes[0] === 2 ? this.#pcp(bytes) : this.#natPmp(bytes))
-        this.#control.send(answer, port, "127.0.0.1");
+        this.#control.send(answer, port, address);
     });
     this.#search.on("message", (_, { port }) => {
       const { upnp } = this.behaviour;
@@ -175,6 +181,7 @@ export class FakeGateway implements AsyncDisposable {
     const [internalPort, externalPort] = [bytes.readUInt16BE(40), bytes.readUInt16BE(42)];
     const action = leaseS === 0 ? "unmap" : "map";
     this.#tell({ protocol: "pcp", action, internalPort, externalPort, leaseS, nonce });
+    if (leaseS === 0 && pcp.keeps) return [];
     answer[3] = pcp.result ?? 0;
     answer.writeUInt32BE(leaseS === 0 ? 0 : (pcp.lifetimeS ?? leaseS), 4);
     answer.writeUInt16BE(pcp.port ?? externalPort, 42);
