@@ -6,6 +6,7 @@ import type { Host, Lab, LongRunning } from "../../lab/index.js";
 import { Daemon } from "../support/daemon.js";
 import type { HostileMember } from "../support/hostile-member.js";
 import { LabMember, until } from "../support/lab-member.js";
+import { memoryOf } from "../support/memory.js";
 import { makeMembers } from "../support/mesh-lab.js";
 import { withLab } from "../support/needs.js";
 import { PingStream } from "../support/ping-stream.js";
@@ -61,11 +62,6 @@ function hostileOf(lab: Lab, privateKey: string, peers: readonly { host: Host; p
     broker: lab.brokers[0]?.address.IPv4 ?? "",
     peers: peers.map(({ host, publicKey }) => ({ publicKey, address: host.address(), port: 51_820 })),
   };
-}
-
-/** What a process has in memory, MiB. */
-function memoryOf(pid: number): number {
-  return Number(/^VmRSS:\s+(\d+) kB$/m.exec(readFileSync(`/proc/${pid}/status`, "utf8"))?.[1]) / 1024;
 }
 
 /** Counts the UDP packets that come to a host, and their bytes with all headers. */

@@ -1,11 +1,11 @@
 import { randomBytes } from "node:crypto";
-import { readFileSync } from "node:fs";
 import { setTimeout as delay } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { expect, it } from "vitest";
 import type { Host, Lab, LongRunning } from "../../lab/index.js";
 import { StunType, writeStun } from "../../src/probe/stun-message.js";
 import { Daemon } from "../support/daemon.js";
+import { memoryOf } from "../support/memory.js";
 import { makeMembers } from "../support/mesh-lab.js";
 import { withLab } from "../support/needs.js";
 import { PingStream } from "../support/ping-stream.js";
@@ -81,11 +81,6 @@ function mutations(hex: string): string[] {
 
 const foreign = (): string =>
   Buffer.from(writeStun(StunType.BindingRequest, randomBytes(12), [])).toString("hex");
-
-/** What a process has in memory, MiB. */
-function memoryOf(pid: number): number {
-  return Number(/^VmRSS:\s+(\d+) kB$/m.exec(readFileSync(`/proc/${pid}/status`, "utf8"))?.[1]) / 1024;
-}
 
 withLab("strangers", (startLab) => {
   it("get no answer from WireGuard's port, and neither memory nor the path of the peer", async () => {

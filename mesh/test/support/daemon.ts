@@ -26,6 +26,7 @@ export class Daemon {
    * @param options.brokers - a file of brokers. Default: that of the lab
    * @param options.nameServer - the address of the only name server that there is. Default: those of the machine
    * @param options.more - further options of `up`
+   * @param options.preload - the URL of a module that is loaded before it
    * @param options.times - with them it runs from its source, which takes it longer to start
    */
   static start(
@@ -38,14 +39,16 @@ export class Daemon {
       readonly brokers?: string;
       readonly nameServer?: string;
       readonly more?: readonly string[];
+      readonly preload?: string;
       readonly times?: MeshTimes;
     } = {},
   ): Daemon {
     const { stateFolder = mkdtempSync(join(lab.folder, "state-")), stun = lab.stun, more = [] } = options;
-    const { brokers = lab.brokersFile, nameServer, times } = options;
+    const { brokers = lab.brokersFile, nameServer, preload, times } = options;
     const argv = [
       ...(nameServer === undefined ? [] : withNameServer(lab, nameServer)),
       process.execPath,
+      ...(preload === undefined ? [] : ["--import", preload]),
       ...(times === undefined ? [COMMAND] : ["--import", "tsx", PROGRAM, JSON.stringify(times)]),
       ...["up", wireguard.interface, "--json", "--state", stateFolder],
       ...more,

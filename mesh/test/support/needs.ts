@@ -1,5 +1,6 @@
 /** What tests of the mesh need besides Node; in the manner of the library's own needs. */
 import { describe, type SuiteOptions } from "vitest";
+import { find } from "../../../test/support/find.js";
 // What a test of vitest is told of its needs is declared there.
 import type {} from "../../../test/support/needs.js";
 import { type Lab, type LabDescription, startLab } from "../../lab/index.js";
@@ -24,4 +25,10 @@ export function withLab(
 export function withPortMapping(name: string, tests: (start: StartLab) => void): void {
   const isMissing = missing() !== undefined || !hasPortMapping();
   describe.skipIf(isMissing)(name, { meta: { needs: "the lab, and miniupnpd" } }, () => tests(startLab));
+}
+
+/** As {@link withLab}, with packets of any sender, which Python sends; left out where that is missing, too. */
+export function withRawPackets(name: string, tests: (start: StartLab) => void): void {
+  const isMissing = missing() !== undefined || find("python3") === undefined;
+  describe.skipIf(isMissing)(name, { meta: { needs: "the lab, and python3" } }, () => tests(startLab));
 }
