@@ -6,7 +6,7 @@ import { parsePrefix } from "./ip/prefix.js";
 import { linkLocalAddress } from "./overlay/link-local.js";
 import { formatKey } from "./wireguard-key.js";
 
-/** Peers that the configuration names, for an interface that is there. */
+/** The peers in the configuration, for an interface that exists already. */
 export class ConfiguredPeers {
   readonly #peers: readonly MemberPeer[];
   readonly #endpoints: ReadonlyMap<string, Endpoint>;
@@ -14,7 +14,7 @@ export class ConfiguredPeers {
   constructor(peers: readonly NewPeer[]) {
     this.#peers = peers.map(({ publicKey, allowedIps, endpoint }) => ({
       publicKey: formatKey(publicKey),
-      // What peers tell each other goes to that address.
+      // Peers send facts to this address.
       allowedIps: [...allowedIps, parsePrefix(linkLocalAddress(publicKey)) ?? []].flat(),
       routes: [],
       endpoint,
@@ -31,8 +31,8 @@ export class ConfiguredPeers {
   }
 
   /**
-   * The members of a network, and these besides. Who is both is a member.
-   * @param own - the own public key, base64: one file may be for all hosts, and name this one, too
+   * Adds these peers to the members of a network. A peer that is also a member stays as the network has it.
+   * @param own - the own public key in base64: a file for all hosts names this host, too
    */
   with(members: Members, own: string): Members {
     const named = new Set([own, ...members.peers.map(({ publicKey }) => publicKey)]);
@@ -42,12 +42,12 @@ export class ConfiguredPeers {
     };
   }
 
-  /** Where a peer may be, by the configuration. */
+  /** The endpoint of a peer in the configuration. */
   endpointOf(publicKey: string): Endpoint | undefined {
     return this.#endpoints.get(publicKey);
   }
 
-  /** Peers of the interface for which WireGuard has no endpoint, and the configuration has one. */
+  /** The peers of the interface for which only the configuration has an endpoint, and WireGuard has none. */
   lacking({ peers }: DeviceState): { readonly publicKey: string; readonly endpoint: Endpoint }[] {
     return peers.flatMap(({ publicKey, endpointText }) => {
       const endpoint = this.#endpoints.get(publicKey);

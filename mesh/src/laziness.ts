@@ -61,7 +61,7 @@ export class Laziness {
   readonly #watches = new Map<string, IdleWatch>();
   /** When each peer was last asked. */
   readonly #askedAt = new Map<string, number>();
-  /** The peers whose endpoint is the local port, and those that are being changed to it. */
+  /** The peers whose endpoint is the local port, and the peers that are being changed to that endpoint. */
   readonly #resting = new Set<string>();
   readonly #beginning = new Set<string>();
   #port: LoopbackPort | undefined;

@@ -13,8 +13,8 @@ export interface MeshOptions {
   /** Makes the interface with these settings, and removes it at the end. */
   readonly create?: NewInterface | undefined;
   /**
-   * Peers that an interface which is there is to have, besides its own: those that it lacks are added, and removed at the
-   * end. One that it has stays as it is.
+   * Peers that are added to an existing interface, and removed at the end. A peer that the interface has already stays
+   * as it is.
    */
   readonly peers?: readonly NewPeer[] | undefined;
   /** The signaling brokers. Default: sidewire's public ones. */

@@ -113,7 +113,7 @@ export class Mesh extends EventEmitter<MeshEvents> implements AsyncDisposable {
   readonly #membership: Membership;
   readonly #names: Names;
   readonly #channels: Channels;
-  /** Peers that the configuration names. */
+  /** The peers in the configuration. */
   readonly #configured: ConfiguredPeers;
   readonly #peerSet: PeerSet;
   readonly #lan: LanDiscovery | undefined;
@@ -548,7 +548,7 @@ export class Mesh extends EventEmitter<MeshEvents> implements AsyncDisposable {
     this.#looks.later();
   }
 
-  /** Peers that the configuration names are there, and WireGuard knows where to begin. */
+  /** Adds the peers in the configuration to the interface, and sets the endpoints that WireGuard lacks. */
   async #addConfigured(): Promise<void> {
     const none = { addresses: [], peers: [] };
     const state = await this.#device.setMembers(this.#configured.with(none, formatKey(this.#publicKey)));

@@ -53,7 +53,7 @@ export interface PeerSetMeans {
   /** Whether peers have a tunnel only while it is used. */
   readonly isLazy: boolean;
   readonly times?: MeshTimes | undefined;
-  /** Where a peer may be, by the configuration. */
+  /** The endpoint of a peer in the configuration. */
   readonly placeOf: (publicKey: string) => Endpoint | undefined;
   readonly onChanged: (peer: PeerInfo) => void;
   /** Called when a path leads to a peer for the first time. */

@@ -160,7 +160,7 @@ class Clock implements NtpClock {
 
   get errorBoundMs(): number {
     const at = monotonicNow();
-    // It is unknown which of the two clocks is right, but when their difference changes, one of them is wrong.
+    // Nobody knows which of the two clocks is right, but when their difference changes, one of them is wrong.
     const jump = Math.abs(Date.now() - at - this.#gap.agreed);
     return distanceAt(this.#time, at) + this.#aheadAt(at) + (jump > JUMP_MS ? jump : 0);
   }

@@ -128,7 +128,7 @@ export class ReplayWindow {
     block.keepUntil = Math.max(block.keepUntil, now + (timestamp + FRESH_MS - wallNow));
   }
 
-  /** Looks at some of the blocks, and forgets those that are too old on both clocks. Must be called often. */
+  /** Looks at some of the blocks, and forgets a block that is too old on both clocks. Must be called often. */
   purge(wallNow: number, now: number): void {
     for (const [key, { source, queue, timestamp, keepUntil }] of this.#sweep.some()) {
       const until = now - (this.#blocks.size <= this.#keptBlocks ? KEPT_MS : 0);

@@ -1,26 +1,27 @@
-/** The longest pattern that is looked at: names of interfaces have at most 15 characters. */
+/** The maximum length of a pattern. Names of interfaces have at most 15 characters. */
 export const MAX_GLOB = 64;
 
 /**
- * Whether a name is what a pattern says: `*` is anything, `?` one character, `[a-z]` one of these, `[^a-z]` none of them.
- * Without regular expressions, of which a hostile one could take for ever.
+ * Whether a name matches a pattern. `*` stands for any text, `?` for any character, `[a-z]` for one of these
+ * characters, and `[^a-z]` for any other character. No regular expression is made of the pattern, because a hostile
+ * expression could run without end.
  */
 export function matchesGlob(name: string, pattern: string): boolean {
   return isGlob(pattern) && matches(name, partsOf(pattern));
 }
 
-/** Whether a pattern can be understood. */
+/** Whether a text is a valid pattern. */
 export function isGlob(pattern: string): boolean {
   return pattern.length <= MAX_GLOB && /^(?:[^[\]\\]|\[(?:\^[^[\]\\]+|[^[\]\\^][^[\]\\]*)\])*$/.test(pattern);
 }
 
-/** The pieces of a pattern: one for each character that it stands for, and `*`. */
+/** The parts of a pattern. Each part is `*`, or stands for one character. */
 function partsOf(pattern: string): string[] {
   return pattern.match(/\[\^?[^[\]]+\]|./gs) ?? [];
 }
 
 function matches(name: string, parts: readonly string[]): boolean {
-  // Where in the pattern the name may be, after each of its characters.
+  // The possible positions in the pattern after the characters of the name so far.
   let places = skipStars(new Set([0]), parts);
   for (const character of name) {
     const next = new Set<number>();
@@ -34,7 +35,7 @@ function matches(name: string, parts: readonly string[]): boolean {
   return places.has(parts.length);
 }
 
-/** A star may stand for nothing. */
+/** Adds the positions behind stars, because a star may stand for an empty text. */
 function skipStars(places: Set<number>, parts: readonly string[]): Set<number> {
   for (const at of places) if (parts[at] === "*") places.add(at + 1);
   return places;

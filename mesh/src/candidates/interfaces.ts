@@ -28,11 +28,11 @@ const TUNNEL_KINDS: ReadonlySet<string> = new Set([
 /** The rank of an interface. A veth with a default route is the network card of a container. */
 const Place = { Default: 0, Card: 1, Guest: 2, Tunnel: 3 } as const;
 
-/** Which interfaces' addresses peers are told. Names may have `*`, `?` and `[a-z]` in them. */
+/** The interfaces whose addresses are told to peers, by patterns with `*`, `?` and `[a-z]`. */
 export interface ReportedInterfaces {
-  /** These alone. Default: all. */
+  /** Only these interfaces. Default: all. */
   readonly only?: readonly string[] | undefined;
-  /** Not these. */
+  /** All except these interfaces. Default: none is excepted. */
   readonly hidden?: readonly string[] | undefined;
 }
 
@@ -49,7 +49,7 @@ export interface LocalAddress {
  * other cards, of bridges, of tunnels. Stable addresses come before temporary ones. Addresses of the overlay are left
  * out: those of its interface, and those in networks that are reached through it.
  * @param overlay - the name of the WireGuard interface
- * @param reported - which interfaces count. Default: all
+ * @param reported - the interfaces that count. Default: all
  */
 export function localAddresses(
   links: readonly Link[],

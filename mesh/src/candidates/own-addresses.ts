@@ -31,7 +31,7 @@ const MAX_OUTWARD_BITS = 3;
 const ACTIVE_MS = 25_000;
 const QUIET_MS = 300_000;
 
-/** The addresses of this host: its own ones, and those that STUN servers see. */
+/** The addresses of this host: the addresses of its interfaces, and the addresses that STUN servers see. */
 export class OwnAddresses extends EventEmitter<OwnAddressesEvents> {
   readonly #overlay: string;
   readonly #reported: ReportedInterfaces | undefined;
@@ -53,7 +53,7 @@ export class OwnAddresses extends EventEmitter<OwnAddressesEvents> {
   /**
    * @param overlay - the name of the WireGuard interface, whose addresses are left out
    * @param isActive - whether paths to peers are known
-   * @param reported - which interfaces count. Default: all
+   * @param reported - the interfaces that count. Default: all
    */
   constructor(overlay: string, stun: StunClient, isActive: () => boolean, reported?: ReportedInterfaces) {
     super();

@@ -7,31 +7,31 @@ import { parseAnyFormat } from "../origins/read.js";
 import { InputFileError } from "./failure.js";
 import { checkSecret, isOpenToOthers, naming, readKey, readText } from "./input-files.js";
 
-/** How long the address of a name is waited for, ms. */
+/** How long to wait for the addresses of a name, in ms. */
 const PATIENCE_MS = 1500;
 
-/** Where wirelink's files are, unless `WIRELINK_CONFIG_PATH` says otherwise. */
+/** The folder of wirelink's files, unless `WIRELINK_CONFIG_PATH` names another folder. */
 const WIRELINK_FOLDER = "/etc/wireguard";
 
 /**
- * What a configuration comes to: one of our own, or of one of the programs whose files are read.
- * @throws {@link InputFileError}, and what the format's reader throws
+ * Reads a configuration in the own format or in the format of another program.
+ * @throws {@link InputFileError}, and the errors of the format's reader
  */
 export async function readConfig(path: string, env: NodeJS.ProcessEnv): Promise<Settings> {
   const text = await readText(path);
   const outside = { readKey, readText, env, lookUp: lookUpHost };
   const settings = await naming(path, () => parseAnyFormat(text, path, outside));
   if (settings.turn?.some(({ password }) => password !== undefined)) await checkSecret(path);
-  // wg-quick has the private key in its file, and warns as well.
+  // A file of wg-quick contains the private key. wg-quick itself warns in this case, too.
   if (!/^\s*privatekey\s*=/im.test(text) || !(await isOpenToOthers(path))) return settings;
   const note = `others may read it, and it holds a private key: chmod 600 ${path}`;
   return { ...settings, notes: [note, ...(settings.notes ?? [])] };
 }
 
 /**
- * What wirelink's file for an interface comes to, where wirelink itself would look for it; without such a file, what the
- * environment says.
- * @param name - of the interface. Default: `WIRELINK_IFACE`, else wg0
+ * Reads wirelink's file for an interface, from the place where wirelink looks for it. Without such a file, only the
+ * environment variables count.
+ * @param name - the name of the interface. Default: `WIRELINK_IFACE`, else wg0
  */
 export async function readWirelink(name: string | undefined, env: NodeJS.ProcessEnv): Promise<Settings> {
   const interfaceName = name ?? (env.WIRELINK_IFACE || "wg0");

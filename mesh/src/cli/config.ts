@@ -7,13 +7,13 @@ import type { Context } from "./context.js";
 import type { ExitCode } from "./failure.js";
 import { count, printable } from "./printable.js";
 
-/** Says whether a configuration can be used, and what of it has no effect. Nothing is changed. */
+/** Tells whether a configuration can be used, and which parts of it have no effect. Changes nothing. */
 export async function check({ output, env }: Context, path: string): Promise<ExitCode> {
   const settings = await readConfig(path, env);
   const { create, peers = [], interface: name, notes = [] } = settings;
   const listed = create?.peers ?? peers;
   const named = listed.map(({ publicKey, allowedIps }) => ({ publicKey: formatKey(publicKey), allowedIps }));
-  // Without a key of its own, nothing is its own key.
+  // If the configuration has no private key, no peer can have the own key. So any other key does.
   checkPeers(create?.privateKey ?? new Uint8Array(32).fill(1), named);
   const found = { interface: name, creates: create !== undefined, peers: listed.length, notes };
   await output.result(found, () =>
@@ -26,7 +26,7 @@ export async function check({ output, env }: Context, path: string): Promise<Exi
   return 0;
 }
 
-/** Shows what a configuration comes to, in our own format and without its secrets. */
+/** Shows a configuration in the own format, without its secrets. */
 export async function show({ output, env }: Context, path: string): Promise<ExitCode> {
   const settings: Settings = await readConfig(path, env);
   const { json } = writtenSettings(settings);

@@ -5,7 +5,7 @@ import { type Choose, example } from "./grammar.js";
 import type { ImportOptions } from "./import.js";
 import type { ShowOptions, VerifyOptions } from "./multiaddr.js";
 
-/** The commands for those who come from other programs, and their formats. */
+/** The commands for users of other programs, and for the formats of these programs. */
 export function describeFormats(program: Command, choose: Choose): void {
   program
     .command("import")

@@ -4,13 +4,13 @@ import { MeshError } from "../errors.js";
 import type { MeshInfo, PeerInfo } from "../info.js";
 import type { Output } from "./output.js";
 
-/** How long a program may take, ms. At the end of the daemon systemd waits as long for all of them. */
+/** How long one program may run, in ms. At the end of the daemon, systemd waits this long for all programs together. */
 const TIMEOUT_MS = 30_000;
 
-/** How many peers may wait for their programs: what is more is not told. */
+/** The maximum number of peers whose changes wait for the programs. Changes of further peers are not told. */
 const MAX_WAITING = 1024;
 
-/** What hooks are run with. */
+/** What hooks need. */
 export interface HooksMeans {
   readonly interface: string;
   readonly programs: Programs;
@@ -20,23 +20,23 @@ export interface HooksMeans {
   readonly timeoutMs?: number;
 }
 
-/** Whose peers' changes are told. */
+/** The part of a mesh that hooks use. */
 export interface WatchedMesh {
   info(): Pick<MeshInfo, "peers">;
   on(event: "peer", listener: (peer: PeerInfo) => void): unknown;
   off(event: "peer", listener: (peer: PeerInfo) => void): unknown;
 }
 
-/** What happened to a peer: another state, or another path in the same one. */
+/** The event of a peer: `peer` for another state, `path` for another path in the same state. */
 type PeerEvent = "peer" | "path";
 
 /**
- * Runs the user's programs, one after the other, each with what happened in its environment. A peer that changes while
- * they run is told once, as it is then.
+ * Runs the user's programs, one after the other. Each program gets the event in its environment. If a peer changes
+ * several times while programs run, they are told once, with the latest state.
  */
 export class Hooks {
   readonly #means: HooksMeans;
-  /** Each peer as it was told last, by public key. */
+  /** The last told state of each peer, by public key. */
   readonly #told = new Map<string, { readonly state: string; readonly path: string }>();
   readonly #waiting = new Map<string, PeerInfo>();
   #running: Promise<void> | undefined;
@@ -48,7 +48,7 @@ export class Hooks {
   }
 
   /**
-   * Runs what the start needs.
+   * Runs the programs of the start. The start fails if one of the programs fails.
    * @throws {@link MeshError} `COMMAND_FAILED`, `MISSING_PROGRAM`, `TIMEOUT`, `ABORTED`
    */
   async need(when: "preUp" | "postUp", signal: AbortSignal): Promise<void> {
@@ -56,7 +56,7 @@ export class Hooks {
       await this.#run(argv, { EVENT: when === "preUp" ? "pre-up" : "post-up" }, signal);
   }
 
-  /** From now on peers' changes are told. */
+  /** Tells the programs about the peers now, and about their changes from now on. */
   watch(mesh: WatchedMesh): void {
     if ((this.#means.programs.exec ?? []).length === 0) return;
     this.#mesh = mesh;
@@ -64,7 +64,7 @@ export class Hooks {
     for (const peer of mesh.info().peers) this.#onPeer(peer);
   }
 
-  /** Tells of no peer any more, and runs what is for the end; what fails is told, and keeps nothing from ending. */
+  /** Stops telling about peers, and runs the programs of the end. If a program fails, there is only a warning. */
   async end(): Promise<void> {
     this.#mesh?.off("peer", this.#onPeer);
     this.#waiting.clear();
@@ -73,7 +73,7 @@ export class Hooks {
     await this.#tell(this.#means.programs.preDown, { EVENT: "pre-down" });
   }
 
-  /** Runs what is for when the interface is left as it was. */
+  /** Runs the programs that must run when the interface is as it was before. */
   async after(): Promise<void> {
     await this.#tell(this.#means.programs.postDown, { EVENT: "post-down" });
   }
@@ -92,7 +92,7 @@ export class Hooks {
       this.#waiting.delete(publicKey);
       const event = this.#eventOf(peer);
       if (event === undefined) continue;
-      // Its name is known to the daemon alone.
+      // The event does not contain the name of the peer.
       const now = this.#mesh?.info().peers.find((one) => one.publicKey === publicKey) ?? peer;
       await this.#tell(this.#means.programs.exec, variablesOf(event, now), this.#ending.signal);
     }
@@ -130,16 +130,16 @@ export class Hooks {
     const given = Object.entries({ INTERFACE: name, ...variables });
     const child = spawn(program, args, {
       env: { ...env, ...Object.fromEntries(given.map(([key, value]) => [`SIDEWIRE_MESH_${key}`, value])) },
-      // What it says is for people. With --json each line of ours is an object.
+      // The output of the program is for people. With --json, each line of output must be an object.
       stdio: ["ignore", output.json ? "ignore" : 2, output.json ? "ignore" : 2],
-      // In a group of its own: Ctrl-C for us is not for it, and what it has started ends with it.
+      // In a process group of its own, the program does not get Ctrl-C, and can be killed with all its children.
       detached: true,
     });
     const end = (): void => {
       try {
         if (child.pid !== undefined) process.kill(-child.pid, "SIGKILL");
       } catch {
-        // It has just ended.
+        // The program has just ended.
       }
     };
     let isLate = false;
@@ -166,7 +166,7 @@ export class Hooks {
   }
 }
 
-/** What a program is told of a peer, as environment variables. */
+/** The environment variables that tell a program about a peer. */
 function variablesOf(event: PeerEvent, peer: PeerInfo): Record<string, string> {
   const { publicKey, name = "", state, path } = peer;
   return {

@@ -11,7 +11,7 @@ export interface ImportOptions {
   readonly output?: string;
 }
 
-/** Turns the configuration of another program into one of ours. */
+/** Converts the configuration of another program to the own format. */
 export async function importConfig(
   { output, env }: Context,
   path: string,
@@ -38,7 +38,7 @@ export async function importConfig(
   return 0;
 }
 
-/** Nothing that is there is written over: it may be a key. */
+/** Writes a new file. An existing file is never overwritten, because that file may contain a key. */
 async function writeNew(path: string, text: string): Promise<void> {
   try {
     const file = await open(path, "wx", 0o600);

@@ -45,7 +45,7 @@ export async function checkSecret(path: string): Promise<void> {
     throw new InputFileError(`${path} holds a password, and others may read it: chmod 600 ${path}`);
 }
 
-/** Whether somebody else than its owner may read a file, or write it. */
+/** Whether anybody except the owner of a file may read or write the file. */
 export async function isOpenToOthers(path: string): Promise<boolean> {
   const { mode } = await stat(path).catch((error: unknown) => {
     throw new InputFileError(`cannot read ${path}: ${reasonOf(error)}`, { cause: error });

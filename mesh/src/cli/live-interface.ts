@@ -9,27 +9,27 @@ import { formatPrefix } from "../ip/prefix.js";
 import { formatKey } from "../wireguard-key.js";
 import type { Context } from "./context.js";
 
-/** An interface as it is now. */
+/** The current state of an interface. */
 export interface LiveInterface {
   readonly name: string;
-  /** base64; undefined while it has no private key. */
+  /** In base64. Undefined while the interface has no private key. */
   readonly publicKey: string | undefined;
-  /** Where this host may be reached, as far as a daemon knows; empty without one. */
+  /** The candidates where this host may be reached, as the daemon knows them. Empty without a daemon. */
   readonly candidates: readonly CandidateInfo[];
   readonly peers: readonly LivePeer[];
 }
 
 export interface LivePeer {
-  /** base64. */
+  /** In base64. */
   readonly publicKey: string;
   readonly name?: string | undefined;
   readonly allowedIps: readonly string[];
-  /** As `wg` writes it. */
+  /** In the form of `wg`. */
   readonly endpoint: string | undefined;
 }
 
 /**
- * What a daemon knows of an interface; without a daemon, what WireGuard shows of the one that was named.
+ * Asks the daemon about an interface. If there is no daemon for a named interface, asks WireGuard.
  * @throws {@link MeshError} `NO_DAEMON`, `NO_INTERFACE`, `NOT_PERMITTED`, `MISSING_PROGRAM`, `INVALID_OPTION`
  */
 export async function liveInterface(

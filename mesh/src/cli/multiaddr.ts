@@ -20,7 +20,7 @@ export interface VerifyOptions {
   readonly interface?: string;
 }
 
-/** Prints where this host may be reached, as multiaddrs. */
+/** Prints the addresses of this host as multiaddrs, or converts a key. */
 export async function show(
   context: Context,
   name: string | undefined,
@@ -30,7 +30,7 @@ export async function show(
   if (key !== undefined) {
     const bytes = parseWgKey(key) ?? parseKey(key, "--key");
     const [wg = "", publicKey] = [formatWgKey(bytes), formatKey(bytes)];
-    // What was not given is what is wanted.
+    // The user wants the other form of the key.
     await output.result({ publicKey, wg }, () => (key === wg ? publicKey : wg));
     return 0;
   }
@@ -51,7 +51,7 @@ export async function show(
   return 0;
 }
 
-/** Prints what a multiaddr says. */
+/** Prints the parts of a multiaddr. */
 export async function parse({ output }: Context, address: string): Promise<ExitCode> {
   const { bearer, publicKey, overlay } = parseWg(address);
   const key = formatKey(publicKey);
@@ -73,7 +73,7 @@ export async function parse({ output }: Context, address: string): Promise<ExitC
   return 0;
 }
 
-/** Looks whether a multiaddr's key is this host's, or that of a peer. */
+/** Tests whether the key in a multiaddr is the key of this host or of a peer. */
 export async function verify(
   context: Context,
   address: string,
@@ -99,11 +99,11 @@ export async function verify(
   return isVerified ? 0 : 1;
 }
 
-/** Whether what is reached through the tunnel is at an address that WireGuard sends to this peer. */
+/** Whether WireGuard sends packets for an overlay address to this peer. */
 function leadsTo({ allowedIps }: LivePeer, overlay: string): boolean {
   const [, , host = ""] = overlay.split("/");
   const bytes = parseAddress(host);
-  // A name, or one more key, says nothing.
+  // Only addresses can be tested: not names, and not another key.
   if (bytes === undefined) return true;
   return allowedIps.some((text) => {
     const prefix = parsePrefix(text);

@@ -64,7 +64,7 @@ export async function settingsOf(
     externalPort: file.externalPort,
     reported: file.reported,
     hooks: file.hooks,
-    // An interface that is made has its own.
+    // A new interface has its peers in `create`.
     peers: create === undefined ? file.peers : undefined,
     names: file.names,
     trust: file.trust,

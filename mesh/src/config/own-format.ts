@@ -11,7 +11,7 @@ import { addressFrom, allowedIpFrom, checkHostPort, endpointFrom, keyFrom, MAX_P
 import type { Settings } from "./settings.js";
 
 const line = z.string().check(z.maxLength(256));
-/** What IPv6 needs, RFC 8200. */
+/** The minimum for IPv6 (RFC 8200). */
 const MIN_MTU = 1280;
 
 const path = z.string().check(z.minLength(1), z.maxLength(4096));
@@ -35,7 +35,7 @@ const turnSchema = z.strictObject({
   password: z.optional(z.string()),
 });
 
-/** The most that Linux takes as one argument of a program. */
+/** The maximum length is that of one argument of a program in Linux. */
 const argument = z.string().check(z.maxLength(131_071), z.regex(/^[^\0]*$/, "it has a zero byte in it"));
 const programs = z.array(z.array(argument).check(z.minLength(1), z.maxLength(256))).check(z.maxLength(64));
 const hooksSchema = z.strictObject({
@@ -141,7 +141,7 @@ export async function parseOwnFormat(text: string, folder: string, files: FileRe
             peers: parsed,
           },
         }),
-    // One that is only named, or trusted, is not to be made.
+    // A peer that has only a name or a trust level is not added to the interface.
     ...(data.addPeers === true
       ? {
           peers: parsed.filter(({ allowedIps, endpoint }) => allowedIps.length > 0 || endpoint !== undefined),

@@ -7,13 +7,13 @@ import type { TurnOptions } from "../turn/turn-server.js";
 
 /** Programs of the user that the daemon runs. No shell is used. */
 export interface Hooks {
-  /** Run before and after the start. A program that fails ends the start. */
+  /** Run before and after the start. If a program fails, the start fails. */
   readonly preUp?: readonly Argv[] | undefined;
   readonly postUp?: readonly Argv[] | undefined;
   /** Run before and after the end. */
   readonly preDown?: readonly Argv[] | undefined;
   readonly postDown?: readonly Argv[] | undefined;
-  /** Run whenever a peer gets another state or path. */
+  /** Run when a peer gets another state or another path. */
   readonly exec?: readonly Argv[] | undefined;
 }
 
@@ -26,7 +26,7 @@ export interface Settings {
   readonly interface?: string | undefined;
   /** How to make the interface; undefined when the interface exists already and is used as it is configured. */
   readonly create?: NewInterface | undefined;
-  /** Peers that an interface which is there is to have, besides its own. */
+  /** Peers that are added to an existing interface. */
   readonly peers?: readonly NewPeer[] | undefined;
   readonly brokers?: BrokerPool | undefined;
   /** STUN servers, each as `host:port`. */
@@ -44,9 +44,9 @@ export interface Settings {
   readonly hosts?: boolean | undefined;
   /** Whether these names are also answered by DNS. Default: no. */
   readonly dns?: boolean | undefined;
-  /** The port outside that gateways are asked for. Default: any. */
+  /** The outside port that gateways are asked for first, in IPv4. Default: any port. */
   readonly externalPort?: number | undefined;
-  /** Interfaces whose addresses peers are told, or are not told. Default: all but the tunnel's. */
+  /** The interfaces whose addresses are told to peers. Default: all except that of the tunnel. */
   readonly reported?: ReportedInterfaces | undefined;
   /** Where metrics are served over HTTP. Default: nowhere. */
   readonly metrics?: Endpoint | undefined;
@@ -56,6 +56,6 @@ export interface Settings {
   readonly names: ReadonlyMap<string, string>;
   /** What each peer is believed and told about other peers, by its public key in base64. */
   readonly trust?: ReadonlyMap<string, TrustLevel> | undefined;
-  /** What of the file has no use here, or another one than its user may think: a sentence each. */
+  /** A sentence for each part of the file that has no effect here, or an unexpected one. */
   readonly notes?: readonly string[] | undefined;
 }

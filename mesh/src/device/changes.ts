@@ -22,8 +22,8 @@ export interface AddedLinkLocals {
 }
 
 /**
- * The allowed IPs of a peer in the form of `wg`: all that the peer owns, in their order, and those that WireGuard does
- * not get.
+ * The allowed IPs of a peer in the form of `wg`: all allowed IPs that the peer owns, in their order, and the allowed
+ * IPs that WireGuard does not get.
  */
 export interface WithheldRecord {
   readonly owned: readonly string[];
@@ -34,8 +34,8 @@ export interface WithheldRecord {
 export type WithheldRecords = Readonly<Record<string, WithheldRecord>>;
 
 /**
- * All changes on an interface that must be undone: those that this package made, and those that WireGuard may have made
- * because of it.
+ * All changes on an interface that must be undone. This package made some of the changes, and WireGuard may have made
+ * others because of this package.
  */
 export interface Changes {
   readonly version: 1;

@@ -41,7 +41,7 @@ export interface NewPeer {
   readonly publicKey: Uint8Array;
   readonly allowedIps: readonly Prefix[];
   readonly endpoint?: Endpoint | undefined;
-  /** 32 bytes, secret. */
+  /** A secret of 32 bytes. */
   readonly presharedKey?: Uint8Array | undefined;
 }
 

@@ -14,7 +14,7 @@ export interface MemberPeer {
   readonly allowedIps: readonly Prefix[];
   /** The subnets behind the member. */
   readonly routes: readonly Prefix[];
-  /** Where WireGuard is to send at first, when it is added. */
+  /** The first endpoint for WireGuard when the peer is added. */
   readonly endpoint?: Endpoint | undefined;
 }
 

@@ -85,7 +85,7 @@ export class Monitor {
     child.once("error", again);
   }
 
-  /** The first sign of a burst starts the timer, so an endless burst cannot delay the look for ever. */
+  /** The first sign of a burst starts the timer, so an endless burst cannot delay the look without end. */
   #sign(): void {
     this.#debounce ??= setTimeout(() => {
       this.#debounce = undefined;

@@ -260,7 +260,8 @@ export class Exchange {
   }
 
   /**
-   * The subjects that a peer must be told about. Those that it was never told, or not for the longest time, come first.
+   * The subjects that a peer must be told about. Subjects that the peer was never told about come first, then subjects
+   * that the peer was last told about the longest time ago.
    */
   #dueTo(name: string, standing: Standing, others: ReadonlyMap<string, Told>, now: number): string[] {
     const due: { readonly subject: string; readonly at: number }[] = [];

@@ -9,7 +9,7 @@ export interface Introduction {
 }
 
 /**
- * Chooses the candidates to try among those that peers have named for other peers. A peer may have this host probe a
+ * Chooses the candidates to try among the candidates that peers name for other peers. A peer may have this host probe a
  * limited number of candidates. The other candidates wait until the limit allows them, so that the peer need not repeat
  * them. This class has no effects of its own. Times are monotonic ms.
  */

@@ -2,11 +2,11 @@ import { KEY_BYTES } from "../wireguard-key.js";
 import { invalid } from "./multiaddr.js";
 import { formatWgKey, parseWgKey, WG_CODE } from "./wg-key.js";
 
-/** The protocol `wg`, as the registry of `@multiformats/multiaddr` takes protocols. */
+/** The protocol `wg` in the form that the registry of `@multiformats/multiaddr` expects. */
 export interface WgCodec {
   readonly code: number;
   readonly name: string;
-  /** Bits. */
+  /** The length of a value in bits. */
   readonly size: number;
   /** @throws {@link MeshError} `INVALID_ADDRESS` */
   readonly valueToBytes: (value: string) => Uint8Array<ArrayBuffer>;
@@ -16,7 +16,7 @@ export interface WgCodec {
   readonly validate: (value: string) => void;
 }
 
-/** {@link WgCodec}: code 0x01C7, 32 bytes, `u` and 43 characters of base64url. */
+/** The codec: code 0x01C7, values of 32 bytes, as text `u` and 43 characters of base64url. */
 export const wgCodec: WgCodec = {
   code: WG_CODE,
   name: "wg",

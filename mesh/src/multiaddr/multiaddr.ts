@@ -1,23 +1,23 @@
 import { MeshError } from "../errors.js";
 import { MAX_VALUE_BYTES, type Protocol, protocolNamed, protocolOf } from "./protocols.js";
 
-/** The most that is read: far more than any address of a host has. */
+/** The limits for an address. The address of a host is much shorter. */
 const MAX_TEXT = 2048;
 const MAX_BYTES = 2048;
 const MAX_COMPONENTS = 32;
 
-/** The longest varint of a known code, bytes. */
+/** The maximum length of the varint of a known code, in bytes. */
 const MAX_VARINT_BYTES = 3;
 
 /** One part of a multiaddr. */
 export interface Component {
   readonly name: string;
-  /** As it is written in text; undefined for a protocol that has none. */
+  /** The value as text; undefined for a protocol without values. */
   readonly value?: string | undefined;
 }
 
 /**
- * The parts of a multiaddr from its text, each value in its one spelling.
+ * Reads the parts of a multiaddr from text. Each value is returned in canonical form.
  * @throws {@link MeshError} `INVALID_ADDRESS`
  */
 export function parseMultiaddr(text: string): Component[] {
@@ -49,8 +49,8 @@ export function formatMultiaddr(components: readonly Component[]): string {
 }
 
 /**
- * A multiaddr as bytes.
- * @throws {@link MeshError} `INVALID_ADDRESS` for parts that there are none of
+ * Encodes the parts of a multiaddr as bytes.
+ * @throws {@link MeshError} `INVALID_ADDRESS` for an unknown protocol or a malformed value
  */
 export function encodeMultiaddr(components: readonly Component[]): Uint8Array {
   const parts = components.flatMap(({ name, value: text }) => {
@@ -66,7 +66,7 @@ export function encodeMultiaddr(components: readonly Component[]): Uint8Array {
 }
 
 /**
- * The parts of a multiaddr from its bytes.
+ * Reads the parts of a multiaddr from bytes.
  * @throws {@link MeshError} `INVALID_ADDRESS`
  */
 export function decodeMultiaddr(bytes: Uint8Array): Component[] {
@@ -106,7 +106,7 @@ function tooMany(): MeshError {
 
 function whyUnknown(name: string, before: string | undefined): string {
   if (name === "") return "a part of it is empty: look for // and for a / at its end";
-  // A key as `wg` writes it may have a slash in it, which cuts it in two.
+  // A key in the form of `wg` may contain a slash, which splits the key into two parts.
   const hint = before?.startsWith("wg") ? WG_HINT : "";
   return `/${shown(name)}: this protocol is not known here${hint}`;
 }
@@ -120,7 +120,7 @@ function whyNoValue({ name, value }: Protocol, text: string | undefined): string
 const WG_HINT =
   ". A key as `wg` writes it has another alphabet: `sidewire-mesh multiaddr show --key KEY` converts it";
 
-/** So much of what was given as an error needs. */
+/** The start of a text, for an error. */
 function shown(text: string): string {
   return text.length > 50 ? `${text.slice(0, 50)}…` : text;
 }
@@ -152,7 +152,7 @@ class ByteReader {
     return taken;
   }
 
-  /** An unsigned varint, the shortest one alone. */
+  /** Reads an unsigned varint. Only the shortest encoding is accepted. */
   varint(): number {
     let value = 0;
     for (let i = 0; i < MAX_VARINT_BYTES; i++) {

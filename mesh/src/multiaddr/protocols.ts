@@ -2,24 +2,27 @@ import { isIPv4, isIPv6 } from "node:net";
 import { formatAddress, parseAddress } from "../ip/address.js";
 import { formatWgKey, parseWgKey, WG_CODE } from "./wg-key.js";
 
-/** A protocol of a multiaddr: its name in text, its code in bytes, and its value, where it has one. */
+/** A protocol of a multiaddr: its name in text, its code in bytes, and the type of its value, if it has one. */
 export interface Protocol {
   readonly name: string;
   readonly code: number;
   readonly value?: ValueType | undefined;
 }
 
-/** How a value is written. Each reader returns undefined for what is no value of this kind, and for a second spelling. */
+/**
+ * The type of a value. The two functions return undefined for anything that is not a value of this type, and for a
+ * spelling that is not canonical.
+ */
 export interface ValueType {
-  /** Bytes; undefined where a length stands before the value. */
+  /** The length of a value in bytes. Undefined when each value has its length before it. */
   readonly size: number | undefined;
-  /** What is expected, for an error. */
+  /** The expected value, for an error. */
   readonly expected: string;
   read(text: string): Uint8Array | undefined;
   write(bytes: Uint8Array): string | undefined;
 }
 
-/** The longest value of those that have no fixed length, bytes: a domain name is at most that long. */
+/** The maximum length of a value without a fixed length, in bytes. A domain name can have this length. */
 export const MAX_VALUE_BYTES = 253;
 
 const ip4: ValueType = {
@@ -35,7 +38,7 @@ const ip6: ValueType = {
   read(text) {
     const bytes = isIPv6(text) ? parseAddress(text) : undefined;
     if (bytes?.length !== 4) return bytes;
-    // What `parseAddress` takes for the IPv4 address within stays here what was written.
+    // `parseAddress` reads an IPv4 address in IPv6 form as IPv4, but here the address must stay as it was written.
     return Uint8Array.of(0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff, ...bytes);
   },
   write: formatAddress,
@@ -52,7 +55,7 @@ const port: ValueType = {
   write: ([high = 0, low = 0]) => `${(high << 8) | low}`,
 };
 
-/** Printable ASCII, without what separates the parts of a multiaddr. */
+/** A name of ASCII letters, digits, `_`, `.` and `-`. So a name cannot contain the separator of the parts. */
 const name: ValueType = {
   size: undefined,
   expected: `a name of 1 to ${MAX_VALUE_BYTES} letters, digits and any of _ . -`,
@@ -70,7 +73,7 @@ const wg: ValueType = {
   write: formatWgKey,
 };
 
-/** What a tunnel goes over, and what may be reached through it. Codes are those of the multicodec table. */
+/** The protocols below a tunnel and inside it. The codes are from the multicodec table. */
 const PROTOCOLS: readonly Protocol[] = [
   { name: "ip4", code: 0x04, value: ip4 },
   { name: "tcp", code: 0x06, value: port },

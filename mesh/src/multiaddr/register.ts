@@ -1,5 +1,5 @@
 /**
- * `import "sidewire-mesh/multiaddr"` teaches `@multiformats/multiaddr` the protocol `wg`.
+ * `import "sidewire-mesh/multiaddr"` registers the protocol `wg` with `@multiformats/multiaddr`.
  * @module sidewire-mesh/multiaddr
  */
 import { registry } from "@multiformats/multiaddr";

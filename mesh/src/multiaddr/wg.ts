@@ -9,20 +9,20 @@ import {
 } from "./multiaddr.js";
 import { formatWgKey, parseWgKey } from "./wg-key.js";
 
-/** What a multiaddr says of a WireGuard host. */
+/** The address of a WireGuard host, from a multiaddr. */
 export interface WgAddress {
-  /** Where its WireGuard is reached: a multiaddr that ends in UDP. Undefined when the address does not say. */
+  /** The place of the host's WireGuard: a multiaddr that ends in UDP. Undefined when the address has no such part. */
   readonly bearer: string | undefined;
-  /** Its public key, 32 bytes. */
+  /** The public key of the host, 32 bytes. */
   readonly publicKey: Uint8Array;
   /**
-   * What is reached through the tunnel: a multiaddr, in which there may be one more `/wg/`. Undefined when the address
-   * names the host alone.
+   * The target inside the tunnel: a multiaddr, which may contain another `/wg/`. Undefined when the address only names
+   * the host.
    */
   readonly overlay: string | undefined;
 }
 
-/** What a tunnel can go over: a host, then UDP. */
+/** The valid bearers of a tunnel: a host, then UDP. */
 const BEARERS: ReadonlySet<string> = new Set([
   "/ip4/udp",
   "/ip6/udp",
@@ -33,10 +33,11 @@ const BEARERS: ReadonlySet<string> = new Set([
 ]);
 
 /**
- * Reads a multiaddr with `/wg/` in it: `/ip4/192.0.2.1/udp/51820/wg/uKEY/ip4/10.9.0.1/tcp/80` is a host that is reached
- * by UDP, with this key, and behind it a TCP port. Of several `/wg/` the first one is read; the others are in
- * `overlay`. The older form, which has the key at the end (`/ip4/10.9.0.1/tcp/80/wg/uKEY`), has no bearer.
- * @param address - text, or bytes
+ * Reads a multiaddr with `/wg/`. For example, `/ip4/192.0.2.1/udp/51820/wg/uKEY/ip4/10.9.0.1/tcp/80` names a host at
+ * 192.0.2.1, UDP port 51820, with the key `uKEY`, and a TCP port inside the tunnel. If there are several `/wg/`, the
+ * first one is read, and the others are in `overlay`. The older form has the key at the end, and no bearer:
+ * `/ip4/10.9.0.1/tcp/80/wg/uKEY`.
+ * @param address - the multiaddr as text or as bytes
  * @throws {@link MeshError} `INVALID_ADDRESS`
  *
  * @example
@@ -51,8 +52,8 @@ export function parseWg(address: string | Uint8Array): WgAddress {
 }
 
 /**
- * Writes a multiaddr with `/wg/`, in the form that has the key between bearer and overlay.
- * @throws {@link MeshError} `INVALID_ADDRESS`; `INVALID_KEY` when the key is not 32 bytes
+ * Writes a multiaddr with `/wg/`, as bearer, key and overlay in this order.
+ * @throws {@link MeshError} `INVALID_ADDRESS`; `INVALID_KEY` when the key has not 32 bytes
  */
 export function formatWg({ bearer, publicKey, overlay }: WgAddress): string {
   checkKey(publicKey, "publicKey");
@@ -63,7 +64,7 @@ export function formatWg({ bearer, publicKey, overlay }: WgAddress): string {
 }
 
 /**
- * The bytes of a multiaddr.
+ * Encodes a multiaddr with `/wg/` as bytes.
  * @throws {@link MeshError} `INVALID_ADDRESS`
  */
 export function wgBytes(address: string): Uint8Array {
@@ -72,7 +73,7 @@ export function wgBytes(address: string): Uint8Array {
   return encodeMultiaddr(components);
 }
 
-/** Where a bearer leads, as `wg` writes endpoints; its host may be a name. */
+/** The endpoint of a bearer, `HOST:PORT` in the form of `wg`. The host may be a name. */
 export function endpointTextOf(bearer: string): string {
   const parts = new Map(parseMultiaddr(bearer).map(({ name, value = "" }) => [name, value]));
   const six = parts.get("ip6");
@@ -82,7 +83,7 @@ export function endpointTextOf(bearer: string): string {
   return `${shown}:${parts.get("udp")}`;
 }
 
-/** The address of a host and a UDP port, as a bearer. @param endpoint - an address, not a name */
+/** The bearer for an IP address and a UDP port. @param endpoint - the address must not be a name */
 export function bearerOf({
   address,
   family,
@@ -101,12 +102,12 @@ function wgOf(components: readonly Component[]): WgAddress {
   if (publicKey === undefined) throw invalid("there is no /wg/ in it");
   const before = components.slice(0, at);
   const after = components.slice(at + 1);
-  // Each /wg/ has to stand in a place where one can.
+  // Each further /wg/ must be in a valid place, too.
   if (after.some(({ name }) => name === "wg")) wgOf(after);
   const overlay = after.length === 0 ? undefined : formatMultiaddr(after);
   if (before.length === 0) return { bearer: undefined, publicKey, overlay };
   if (isBearer(before)) return { bearer: formatMultiaddr(before), publicKey, overlay };
-  // The older form: what is reached stands before the key.
+  // In the older form, the target inside the tunnel is before the key.
   if (after.length === 0) return { bearer: undefined, publicKey, overlay: formatMultiaddr(before) };
   throw noBearer(before);
 }

@@ -1,13 +1,13 @@
 import { MeshError } from "../errors.js";
 
-/** The longest line that is read: longer than 1000 allowed IPs of IPv6. */
+/** The maximum length of a line. 1000 allowed IPs of IPv6 are shorter than this. */
 const MAX_LINE = 65_536;
 
 /** A line `Key = value` of a configuration of WireGuard. */
 export interface ConfEntry {
-  /** In small letters: WireGuard does not tell them apart. */
+  /** The name in lower case, because WireGuard ignores the case. */
   readonly key: string;
-  /** As it is written. */
+  /** The name as it is written. */
   readonly name: string;
   readonly value: string;
   /** Counted from 1. */
@@ -22,9 +22,9 @@ export interface ConfSection {
 }
 
 /**
- * The sections of a configuration of WireGuard, as `wg` and `wg-quick` read it: what stands behind `#` is a comment, and
- * sections and keys may be in capitals or not.
- * @throws {@link MeshError} `INVALID_OPTION`, with the line; its value is not shown, which may be a key
+ * Reads the sections of a configuration of WireGuard as `wg` and `wg-quick` do. The text after `#` is a comment, and
+ * the case of sections and keys is ignored.
+ * @throws {@link MeshError} `INVALID_OPTION`, with the number of the line. The value is not shown, as it may be a key.
  */
 export function confSections(text: string): ConfSection[] {
   const sections: (ConfSection & { readonly entries: ConfEntry[] })[] = [];

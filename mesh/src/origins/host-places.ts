@@ -2,34 +2,34 @@ import { checkHostPort } from "../config/parts.js";
 import { parseAddress } from "../ip/address.js";
 import { type Endpoint, endpointOf, parseEndpoint } from "../ip/endpoint.js";
 
-/** How many different names a configuration may have looked up at the start. */
+/** The maximum number of names that are looked up at the start. */
 const MAX_NAMES = 256;
 
-/** Looks a name up. @returns its addresses as texts; none when it cannot be looked up */
+/** Looks up a name. @returns the addresses as texts */
 export type LookUpHost = (host: string) => Promise<readonly string[]>;
 
-/** A place as it is written, and the peer that it is of. */
+/** The place of a peer, as the configuration writes it. */
 export interface WrittenPlace {
-  /** base64. */
+  /** In base64. */
   readonly publicKey: string;
-  /** `HOST:PORT`, its host a name or an address. */
+  /** `HOST:PORT`. The host is a name or an address. */
   readonly text: string;
-  /** Where it stands, for errors. */
+  /** The position in the configuration, for errors. */
   readonly part: string;
 }
 
-/** Where peers may be, as far as it is known now. */
+/** The places of peers that are known now. */
 export interface Places {
-  /** The first of each peer, by its public key. */
+  /** The first place of each peer, by the public key of the peer. */
   readonly endpoints: ReadonlyMap<string, Endpoint>;
-  /** Names that could not be looked up, a sentence each. */
+  /** A sentence for each place whose name could not be looked up. */
   readonly notes: readonly string[];
 }
 
 /**
- * Looks up where peers may be. A name that is not known now does not keep anything from starting: a peer is found
- * without it.
- * @throws {@link MeshError} `INVALID_OPTION` for what is no `HOST:PORT`
+ * Looks up the places of peers. A name that cannot be looked up is no error, because peers find each other without it,
+ * too.
+ * @throws {@link MeshError} `INVALID_OPTION` for a text that is not `HOST:PORT`
  */
 export async function findPlaces(written: readonly WrittenPlace[], lookUp: LookUpHost): Promise<Places> {
   for (const { text, part } of written) checkHostPort(text, part);

@@ -7,10 +7,10 @@ import { parseWgQuick } from "./wg-quick.js";
 import { parseWgautomesh } from "./wgautomesh.js";
 import { parseWirelink, type WirelinkLanguage } from "./wirelink.js";
 
-/** Whose file it is. */
+/** The program whose format a file has. */
 export type Origin = "own" | "wg-quick" | "wgautomesh" | "wirelink";
 
-/** How files refer to what is outside of them. */
+/** The means to read other files, to look up names, and to read the environment. */
 export interface Outside extends FileReader {
   readonly lookUp: LookUpHost;
   readonly env: NodeJS.ProcessEnv;
@@ -24,8 +24,8 @@ const LANGUAGES: ReadonlyMap<string, WirelinkLanguage> = new Map([
 ]);
 
 /**
- * Whose file it is, by its name: `wirelink.wg0.json`, `wg0.conf`, `….toml`, `….json`; where that says nothing, by its
- * first line.
+ * Finds the program of a file by the name of the file: `wirelink.wg0.json` (or .yaml, .yml, .toml), `wg0.conf`, another
+ * `.toml`. A file that starts with `[Interface]` is read like `wg0.conf`. All other files have the own format.
  * @throws {@link MeshError} `INVALID_OPTION`
  */
 export function originOf(path: string, text: string): Origin {
@@ -40,12 +40,13 @@ export function originOf(path: string, text: string): Origin {
 }
 
 /**
- * What a configuration comes to, whoever wrote it.
- * @param path - where it is: its name says whose it is, and mostly for which interface
- * @throws {@link MeshError} `INVALID_OPTION`, `INVALID_KEY`; what `outside` throws, and sidewire of a pool
+ * Reads a configuration in any format.
+ * @param path - the path of the file. Its name tells the format, and in most formats the interface.
+ * @throws {@link MeshError} `INVALID_OPTION`, `INVALID_KEY`; the errors of `outside`; sidewire's errors for a malformed
+ *   pool of brokers
  */
 export async function parseAnyFormat(text: string, path: string, outside: Outside): Promise<Settings> {
-  // Some editors of Windows begin a file with that.
+  // Some editors on Windows write this byte order mark at the start of a file.
   const plain = text.replace(/^\ufeff/, "");
   const origin = originOf(path, plain);
   const extension = extname(path);

@@ -7,7 +7,7 @@ import { formatKey } from "../wireguard-key.js";
 import { type ConfEntry, type ConfSection, confSections, wrongLine } from "./conf-lines.js";
 import { findPlaces, type LookUpHost, type WrittenPlace } from "./host-places.js";
 
-/** What is known in each section, and whether it may stand there more than once. */
+/** The known keys of each section, and whether a section may contain a key more than once. */
 const KNOWN: Readonly<Record<ConfSection["kind"], ReadonlyMap<string, "once" | "often">>> = {
   interface: new Map([
     ...(["privatekey", "listenport", "mtu", "table", "fwmark", "saveconfig"] as const).map(
@@ -25,17 +25,17 @@ const KNOWN: Readonly<Record<ConfSection["kind"], ReadonlyMap<string, "once" | "
   ]),
 };
 
-/** A tunnel's packets that come by another one have room for that, at least (RFC 8200), and at most. */
+/** The range of the MTU. IPv6 needs at least 1280 (RFC 8200). */
 const MIN_MTU = 1280;
 const MAX_MTU = 65_535;
 
 /**
  * Reads a file of wg-quick, such as `/etc/wireguard/wg0.conf`. The interface is made as wg-quick makes it.
- * @param name - of the interface: as the file is called
+ * @param name - the name of the interface, from the name of the file
  * @throws {@link MeshError} `INVALID_OPTION`, `INVALID_KEY`, each with the line
  */
 export async function parseWgQuick(text: string, name: string, lookUp: LookUpHost): Promise<Settings> {
-  // It stands in lines for a shell.
+  // The name is inserted into commands for a shell.
   checkInterfaceName(name);
   const sections = confSections(text);
   const [first, ...more] = sections.filter(({ kind }) => kind === "interface");
@@ -88,7 +88,7 @@ function peerOf(section: Section, places: WrittenPlace[]): NewPeer {
   return { publicKey, allowedIps, ...(presharedKey === undefined ? {} : { presharedKey }) };
 }
 
-/** What of the section for the interface has no use here. */
+/** A sentence for each entry of the interface section that has no effect here. */
 function notesOn(own: Section, name: string): string[] {
   own.one("table", (entry) => {
     if (!/^auto$/i.test(entry.value))
@@ -109,7 +109,7 @@ function notesOn(own: Section, name: string): string[] {
   return notes;
 }
 
-/** The lines that wg-quick gives to bash, as programs: bash itself, with the line. */
+/** The commands of wg-quick, each as an argument of bash. */
 function hooksOf(own: Section, name: string): Hooks | undefined {
   const of = (key: string): readonly Argv[] | undefined => {
     const lines = own.all(key).map(({ value }) => ["bash", "-c", value.replaceAll("%i", name)]);
@@ -159,7 +159,7 @@ class Section {
     throw wrongLine(this.#section.line, `${name} is missing in this section`);
   }
 
-  /** Values with commas between, of all lines together. */
+  /** The values of all lines with a key. Commas separate the values of a line. */
   list(key: string): { readonly value: string; readonly part: string; readonly line: number }[] {
     return this.all(key).flatMap((entry) =>
       entry.value

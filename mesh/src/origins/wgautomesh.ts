@@ -14,7 +14,7 @@ const port = z.int().check(z.minimum(1), z.maximum(0xffff));
 
 const peerSchema = z.looseObject({ pubkey: line, address: line, endpoint: z.optional(line) });
 
-/** Keys that are not known are named, and no fault: wgautomesh itself takes them without a word. */
+/** Unknown keys cause a note but no error, because wgautomesh itself ignores them. */
 const schema = z.looseObject({
   interface: line,
   gossip_port: port,
@@ -30,7 +30,7 @@ const schema = z.looseObject({
 const KNOWN = { top: Object.keys(schema.shape), peers: Object.keys(peerSchema.shape) };
 
 /**
- * Reads the file of wgautomesh, `/etc/wgautomesh.toml`.
+ * Reads a file of wgautomesh, such as `/etc/wgautomesh.toml`.
  * @throws {@link MeshError} `INVALID_OPTION`, `INVALID_KEY`
  */
 export async function parseWgautomesh(text: string, lookUp: LookUpHost): Promise<Settings> {
@@ -67,7 +67,7 @@ function read(text: string): z.infer<typeof schema> {
     value = parseToml(text);
   } catch (error) {
     if (!(error instanceof TomlError)) throw error;
-    // Not its whole message, which quotes the text around: that may be a secret.
+    // The rest of the message quotes the text around the error, which may contain a secret.
     const [why = ""] = error.message.split("\n");
     throw new MeshError("INVALID_OPTION", `line ${error.line}, column ${error.column}: ${why}`);
   }

@@ -15,7 +15,7 @@ const lines = z.array(line).check(z.maxLength(256));
 const globs = z
   .array(line.check(z.refine(isGlob, { error: "a pattern is expected, as in docker* or eth[0-9]" })))
   .check(z.maxLength(256));
-/** From the environment, words come for what is a switch in a file. */
+/** In the environment, a switch is a word. */
 const flag = z.pipe(
   z.union([
     z.boolean(),
@@ -45,7 +45,7 @@ const peerSchema = z.strictObject({
   basic: z.optional(flag),
 });
 
-/** Keys in small letters: wirelink does not tell capitals apart. */
+/** The keys are in lower case, because wirelink ignores the case. */
 const schema = z.strictObject({
   iface: z.optional(line),
   port: z.optional(port),
@@ -61,19 +61,19 @@ const schema = z.strictObject({
   peers: z.optional(z.nullable(z.array(peerSchema).check(z.maxLength(MAX_PEERS)))),
 });
 
-/** What the environment may say, as `WIRELINK_` and the name in capitals. */
+/** The keys that the environment may set, by variables with `WIRELINK_` and the key in upper case. */
 const IN_ENVIRONMENT: readonly string[] = ["iface", "port", "router", "chatty", "debug"];
 
-/** A file is a few levels deep; one that goes deeper is hostile. */
+/** The maximum depth of a file. A real file has fewer levels. */
 const MAX_DEPTH = 8;
 
-/** In which language a file is written. */
+/** The language of a file. */
 export type WirelinkLanguage = "json" | "yaml" | "toml";
 
 /**
- * Reads the file of wirelink, such as `/etc/wireguard/wirelink.wg0.json`. What the environment says (`WIRELINK_…`) goes
- * before what the file says.
- * @param name - of the interface: as the file is called
+ * Reads a file of wirelink, such as `/etc/wireguard/wirelink.wg0.json`. The environment variables `WIRELINK_…` take
+ * precedence over the file.
+ * @param name - the name of the interface, from the name of the file
  * @throws {@link MeshError} `INVALID_OPTION`, `INVALID_KEY`
  */
 export async function parseWirelink(
@@ -95,12 +95,12 @@ export async function parseWirelink(
     lookUp,
   );
   return {
-    // A file that is for one interface, and the environment, say which.
+    // The environment or the file may name the interface.
     interface: data.iface ?? name,
     peers: peers.flatMap(({ publickey, allowedips, endpoints: texts }, i): NewPeer[] => {
       const endpoint = endpoints.get(publickey);
       const allowedIps = (allowedips ?? []).map((one) => allowedIpFrom(one, `peers.${i}.allowedips`));
-      // One that is only named, or trusted, is not to be made.
+      // A peer that has only a name or a trust level is not added to the interface.
       if (allowedIps.length === 0 && (texts ?? []).length === 0) return [];
       const place = endpoint === undefined ? {} : { endpoint };
       return [{ publicKey: keys[i] ?? new Uint8Array(), allowedIps, ...place }];
@@ -108,7 +108,7 @@ export async function parseWirelink(
     reported: { only: data.reportifaces ?? undefined, hidden: data.hideifaces ?? undefined },
     trust: new Map(
       peers.flatMap(({ publickey, trust, factexchanger = false }): [string, TrustLevel][] => {
-        // Whom it exchanges facts with is told of everybody, and believed where they are.
+        // wirelink believes a fact exchanger about the endpoints of other peers.
         const level = trust === "" || trust === undefined ? (factexchanger ? "Endpoint" : undefined) : trust;
         return level === undefined ? [] : [[publickey, level]];
       }),
@@ -126,14 +126,14 @@ function parsed(text: string, language: WirelinkLanguage): unknown {
   try {
     if (language === "json") return JSON.parse(text);
     if (language === "toml") return parseToml(text);
-    // No aliases: a few bytes of them stand for gigabytes.
+    // Aliases are forbidden: a few bytes with aliases may stand for gigabytes.
     return parseYaml(text, { maxAliasCount: 0, logLevel: "error", prettyErrors: false });
   } catch {
     throw new MeshError("INVALID_OPTION", `it is not ${language.toUpperCase()}`);
   }
 }
 
-/** The same with keys in small letters. @throws {@link MeshError} `INVALID_OPTION` */
+/** Converts all keys to lower case. @throws {@link MeshError} `INVALID_OPTION` */
 function withSmallKeys(value: unknown, place: string, depth: number): unknown {
   if (depth > MAX_DEPTH) throw new MeshError("INVALID_OPTION", `${place}: it is too deep`);
   if (Array.isArray(value))

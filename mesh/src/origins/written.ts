@@ -5,25 +5,24 @@ import { formatPrefix } from "../ip/prefix.js";
 import { isName, nameFrom } from "../roster/member-name.js";
 import { formatKey } from "../wireguard-key.js";
 
-/** A secret that goes into a file of its own. */
+/** A key for a file of its own. */
 export interface SecretFile {
   readonly name: string;
   /** 32 bytes. */
   readonly key: Uint8Array;
 }
 
-/** A configuration in our own format. */
+/** A configuration in the own format. */
 export interface Written {
-  /** What the JSON file holds. */
+  /** The content of the JSON file. */
   readonly json: Readonly<Record<string, unknown>>;
-  /** Keys, which stand beside it. */
+  /** The keys for files beside the JSON file. */
   readonly secrets: readonly SecretFile[];
 }
 
 /**
- * Writes a configuration in our own format, which `up --config` reads. Keys are named as files, and passwords of TURN
- * servers left out.
- * @param settings - what was read; its pool of brokers and its state folder stay where they are
+ * Converts settings to the own format, which `up --config` reads. Keys are put into files of their own. Passwords of
+ * TURN servers and the pool of brokers are left out.
  */
 export function writtenSettings(settings: Settings): Written {
   const { create, interface: name = "wg0", names, trust = new Map(), reported, hooks } = settings;

@@ -14,8 +14,8 @@ import { createPath, isProven, type Path } from "./path.js";
 import type { TierOf } from "./tiers.js";
 
 /**
- * All known paths to one peer: those that it announced, and those from which its packets came. Their number is limited,
- * whatever the peer says.
+ * All known paths to one peer. The peer has announced these paths, or its packets came from there. The number of paths
+ * is limited, whatever the peer sends.
  */
 export class PathTable {
   readonly #paths = new Map<PathName, Path>();

@@ -75,7 +75,7 @@ export class WireGuardWatch {
   #growth(bytes: number, now: number): number {
     const grown = bytes - this.#receivedBytes;
     if (grown < 0) return bytes;
-    // It is unknown whether the counters have started again, so the explanation that proves less is used.
+    // The counters may have started again. Nobody knows, so the explanation that proves less is used.
     const mayBeAnew = now - this.#renewedAt <= RENEWAL_MS;
     return mayBeAnew && isData(grown) && !isData(bytes) ? bytes : grown;
   }

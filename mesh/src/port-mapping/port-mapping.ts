@@ -15,7 +15,7 @@ export interface PortMappingOptions {
   /** Returns Unix ms. */
   readonly getTime: () => number;
   readonly lifetimeS?: number;
-  /** The port outside that is asked for first. Default: any. */
+  /** The outside port to ask for first, in IPv4. Default: any port. */
   readonly externalPort?: number | undefined;
   readonly ports?: GatewayPorts;
 }

@@ -18,7 +18,7 @@ export interface Claim {
 /** A subnet that an admin has given to a member. */
 export interface ClaimedRoute {
   readonly prefix: Prefix;
-  /** Since which statement the member has had it without a break: the statement's index among those that count. */
+  /** Since which statement the member has had it without a break: as the index among the statements that count. */
   readonly since: number;
 }
 

@@ -200,7 +200,7 @@ export class Roster {
     });
   }
 
-  /** The statements that a host with these marks lacks, in an order in which each comes after those that it needs. */
+  /** The statements that a host with these marks lacks, in an order in which each comes after the ones it needs. */
   missing(marks: readonly Mark[]): Entry[] {
     const counters = new Map(marks.map(({ admin, counter }) => [admin, counter]));
     const lacking = this.#taken.filter(

@@ -3,7 +3,7 @@
 /** When a request is repeated, in ms after the first time, and when it is given up; as for messages in probes. */
 export const REQUEST_AT_MS = [0, 250, 750, 1750] as const;
 export const REQUEST_GIVEN_UP_MS = 3750;
-/** The maximum number of new nonces for one request, because a bad server could send new ones for ever. */
+/** The maximum number of new nonces for one request, because a bad server could send new ones without end. */
 export const MAX_NONCES = 3;
 /** The maximum length of a realm or a nonce in bytes (RFC 8489, sections 14.9 and 14.10). */
 export const MAX_TEXT_BYTES = 763;
