@@ -1,13 +1,13 @@
 import { Keypair, type Receipt, type Router, type SmartPipe } from "../index.js";
 import { formatSignal, type Signal } from "./signal.js";
 
-/** What nobody has acknowledged for so long went nowhere, ms. */
+/** How long to wait for the acknowledgement of a signal, in ms. */
 const TIMEOUT_MS = 3000;
 
-/** Carries signals between addresses, sealed: only the destination can read who is where. */
+/** Carries signals to peers. The signals are sealed, because they contain the places of the peers. */
 export class Carrier {
   readonly #router: Router;
-  /** By address: made before there is something to send. */
+  /** Pipes that were made before there was a signal to send, by address. */
   readonly #prepared = new Map<string, Promise<SmartPipe>>();
   #isWarm = false;
 
@@ -16,13 +16,13 @@ export class Carrier {
   }
 
   /**
-   * Makes ready to send to an address; starts the router if need be. Resolves when a broker is connected.
+   * Prepares for sending to an address, and starts the router if necessary. Resolves when a broker is connected.
    * @throws NoBrokerError, SidewireError `CLOSED`
    */
   async prepare(to: string): Promise<void> {
     const prepared = this.#prepared.get(to) ?? this.#open(to);
     this.#prepared.set(to, prepared);
-    // One that can't be made is made anew.
+    // After a failure, the next call tries again.
     prepared.catch(() => {
       if (this.#prepared.get(to) === prepared) this.#prepared.delete(to);
     });
@@ -31,10 +31,10 @@ export class Carrier {
   }
 
   /**
-   * Sends a signal, once the router is connected to a broker.
+   * Sends a signal when the router is connected to a broker.
    *
-   * Signals are numbered among themselves where that matters. So each has a pipe of its own, and none waits for one
-   * that was lost.
+   * Descriptions have numbers of their own, so signals may arrive in any order. Each signal gets its own pipe, so that
+   * no signal waits for a lost one.
    * @throws NoAckError, NoBrokerError, SidewireError `CLOSED`
    */
   async send(to: string, signal: Signal): Promise<Receipt> {
@@ -48,7 +48,7 @@ export class Carrier {
     }
   }
 
-  /** Lets go of what was prepared. */
+  /** Closes the pipe that was prepared for an address. */
   leave(to: string): void {
     const prepared = this.#prepared.get(to);
     this.#prepared.delete(to);
@@ -64,8 +64,8 @@ export class Carrier {
   }
 
   /**
-   * The first signature and the first shared secret of a page take a hundred milliseconds, as tables have to be made
-   * and code has to become fast. They are made while the brokers are being connected to.
+   * The first signature and the first shared secret of a page take about 100 ms, because tables must be made and the
+   * code must be compiled. This work is done while the router connects to brokers.
    */
   #warmUp(to: string): void {
     if (this.#isWarm || typeof document === "undefined") return;

@@ -3,56 +3,56 @@ import { Life } from "./life.js";
 import { judge, LifeNames, type Pair } from "./pairing.js";
 import type { Signal, SignalContent } from "./signal.js";
 
-/** Where the connection to a peer stands. */
+/** The state of the connection to a peer. */
 export type PeerState =
-  /** An offer is under way, or its answer. */
+  /** The two sides exchange an offer and its answer. */
   | "calling"
   /** There is an open channel. */
   | "open"
-  /** Nothing comes through. Other ways between the two are being tried. */
+  /** The connection is interrupted. Other ways between the two sides are tried. */
   | "recovering"
-  /** Nobody answered. The peer is called again in a while. */
+  /** There is no connection. The peer is called again after a pause. */
   | "waiting"
-  /** Ended by either side, or given up. */
+  /** One side has ended the connection, or this side has given up. */
   | "closed";
 
-/** What a connection needs and tells. */
+/** The functions that a connection calls. */
 export interface ConnectionHandlers {
-  /** Makes an RTCPeerConnection; may throw. */
+  /** Makes an RTCPeerConnection. May throw. */
   make(): RTCPeerConnection;
-  /** Resolves, or rejects, when signals can be carried, or cannot. */
+  /** Resolves when signals can be sent, and rejects when they cannot. */
   prepare(): Promise<void>;
-  /** Carries a signal to the other side; rejects when it didn't arrive. */
+  /** Sends a signal to the other side. Rejects when the signal did not arrive. */
   send(signal: Signal): Promise<void>;
-  /** @param cause - what failed, where something did */
+  /** @param cause - the error, if an error is the reason */
   onState(state: PeerState, why: string, cause?: unknown): void;
-  /** A signal went out or came in. */
+  /** Called when a signal is sent or was received. */
   onSignal(direction: "out" | "in", content: SignalContent): void;
-  /** An RTCPeerConnection was made. A former one is gone. */
+  /** Called when an RTCPeerConnection was made. The previous one is closed. */
   onLife(life: Life): void;
-  /** Both sides agree on the first description. Media may be negotiated. */
+  /** Called when both sides have agreed on the first description. From now on media may be negotiated. */
   onAgreed(life: Life): void;
-  /** There is an open channel. */
+  /** Called when a channel is open. */
   onChannel(channel: RTCDataChannel): void;
 }
 
-/** How long an interruption may heal by itself, ms. */
+/** How long to wait for the end of an interruption before ICE is restarted, in ms. */
 const HEAL_MS = 1000;
-/** How long a call, and a restart of ICE, may take until a new connection is tried, ms. */
+/** How long a call and a restart of ICE may take before a new connection is tried, in ms. */
 const CALL_MS = 15_000;
 const RESTART_MS = 8000;
-/** Pauses between calls double, up to a bound. */
+/** The first and the longest pause between calls, in ms. The pause is doubled after each call. */
 const FIRST_PAUSE_MS = 500;
 const LONGEST_PAUSE_MS = 15_000;
-/** The other side can make this one begin so many lives at once, and one more in a while, ms. */
+/** The number of lives that the other side can cause at once, and the time until one more is allowed, in ms. */
 const MAX_PROMPTED = 10;
 const PROMPTED_EVERY_MS = 5000;
-/** Signals that came before the call they belong to. The oldest gives way. */
+/** The maximum number of signals that are kept until their call comes. The oldest one is dropped first. */
 const MAX_EARLY = 32;
 
 /**
- * A data channel to one peer that is kept alive: an interruption is answered with a restart of ICE, a
- * channel that is gone with a new connection, and everything that takes goes through the signaling.
+ * A data channel to one peer that is kept alive. After an interruption, ICE is restarted. After the loss of the
+ * channel, a new connection is made. The signals for this go through the handlers.
  */
 export class Connection {
   readonly #polite: boolean;
@@ -60,12 +60,12 @@ export class Connection {
   readonly #handlers: ConnectionHandlers;
   readonly #names = new LifeNames();
   #life: Life | undefined;
-  /** The life that was there last, for an end that is told of late. */
+  /** The last life, even if that life is over: the end of the connection refers to it. */
   #last: Pair | undefined;
   #failures = 0;
-  /** Runs while there is no open channel. */
+  /** The timer that closes the connection. It runs while there is no open channel. */
   #patience: ReturnType<typeof setTimeout> | undefined;
-  /** What failed last. */
+  /** The last failure. */
   #failure: readonly [why: string, cause: unknown] = ["nobody answered", undefined];
   #prompted = 0;
   #promptedAt = 0;
@@ -75,8 +75,9 @@ export class Connection {
   #timer: ReturnType<typeof setTimeout> | undefined;
 
   /**
-   * @param polite - whether this side gives way where both offer at once; the other must not
-   * @param patienceMs - how long to go on without an open channel
+   * @param polite - whether this side takes its offer back when both sides offer at the same time. Exactly one side
+   *   must be polite.
+   * @param patienceMs - how long to try without an open channel, in ms
    */
   constructor(polite: boolean, patienceMs: number, handlers: ConnectionHandlers) {
     this.#polite = polite;
@@ -84,12 +85,12 @@ export class Connection {
     this.#handlers = handlers;
   }
 
-  /** Calls the other side, if there is nothing between the two, and goes on until it answers or is given up. */
+  /** Calls the other side, unless there is a connection or a call already. */
   call(): void {
     if (this.#life === undefined && !this.#isClosed) this.#callNow("calling");
   }
 
-  /** Looks for other ways between the two where the present one is interrupted; calls at once where that is due. */
+  /** Restarts ICE if the connection is interrupted. Calls at once if there is no connection. */
   recover(): void {
     if (this.#life === undefined) this.call();
     else this.#restart(this.#life);
@@ -102,7 +103,7 @@ export class Connection {
     this.#lostAfter(RESTART_MS, "the restart of ICE led nowhere");
   }
 
-  /** Takes a signal of the other side. */
+  /** Handles a signal of the other side. */
   receive(signal: Signal): void {
     if (this.#isClosed) return;
     if ("end" in signal.content) {
@@ -132,7 +133,7 @@ export class Connection {
     }
   }
 
-  /** Ends it for good. @returns what tells the other side, if that knows of this one */
+  /** Ends the connection permanently. @returns the signal for the other side, if that side knows the connection */
   close(why: string, cause?: unknown): Signal | undefined {
     if (this.#isClosed) return undefined;
     this.#isClosed = true;
@@ -172,7 +173,7 @@ export class Connection {
     this.#takeEarly(life, call.from);
   }
 
-  /** Both have called. The other side may not have been there when the own call was sent: it is sent once more. */
+  /** Both sides have called. The own call is sent again, because the other side may have missed it. */
   #meet(life: Life, theirs: Signal): void {
     this.#take(life, theirs);
     this.#takeEarly(life, theirs.from);
@@ -192,7 +193,7 @@ export class Connection {
     life.negotiation.take(content);
   }
 
-  /** Whether one more life may be begun because the other side says so. */
+  /** Whether a signal of the other side may cause one more life. */
   #mayBegin(): boolean {
     const now = performance.now();
     const regained = Math.floor((now - this.#promptedAt) / PROMPTED_EVERY_MS);
@@ -207,7 +208,7 @@ export class Connection {
     this.#end();
     let pc: RTCPeerConnection;
     try {
-      // A browser has so many and no more. Closed ones count until it has cleared them away.
+      // A browser limits the number of connections. Closed connections count until the garbage collector removes them.
       pc = this.#handlers.make();
     } catch (error) {
       this.#lost(`no RTCPeerConnection can be made: ${String(error)}`, error);
@@ -264,7 +265,7 @@ export class Connection {
 
   #connectionChanged(life: Life, state: RTCPeerConnectionState): void {
     if (state === "connected") {
-      // At first it is the channel that counts: it opens a moment later.
+      // A new connection only counts as open when its channel is open, shortly afterwards.
       if (life.channel.readyState === "open") this.#opened();
     } else if (state === "failed") this.#restart(life);
     else if (state === "disconnected") {
@@ -294,12 +295,12 @@ export class Connection {
     this.#timer = setTimeout(() => this.#lost(why), ms);
   }
 
-  /** Nothing more is to be had from the present connection. */
+  /** Gives up the current connection, and calls again after a pause. */
   #lost(why: string, cause?: unknown): void {
     this.#end();
     this.#failure = [why, cause];
     this.#tell("waiting", why, cause);
-    // What is told of it may have ended it, or called.
+    // The listener of the state may have closed this connection, or may have called.
     if (this.#isClosed || this.#life !== undefined) return;
     const pauseMs = Math.min(LONGEST_PAUSE_MS, FIRST_PAUSE_MS * 2 ** this.#failures) * (0.5 + Math.random());
     this.#failures++;
@@ -307,16 +308,16 @@ export class Connection {
   }
 }
 
-/** Errors of the router list what each broker did, which is for their reader: it is the cause of what follows. */
+/** A short reason. The messages of the router's errors list all brokers, and the error itself is the `cause` anyway. */
 function reasonOf(error: unknown): string {
   if (!(error instanceof SidewireError)) return String(error);
   if (error.code === "NO_ACK") return "nobody acknowledged it";
   return error.code === "NO_BROKER" ? "no broker can be reached" : error.message;
 }
 
-/** Whether nothing comes of a life without this signal. A candidate more or less matters little. */
+/** Whether a life cannot succeed without this signal. Without one candidate, it can. */
 function isVital({ pc, remote }: Life, { to, content }: Signal): boolean {
   if (!("description" in content) || pc.connectionState === "connected") return false;
-  // Whoever has answered a call knows of it.
+  // If the other side has answered the call, the call has arrived.
   return to !== undefined || remote === undefined;
 }

@@ -1,20 +1,19 @@
 import type { Description } from "./signal.js";
 
-/** What an answer takes over from an offer: how its sender is reached, and by which key it is known. */
+/** The lines of an offer that an answer takes over: the sender's credentials, candidates and key. */
 const TAKEN = /^a=(?:ice-ufrag|ice-pwd|ice-options|fingerprint|sctp-port|max-message-size|candidate):?/;
 
-/** So many lines of an offer are looked at. */
+/** The maximum number of lines that are read of an offer. */
 const MAX_LINES = 200;
 
 /**
- * Both sides have offered one data channel. Instead of one of them taking its offer back, and answering in a message
- * more, each takes the other's offer for the answer to its own: the two say the same about everything but who begins
- * the handshake of DTLS.
+ * Converts an offer to an answer, when both sides have offered one data channel at the same time. Normally one side
+ * would take its offer back and send an answer, which costs one more message. But the two offers only differ in who
+ * begins the handshake of DTLS. So each side uses the other side's offer as the answer to its own offer.
  *
- * @param theirs - their offer
- * @param own - the text of the own one
- * @param begins - whether the other side begins the handshake; of the two sides, one must
- * @returns the answer
+ * @param theirs - the text of the other side's offer
+ * @param own - the text of the own offer
+ * @param begins - whether the other side begins the handshake. Exactly one of the two sides must do so.
  */
 export function answerOf(theirs: string, own: string, begins: boolean): Description {
   const mid = attribute(own, "mid") ?? "0";
@@ -34,13 +33,13 @@ export function answerOf(theirs: string, own: string, begins: boolean): Descript
   return { type: "answer", sdp: `${lines.join("\r\n")}\r\n` };
 }
 
-/** Whether an offer is of one data channel and nothing else. */
+/** Whether an offer only contains data channels, and no media. */
 export function isOfChannelAlone(offer: string): boolean {
   const media = linesOf(offer).filter((line) => line.startsWith("m="));
   return media.length === 1 && media[0]?.startsWith("m=application ") === true;
 }
 
-/** The value of an attribute, the first one of this name. */
+/** The value of the first attribute with this name. */
 export function attribute(sdp: string, name: string): string | undefined {
   const line = linesOf(sdp).find((each) => each.startsWith(`a=${name}:`));
   return line?.slice(`a=${name}:`.length);

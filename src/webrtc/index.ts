@@ -25,14 +25,14 @@ export type {
 export { Peer, type PeerEvents, type SignalEvent } from "./peer.js";
 
 /**
- * A peer with an open channel, by its address alone. It is called until it answers. Both sides may do so at once, and
- * a router has one peer for an address, however often it is asked for. The router is started if need be, and closing
- * it closes its peers.
+ * Calls a peer by its address until the peer answers, and resolves with the peer when there is an open channel. Both
+ * sides may call `connect` at the same time. A router has one peer for each address, so further calls for an address
+ * give the same peer. The router is started if necessary. When the router is closed, its peers are closed, too.
  *
- * @param router - by which the two find each other; its messages of this kind are always sealed
- * @param address - the peer's, in hex or bech32m
+ * @param router - the router by which the two sides find each other. The messages for this are always sealed.
+ * @param address - the peer's address, in hex or in bech32m
  * @throws InvalidInputError `INVALID_ADDRESS`, `INVALID_OPTION`; SidewireError `UNSUPPORTED`, `ABORTED`; `NO_PEER` when
- * nobody answers within `timeoutMs`, whose `cause` is what failed last
+ * nobody answers within `timeoutMs`: then `cause` is the last failure
  *
  * @example
  * ```ts
@@ -51,7 +51,7 @@ export async function connect(router: Router, address: string, options: ConnectO
   const { signal, ...settings } = parseConnectOptions(options);
   throwIfAborted(signal);
   const peer = Switchboard.of(router).call(to, settings);
-  // It is told first: whoever aborts gets an AbortError.
+  // The wait is aborted before the peer is ended, so that the caller gets an AbortError.
   const opened = abortable(peer.opened, signal);
   void peer.closed.then(onAbort(signal, () => void peer.end("aborted")));
   await opened;
@@ -59,11 +59,11 @@ export async function connect(router: Router, address: string, options: ConnectO
 }
 
 /**
- * Answers peers that call.
+ * Answers the peers that call this router.
  *
- * @param handler - called with each peer, once its channel is open
+ * @param handler - called with each peer when the channel to the peer is open
  * @param options - `from` is required
- * @returns a function that ends it; the peers stay
+ * @returns a function that stops the answering. The peers stay connected.
  * @throws InvalidInputError `INVALID_OPTION`; SidewireError `UNSUPPORTED`
  *
  * @example
@@ -88,8 +88,8 @@ export function accept(router: Router, handler: (peer: Peer) => unknown, options
 }
 
 /**
- * Whether a message is one of those by which {@link connect} and {@link accept} find each other: for a program that
- * uses the same router for messages of its own.
+ * Whether a message belongs to {@link connect} and {@link accept}. A program that uses the same router for its own
+ * messages can ignore such messages.
  */
 export function isSignal(message: InboundMessage): boolean {
   return message.sealed && isSignalText(message.text());

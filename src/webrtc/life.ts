@@ -2,29 +2,29 @@ import { Negotiation } from "./negotiation.js";
 import type { Pair } from "./pairing.js";
 import type { Signal, SignalContent } from "./signal.js";
 
-/** The name of the channel that both sides have from the beginning. */
+/** The name of the channel that both sides have from the start. */
 const CHANNEL = "sidewire";
 
-/** What a life tells. */
+/** The functions that a life calls. */
 export interface LifeHandlers {
-  /** Until then, what is to be told gathers. */
+  /** Resolves when signals can be sent. Until then, signals are collected. */
   readonly isReady: Promise<void>;
-  /** Something is to be told to the other side. */
+  /** Called with a signal for the other side. */
   onSignal(content: SignalContent): void;
   onAgreed(): void;
   onFailure(error: unknown): void;
   onConnection(state: RTCPeerConnectionState): void;
-  /** The channel. */
+  /** The channel has opened, or was closed. */
   onOpen(): void;
   onClose(): void;
 }
 
-/** One RTCPeerConnection, from its offer to its end. */
+/** One RTCPeerConnection, from its start to its end. */
 export class Life implements Pair {
   readonly id: string;
-  /** The life of the other side. Absent while this one calls and has no answer. */
+  /** The id of the life of the other side. Undefined while this side calls and has no answer. */
   remote: string | undefined;
-  /** The call, if it is this side's. */
+  /** The call, if this side has called. */
   call: Signal | undefined;
   readonly pc: RTCPeerConnection;
   readonly channel: RTCDataChannel;
@@ -52,13 +52,13 @@ export class Life implements Pair {
       onFailure: (error) => handlers.onFailure(error),
     });
     pc.addEventListener("connectionstatechange", () => handlers.onConnection(pc.connectionState));
-    // The same number on both sides: neither has to wait to be told of it.
+    // The id is fixed on both sides, so no side must wait until the other side tells the channel.
     this.channel = pc.createDataChannel(CHANNEL, { negotiated: true, id: 0 });
     this.channel.addEventListener("open", () => handlers.onOpen());
     this.channel.addEventListener("close", () => handlers.onClose());
   }
 
-  /** Ends it. What it has told the other side stands. */
+  /** Closes the connection. The other side is not told. */
   close(): void {
     this.negotiation.close();
     this.pc.close();

@@ -1,27 +1,27 @@
 import { answerOf, isOfChannelAlone } from "./crossing.js";
 import { type Description, MAX_CANDIDATES, type SignalContent } from "./signal.js";
 
-/** What a negotiation needs and tells. */
+/** The functions that a negotiation calls. */
 export interface NegotiationHandlers {
-  /** Until then nothing can be carried, and candidates gather in the description that they belong to. */
+  /** Resolves when signals can be sent. Until then, candidates are collected and sent with their description. */
   readonly isReady?: Promise<void>;
-  /** Carries something to the other side. It may arrive late, twice, or after what was sent later. */
+  /** Sends a signal to the other side. The signal may arrive late, twice, or after later signals. */
   send(content: SignalContent): void;
-  /** Both sides agree, for the first time. From now on media may be negotiated. */
+  /** Called when both sides agree for the first time. From now on media may be negotiated. */
   onAgreed?(): void;
-  /** The platform refused a description. Nothing more comes of this connection. */
+  /** Called when the platform refuses a description. Then this connection cannot succeed. */
   onFailure(error: unknown): void;
 }
 
-/** Descriptions may arrive before those they follow. So many are kept. */
+/** The maximum number of descriptions that are kept until the earlier ones arrive. */
 const MAX_AHEAD = 8;
-/** So many candidates are kept until their description arrives. The oldest gives way. */
+/** The maximum number of candidates that are kept until their description arrives. The oldest is dropped first. */
 const MAX_EARLY_CANDIDATES = 64;
-/** So many signals may wait for their turn. Further ones are left alone: nobody has that much to say. */
+/** The maximum number of signals that wait for their turn. Further ones are ignored: no real peer sends so many. */
 const MAX_WAITING = 128;
-/** A description waits so long for its first candidates, ms. Those of this machine's own addresses come at once. */
+/** How long a description waits for its first candidates, in ms. The machine's own addresses are found at once. */
 const FIRST_CANDIDATES_MS = 20;
-/** Candidates that come later wait so long for others, ms, as a signal costs more than a candidate. */
+/** How long later candidates wait for more, in ms: a signal costs more than a candidate. */
 const MORE_CANDIDATES_MS = 30;
 
 /** A description that waits for its candidates. */
@@ -31,15 +31,16 @@ interface Unsent {
 }
 
 /**
- * Perfect negotiation: both sides may offer at any time, and run the same code.
+ * Perfect negotiation, a pattern of the WebRTC specification: both sides may offer at any time, and run the same code.
  *
- * The first offers of both sides are of one data channel. Where they cross, each is the answer to the other. Where
- * later offers cross, the polite side takes its own back and the impolite one leaves the other's alone.
+ * The first offer of each side contains one data channel. If the first offers cross, each offer is the answer to the
+ * other. If later offers cross, the polite side takes its own offer back, and the impolite side ignores the other
+ * offer.
  *
- * Own offers and the other side's signals are dealt with one after the other, each to its end. So between two
- * of them the connection is either stable or waits for an answer, and that alone decides about an offer.
- * Descriptions are taken in the order in which they were made, each once. A candidate is given to the
- * connection only while the description it belongs to is there, whatever became of others meanwhile.
+ * Own offers and signals of the other side are handled one after the other, each to its end. So between two of them the
+ * connection is either stable or waits for an answer, and only this state decides about an offer. Descriptions are
+ * handled once, in the order in which they were made. The connection only gets a candidate while it has the description
+ * of this candidate.
  */
 export class Negotiation {
   readonly #pc: RTCPeerConnection;
@@ -49,9 +50,9 @@ export class Negotiation {
   #waiting = 0;
   #isOver = false;
   #hasAgreed = false;
-  /** Something has changed that the other side was not offered yet. */
+  /** Whether there is a change that was not offered to the other side yet. */
   #isOfferDue = false;
-  /** The numbers of the next description of ours, and of theirs. */
+  /** The numbers of the next own description, and of the next one of the other side. */
   #nextOwn = 0;
   #nextTheirs = 0;
   readonly #earlyDescriptions = new Map<number, Description>();
@@ -61,7 +62,7 @@ export class Negotiation {
   #timer: ReturnType<typeof setTimeout> | undefined;
   #isReady = true;
 
-  /** @param polite - whether this side gives way when two later offers cross; the other must not */
+  /** @param polite - whether this side takes its offer back when later offers cross; exactly one side must do so */
   constructor(pc: RTCPeerConnection, polite: boolean, handlers: NegotiationHandlers) {
     this.#pc = pc;
     this.#polite = polite;
@@ -70,7 +71,7 @@ export class Negotiation {
       this.#isReady = false;
       void handlers.isReady.then(() => {
         this.#isReady = true;
-        // What waits for candidates goes on waiting.
+        // While the timer runs, a description waits for its candidates.
         if (this.#timer === undefined) this.#flush();
       });
     }
@@ -81,7 +82,7 @@ export class Negotiation {
     pc.addEventListener("icecandidate", ({ candidate }) => this.#found(candidate));
   }
 
-  /** Takes what the other side says, in whatever order it arrives. */
+  /** Handles a signal of the other side. Signals may come in any order. */
   take(content: SignalContent): void {
     if (this.#waiting >= MAX_WAITING || "end" in content) return;
     this.#inTurn(async () => {
@@ -90,13 +91,13 @@ export class Negotiation {
     });
   }
 
-  /** Lets go of what waits to be sent. */
+  /** Ends the negotiation. Unsent signals are dropped. */
   close(): void {
     this.#isOver = true;
     clearTimeout(this.#timer);
   }
 
-  /** One step after the other. On a connection that was closed a step may never end; nothing waits for it then. */
+  /** Runs the steps one after the other. After `close`, a step may never end, and nobody waits for it. */
   #inTurn(step: () => Promise<void>): void {
     this.#waiting++;
     this.#turn = this.#turn.then(async () => {
@@ -117,7 +118,7 @@ export class Negotiation {
   }
 
   async #offer(): Promise<void> {
-    // Answering an offer of theirs may have settled it. If not, there is another event.
+    // An answer to the other side may have contained the change. Otherwise the platform fires another event.
     if (!this.#isOfferDue || this.#pc.signalingState !== "stable") return;
     await this.#describe("offer");
   }
@@ -142,7 +143,7 @@ export class Negotiation {
       await this.#pc.setRemoteDescription(answerOf(description.sdp, own, this.#polite));
     } else {
       if (isCrossing && !this.#polite) return;
-      // This takes an offer of one's own back, too.
+      // The platform also takes the own offer back here (rollback).
       await this.#pc.setRemoteDescription(description);
       if (isOffer) await this.#describe("answer");
     }
@@ -158,13 +159,13 @@ export class Negotiation {
     this.#handlers.onAgreed?.();
   }
 
-  /** Makes an offer, or the answer to theirs, which is sent with its first candidates. */
+  /** Makes an offer or an answer. It is sent together with its first candidates. */
   async #describe(type: "offer" | "answer"): Promise<void> {
     this.#isOfferDue = false;
-    // A description that still waits for candidates goes first.
+    // An earlier description that waits for candidates must be sent first.
     this.#flush();
     const pc = this.#pc;
-    // With its argument, as not every platform's makes one by itself.
+    // The description is an argument, because some platforms cannot make it in setLocalDescription.
     await pc.setLocalDescription(await (type === "offer" ? pc.createOffer() : pc.createAnswer()));
     const { sdp } = pc.localDescription ?? {};
     this.#unsent = { number: this.#nextOwn++, description: { type, sdp: sdp ?? "" } };
@@ -176,13 +177,13 @@ export class Negotiation {
     if (this.#isOver) return;
     if (candidate?.candidate) {
       this.#unsentCandidates.push(candidate.toJSON());
-      // So many are told at once. What is found while nothing can be carried may be more, and the first ones do.
+      // While no signal can be sent, there may be more candidates than a signal may contain. The first ones are enough.
       if (this.#unsentCandidates.length > MAX_CANDIDATES) this.#unsentCandidates.pop();
       if (this.#unsentCandidates.length >= MAX_CANDIDATES) this.#flush();
       else if (this.#timer === undefined) this.#flushWithin(MORE_CANDIDATES_MS);
       return;
     }
-    // There are no more, which need not be told. A description that is being made is not there to be sent yet.
+    // All candidates are found. The other side need not know this, but the description need not wait any more.
     if (this.#unsent !== undefined) this.#flush();
   }
 
@@ -204,18 +205,18 @@ export class Negotiation {
 
   async #takeCandidate(candidate: RTCIceCandidateInit): Promise<void> {
     if (this.#hasDescriptionOf(candidate)) {
-      // One that the platform can't use is one way less. There are others.
+      // The platform may refuse a candidate. The other candidates still work.
       await this.#pc.addIceCandidate(candidate).catch(() => {});
       return;
     }
-    // Its description is still under way, or was left alone, or has been replaced.
+    // The description of the candidate did not arrive yet, was ignored, or was replaced.
     this.#earlyCandidates.push(candidate);
     if (this.#earlyCandidates.length > MAX_EARLY_CANDIDATES) this.#earlyCandidates.shift();
   }
 
   #hasDescriptionOf({ usernameFragment }: RTCIceCandidateInit): boolean {
     const sdp = this.#pc.remoteDescription?.sdp;
-    // Platforms that don't tell the fragment send their signals in order.
+    // Platforms without fragments send signals in order, so the candidate belongs to the current description.
     if (typeof usernameFragment !== "string" || sdp === undefined) return sdp !== undefined;
     return sdp.split(/\r?\n/).includes(`a=ice-ufrag:${usernameFragment}`);
   }

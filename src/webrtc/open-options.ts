@@ -1,20 +1,20 @@
 import { aSignal, flag, optional, readOptions, text, whole } from "../base/schema.js";
 
-/** What `Peer.open` takes: how the channel carries messages, as `RTCPeerConnection.createDataChannel` has it. */
+/** The options of `Peer.open`. Most of them are the options of `RTCPeerConnection.createDataChannel`. */
 export interface OpenOptions {
-  /** Whether messages arrive in their order. Default: true. */
+  /** Whether messages arrive in the order in which they were sent. Default: true. */
   ordered?: boolean | undefined;
-  /** How often a message is sent again. Default: until it has arrived. */
+  /** How often a lost message is sent again. Default: until the message has arrived. */
   maxRetransmits?: number | undefined;
-  /** How long a message is sent again, ms. Default: until it has arrived. */
+  /** How long a lost message is sent again, in ms. Default: until the message has arrived. */
   maxPacketLifeTime?: number | undefined;
-  /** A name that the application gives to what it speaks. Default: none. */
+  /** The name of the application's protocol on this channel. Default: none. */
   protocol?: string | undefined;
   /** Ends the wait with an `AbortError`. */
   signal?: AbortSignal | undefined;
 }
 
-/** What it is given, checked. */
+/** The checked options. */
 export interface OpenSettings {
   readonly init: RTCDataChannelInit;
   readonly signal: AbortSignal | undefined;
@@ -29,6 +29,6 @@ export function parseOpenOptions(options: OpenOptions): OpenSettings {
     protocol: optional(text),
     signal: aSignal,
   });
-  // What was not given is not there.
+  // Options that are not given are absent from `init`.
   return { init: init as RTCDataChannelInit, signal };
 }

@@ -16,48 +16,49 @@ import {
 import type { Peer, PeerSettings } from "./peer.js";
 
 /**
- * The class of connections: a page's own, or that of a package for Node. `connect` and `accept` look for the methods
- * that they need.
+ * The class of connections: the class of the browser, or that of a package for Node. `connect` and `accept` check that
+ * the class has the necessary methods.
  */
 export type PeerConnectionClass = new (configuration: never) => { close(): unknown };
 
-/** What `connect` and `accept` have in common. */
+/** The common options of `connect` and `accept`. */
 export interface PeerOptions {
   /**
-   * STUN and TURN servers, by which peers behind NATs find ways to each other. Default: none, which is enough within
-   * one network.
+   * STUN and TURN servers, by which peers behind NATs find ways to each other. Default: none. Within one network, no
+   * servers are necessary.
    */
   iceServers?: readonly RTCIceServer[] | undefined;
-  /** `"relay"` uses TURN servers alone, so that the peer does not learn this machine's addresses. Default: `"all"`. */
+  /** `"relay"` only uses TURN servers, so that the peer does not learn this machine's addresses. Default: `"all"`. */
   iceTransportPolicy?: RTCIceTransportPolicy | undefined;
-  /** The class of connections to use. Default: the platform's own, which Node has not. */
+  /** The class of connections to use. Default: the class of the browser. Node has no such class. */
   RTCPeerConnection?: PeerConnectionClass | undefined;
   /**
-   * How long to go on without an open channel, at first and after each loss, ms; then the peer is closed. Default:
-   * 60 000; 100 to 2 147 483 647.
+   * How long to try without an open channel, at the start and after each loss, in ms. After this time the peer is
+   * closed. Default: 60 000; 100 to 2 147 483 647.
    */
   timeoutMs?: number | undefined;
-  /** Called with the peer before its connection is begun, so that listeners miss nothing. */
+  /** Called with the peer before its connection is begun, so that listeners do not miss events. */
   onPeer?: ((peer: Peer) => unknown) | undefined;
 }
 
-/** What {@link connect} takes. */
+/** The options of {@link connect}. */
 export interface ConnectOptions extends PeerOptions {
-  /** Ends the wait with an `AbortError`, and closes the peer if it is open by then. */
+  /** Ends the wait with an `AbortError`. If the peer is open already, the signal closes the peer. */
   signal?: AbortSignal | undefined;
 }
 
-/** What {@link accept} takes. */
+/** The options of {@link accept}. */
 export interface AcceptOptions extends PeerOptions {
   /**
-   * Whether to answer a peer that calls, by its address: 66 hex characters, proven by its signature. Anything but
-   * `true`, now or later, counts as no, and so does an error. It may take its time, for instance to ask the user: until
-   * then nothing is told to the peer. Required, because an answer tells this machine's addresses.
+   * Decides by the address of a caller whether to answer. The address has 66 hex characters, and is proven by the
+   * caller's signature. The caller is only answered if the function returns `true` or a promise of `true`. The function
+   * may take a long time, for example to ask the user. Until then, the caller learns nothing. This option is required,
+   * because an answer tells this machine's addresses.
    */
   from: (address: string) => boolean | PromiseLike<boolean>;
-  /** How many peers there may be at once of those that have called. Default: 64; 1 to 10 000. */
+  /** The maximum number of accepted peers at the same time. Default: 64; 1 to 10 000. */
   maxPeers?: number | undefined;
-  /** Accepts no more once it fires. */
+  /** Stops the answering when the signal fires. */
   signal?: AbortSignal | undefined;
 }
 
@@ -78,7 +79,7 @@ interface Configuration {
 }
 
 const MAX_MS = 2 ** 31 - 1;
-/** Nobody has more servers; each costs time. */
+/** The maximum number of servers. Each server costs time. */
 const MAX_SERVERS = 16;
 
 /** @throws InvalidInputError `INVALID_OPTION`; SidewireError `UNSUPPORTED` */
@@ -86,7 +87,7 @@ export function parseConnectOptions(options: ConnectOptions): ConnectSettings {
   return settingsOf(readOptions<Read<ConnectSettings>>(options, { ...peerFields(), signal: aSignal }));
 }
 
-/** @throws as {@link parseConnectOptions} */
+/** @throws InvalidInputError `INVALID_OPTION`; SidewireError `UNSUPPORTED` */
 export function parseAcceptOptions(options: AcceptOptions): AcceptSettings {
   return settingsOf(
     readOptions<Read<AcceptSettings>>(options, {
@@ -98,7 +99,7 @@ export function parseAcceptOptions(options: AcceptOptions): AcceptSettings {
   );
 }
 
-/** Settings as they are read: how a connection is made follows from the configuration. */
+/** The settings before `make` is derived from the configuration. */
 type Read<T extends PeerSettings> = Omit<T, "make"> & Configuration;
 
 function peerFields(): Fields<Read<Omit<ConnectSettings, "signal">>> {
@@ -136,7 +137,7 @@ function isClass(value: unknown): value is typeof RTCPeerConnection {
   return typeof createDataChannel === "function" && typeof setRemoteDescription === "function";
 }
 
-/** Each server with one URL: not every platform takes a list of them. */
+/** Gives each server one URL, because some platforms do not accept a list of URLs. */
 const iceServers: Schema<readonly RTCIceServer[]> = (value, code, path) => {
   const servers = listOf(
     record<{ urls: readonly string[]; username?: string; credential?: string }>({
@@ -154,7 +155,7 @@ const aUrl: Schema<string> = be(
   (value): value is string => typeof value === "string" && /^(?:stuns?|turns?):[^\s/]+$/i.test(value),
 );
 
-/** That it is a function is all that can be seen of it. */
+/** A function. Its parameters cannot be checked. */
 function aFunction<T>(): Schema<T> {
   return be("a function", (value): value is T => typeof value === "function");
 }

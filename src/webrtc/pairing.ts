@@ -1,30 +1,30 @@
 import type { Signal } from "./signal.js";
 
-/** A life of one's own, and the one of the other side that it is for. */
+/** An own life, and the life of the other side that belongs to it. */
 export interface Pair {
   readonly id: string;
-  /** Absent while this one calls and has no answer. */
+  /** Undefined while the own life calls and has no answer. */
   readonly remote?: string | undefined;
 }
 
-/** What is to be done with a signal. */
+/** What to do with a signal. */
 export type Verdict =
-  /** It is for the present life. */
+  /** The signal is for the current life. */
   | "take"
-  /** Both call. The present life takes the other's call for its answer, and the other side is told of this one. */
+  /** Both sides call. The current life uses the call of the other side as its answer, and sends its own call again. */
   | "meet"
-  /** It is a call that counts. A new life answers it, and the present one is over. */
+  /** The signal is a new call. A new life answers the call, and replaces the current life. */
   | "answer"
-  /** It came before the call that it belongs to. */
+  /** The signal has come before its call. */
   | "keep"
-  /** The other side has begun anew, and doesn't know of the present life. Only another call helps. */
+  /** The other side has a new life, which does not know the current life. Only another call helps. */
   | "renew"
-  /** It belongs to a life that is over. */
+  /** The signal belongs to a life that is over. */
   | "drop";
 
 /**
- * Decides which life a signal is for, from what is known when it arrives. Both sides decide alike, whoever they are.
- * @param mine - the present life, if there is one
+ * Decides what to do with a signal, by the known lives. Both sides decide by the same rules.
+ * @param mine - the current own life, if there is one
  */
 export function judge(signal: Signal, mine: Pair | undefined): Verdict {
   const { from, to } = signal;
@@ -39,13 +39,13 @@ export function judge(signal: Signal, mine: Pair | undefined): Verdict {
   return remote !== undefined && from > remote ? "renew" : "drop";
 }
 
-/** Whether a signal may come from somebody not heard of before. */
+/** Whether a signal is a call, which may come from an unknown side. */
 export function isCall({ to, content }: Signal): boolean {
   if (to !== undefined || !("description" in content)) return false;
   return content.number === 0 && content.description.type === "offer";
 }
 
-/** Names lives, so that their order is that of their beginnings, also over a restart of the program. */
+/** Makes the names of lives. Later lives have greater names, even after a restart of the program. */
 export class LifeNames {
   #latest = 0;
 

@@ -9,35 +9,35 @@ import type { Life } from "./life.js";
 import { type OpenOptions, parseOpenOptions } from "./open-options.js";
 import type { Signal, SignalContent } from "./signal.js";
 
-/** The `signal` event: something was told to the peer, or by it, through a broker. */
+/** The `signal` event: a signal was sent to the peer or received from the peer, through a broker. */
 export interface SignalEvent {
-  /** Whether it was sent, was acknowledged by the peer, or came from it. */
+  /** Whether the signal was sent, was acknowledged by the peer, or came from the peer. */
   readonly step: "sent" | "acknowledged" | "received";
-  /** What it was. */
+  /** The type of the signal. */
   readonly type: "offer" | "answer" | "candidates" | "end";
-  /** How many candidates were in it. */
+  /** The number of candidates in the signal. */
   readonly candidates: number;
-  /** How it was delivered, where it was acknowledged. */
+  /** The receipt of an acknowledged signal. */
   readonly receipt?: Receipt;
 }
 
 /** The events of a {@link Peer}. */
 export interface PeerEvents {
-  /** Where the connection stands has changed, or why. */
+  /** The state or its reason has changed. */
   state: (state: PeerState, why: string) => void;
-  /** There is another open {@link Peer.channel}: the first one, or the one after a loss. */
+  /** A new {@link Peer.channel} is open: the first one, or a new one after a loss. */
   channel: (channel: RTCDataChannel) => void;
-  /** The peer has opened a channel by {@link Peer.open}. Without a listener it is closed. */
+  /** The peer has opened a channel by {@link Peer.open}. Without a listener, the channel is closed. */
   datachannel: (channel: RTCDataChannel) => void;
   /** The peer sends a media track. */
   track: (event: RTCTrackEvent) => void;
-  /** Another RTCPeerConnection was made, of which nothing was told to the peer yet. */
+  /** A new RTCPeerConnection was made. No signal about this connection was sent yet. */
   connection: (connection: RTCPeerConnection) => void;
-  /** Something was told by one side to the other, through a broker. */
+  /** A signal was sent to the peer or received from the peer, through a broker. */
   signal: (event: SignalEvent) => void;
 }
 
-/** What a peer is made with. */
+/** The settings of a peer. */
 export interface PeerSettings {
   readonly make: () => RTCPeerConnection;
   readonly timeoutMs: number;
@@ -45,24 +45,24 @@ export interface PeerSettings {
 
 /** What a peer needs. */
 export interface PeerContext {
-  /** Resolves when signals can be carried to it. */
+  /** Resolves when signals can be sent to the peer. */
   prepare(): Promise<void>;
-  /** Carries a signal to it. */
+  /** Sends a signal to the peer. */
   send(signal: Signal): Promise<Receipt>;
   onClosed(): void;
-  /** A function of the application failed. */
+  /** Called when a function of the application has failed. */
   onFailed(error: unknown): void;
 }
 
-/** How many channels of one connection the peer may have opened. Further ones are closed. */
+/** The maximum number of open channels that the peer has opened on one connection. Further ones are closed. */
 const MAX_THEIRS = 64;
-/** How long the peer has to learn that it was closed, ms. */
+/** How long `close` waits until the peer knows about the end, in ms. */
 const GOODBYE_MS = 500;
 
 /**
- * Somebody known by an address, with a channel that is kept alive: an interruption is answered with a restart of ICE,
- * a connection that is gone with a new one, for instance after the other page was loaded again. Made by
- * {@link connect} and {@link accept}.
+ * A peer with a channel that is kept alive. After an interruption, ICE is restarted. After the loss of the connection,
+ * for example because the other page was loaded again, a new connection is made. {@link connect} and {@link accept}
+ * make peers.
  *
  * @example
  * ```ts
@@ -72,23 +72,23 @@ const GOODBYE_MS = 500;
  * ```
  */
 export class Peer extends Emitter<PeerEvents> implements AsyncDisposable {
-  /** The address: 66 hex characters. */
+  /** The peer's address: 66 hex characters. */
   readonly address: string;
-  /** Resolves when the peer is closed, by whichever side; never rejects. */
+  /** Resolves when one of the two sides has closed the peer. Never rejects. */
   readonly closed: Promise<void>;
-  /** Resolves with the first open channel. @internal */
+  /** Resolves when the first channel is open. @internal */
   readonly opened: Promise<void>;
   readonly #connection: Connection;
   readonly #context: PeerContext;
   readonly #tracks = new Map<MediaStreamTrack, readonly MediaStream[]>();
   #state: PeerState = "calling";
   #life: Life | undefined;
-  /** By this side. */
+  /** Whether this side has ended the connection. */
   #isEnded = false;
   #sayOpened: () => void = () => {};
   #sayLost: (error: unknown) => void = () => {};
   #sayClosed: () => void = () => {};
-  /** Told when there is an open channel, or will be none. */
+  /** Called when a channel is open, or when the peer is closed. */
   #waiting: (() => void)[] = [];
   #farewell: Promise<unknown> = Promise.resolve();
 
@@ -104,7 +104,7 @@ export class Peer extends Emitter<PeerEvents> implements AsyncDisposable {
       this.#sayOpened = resolve;
       this.#sayLost = reject;
     });
-    // Who does not wait for it is told by the state.
+    // If nobody waits for the promise, its rejection must not count as unhandled.
     this.opened.catch(() => {});
     this.#connection = new Connection(own < address, settings.timeoutMs, {
       make: settings.make,
@@ -128,29 +128,29 @@ export class Peer extends Emitter<PeerEvents> implements AsyncDisposable {
     });
   }
 
-  /** Where the connection stands. */
+  /** The state of the connection. */
   get state(): PeerState {
     return this.#state;
   }
 
   /**
-   * The channel that both sides have from the beginning: reliable, and in order. After a loss it is another one, told
-   * of by the event `channel`.
+   * The channel that both sides have from the start. The channel is reliable, and keeps the order of messages. After a
+   * loss there is a new channel, which the event `channel` tells.
    */
   get channel(): RTCDataChannel {
     return this.#present().channel;
   }
 
-  /** The RTCPeerConnection of now, for what a peer has no method for. After a loss it is another one. */
+  /** The current RTCPeerConnection, for everything that a peer has no method for. After a loss there is a new one. */
   get connection(): RTCPeerConnection {
     return this.#present().pc;
   }
 
   /**
-   * Opens one more channel. The other side gets it by the event `datachannel`. It is closed when the connection is
-   * lost: it belongs to the {@link connection} of now.
+   * Opens one more channel. The other side gets the channel by the event `datachannel`. The channel belongs to the
+   * current {@link connection}, and is closed when this connection is lost.
    *
-   * @param label - what the other side knows it by
+   * @param label - the name of the channel, which the other side sees; at most 1000 characters
    * @throws InvalidInputError `INVALID_OPTION`; SidewireError `CLOSED`, `ABORTED`
    *
    * @example
@@ -174,14 +174,14 @@ export class Peer extends Emitter<PeerEvents> implements AsyncDisposable {
       const channel = life.pc.createDataChannel(label, init);
       if (await abortable(isOpened(channel), signal).catch((error) => abandon(channel, error)))
         return channel;
-      // Over another connection it may open.
+      // If the connection was lost meanwhile, the channel may open on the next connection.
       if (this.#life === life && this.#state === "open")
         throw new SidewireError("CLOSED", "the other side has closed the channel");
     }
   }
 
   /**
-   * Sends a media track, over the connection of now and over those after it.
+   * Sends a media track, on the current connection and on all later connections.
    * @throws InvalidInputError `INVALID_OPTION`; SidewireError `CLOSED`
    */
   addTrack(track: MediaStreamTrack, ...streams: readonly MediaStream[]): void {
@@ -193,7 +193,7 @@ export class Peer extends Emitter<PeerEvents> implements AsyncDisposable {
     if (hasAgreed && pc?.signalingState !== "closed") pc?.addTrack(track, ...streams);
   }
 
-  /** Sends a track no longer. One that was not added is left alone. */
+  /** Stops sending a track. Does nothing for a track that was not added. */
   removeTrack(track: MediaStreamTrack): void {
     if (!this.#tracks.delete(track)) return;
     const { pc } = this.#life ?? {};
@@ -202,37 +202,37 @@ export class Peer extends Emitter<PeerEvents> implements AsyncDisposable {
   }
 
   /**
-   * Looks for another way to the peer, where there is none now. To be called when the network has changed; a page does
-   * so by itself when it is online again.
+   * Looks for another way to the peer, if the connection is interrupted. Should be called when the network has changed.
+   * In a browser, this method is called automatically when the page is online again.
    */
   recover(): void {
     if (this.#state !== "closed") this.#connection.recover();
   }
 
   /**
-   * Ends the connection for good, and tells the other side. Resolves when that has heard of it, or half a second later.
-   * Twice is once.
+   * Ends the connection permanently, and tells the other side. Resolves when the other side knows about the end, or after
+   * half a second. Further calls have no effect.
    */
   async close(): Promise<void> {
     await this.end("closed");
   }
 
-  /** {@link close}, for `await using`. */
+  /** The same as {@link close}, for `await using`. */
   [Symbol.asyncDispose](): Promise<void> {
     return this.close();
   }
 
-  /** Calls it. @internal */
+  /** Calls the peer. @internal */
   call(): void {
     this.#connection.call();
   }
 
-  /** Takes a signal of it. @internal */
+  /** Handles a signal of the peer. @internal */
   receive(signal: Signal): void {
     this.#connection.receive(signal);
   }
 
-  /** {@link close}, and why. @internal */
+  /** The same as {@link close}, with a reason. @internal */
   async end(why: string): Promise<void> {
     this.#isEnded = true;
     const goodbye = this.#connection.close(why);
@@ -316,7 +316,7 @@ function summaryOf(content: SignalContent): Pick<SignalEvent, "type" | "candidat
   return { type, candidates: content.candidates?.length ?? 0 };
 }
 
-/** Whether a channel has opened; it may close instead. */
+/** Resolves with true when the channel is open, and with false when the channel was closed. */
 function isOpened(channel: RTCDataChannel): Promise<boolean> {
   return new Promise((resolve) => {
     if (channel.readyState === "open") resolve(true);

@@ -1,49 +1,49 @@
 import { isRecord } from "../base/schema.js";
 
-/** An offer or an answer, as the platform makes it. */
+/** An offer or an answer of the platform. */
 export interface Description {
   readonly type: "offer" | "answer";
   readonly sdp: string;
 }
 
-/** What one side of a negotiation tells the other. */
+/** The content of a signal. */
 export type SignalContent =
-  /** An offer or an answer, and the candidates known so far. Each side counts its own from 0. */
+  /** An offer or an answer, with the candidates known so far. Each side numbers its own descriptions from 0. */
   | {
       readonly number: number;
       readonly description: Description;
       readonly candidates?: readonly RTCIceCandidateInit[];
     }
-  /** More ways to be reached. Their `usernameFragment` says which description they belong to. */
+  /** More candidates. Their `usernameFragment` names the description that they belong to. */
   | { readonly candidates: readonly RTCIceCandidateInit[] }
-  /** The sender has ended the connection for good. */
+  /** The sender has ended the connection permanently. */
   | { readonly end: true };
 
 /**
- * What two peers tell each other before they have a channel. Every RTCPeerConnection that a peer begins is a life of
- * its own. A signal names the life that it is from, so that a signal of an old one is recognised, however late it comes.
+ * A message between two peers that have no channel yet. Each RTCPeerConnection of a peer is a life. A signal names the
+ * life of its sender, so that the receiver recognises a late signal of an old life.
  */
 export interface Signal {
-  /** The sender's present life. Of two lives of one peer, the id of the later one is the greater text. */
+  /** The id of the sender's life. A later life of the same peer has a greater id, in the order of texts. */
   readonly from: string;
-  /** The receiver's life that this is for; absent while the sender calls and has no answer. */
+  /** The id of the receiver's life. Absent while the sender calls and has no answer. */
   readonly to?: string;
   readonly content: SignalContent;
 }
 
-/** The text of every signal begins so, and of nothing else that a program would send. */
+/** The start of the text of every signal. Other messages of a program do not start like this. */
 const BEGINNING = '{"webrtc":1,';
 
-/** What is longer is no signal: an offer with a channel has 1000 characters, one with many tracks ten times as many. */
+/** The maximum length of a signal. An offer with a channel has 1000 characters, one with many tracks 10 000. */
 const MAX_LENGTH = 40_000;
-/** What the names of lives look like. */
+/** The format of the ids of lives. */
 const LIFE = /^[0-9a-z-]{1,40}$/;
-/** No candidate is longer. */
+/** The maximum length of a candidate. */
 const MAX_CANDIDATE_LENGTH = 1000;
-/** How many candidates one signal may carry. A machine has a few addresses, each with a few ways to it. */
+/** The maximum number of candidates in a signal. A machine has a few addresses, each with a few candidates. */
 export const MAX_CANDIDATES = 32;
 
-/** Whether a text is meant as a signal. */
+/** Whether a text starts like a signal. */
 export function isSignalText(text: string): boolean {
   return text.startsWith(BEGINNING);
 }
@@ -53,7 +53,7 @@ export function formatSignal({ from, to, content }: Signal): string {
   return JSON.stringify({ webrtc: 1, from, to, content });
 }
 
-/** A signal from its text; undefined for anything else. */
+/** Reads a signal. @returns undefined for any other text */
 export function parseSignal(text: string): Signal | undefined {
   if (text.length > MAX_LENGTH || !isSignalText(text)) return undefined;
   const { from, to, content } = fieldsOf(parseJson(text));
@@ -81,7 +81,7 @@ function parseContent({ number, description, candidates, end }: Fields): SignalC
 
 function parseCandidates(value: unknown): RTCIceCandidateInit[] | undefined {
   if (!Array.isArray(value) || value.length > MAX_CANDIDATES) return undefined;
-  // One that is none is one way less.
+  // Malformed candidates are left out. The other candidates still work.
   return value.flatMap((each) => parseCandidate(fieldsOf(each)) ?? []);
 }
 

@@ -6,16 +6,16 @@ import { isCall } from "./pairing.js";
 import { Peer } from "./peer.js";
 import { parseSignal, type Signal } from "./signal.js";
 
-/** How many peers may wait for `from` to decide about them. */
+/** The maximum number of callers that wait for the decision of `from`. */
 const MAX_ASKING = 16;
-/** For so long a call can be answered, ms; later its sender has given it up, and is called instead. */
+/** How long a call can be answered, in ms. Afterwards the caller has given up, and is called instead. */
 const CALL_KEPT_MS = 10_000;
-/** So many signals of a peer that waits are kept: the call, and candidates. */
+/** The maximum number of signals that are kept of a waiting caller: the call and candidates. */
 const MAX_KEPT = 8;
-/** No signal is longer in UTF-8. */
+/** The maximum length of a signal in UTF-8. */
 const MAX_BYTES = 60 * 1024;
 
-/** The latest call of somebody about whom `from` has not decided yet, and what belongs to it. */
+/** The latest call of a caller about whom `from` has not decided yet, and the further signals of this call. */
 interface Asking {
   kept: Signal[];
   since: number;
@@ -27,10 +27,10 @@ interface Acceptor {
   readonly peers: Set<Peer>;
 }
 
-/** There is one for each router, made when it is first needed. */
+/** Each router has one switchboard, which is made at the first use. */
 const switchboards = new WeakMap<Router, Switchboard>();
 
-/** The peers of one router: leads signals to them, and decides about those who call. */
+/** The peers of one router. The switchboard passes signals to the peers, and decides about callers. */
 export class Switchboard {
   readonly #router: Router;
   readonly #carrier: Carrier;
@@ -50,7 +50,7 @@ export class Switchboard {
     void this.#listen();
   }
 
-  /** The peer at an address, which is called unless it has called already. */
+  /** Returns the peer at an address. The peer is called, unless it has called already. */
   call(address: string, settings: Omit<ConnectSettings, "signal">): Peer {
     const known = this.#peers.get(address);
     if (known !== undefined) return known;
@@ -59,19 +59,19 @@ export class Switchboard {
     return peer;
   }
 
-  /** @returns a function that ends it */
+  /** @returns a function that stops the answering */
   accept(handler: Acceptor["handler"], settings: AcceptSettings): () => void {
     const acceptor = { handler, settings, peers: new Set<Peer>() };
     this.#acceptors.add(acceptor);
     return () => void this.#acceptors.delete(acceptor);
   }
 
-  /** Until the router is closed, which ends what was made from it. */
+  /** Handles messages until the router is closed. Then all peers are ended. */
   async #listen(): Promise<void> {
     const recover = (): void => {
       for (const peer of this.#peers.values()) peer.recover();
     };
-    // A page is told when it is online again.
+    // The browser fires `online` when the page is online again.
     globalThis.addEventListener?.("online", recover);
     for await (const message of this.#router.messages()) this.#take(message);
     globalThis.removeEventListener?.("online", recover);
@@ -80,7 +80,7 @@ export class Switchboard {
   }
 
   #take({ from, data, sealed, text }: InboundMessage): void {
-    // In the clear anybody on the way could read where the peers are.
+    // An unsealed signal would tell the places of the peers to everybody who reads the topic.
     if (!sealed || data.length > MAX_BYTES) return;
     const signal = parseSignal(text());
     if (signal === undefined) return;
@@ -108,7 +108,7 @@ export class Switchboard {
       const { settings, peers } = acceptor;
       if (peers.size >= settings.maxPeers) continue;
       const isLetIn = await this.#isLetIn(settings, from);
-      // Meanwhile the peer may have been called, and the acceptor may have gone.
+      // Meanwhile the application may have called the peer, or may have stopped the answering.
       if (this.#peers.has(from)) break;
       if (!isLetIn || !this.#acceptors.has(acceptor) || peers.size >= settings.maxPeers) continue;
       const peer = this.#make(from, settings);
@@ -124,7 +124,7 @@ export class Switchboard {
     this.#asking.delete(from);
   }
 
-  /** Only `true` lets anybody in. */
+  /** Whether `from` returns true. An error counts as no. */
   async #isLetIn({ from }: AcceptSettings, address: string): Promise<boolean> {
     try {
       return (await from(address)) === true;
@@ -160,7 +160,7 @@ export class Switchboard {
     void callGuarded(call, (error) => this.#failed(error));
   }
 
-  /** As the router tells of its own handlers. */
+  /** Reports an error of a handler like the router does. */
   #failed(error: unknown): void {
     if (!this.#router.emit("handlerError", { error })) console.error("sidewire: a handler failed:", error);
   }
