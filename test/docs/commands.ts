@@ -79,6 +79,10 @@ function problemOfOwn(name: string, [subcommand = "", ...args]: readonly string[
   if (subcommand.startsWith("-")) return undefined;
   const help = helpOf(name, subcommand);
   if (!new RegExp(`^Usage: ${name} ${subcommand}\\b`, "m").test(help)) return `no subcommand ${subcommand}`;
+  // A group of commands: `multiaddr show`.
+  const [first = "", ...rest] = args;
+  if (/^[a-z]+$/.test(first) && new RegExp(`^Commands:[^]*^ {2}${first}\\b`, "m").test(help))
+    return problemOfOwn(name, [`${subcommand} ${first}`, ...rest]);
   // What stands behind `--` is another program's.
   const own = args.slice(0, args.includes("--") ? args.indexOf("--") : undefined);
   const unknown = own.find((arg) => /^--?[a-z]/.test(arg) && !help.includes(` ${arg.replace(/=.*/, "")}`));
@@ -89,7 +93,7 @@ function helpOf(name: string, subcommand: string): string {
   const key = `${name} ${subcommand}`;
   const known = helpTexts.get(key);
   if (known !== undefined) return known;
-  const args = [join(ROOT, OWN.get(name) ?? ""), subcommand, "--help"];
+  const args = [join(ROOT, OWN.get(name) ?? ""), ...subcommand.split(" "), "--help"];
   const { stdout } = spawnSync(process.execPath, args, { encoding: "utf8" });
   helpTexts.set(key, stdout);
   return stdout;
