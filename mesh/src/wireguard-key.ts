@@ -61,8 +61,8 @@ export function sharedSecretOf(privateKey: Uint8Array, publicKey: Uint8Array): U
 }
 
 /**
- * Makes a private key. The bits that X25519 ignores are cleared or set (RFC 7748, section 5), so that the text of the key
- * is the same everywhere.
+ * Makes a private key. The bits that X25519 ignores are cleared or set (RFC 7748, section 5), so that the text of the
+ * key is the same everywhere.
  */
 export function newPrivateKey(): Uint8Array {
   const key = new Uint8Array(randomBytes(KEY_BYTES));

@@ -38,7 +38,7 @@ export type SidewireErrorCode =
   | "BROKER"
   /** No time server answered. */
   | "NO_TIME"
-  /** No channel to a peer came about in time; `cause` is what failed last. */
+  /** No channel to a peer was opened in time; `cause` is the last failure. */
   | "NO_PEER";
 
 /**

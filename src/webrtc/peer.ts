@@ -210,8 +210,8 @@ export class Peer extends Emitter<PeerEvents> implements AsyncDisposable {
   }
 
   /**
-   * Ends the connection permanently, and tells the other side. Resolves when the other side knows about the end, or after
-   * half a second. Further calls have no effect.
+   * Ends the connection permanently, and tells the other side. Resolves when the other side knows about the end, or
+   * after half a second. Further calls have no effect.
    */
   async close(): Promise<void> {
     await this.end("closed");

@@ -12,16 +12,16 @@ import { type Machine, thisMachine } from "./machine.js";
 import { Redactor } from "./redact.js";
 
 export interface DumpOptions {
-  /** Keys, public addresses and names stay. */
+  /** Whether public keys, public addresses and names are shown. */
   readonly plain?: true;
 }
 
-/** The longest part, in characters: a bug report is read by people. */
+/** The maximum length of a part, in characters, because people read bug reports. */
 const MAX_PART = 200_000;
 
 /**
- * Prints what somebody needs who looks into a fault. Private and preshared keys are not in it, since `wg show` hides
- * them. Unless `--plain` is given, public keys, public addresses and names are replaced as well.
+ * Prints the information for a bug report. The output contains no private and no preshared keys, because `wg show`
+ * hides them. Without `--plain`, public keys, public addresses and names are replaced, too.
  */
 export async function dump(
   context: Context,
@@ -73,7 +73,7 @@ function commandsFor(device: string | undefined): [title: string, program: strin
   ];
 }
 
-/** What the daemon knows, or why it says nothing. */
+/** The status of the daemon, or the reason why there is no status. */
 async function statusOf({ env, signal }: Context, name: string | undefined): Promise<MeshInfo | string> {
   try {
     return await (await ControlClient.find(runtimeFolder(env), name)).status(signal);

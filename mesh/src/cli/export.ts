@@ -24,7 +24,7 @@ export interface ExportOptions {
   readonly dns?: readonly string[];
 }
 
-/** Prints a configuration for a device that runs WireGuard alone, such as a phone, and how this host lets it in. */
+/** Prints a configuration for a device with only WireGuard, such as a phone, and the command that adds it as a peer. */
 export async function exportPhone(
   context: Context,
   name: string | undefined,
@@ -63,7 +63,7 @@ export async function exportPhone(
   return 0;
 }
 
-/** An address of the phone, without the rest of its network. */
+/** The address of the phone as a prefix of one address. */
 function hostPrefix(text: string): Prefix {
   const bytes = parseAddress(addressFrom(text, "--address").address) ?? new Uint8Array();
   return { address: bytes, bits: bytes.length * 8 };
@@ -85,7 +85,7 @@ function checkFree({ peers, name }: LiveInterface, addresses: readonly Prefix[])
   }
 }
 
-/** Where a stranger can reach this host, who runs no program that could look for a way. */
+/** The best public endpoint of this host. The phone only has WireGuard, so it cannot search for a path. */
 function placeOf(candidates: readonly CandidateInfo[]): string {
   const ranks = ["configured", "mapped", "host"] as const;
   for (const kind of ranks) {

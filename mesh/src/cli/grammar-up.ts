@@ -4,7 +4,7 @@ import { withDaemonOptions } from "./daemon-options.js";
 import { type Choose, example } from "./grammar.js";
 import type { UpOptions } from "./up-settings.js";
 
-/** The commands that look after an interface, or say how they would. */
+/** The commands `up` and `plan`. */
 export function describeUp(program: Command, choose: Choose): void {
   withUpOptions(program.command("up"))
     .description("look after a WireGuard interface, in the foreground, until Ctrl-C")

@@ -7,13 +7,13 @@ import { type Endpoint, formatEndpoint } from "../ip/endpoint.js";
 import { scopeOf } from "../ip/scope.js";
 import { metricsText } from "./metrics-text.js";
 
-/** The most connections at a time. */
+/** The maximum number of connections at the same time. */
 const MAX_CONNECTIONS = 16;
 
-/** A client must send its whole request within this time, and take the answer within this time, in ms. */
+/** The time for a client to send the whole request, and the time to read the answer, in ms. */
 const PATIENCE_MS = 5000;
 
-/** The largest request with its headers, in bytes. */
+/** The maximum size of the headers of a request, in bytes. */
 const MAX_REQUEST_BYTES = 8192;
 
 /** The mesh whose metrics are served. */
@@ -23,9 +23,9 @@ export interface MeasuredMesh {
 }
 
 /**
- * Serves metrics over HTTP, at one address and the path `/metrics`. On a loopback address it answers only requests
- * whose `Host` is an address or `localhost`. Otherwise a web page could read the metrics through a name of its own
- * that leads to 127.0.0.1.
+ * Serves metrics over HTTP, at one address and the path `/metrics`. On a loopback address, the server only answers
+ * requests whose `Host` is an address or `localhost`. Otherwise a web page could read the metrics by a name of its own
+ * for 127.0.0.1 (DNS rebinding).
  */
 export class MetricsServer implements AsyncDisposable {
   readonly #server: Server;

@@ -2,24 +2,24 @@ import { isIP } from "node:net";
 import { parseAddress } from "../ip/address.js";
 import { scopeOf } from "../ip/scope.js";
 
-/** A WireGuard key as `wg` writes it. */
+/** A WireGuard key in the form of `wg`. */
 const KEY = /[\w+/]{43}=/g;
 
-/** What may be an address. What is none stays. */
+/** A text that may be an address. The caller tests whether the text is one. */
 const ADDRESS = /(?<![\w.:])(?:\d{1,3}(?:\.\d{1,3}){3}|[\da-f]*:[\da-f:]*:[\da-f.:]*)(?![\w])/gi;
 
 /**
- * Replaces what tells who somebody is: keys, public addresses, and the names that it was given. The same thing has the
- * same replacement everywhere, so that a text can still be followed.
+ * Replaces everything that identifies people: keys, public addresses and the given names. The same value always gets
+ * the same replacement, so that readers can still follow the text.
  */
 export class Redactor {
   readonly #given = new Map<string, string>();
   readonly #counts = new Map<string, number>();
   readonly #names: readonly string[];
 
-  /** @param names - of peers and hosts */
+  /** @param names - the names of peers and hosts */
   constructor(names: Iterable<string>) {
-    // The longest first: one name may be the beginning of another.
+    // The longest name is replaced first, because one name may be the beginning of another.
     this.#names = [...new Set(names)].filter((name) => name !== "").toSorted((a, b) => b.length - a.length);
   }
 
@@ -34,7 +34,7 @@ export class Redactor {
   #withoutName(text: string, name: string): string {
     const parts = text.split(name);
     if (parts.length === 1) return text;
-    // Not within a word: a host may be called `a`.
+    // A name within a word is not replaced, because a host may have the name `a`.
     return parts.reduce((before, after) => {
       const isWhole = !/[\w-]$/.test(before) && !/^[\w-]/.test(after);
       return `${before}${isWhole ? this.#replace("NAME", name) : name}${after}`;

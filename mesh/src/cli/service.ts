@@ -14,16 +14,16 @@ export interface ServiceOptions {
   readonly dryRun?: true;
 }
 
-/** A service takes some seconds to start, and up to 45 s to end; in ms. */
+/** How long `systemctl` may run, in ms. A service starts within some seconds, and ends within 45 s. */
 const SYSTEMCTL_MS = 90_000;
 
-/** What is different for a test. */
+/** The surroundings that tests replace. */
 export interface ServiceSurroundings {
-  /** Where units of the administrator are. */
+  /** The folder of the administrator's units. */
   readonly units: string;
-  /** Where wg-quick's files are. */
+  /** The folder of wg-quick's files. */
   readonly wireguard: string;
-  /** The program and the script that systemd is to start. */
+  /** The program and the script that systemd starts. */
   readonly command: readonly string[];
   readonly machine: Machine;
 }
@@ -35,7 +35,7 @@ const SURROUNDINGS: ServiceSurroundings = {
   machine: thisMachine,
 };
 
-/** Makes systemd look after an interface, now and after each start of the machine. */
+/** Makes systemd run the daemon for an interface, now and after each start of the machine. */
 export async function install(
   { output, env }: Context,
   name: string,
@@ -43,7 +43,7 @@ export async function install(
   { units, wireguard, command, machine }: ServiceSurroundings = SURROUNDINGS,
 ): Promise<ExitCode> {
   checkInterfaceName(name);
-  // A configuration that is wrong must be told now, not in the log of a service that does not start.
+  // The user must see errors in the configuration now, and not in the log of a service that does not start.
   const settings = config === undefined ? undefined : await readConfig(config, env);
   const isMade = settings?.create !== undefined;
   const isOfWgQuick = !isMade && (await isThere(join(wireguard, `${name}.conf`)));
@@ -71,7 +71,7 @@ export async function install(
   return 0;
 }
 
-/** Ends the service of an interface, and removes what was installed for it. */
+/** Ends the service of an interface, and removes its files. */
 export async function uninstall(
   { output }: Context,
   name: string,
@@ -94,7 +94,7 @@ export async function uninstall(
   return 0;
 }
 
-/** Says whether the service of an interface is installed, and whether it runs. */
+/** Tells whether the service of an interface is installed, and whether it runs. */
 export async function serviceStatus(
   { output }: Context,
   name: string,
@@ -148,7 +148,7 @@ async function enabledIn(units: string): Promise<string[]> {
   return wanted.filter((one) => /^sidewire-mesh@.+\.service$/.test(one)).toSorted();
 }
 
-/** Writes a file of ours, or removes it. @throws {@link MeshError} `FILE` for a file that somebody else wrote */
+/** Writes or removes a file of this program. @throws {@link MeshError} `FILE` if another program wrote the file */
 async function put(path: string, text: string | undefined): Promise<void> {
   const before = await readFile(path, "utf8").catch((error: unknown) => {
     if (error instanceof Error && "code" in error && error.code === "ENOENT") return undefined;

@@ -1,15 +1,15 @@
 /** The first line of the files that this program writes. Files without it are not touched. */
 export const MARK = "# Written by sidewire-mesh service install.";
 
-/** What a unit depends on. */
+/** The options of a unit. */
 export interface UnitOptions {
   /** The program and the script that systemd starts. */
   readonly command: readonly string[];
 }
 
 /**
- * The unit for all interfaces, `sidewire-mesh@.service`. It may change the network and its own folders, and nothing
- * else of the machine.
+ * The unit for all interfaces, `sidewire-mesh@.service`. The service may change the network, its own folders and
+ * /etc/hosts, but nothing else on the machine.
  */
 export function unitText({ command }: UnitOptions): string {
   const start = [...command, "up", "%i", "--state", `\${STATE_DIRECTORY}`].map(quoted).join(" ");
@@ -61,15 +61,15 @@ WantedBy=multi-user.target
 `;
 }
 
-/** How one interface differs from the others. */
+/** The options for one interface. */
 export interface InstanceOptions extends UnitOptions {
-  /** The whole path of its configuration. */
+  /** The absolute path of the configuration. */
   readonly config: string | undefined;
   /** Whether wg-quick makes the interface. */
   readonly isOfWgQuick: boolean;
 }
 
-/** The file for one interface, `sidewire-mesh@IF.service.d/interface.conf`; undefined when there is nothing to say. */
+/** The file for one interface, `sidewire-mesh@IF.service.d/interface.conf`; undefined when none is necessary. */
 export function instanceText(
   name: string,
   { command, config, isOfWgQuick }: InstanceOptions,
@@ -82,9 +82,9 @@ export function instanceText(
   return unit.length + service.length === 0 ? undefined : [MARK, ...unit, ...service].join("\n");
 }
 
-/** A word of a command line, as systemd reads it (systemd.service(5)). */
+/** A word of a command line, quoted for systemd (systemd.service(5)). */
 function quoted(word: string): string {
-  // The two that are meant as variables and specifiers stay as they are.
+  // systemd must replace this specifier and this variable, so they are not quoted.
   if (word === "%i" || word === `\${STATE_DIRECTORY}`) return word;
   const escaped = word
     .replace(/[\\"]/g, "\\$&")

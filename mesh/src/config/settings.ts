@@ -48,7 +48,7 @@ export interface Settings {
   readonly externalPort?: number | undefined;
   /** The interfaces whose addresses are told to peers. Default: all except that of the tunnel. */
   readonly reported?: ReportedInterfaces | undefined;
-  /** Where metrics are served over HTTP. Default: nowhere. */
+  /** The endpoint where metrics are served over HTTP. Default: none. */
   readonly metrics?: Endpoint | undefined;
   readonly hooks?: Hooks | undefined;
   readonly stateFolder?: string | undefined;

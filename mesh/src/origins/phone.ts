@@ -1,18 +1,18 @@
 import { formatPrefix, type Prefix } from "../ip/prefix.js";
 import { formatKey } from "../wireguard-key.js";
 
-/** A device that runs WireGuard alone, such as a phone, and the host that it connects to. */
+/** A device with only WireGuard, such as a phone, and the host of its connection. */
 export interface Phone {
   /** 32 bytes. */
   readonly privateKey: Uint8Array;
-  /** Its addresses in the tunnel. */
+  /** The addresses of the phone in the tunnel. */
   readonly addresses: readonly Prefix[];
   /** DNS servers, as addresses. */
   readonly dns: readonly string[];
-  /** 32 bytes. It is known to the phone and the host only. */
+  /** 32 bytes. Only the phone and the host know this key. */
   readonly presharedKey: Uint8Array;
   readonly host: {
-    /** base64. */
+    /** In base64. */
     readonly publicKey: string;
     /** `HOST:PORT`. The host may be a name. */
     readonly endpoint: string;
@@ -21,10 +21,10 @@ export interface Phone {
   };
 }
 
-/** A phone behind a NAT has to send something this often, so that the host can reach it; in seconds. */
+/** How often a phone behind a NAT must send a packet so that the host can reach the phone, in seconds. */
 const KEEPALIVE_S = 25;
 
-/** Writes the configuration of a phone, as the apps of WireGuard and wg-quick read it. */
+/** Writes the configuration of a phone in the format of WireGuard's apps and wg-quick. */
 export function confOfPhone({ privateKey, addresses, dns, presharedKey, host }: Phone): string {
   return [
     "[Interface]",
