@@ -75,7 +75,7 @@ describe("the code blocks of the documentation", () => {
     expect(others.map(([place]) => place)).toEqual([]);
   });
 
-  it("have the types of the public API, as the examples have", { timeout: 60_000 }, () => {
+  it("have the types of the public API, as the examples have", { timeout: 300_000 }, () => {
     const examples = ["examples", "mesh/examples"].flatMap(programsIn);
     expect(examples.map(({ name }) => name)).toContain("examples/hello.mjs");
     expect(typeErrors([...programs, ...examples])).toEqual([]);

@@ -49,9 +49,17 @@ const PACKED = [
   "dist/node.d.ts",
   "dist/node.js",
   "dist/node.js.map",
+  "dist/router-*.d.cts",
+  "dist/router-*.d.ts",
   "dist/sidewire.1",
   "dist/sidewire.min.js",
   "dist/sidewire.min.licenses.txt",
+  "dist/webrtc.cjs",
+  "dist/webrtc.cjs.map",
+  "dist/webrtc.d.cts",
+  "dist/webrtc.d.ts",
+  "dist/webrtc.js",
+  "dist/webrtc.js.map",
   "package.json",
 ];
 
@@ -125,7 +133,8 @@ describe("the package", () => {
     const required = files.flatMap((name) =>
       [...read(`dist/${name}`).matchAll(/\brequire\(['"]([^'"]+)['"]\)/g)].map(([, path = ""]) => path),
     );
-    const others = required.filter((path) => !/^(node:|\.\/)/.test(path));
+    // `sidewire/webrtc` requires the package itself.
+    const others = required.filter((path) => !/^(node:|\.\/|sidewire$)/.test(path));
     expect(required).toContain("node:crypto");
     expect(others).toEqual([]);
   });
