@@ -46,6 +46,10 @@ table inet miniupnpd {
     jump peered
   }
   chain peered { }
+  chain input {
+    type filter hook input priority filter - 1;
+    CLOSED
+  }
 }`;
 
 /** Starts it; mappings of an earlier one are gone. */
@@ -74,7 +78,8 @@ export async function startPortMapping(
   const rules = ["allow 1024-65535 0.0.0.0/0 1024-65535", "deny 0-65535 0.0.0.0/0 0-65535"];
   const text = [...Object.entries(lines).map(([name, value]) => `${name}=${value}`), ...rules, ""];
   writeFileSync(`${path}.conf`, text.join("\n"));
-  await box.set({ nft: CHAINS });
+  // Without NAT-PMP it answers PCP over IPv6 all the same.
+  await box.set({ nft: CHAINS.replace("CLOSED", hasPcp ? "" : "udp dport 5351 drop") });
   const server = box.spawn(["miniupnpd", "-d", "-f", `${path}.conf`, "-P", `${path}.pid`]);
   await server.wrote(hasPcp ? /Listening for NAT-PMP\/PCP traffic/ : /HTTP listening on port \d+/);
   return server;

@@ -80,6 +80,11 @@ export function routeGet(address: string, fwmark: number): Command {
   return { program: "ip", args: ["-j", "route", "get", address, ...mark] };
 }
 
+/** Shows the IPv6 neighbours on a link. */
+export function showNeighbours(device: string): Command {
+  return { program: "ip", args: ["-j", "-6", "neigh", "show", "dev", device] };
+}
+
 const name = z.string().check(z.minLength(1), z.maxLength(64));
 const count = z.int().check(z.minimum(0), z.maximum(0xffff_ffff));
 const text = z.string().check(z.maxLength(100));
@@ -116,6 +121,8 @@ const routeSchema = z.object({
   metric: z._default(count, 0),
   nexthops: z._default(z.array(z.object({ dev: z.optional(name) })).check(z.maxLength(256)), []),
 });
+
+const neighbourSchema = z.object({ dst: text, lladdr: z.optional(text) });
 
 /** The types of routes that take packets away: to a destination, or to nowhere. */
 const LEADING: ReadonlySet<string> = new Set(["unicast", "blackhole", "unreachable", "prohibit", "throw"]);
@@ -208,6 +215,22 @@ export function parseWay(json: string): Way | undefined {
       : { device: dev, source: prefsrc, gateway },
   );
   return way;
+}
+
+/**
+ * Reads the output of {@link showNeighbours}.
+ * @returns the link-layer address of each neighbour that has one, by its IP address in its one spelling
+ * @throws {@link MeshError} `COMMAND_FAILED`
+ */
+export function parseNeighbours(json: string): ReadonlyMap<string, string> {
+  return new Map(
+    each(json, neighbourSchema, ({ dst, lladdr }) => {
+      const bytes = parseAddress(dst);
+      return bytes === undefined || lladdr === undefined
+        ? undefined
+        : ([formatAddress(bytes), lladdr] as const);
+    }),
+  );
 }
 
 /** The entries that match the schema. Other entries are of kinds that are not needed here. */

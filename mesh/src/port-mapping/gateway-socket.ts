@@ -1,6 +1,7 @@
 import { createSocket, type Socket } from "node:dgram";
 import { isIPv6 } from "node:net";
 import { type Gateway, hostOf } from "./gateway.js";
+import { RouterAddresses } from "./router-addresses.js";
 
 /**
  * When a question is repeated, in ms after the first time, and when it counts as unanswered: three times, as in RFC
@@ -14,7 +15,7 @@ interface Question {
   readonly read: (bytes: Uint8Array) => boolean;
 }
 
-/** A UDP socket on the own address that only hears the gateway. */
+/** A UDP socket on the own address that only hears the gateway, over IPv6 by each address of the gateway. */
 export class GatewaySocket implements AsyncDisposable {
   readonly #socket: Socket;
   readonly #questions = new Set<Question>();
@@ -23,12 +24,27 @@ export class GatewaySocket implements AsyncDisposable {
   private constructor(socket: Socket, gateway: Gateway) {
     this.#socket = socket;
     const from = hostOf(gateway);
+    const others = new RouterAddresses(gateway, {
+      // Port 9 throws away what it gets (RFC 863).
+      touch: (address) => this.#send(new Uint8Array(1), { host: address, port: 9 }),
+    });
     socket.on("error", () => {});
     socket.on("message", (bytes, { address, port }) => {
-      if (address !== from) return;
-      for (const question of this.#questions)
-        if (question.isFrom(port) && question.read(bytes)) this.#questions.delete(question);
+      if (address === from) this.#receive(bytes, port);
+      else if (gateway.family === 6 && this.#questions.size > 0)
+        void others.has(address, performance.now()).then((isHeard) => {
+          if (isHeard) this.#receive(bytes, port);
+        });
     });
+  }
+
+  #receive(bytes: Uint8Array, port: number): void {
+    for (const question of this.#questions)
+      if (question.isFrom(port) && question.read(bytes)) this.#questions.delete(question);
+  }
+
+  #send(bytes: Uint8Array, { host, port }: { readonly host: string; readonly port: number }): void {
+    if (!this.#isClosed) this.#socket.send(bytes, port, host, () => {});
   }
 
   /** @throws the system's error when the own address cannot be used */
@@ -66,9 +82,7 @@ export class GatewaySocket implements AsyncDisposable {
     signal.throwIfAborted();
     if (this.#isClosed) throw new Error("closed");
     return await new Promise<T>((resolve, reject) => {
-      const timers = SENT_AT_MS.map((ms) =>
-        setTimeout(() => this.#socket.send(bytes, to.port, to.host, () => {}), ms),
-      );
+      const timers = SENT_AT_MS.map((ms) => setTimeout(() => this.#send(bytes, to), ms));
       const question: Question = {
         isFrom: (port) => from === undefined || from === port,
         read: (answer) => {

@@ -43,7 +43,8 @@ export function decodeSearchAnswer(bytes: Uint8Array): URL | undefined {
       ?.slice(name.length + 1)
       .trim();
   if (!/InternetGatewayDevice:[12]$/.test(field("st") ?? "")) return undefined;
-  return httpUrl(field("location") ?? "");
+  // A link-local address may stand there with the gateway's own name for its interface, which no URL has.
+  return httpUrl((field("location") ?? "").replace(/%[^\]/]*\]/, "]"));
 }
 
 /** A URL of plain HTTP, without a user name and a password. */

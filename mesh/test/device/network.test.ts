@@ -1,6 +1,12 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { parseLinks, parseNetwork, parseRoutes, parseWay } from "../../src/device/network.js";
+import {
+  parseLinks,
+  parseNeighbours,
+  parseNetwork,
+  parseRoutes,
+  parseWay,
+} from "../../src/device/network.js";
 import { MeshError } from "../../src/errors.js";
 import { formatPrefix } from "../../src/ip/prefix.js";
 
@@ -85,6 +91,19 @@ describe("what `ip -j` says", () => {
     ]);
   });
 
+  it("of neighbours: those whose link-layer address is known", () => {
+    const shown = [
+      { dst: "FE80:0::1", lladdr: "76:2d:a6:47:b6:66", state: ["REACHABLE"] },
+      { dst: "2001:db8:1::1", lladdr: "76:2d:a6:47:b6:66", state: ["STALE"] },
+      { dst: "2001:db8:1::9", state: ["FAILED"] },
+      { dst: "no address", lladdr: "76:2d:a6:47:b6:67" },
+    ];
+    expect([...parseNeighbours(JSON.stringify(shown))]).toEqual([
+      ["fe80::1", "76:2d:a6:47:b6:66"],
+      ["2001:db8:1::1", "76:2d:a6:47:b6:66"],
+    ]);
+  });
+
   it("of one way", () => {
     expect(parseWay('[{"dst":"1.1.1.1","gateway":"192.0.2.1","dev":"eth0","prefsrc":"192.0.2.2"}]')).toEqual({
       device: "eth0",
@@ -100,6 +119,7 @@ describe("what `ip -j` says", () => {
     ["both, on two lines", parseNetwork],
     ["routes", parseRoutes],
     ["a way", parseWay],
+    ["neighbours", parseNeighbours],
   ])(
     "is refused, or what is not understood of it left out, when it is something else: %s",
     (_name, parse) => {
@@ -116,6 +136,7 @@ describe("what `ip -j` says", () => {
             "dev",
             "gateway",
             "nexthops",
+            "lladdr",
             "priority",
             "fwmark",
           ].map((field) => [

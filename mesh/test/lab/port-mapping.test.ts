@@ -102,6 +102,53 @@ withPortMapping("port mapping by miniupnpd", (startLab) => {
     expect(await nat.mappedPorts()).toEqual([]);
   }, 60_000);
 
+  it("opens a pinhole in IPv6 by UPnP, found by multicast, where there is no PCP; one after SIGKILL, and none at the end", async () => {
+    await using lab = await startLab({
+      family: "both",
+      nats: { a: { kind: "symmetric", portMapping: true } },
+      hosts: { ha: { behind: "a" } },
+      stun: true,
+    });
+    const nat = lab.nat("a");
+    await nat.restartPortMapping({ hasPcp: false });
+    const { ha } = await makeMembers(lab, ["ha"]);
+    if (ha === undefined) throw new Error("no member");
+    await ha.host.namespace.set({
+      nft: "table ip6 seen {\nchain in {\ntype filter hook prerouting priority -300;\nudp length 10 counter\n}\n}",
+    });
+    /** How many packets of two bytes from outside have come to WireGuard's port. */
+    const knock = async (): Promise<number> => {
+      await lab.middle.run(["bash", "-c", `echo x > /dev/udp/${ha.host.address6()}/51820`]);
+      const rules = await ha.host.run(["nft", "list", "table", "ip6", "seen"]);
+      return Number(/packets (\d+)/.exec(rules)?.[1]);
+    };
+    expect(await knock()).toBe(0);
+    const folder = mkdtempSync(join(lab.folder, "a-"));
+    const start = async (): Promise<Daemon> => {
+      const daemon = Daemon.start(lab, ha.host, ha.wireguard, { stateFolder: folder });
+      await daemon.process.wrote(/"kind":"mapped","endpoint":"\[2001:db8:1::2\]:51820"/);
+      return daemon;
+    };
+    const one = await start();
+    // It is known by its link-local address, and answers from another one.
+    const mapping = { family: 6, protocol: "upnp-igd", gateway: "fe80::1" };
+    expect((await one.status()).portMappings).toContainEqual(expect.objectContaining(mapping));
+    await expect.poll(knock).toBeGreaterThan(0);
+    await one.process.kill();
+    const again = await start();
+    const pinholes = async (): Promise<number> => {
+      const chain = await nat.namespace.run(["nft", "list", "chain", "inet", "miniupnpd", "forwarded"]);
+      // By the address inside; in IPv4 there is another one.
+      return chain.split("0x20010db8").length - 1;
+    };
+    expect(await pinholes()).toBe(1);
+    await again.stop();
+    expect(await pinholes()).toBe(0);
+    const before = await knock();
+    expect(await knock()).toBe(before);
+    expect(kept(folder)).toEqual([]);
+  }, 60_000);
+
   it("gives two hosts behind symmetric NATs a direct path, in which only one router maps a port; after a change of the network, too", async () => {
     await using lab = await startLab({
       nats: {

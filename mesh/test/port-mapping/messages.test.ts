@@ -93,6 +93,10 @@ describe("UPnP", () => {
 
   it("takes plain HTTP alone", () => {
     expect(decodeSearchAnswer(location("http://192.168.1.1:5000/root.xml"))?.port).toBe("5000");
+    for (const zone of ["", "%eth0", "%25br-lan"])
+      expect(decodeSearchAnswer(location(`http://[fe80::1${zone}]:5000/a%20b`))?.href).toBe(
+        "http://[fe80::1]:5000/a%20b",
+      );
     for (const bad of ["https://192.168.1.1/", "file:///etc/passwd", "http://u:p@192.168.1.1/", "x", ""])
       expect(decodeSearchAnswer(location(bad))).toBeUndefined();
     expect(decodeSearchAnswer(location(`http://192.168.1.1/${"a".repeat(600)}`))).toBeUndefined();
