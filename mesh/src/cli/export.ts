@@ -1,13 +1,11 @@
 import { randomBytes } from "node:crypto";
+import { networkInterfaces } from "node:os";
 import { addressFrom, allowedIpFrom, checkHostPort } from "../config/parts.js";
-import { networksOf } from "../device/checks.js";
-import { Programs } from "../device/programs.js";
-import { Reader } from "../device/reader.js";
 import { MeshError } from "../errors.js";
 import type { CandidateInfo } from "../info.js";
 import { formatAddress, parseAddress } from "../ip/address.js";
 import { parseEndpoint } from "../ip/endpoint.js";
-import { formatPrefix, type Prefix } from "../ip/prefix.js";
+import { formatPrefix, type Prefix, parsePrefix } from "../ip/prefix.js";
 import { scopeOf } from "../ip/scope.js";
 import { confOfPhone } from "../origins/phone.js";
 import { formatKey, KEY_BYTES, newPrivateKey, publicKeyOf } from "../wireguard-key.js";
@@ -30,14 +28,14 @@ export async function exportPhone(
   name: string | undefined,
   { address, endpoint, allowedIps, dns = [] }: ExportOptions,
 ): Promise<ExitCode> {
-  const { output, signal } = context;
+  const { output } = context;
   const addresses = address.map((one) => hostPrefix(one));
   const servers = dns.map(dnsServer);
   const place = endpoint === undefined ? undefined : checkHostPort(endpoint, "--endpoint");
   const given = allowedIps?.map((one) => allowedIpFrom(one, "--allowed-ips"));
   const live = await liveInterface(context, name);
   if (live.publicKey === undefined) throw new MeshError("NOT_CONFIGURED", `${live.name} has no private key`);
-  const networks = networksOf(await new Reader(live.name, new Programs()).link(signal));
+  const networks = networksOf(live.name);
   checkFree(live, addresses);
   const reached = given ?? networks.filter(({ address: first }) => scopeOf(first) !== "link-local");
   if (reached.length === 0)
@@ -61,6 +59,12 @@ export async function exportPhone(
       `  echo ${formatKey(presharedKey)} | sudo ${printable(admit)}`,
   );
   return 0;
+}
+
+/** The networks that an interface has an address in, each once. An address without a network counts as well. */
+function networksOf(name: string): Prefix[] {
+  const all = (networkInterfaces()[name] ?? []).flatMap(({ cidr }) => parsePrefix(cidr ?? "") ?? []);
+  return [...new Map(all.map((prefix) => [formatPrefix(prefix), prefix])).values()];
 }
 
 /** The address of the phone as a prefix of one address. */

@@ -82,10 +82,16 @@ export class Hooks {
     const { publicKey } = peer;
     if (this.#waiting.size >= MAX_WAITING && !this.#waiting.has(publicKey)) return;
     this.#waiting.set(publicKey, peer);
+    this.#begin();
+  };
+
+  #begin(): void {
     this.#running ??= this.#tellAll().finally(() => {
       this.#running = undefined;
+      // A peer may have changed after the last one was told, and before this.
+      if (this.#waiting.size > 0 && !this.#ending.signal.aborted) this.#begin();
     });
-  };
+  }
 
   async #tellAll(): Promise<void> {
     for (const [publicKey, peer] of this.#waiting) {

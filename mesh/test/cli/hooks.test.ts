@@ -8,6 +8,9 @@ import { temporaryFolder } from "../support/temporary-folder.js";
 
 const never = new AbortController().signal;
 
+/** A program that does not end. */
+const FOR_EVER = [process.execPath, "-e", "setTimeout(() => {}, 600_000)"];
+
 function hooksOf(programs: Programs, timeoutMs?: number): { hooks: Hooks; warnings: string[] } {
   const warnings: string[] = [];
   const output = { json: true, warn: (message: string) => void warnings.push(message) };
@@ -74,6 +77,20 @@ describe("hooks", () => {
     expect(told.lines()).toHaveLength(3);
   });
 
+  it("tell the second of two changes in one moment, when the first is nothing to tell", async () => {
+    // A program that fails says when it has ended.
+    const { hooks, warnings } = hooksOf({ exec: [["sh", "-c", "exit 3"]] });
+    const mesh = new FakeMesh();
+    mesh.now = someInfo({ peers: [unmetPeer({ publicKey: KEY_A })] });
+    hooks.watch(mesh);
+    await expect.poll(() => warnings.length, { timeout: 20_000 }).toBe(1);
+    await new Promise((resolve) => setImmediate(resolve));
+    mesh.emit("peer", unmetPeer({ publicKey: KEY_A }));
+    mesh.emit("peer", directPeer());
+    await expect.poll(() => warnings.length, { timeout: 20_000 }).toBe(2);
+    await hooks.end();
+  });
+
   it("end the start when one fails, and not the daemon", async () => {
     const { hooks, warnings } = hooksOf({
       preUp: [["sh", "-c", "exit 3"]],
@@ -90,14 +107,14 @@ describe("hooks", () => {
   });
 
   it("end one that never does, with all that it has started", async () => {
-    const { hooks } = hooksOf({ preUp: [["sh", "-c", "sleep 600 & wait"]] }, 200);
+    const { hooks } = hooksOf({ preUp: [["sh", "-c", '"$0" "$@" & wait', ...FOR_EVER]] }, 200);
     await expect(hooks.need("preUp", never)).rejects.toMatchObject({ code: "TIMEOUT" });
-    const interrupted = hooksOf({ preUp: [["sleep", "600"]] });
+    const interrupted = hooksOf({ preUp: [FOR_EVER] });
     const abort = new AbortController();
     const running = interrupted.hooks.need("preUp", abort.signal);
     abort.abort(new Error("Ctrl-C"));
     await expect(running).rejects.toMatchObject({ code: "ABORTED" });
-    const exec = hooksOf({ exec: [["sleep", "600"]] });
+    const exec = hooksOf({ exec: [FOR_EVER] });
     exec.hooks.watch(new FakeMesh());
     await exec.hooks.end();
     expect(exec.warnings).toEqual([]);
