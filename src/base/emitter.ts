@@ -40,7 +40,7 @@ export abstract class Emitter<Events extends { [E in keyof Events]: (...args: ne
   /**
    * Calls a function for every event of this name. A function that is registered twice is called twice.
    * @param context - the function's `this`; default: the emitter
-   * @throws {@link InvalidInputError} `INVALID_OPTION` when the listener is no function
+   * @throws InvalidInputError `INVALID_OPTION` when the listener is no function
    */
   on<E extends keyof Events>(event: E, listener: Events[E], context?: unknown): this {
     return this.#add(event, listener, context, false);
