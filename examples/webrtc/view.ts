@@ -21,10 +21,7 @@ export type Hindrance = "connecting" | "offline" | "alone";
 
 const HINDRANCES: Readonly<Record<Hindrance, readonly [title: string, detail: string]>> = {
   connecting: ["Connecting …", "The invitation works once a broker is connected."],
-  offline: [
-    "Offline",
-    "No broker can be reached, so nobody can call this tab. They are tried again all the time.",
-  ],
+  offline: ["Offline", "No broker can be reached, so nobody can call this tab. The page goes on trying."],
   alone: [
     "Only on this device",
     "This device is in no network, so the link works in its own browsers alone.",

@@ -52,7 +52,7 @@ export async function connect(router: Router, address: string, options: ConnectO
   throwIfAborted(signal);
   const peer = Switchboard.of(router).call(to, settings);
   // The wait is aborted before the peer is ended, so that the caller gets an AbortError.
-  const opened = abortable(peer.opened, signal);
+  const opened = abortable(peer.whenOpen(), signal);
   void peer.closed.then(onAbort(signal, () => void peer.end("aborted")));
   await opened;
   return peer;

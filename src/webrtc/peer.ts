@@ -222,6 +222,12 @@ export class Peer extends Emitter<PeerEvents> implements AsyncDisposable {
     return this.close();
   }
 
+  /** Resolves when there is an open channel. @internal */
+  async whenOpen(): Promise<void> {
+    await this.opened;
+    await this.#untilOpen();
+  }
+
   /** Calls the peer. @internal */
   call(): void {
     this.#connection.call();

@@ -1,7 +1,7 @@
 import { expect, it } from "vitest";
 import { withChromium } from "../support/needs.js";
-import { hostExample } from "./example-host.js";
-import type { ExamplePage } from "./example-page.js";
+import { hostExample, LAN_NAME } from "./example-host.js";
+import { ExamplePage } from "./example-page.js";
 
 withChromium("the WebRTC example's looks", { timeout: 60_000 }, (launchChromium) => {
   const host = hostExample(launchChromium);
@@ -65,6 +65,89 @@ withChromium("the WebRTC example's looks", { timeout: 60_000 }, (launchChromium)
     expect(await ann.page.locator("#lines li").count()).toBe(300);
   });
 
+  it("line up header, notice and cards at every width, cut nothing off with four peers, and fit a finger", async () => {
+    const [ann] = await host.connected();
+    for (let i = 0; i < 3; i++) await host.open(await ann.link());
+    const { page } = ann;
+    await page.waitForFunction(() => document.querySelectorAll('.peer[data-phase="open"]').length === 4);
+    for (const [width, height] of [
+      [360, 740],
+      [768, 1024],
+      [1440, 900],
+    ] as const) {
+      await page.setViewportSize({ width, height });
+      expect({ width, ...(await page.evaluate(measures)) }).toEqual({
+        width,
+        // The header begins where the leftmost card does, and ends where the rightmost one ends.
+        edges: [0, 0],
+        // Nothing is wider than the page, and no peer is hidden by an edge that does not scroll with the page.
+        overflow: 0,
+        small: [],
+        named: [],
+      });
+    }
+  });
+
+  it("say why nobody can follow the invitation, and show no QR code then", async () => {
+    const ann = await host.open();
+    const offline = ann.page.locator("#offline");
+    // The tests' page is served at a loopback address.
+    await offline.getByText("Only on this device").waitFor();
+    expect(await ann.page.locator("#qr").isVisible()).toBe(false);
+    for (const broker of host.example.brokers) await broker.stop();
+    await offline.getByText("Offline").waitFor();
+    for (const broker of host.example.brokers) await broker.start();
+    await offline.getByText("Only on this device").waitFor();
+
+    await ann.page.route("**/setup.json", async (route) => {
+      const setup: { url: string } = await (await route.fetch()).json();
+      await route.fulfill({ json: { ...setup, url: setup.url.replace("127.0.0.1", LAN_NAME) } });
+    });
+    await ann.page.reload();
+    await ann.page.locator("#qr").waitFor();
+    expect(await offline.isVisible()).toBe(false);
+  });
+
+  it("keep the chat over a reload, and say again what had not arrived", async () => {
+    const [ann, ben] = await host.connected();
+    await ben.say("from Ben");
+    await ann.untilHears("from Ben");
+    await ann.say("from Ann");
+    await ann.untilDelivered("from Ann");
+    // Ben's page is gone for a moment: what is said meanwhile is under way.
+    const link = ben.page.url();
+    await ben.page.goto("about:blank");
+    await ann.say("into the gap");
+    await ann.page.reload();
+    await ann.link();
+    expect(await ann.lines()).toEqual(["from Ben", "from Ann", "into the gap"]);
+    await ben.page.goto(link);
+    await ben.untilHears("into the gap");
+    await ann.untilDelivered("into the gap");
+    expect(await ben.lines()).toEqual(["from Ben", "from Ann", "into the gap"]);
+  });
+
+  it("leave the focus where somebody works, and let the keyboard scroll", async () => {
+    const ann = await ExamplePage.open(await host.someone(), host.example.url, false);
+    const ben = await host.open(await ann.link());
+    const accept = ann.page.getByRole("button", { name: /^Accept / });
+    await accept.focus();
+    await ann.page.keyboard.press("Enter");
+    await ann.untilPhase("open");
+    const focused = (): Promise<string | undefined> =>
+      ann.page.evaluate(
+        () => document.activeElement?.closest(".peer")?.getAttribute("data-address") ?? undefined,
+      );
+    expect(await focused()).toBe(await ben.address());
+    await sayAll(ben, lines("line", 60));
+    await ann.untilHears("line 59");
+    await ann.page.locator("#scroll").focus();
+    await ann.page.keyboard.press("PageUp");
+    await expect
+      .poll(() => ann.page.locator("#scroll").evaluate(({ scrollTop }) => scrollTop))
+      .toBeLessThan(0);
+  });
+
   it("can be read in light and in dark, and say aloud what changes", async () => {
     const [{ page }] = await host.connected();
     expect(await page.locator(".peer header").getAttribute("aria-live")).toBe("polite");
@@ -74,6 +157,30 @@ withChromium("the WebRTC example's looks", { timeout: 60_000 }, (launchChromium)
     }
   });
 });
+
+/** How the page is laid out: how far the header is from the cards' edges, what sticks out, what is too small, in the page. */
+function measures(): object {
+  const box = (selector: string): DOMRect =>
+    document.querySelector(selector)?.getBoundingClientRect() ?? new DOMRect();
+  const shown = (element: Element): boolean => element.getBoundingClientRect().height > 0;
+  const cards = [...document.querySelectorAll(".card")]
+    .filter(shown)
+    .map((card) => card.getBoundingClientRect());
+  const left = Math.min(...cards.map((card) => card.left));
+  const right = Math.max(...cards.map((card) => card.right));
+  const controls = [...document.querySelectorAll("button, summary, a, input")].filter(shown);
+  const small = controls.filter((each) => each.getBoundingClientRect().height < 44);
+  const buttons = [...document.querySelectorAll("button")].filter(shown);
+  const names = buttons.map((button) => button.ariaLabel ?? button.textContent ?? "");
+  const peers = document.querySelector("#peers");
+  const cutOff = innerWidth <= 680 && peers !== null ? peers.scrollHeight - peers.clientHeight : 0;
+  return {
+    edges: [Math.round(box("body > header img").left - left), Math.round(right - box("#self .badge").right)],
+    overflow: Math.max(0, document.documentElement.scrollWidth - innerWidth, cutOff),
+    small: small.map((each) => each.outerHTML.slice(0, 80)),
+    named: names.filter((name, i) => name === "" || names.indexOf(name) !== i),
+  };
+}
 
 /** What can hardly be read: text whose contrast to what is behind it is below 4.5 to 1, in the page. */
 function contrasts(): string[] {

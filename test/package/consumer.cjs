@@ -3,6 +3,7 @@ const { once } = require("node:events");
 const { createServer } = require("node:net");
 const { AppPacket, InvalidInputError, Keypair, Router } = require("sidewire");
 const { FileHintStore, ntpClock } = require("sidewire/node");
+const { connect } = require("sidewire/webrtc");
 const bundled = require("sidewire/brokers.json");
 
 async function main() {
@@ -27,7 +28,9 @@ async function main() {
   broker.close();
   // The two entries have the same classes.
   const error = await ntpClock({ servers: "none" }).catch((error) => error);
+  const noAddress = await connect(ann, "nobody").catch((error) => error);
   const ok =
+    noAddress instanceof InvalidInputError &&
     bytes === 5 &&
     bundled.updated !== undefined &&
     (await AppPacket.unpack(new Uint8Array(200))) === null &&

@@ -1,5 +1,6 @@
 // A page's program, checked without Node's types, by the strictest settings.
 import { Keypair, type RankedBroker, Router, type SendOptions, type SmartPipe } from "sidewire";
+import { accept, connect, type Peer } from "sidewire/webrtc";
 
 export async function greet(address: string, signal?: AbortSignal, timeoutMs?: number): Promise<number> {
   await using router = new Router(Keypair.generate(), { getTime: Date.now, accept: undefined });
@@ -11,3 +12,16 @@ export async function greet(address: string, signal?: AbortSignal, timeoutMs?: n
 }
 
 export const nameOf = (broker: RankedBroker): string => broker.host;
+
+export async function meet(router: Router, address: string, signal?: AbortSignal): Promise<RTCDataChannel> {
+  const stop = accept(router, (peer: Peer) => peer.channel.send("hello"), {
+    from: (caller) => caller === address,
+  });
+  stop();
+  await using peer = await connect(router, address, {
+    signal,
+    iceServers: [{ urls: "stun:stun.example.org" }],
+  });
+  peer.on("track", ({ streams }) => console.log(streams.length));
+  return await peer.open("files", { ordered: false });
+}
