@@ -1,5 +1,5 @@
 import { execFile } from "node:child_process";
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it, onTestFinished, vi } from "vitest";
@@ -62,6 +62,14 @@ describe("the demo", () => {
     expect(Math.max(...lines.map((line) => line.length))).toBeLessThanOrEqual(66);
     // No colours where nobody sees them.
     expect(out).not.toContain("\x1b");
+
+    // The README's picture shows this: examples/demo/picture.ts draws it anew.
+    const titles = [...out.matchAll(/^\d {2}(.+)$/gm)].map(([, title = ""]) => title);
+    expect(titles.length).toBeGreaterThanOrEqual(5);
+    const picture = readFileSync(join(ROOT, "docs/demo.svg"), "utf8");
+    const drawn = [...picture.matchAll(/>([^<]+)<\/text>/g)].map(([, text]) => text);
+    expect(titles.filter((title) => !drawn.includes(title))).toEqual([]);
+    expect(drawn.at(-1)).toBe(lines.at(-1));
   });
 
   it.each([["--publik"], ["local"], ["--public", "--brokers", "x.json"]])(

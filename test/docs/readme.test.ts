@@ -1,4 +1,3 @@
-import { execFileSync } from "node:child_process";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
@@ -57,18 +56,5 @@ describe("the README", { timeout: 60_000 }, () => {
       if (typeof value === "number" || typeof value === "boolean")
         expect(table.get(name)).toBe(String(value));
     }
-  });
-
-  it("shows the demo as it is: examples/demo/picture.ts draws it anew", () => {
-    const out = execFileSync(process.execPath, ["--import", "tsx", "examples/demo/main.ts"], {
-      cwd: ROOT,
-      encoding: "utf8",
-    });
-    const titles = [...out.matchAll(/^\d {2}(.+)$/gm)].map(([, title = ""]) => title);
-    expect(titles.length).toBeGreaterThanOrEqual(5);
-    const picture = readFileSync(join(ROOT, "docs/demo.svg"), "utf8");
-    const drawn = [...picture.matchAll(/>([^<]+)<\/text>/g)].map(([, text]) => text);
-    expect(titles.filter((title) => !drawn.includes(title))).toEqual([]);
-    expect(drawn.at(-1)).toBe(out.trimEnd().split("\n").at(-1));
   });
 });

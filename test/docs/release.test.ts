@@ -97,7 +97,8 @@ describe("the package", () => {
       links
         .filter(({ url }) => !/^\w+:/.test(url) && /\.(?:md|svg|png|mjs|html|py)(?:#|$)/.test(url))
         .map(({ url }) => normalize(join(dirname(path), url.replace(/#.*/, ""))))
-        .filter((file) => !packed.has(file) && file !== path)
+        // Tests are in the repository alone, as the source is.
+        .filter((file) => !packed.has(file) && file !== path && !/(?:^|\/)test\//.test(file))
         .map((file) => `${path}: ${file}`),
     );
     expect(missing).toEqual([]);
