@@ -14,6 +14,7 @@ import { idleRows } from "./idle.js";
 import { peersRows } from "./peers.js";
 import { relayRows } from "./relay.js";
 import { throughputRows } from "./throughput.js";
+import { turnRows } from "./turn.js";
 
 const RESULTS: string = fileURLToPath(new URL("./RESULTS.md", import.meta.url));
 
@@ -29,6 +30,7 @@ const SECTIONS: Readonly<Record<string, (rounds: number | undefined) => Promise<
   "first-ping": (rounds = 20) => firstPingRows(rounds),
   throughput: async (rounds = 5) => ({ rows: await throughputRows(rounds) }),
   relay: async (rounds = 5) => ({ rows: await relayRows(rounds) }),
+  turn: async (rounds = 5) => ({ rows: await turnRows(rounds) }),
   idle: async (seconds = IDLE_S) => ({ rows: await idleRows(seconds) }),
   peers: async () => ({ rows: await peersRows() }),
 };
@@ -54,13 +56,16 @@ async function main(args: readonly string[]): Promise<void> {
   const text = [table, ...found.flatMap(({ more }) => more ?? [])].join("\n\n");
   console.log(`\n${text}`);
   if (args.length === 0)
-    writeFileSync(RESULTS, resultsOf(text, load, (performance.now() - startedAt) / 1000) + soakOf(RESULTS));
+    writeFileSync(
+      RESULTS,
+      resultsOf(text, load, (performance.now() - startedAt) / 1000) + writtenOf(RESULTS),
+    );
 }
 
-/** The last part of the results, which is another test's: it stays. */
-function soakOf(path: string): string {
+/** The last part of the results, which people write: it stays. */
+function writtenOf(path: string): string {
   const text = readFileSync(path, "utf8");
-  const at = text.indexOf("\n## A soak\n");
+  const at = text.indexOf("\n## ");
   return at < 0 ? "" : text.slice(at);
 }
 
