@@ -7,13 +7,21 @@ import { Converter } from "typedoc";
 /** @param {import("typedoc").Application} app */
 export function load(app) {
   app.converter.on(Converter.EVENT_CREATE_DOCUMENT, (_context, document) => {
-    const [first] = document.content;
-    const heading = /^\s*# (.+)\n/.exec(first?.text ?? "");
-    if (first === undefined || heading === null) return;
+    // A heading with code in it is in several parts.
+    const text = document.content.map((part) => part.text).join("");
+    const heading = /^\s*# (.+)\n/.exec(text);
+    if (heading === null) return;
     const path = document.project.files.getReflectionPath(document) ?? "";
     const title = heading[1].replaceAll("`", "");
     document.name = /\/mesh\//.test(path) && !/mesh/i.test(title) ? `Mesh: ${title}` : title;
     // The site shows the name above the page.
-    first.text = first.text.slice(heading[0].length);
+    let left = heading[0].length;
+    for (const part of document.content) {
+      const cut = Math.min(left, part.text.length);
+      part.text = part.text.slice(cut);
+      left -= cut;
+      if (left === 0) break;
+    }
+    document.content = document.content.filter(({ text }) => text !== "");
   });
 }
