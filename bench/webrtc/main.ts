@@ -4,7 +4,7 @@
  * written down.
  */
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { loadavg, tmpdir } from "node:os";
 import { join } from "node:path";
 import { build } from "esbuild";
 import type { Browser } from "playwright-core";
@@ -141,7 +141,7 @@ async function main(): Promise<void> {
 
 function report(own: readonly Run[], trystero: readonly Run[], isWritten: boolean): void {
   const rows = [
-    ["", "median", "p90", "worst", "best"],
+    ["ms", "median", "p90", "worst", "best"],
     ["---", "---", "---", "---", "---"],
     summary("sidewire/webrtc", own),
     summary("Trystero, MQTT", trystero),
@@ -154,6 +154,7 @@ function report(own: readonly Run[], trystero: readonly Run[], isWritten: boolea
 
 - The median is ${ratio.toFixed(2)} × Trystero's. The bar is 0.7 ×: ${ratio <= 0.7 ? "met" : "NOT met"}.
 - The worst is ${tail.toFixed(2)} × the own median. The bar is 2 ×: ${tail <= 2 ? "met" : "NOT met"}.
+- The machine's load was ${loadavg()[1]?.toFixed(1)} on average of the last five minutes.
 - Where the time goes, ms from the start of the page that is ready last, medians: ${stepsOf(own).join(", ")}.
 - The same for Trystero: ${stepsOf(trystero).join(", ")}.`;
   console.log(`\n${text}`);

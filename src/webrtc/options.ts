@@ -19,7 +19,12 @@ import type { Peer, PeerSettings } from "./peer.js";
  * The class of connections: the class of the browser, or that of a package for Node. `connect` and `accept` check that
  * the class has the necessary methods.
  */
-export type PeerConnectionClass = new (configuration: never) => { close(): unknown };
+export type PeerConnectionClass = new (
+  configuration: never,
+) => {
+  /** Ends the connection. */
+  close(): unknown;
+};
 
 /** The common options of `connect` and `accept`. */
 export interface PeerOptions {
