@@ -7,11 +7,14 @@ const FOLDER = import.meta.dirname;
 /** The files that know how to start what may be missing; `support/needs.ts` lets them. */
 const STARTERS = ["chromium", "mosquitto", "nats", "python", "rabbitmq"];
 
+/** A program that `.ci/run` starts, and no test. It says what it needs. */
+const PROGRAMS = ["docs/site.ts"];
+
 /** What a test may start without asking: it comes with Node or every Linux. */
 const EVERYWHERE = ["bash", "mkfifo", "npm"];
 
 const files = readdirSync(FOLDER, { recursive: true, encoding: "utf8" })
-  .filter((name) => name.endsWith(".ts"))
+  .filter((name) => name.endsWith(".ts") && !PROGRAMS.includes(name))
   .map((name) => ({ name, text: readFileSync(join(FOLDER, name), "utf8") }));
 
 it("nothing that may be missing is started by a test that has not asked for it", () => {
