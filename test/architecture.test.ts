@@ -124,7 +124,6 @@ const ORDER: readonly string[] = [
   "index",
   "webrtc/signal",
   "webrtc/pairing",
-  "webrtc/crossing",
   "webrtc/negotiation",
   "webrtc/life",
   "webrtc/connection",
@@ -165,7 +164,6 @@ const TIMELESS: readonly string[] = [
   "wire/seal",
   "wire/pairwise",
   "webrtc/signal",
-  "webrtc/crossing",
 ];
 
 /** The files in the table of layers of docs/architecture.md, in its order. */

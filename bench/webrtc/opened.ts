@@ -40,3 +40,12 @@ window.RTCPeerConnection = class extends Original {
     return channel;
   }
 };
+
+const OriginalWebSocket = window.WebSocket;
+window.WebSocket = class extends OriginalWebSocket {
+  constructor(url: string | URL, protocols?: string | string[]) {
+    super(url, protocols);
+    mark("first WebSocket");
+    this.addEventListener("open", () => mark("first WebSocket open"));
+  }
+};

@@ -64,7 +64,7 @@ export class Carrier {
   }
 
   /**
-   * The first signature and the first shared secret of a page take about 100 ms, because tables must be made and the
+   * The first signature and the first shared secrets of a page take about 100 ms, because tables must be made and the
    * code must be compiled. This work is done while the router connects to brokers.
    */
   #warmUp(to: string): void {

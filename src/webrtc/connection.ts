@@ -30,8 +30,6 @@ export interface ConnectionHandlers {
   onSignal(direction: "out" | "in", content: SignalContent): void;
   /** Called when an RTCPeerConnection was made. The previous one is closed. */
   onLife(life: Life): void;
-  /** Called when both sides have agreed on the first description. From now on media may be negotiated. */
-  onAgreed(life: Life): void;
   /** Called when a channel is open. */
   onChannel(channel: RTCDataChannel): void;
 }
@@ -116,7 +114,7 @@ export class Connection {
         if (life !== undefined) this.#take(life, signal);
         break;
       case "meet":
-        if (life !== undefined) this.#meet(life, signal);
+        if (life !== undefined && this.#mayBegin()) this.#meet(life, signal);
         break;
       case "answer":
         if (this.#mayBegin()) this.#answer(signal);
@@ -173,12 +171,15 @@ export class Connection {
     this.#takeEarly(life, call.from);
   }
 
-  /** Both sides have called. The own call is sent again, because the other side may have missed it. */
+  /**
+   * Both sides have called. The polite side takes its call back, and answers in a new life: the ICE of a life that has
+   * called would take itself for the controlling one, as the other side's does, and resolving this takes up to half a
+   * second. The impolite side waits for this answer. If its own call has arrived already, the program there may have
+   * been restarted since, so the call is sent again.
+   */
   #meet(life: Life, theirs: Signal): void {
-    this.#take(life, theirs);
-    this.#takeEarly(life, theirs.from);
-    const { call } = life;
-    if (call !== undefined) void this.#carry(life, { ...call, to: theirs.from });
+    if (this.#polite) this.#answer(theirs);
+    else if (life.call !== undefined && life.hasCalled) void this.#carry(life, life.call);
   }
 
   #takeEarly(life: Life, remote: string): void {
@@ -220,9 +221,6 @@ export class Connection {
       onSignal: (content) => {
         if (isPresent()) this.#send(life, content);
       },
-      onAgreed: () => {
-        if (isPresent()) this.#handlers.onAgreed(life);
-      },
       onFailure: (error) => {
         if (isPresent()) this.#lost(`the other side's signal was refused: ${String(error)}`, error);
       },
@@ -256,6 +254,7 @@ export class Connection {
     this.#handlers.onSignal("out", signal.content);
     try {
       await this.#handlers.send(signal);
+      if (signal === life.call) life.hasCalled = true;
     } catch (error) {
       if (error instanceof SidewireError && error.code === "CLOSED")
         this.close("the router was closed", error);

@@ -2,6 +2,7 @@
 
 import { abortable, onAbort, throwIfAborted } from "../base/abort.js";
 import { InvalidInputError } from "../base/errors.js";
+import { nextTask } from "../base/next-task.js";
 import { check } from "../base/schema.js";
 import { type InboundMessage, parseAddress, type Router } from "../index.js";
 import {
@@ -50,7 +51,12 @@ export async function connect(router: Router, address: string, options: ConnectO
     throw new InvalidInputError("INVALID_ADDRESS", "address", "it is the router's own");
   const { signal, ...settings } = parseConnectOptions(options);
   throwIfAborted(signal);
-  const peer = Switchboard.of(router).call(to, settings);
+  const switchboard = Switchboard.of(router);
+  // A browser takes long to make its first RTCPeerConnection. Meanwhile the connections to brokers are under way.
+  router.start().catch(() => {});
+  await new Promise<void>(nextTask);
+  throwIfAborted(signal);
+  const peer = switchboard.call(to, settings);
   // The wait is aborted before the peer is ended, so that the caller gets an AbortError.
   const opened = abortable(peer.whenOpen(), signal);
   void peer.closed.then(onAbort(signal, () => void peer.end("aborted")));

@@ -11,7 +11,6 @@ export interface LifeHandlers {
   readonly isReady: Promise<void>;
   /** Called with a signal for the other side. */
   onSignal(content: SignalContent): void;
-  onAgreed(): void;
   onFailure(error: unknown): void;
   onConnection(state: RTCPeerConnectionState): void;
   /** The channel has opened, or was closed. */
@@ -26,11 +25,11 @@ export class Life implements Pair {
   remote: string | undefined;
   /** The call, if this side has called. */
   call: Signal | undefined;
+  /** Whether the call has arrived. */
+  hasCalled = false;
   readonly pc: RTCPeerConnection;
   readonly channel: RTCDataChannel;
   readonly negotiation: Negotiation;
-  /** Whether media may be negotiated. */
-  hasAgreed = false;
 
   constructor(
     id: string,
@@ -45,10 +44,6 @@ export class Life implements Pair {
     this.negotiation = new Negotiation(pc, polite, {
       isReady: handlers.isReady,
       send: (content) => handlers.onSignal(content),
-      onAgreed: () => {
-        this.hasAgreed = true;
-        handlers.onAgreed();
-      },
       onFailure: (error) => handlers.onFailure(error),
     });
     pc.addEventListener("connectionstatechange", () => handlers.onConnection(pc.connectionState));

@@ -1,4 +1,3 @@
-import { answerOf, isOfChannelAlone } from "./crossing.js";
 import { type Description, MAX_CANDIDATES, type SignalContent } from "./signal.js";
 
 /** The functions that a negotiation calls. */
@@ -7,8 +6,6 @@ export interface NegotiationHandlers {
   readonly isReady?: Promise<void>;
   /** Sends a signal to the other side. The signal may arrive late, twice, or after later signals. */
   send(content: SignalContent): void;
-  /** Called when both sides agree for the first time. From now on media may be negotiated. */
-  onAgreed?(): void;
   /** Called when the platform refuses a description. Then this connection cannot succeed. */
   onFailure(error: unknown): void;
 }
@@ -33,9 +30,7 @@ interface Unsent {
 /**
  * Perfect negotiation, a pattern of the WebRTC specification: both sides may offer at any time, and run the same code.
  *
- * The first offer of each side contains one data channel. If the first offers cross, each offer is the answer to the
- * other. If later offers cross, the polite side takes its own offer back, and the impolite side ignores the other
- * offer.
+ * If two offers cross, the polite side takes its own offer back, and the impolite side ignores the other offer.
  *
  * Own offers and signals of the other side are handled one after the other, each to its end. So between two of them the
  * connection is either stable or waits for an answer, and only this state decides about an offer. Descriptions are
@@ -49,7 +44,6 @@ export class Negotiation {
   #turn: Promise<void> = Promise.resolve();
   #waiting = 0;
   #isOver = false;
-  #hasAgreed = false;
   /** Whether there is a change that was not offered to the other side yet. */
   #isOfferDue = false;
   /** The numbers of the next own description, and of the next one of the other side. */
@@ -62,7 +56,7 @@ export class Negotiation {
   #timer: ReturnType<typeof setTimeout> | undefined;
   #isReady = true;
 
-  /** @param polite - whether this side takes its offer back when later offers cross; exactly one side must do so */
+  /** @param polite - whether this side takes its offer back when offers cross; exactly one side must do so */
   constructor(pc: RTCPeerConnection, polite: boolean, handlers: NegotiationHandlers) {
     this.#pc = pc;
     this.#polite = polite;
@@ -137,26 +131,13 @@ export class Negotiation {
   async #takeDescription(description: Description): Promise<void> {
     const isOffer = description.type === "offer";
     const isCrossing = isOffer && this.#pc.signalingState === "have-local-offer";
-    const isFirst = isCrossing && !this.#hasAgreed && isOfChannelAlone(description.sdp);
-    if (isFirst) {
-      const own = this.#pc.localDescription?.sdp ?? "";
-      await this.#pc.setRemoteDescription(answerOf(description.sdp, own, this.#polite));
-    } else {
-      if (isCrossing && !this.#polite) return;
-      // The platform also takes the own offer back here (rollback).
-      await this.#pc.setRemoteDescription(description);
-      if (isOffer) await this.#describe("answer");
-    }
-    this.#agreed();
+    if (isCrossing && !this.#polite) return;
+    // The platform also takes the own offer back here (rollback).
+    await this.#pc.setRemoteDescription(description);
+    if (isOffer) await this.#describe("answer");
     const candidates = this.#earlyCandidates;
     this.#earlyCandidates = [];
     for (const candidate of candidates) await this.#takeCandidate(candidate);
-  }
-
-  #agreed(): void {
-    if (this.#hasAgreed || this.#pc.signalingState !== "stable") return;
-    this.#hasAgreed = true;
-    this.#handlers.onAgreed?.();
   }
 
   /** Makes an offer or an answer. It is sent together with its first candidates. */

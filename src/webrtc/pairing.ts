@@ -11,7 +11,7 @@ export interface Pair {
 export type Verdict =
   /** The signal is for the current life. */
   | "take"
-  /** Both sides call. The current life uses the call of the other side as its answer, and sends its own call again. */
+  /** Both sides call. One of them takes its call back, and answers. */
   | "meet"
   /** The signal is a new call. A new life answers the call, and replaces the current life. */
   | "answer"

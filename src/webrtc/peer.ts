@@ -117,9 +117,6 @@ export class Peer extends Emitter<PeerEvents> implements AsyncDisposable {
       onSignal: (direction, content) =>
         this.emit("signal", { step: direction === "out" ? "sent" : "received", ...summaryOf(content) }),
       onLife: (life) => this.#begin(life),
-      onAgreed: ({ pc }) => {
-        for (const [track, streams] of this.#tracks) pc.addTrack(track, ...streams);
-      },
       onChannel: (channel) => {
         this.#sayOpened();
         this.#wake();
@@ -189,8 +186,8 @@ export class Peer extends Emitter<PeerEvents> implements AsyncDisposable {
     this.#checkNotClosed();
     if (this.#tracks.has(track)) return;
     this.#tracks.set(track, streams);
-    const { pc, hasAgreed } = this.#life ?? {};
-    if (hasAgreed && pc?.signalingState !== "closed") pc?.addTrack(track, ...streams);
+    const { pc } = this.#life ?? {};
+    if (pc?.signalingState !== "closed") pc?.addTrack(track, ...streams);
   }
 
   /** Stops sending a track. Does nothing for a track that was not added. */
@@ -282,6 +279,7 @@ export class Peer extends Emitter<PeerEvents> implements AsyncDisposable {
   #begin(life: Life): void {
     this.#life = life;
     const { pc } = life;
+    for (const [track, streams] of this.#tracks) pc.addTrack(track, ...streams);
     pc.addEventListener("track", (event) => this.emit("track", event));
     let theirs = 0;
     pc.addEventListener("datachannel", ({ channel }) => {

@@ -118,7 +118,6 @@ window.converse = async (plan) => {
       },
       onSignal: () => {},
       onLife: () => {},
-      onAgreed: () => {},
       onChannel: (channel) => {
         const said = String(loads);
         channel.onmessage = ({ data }) => {
