@@ -98,6 +98,14 @@ describe.each(Object.keys(BUILDS))("with a node:crypto like %s", (build) => {
     }
   });
 
+  it("agrees on public keys, also of the smallest and the largest secret keys", async () => {
+    const crypto = await load(build);
+    const random = Array.from({ length: 20 }, () => real.randomBytes(32));
+    const edges = [1n, 2n, 3n, ORDER / 2n, ORDER / 2n + 1n, ORDER - 2n, ORDER - 1n];
+    for (const key of [...random, ...edges.map((edge) => hexToBytes(edge.toString(16).padStart(64, "0")))])
+      expect(crypto.createEcdh(key).publicKey).toEqual(openssl.createEcdh(key).publicKey);
+  });
+
   it("agrees on secrets, and on what is no key", async () => {
     const crypto = await load(build);
     const { publicKey, sharedSecret } = crypto.createEcdh(SECRET);
