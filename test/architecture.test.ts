@@ -244,6 +244,26 @@ describe("the command", () => {
   });
 });
 
+describe("what both commands make of their grammar", () => {
+  const grammar = readSources(fileURLToPath(new URL("../grammar/", import.meta.url)));
+
+  it("uses the argument library alone, and nothing of either package", () => {
+    expect(grammar.size).toBeGreaterThan(5);
+    expect(new Set([...grammar.values()].flatMap(({ foreign }) => foreign))).toEqual(new Set(["commander"]));
+    expect(importersOf(grammar, "commander")).toEqual(["described-command"]);
+  });
+
+  it("makes no cycle, types included", () => {
+    expect(missing(grammar)).toEqual([]);
+    expect(cycles(grammar)).toEqual([]);
+  });
+
+  it("is imported by the command, and by nothing in the library", () => {
+    expect(importersOf(command, "/grammar").length).toBeGreaterThan(0);
+    expect(importersOf(sources, "/grammar")).toEqual([]);
+  });
+});
+
 describe("one file alone", () => {
   it("knows the bundled pool: broker-pool", () => {
     expect(importersOf(sources, "/brokers.json")).toEqual(["wire/broker-pool"]);

@@ -119,6 +119,17 @@ describe("the files of mesh/src", () => {
   });
 });
 
+describe("files outside of mesh/src", () => {
+  it("are imported by the command alone: its version, and what both commands make of their grammar", () => {
+    const outside = [...sources].flatMap(([name, { foreign }]) =>
+      foreign.filter((other) => other.startsWith("/")).map((other) => ({ name, other })),
+    );
+    expect(outside.length).toBeGreaterThan(0);
+    expect(outside.filter(({ name }) => !name.startsWith("cli/"))).toEqual([]);
+    expect(outside.filter(({ other }) => !/^\/(package\.json|grammar\/[\w-]+\.js)$/.test(other))).toEqual([]);
+  });
+});
+
 describe("the path machine", () => {
   const path = only(sources, (name) => name.startsWith("path/"));
 

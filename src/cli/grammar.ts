@@ -1,8 +1,9 @@
-import { Argument, Command, InvalidArgumentError, Option } from "commander";
+import { Argument, type Command, InvalidArgumentError, Option } from "commander";
+import { DescribedCommand } from "../../grammar/described-command.js";
+import { SHELLS, type Shell } from "../../grammar/shells.js";
 import { version } from "../../package.json";
 import type { BrokerOptions } from "./broker.js";
 import type { BrokersOptions } from "./brokers.js";
-import type { Shell } from "./completion.js";
 import type { Context } from "./context.js";
 import { type ExitCode, Failure } from "./failure.js";
 import type { IdOptions } from "./id.js";
@@ -11,21 +12,6 @@ import type { SendOptions } from "./send.js";
 
 /** What a command line asks for. */
 export type Action = (context: Context) => Promise<ExitCode>;
-
-/** A command with examples. The examples are shown at the end of its help and in the manual. */
-export class DescribedCommand extends Command {
-  readonly examples: string[] = [];
-
-  override createCommand(name?: string): DescribedCommand {
-    return new DescribedCommand(name);
-  }
-
-  example(...lines: readonly string[]): this {
-    this.examples.push(...lines);
-    const title = lines.length > 1 ? "Examples" : "Example";
-    return this.addHelpText("after", `\n${title}:\n${lines.map((line) => `  ${line}`).join("\n")}`);
-  }
-}
 
 /** The grammar of the command line. The code of a command is loaded only when the command is used. */
 export function describe(json: boolean, choose: (action: Action) => void): DescribedCommand {
@@ -228,7 +214,7 @@ export function describe(json: boolean, choose: (action: Action) => void): Descr
   program
     .command("completion")
     .description("print what completes command lines, for a shell")
-    .addArgument(new Argument("<shell>").choices(["bash", "zsh", "fish"]))
+    .addArgument(new Argument("<shell>").choices(SHELLS))
     .example("source <(sidewire completion bash)", "sidewire completion fish | source")
     .action((shell: Shell) => {
       choose(async (context) => (await import("./completion.js")).completion(context, shell, program));

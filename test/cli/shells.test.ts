@@ -1,7 +1,7 @@
 import { beforeEach, describe, expect, it } from "vitest";
 import { formatAddress, Keypair } from "../../src/index.js";
 import { Home } from "../support/command.js";
-import { withShells } from "../support/needs.js";
+import { withMandoc, withShells } from "../support/needs.js";
 
 const SHELLS: readonly string[] = ["bash", "zsh", "fish"];
 
@@ -123,7 +123,7 @@ exit 0
 source <(sidewire completion zsh)
 compadd() { print -r -- "$names" }
 print -r -- "$_comps[sidewire]"
-_sidewire_names
+_sidewire__dest
 `,
     );
     expect(names).toBe("_sidewire\nben bertha\n");
@@ -141,5 +141,12 @@ describe("the manual page", () => {
     }
     for (const section of ["NAME", "SYNOPSIS", "COMMANDS", "EXIT STATUS", "ENVIRONMENT", "FILES"])
       expect(out).toContain(`\n.SH ${section}\n`);
+  });
+});
+
+withMandoc("the manual page for mandoc", (problemsOf) => {
+  it("has nothing to be warned of", async () => {
+    const { out } = await home.run(["man"]);
+    expect(problemsOf(out)).toEqual([]);
   });
 });

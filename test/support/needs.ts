@@ -2,7 +2,7 @@
  * What tests need besides Node, npm and what every Linux has. Who needs one of these programs asks for it here, and
  * gets what starts it only inside of tests that are left out where it is missing.
  */
-import { execFileSync } from "node:child_process";
+import { execFileSync, spawnSync } from "node:child_process";
 import type { Browser } from "playwright-core";
 import { describe, type SuiteOptions } from "vitest";
 import { type BrokerProcess, startAedes } from "./broker-process.js";
@@ -107,7 +107,6 @@ export const withTerminal: Asking<InTerminal> = asking(
 
 const mosquitto = find("mosquitto");
 
-/** What {@link startBroker} starts. */
 /** They are started by a script, in which they are found. */
 export const withShells: Asking<undefined> = asking(
   "zsh and fish",
@@ -115,6 +114,21 @@ export const withShells: Asking<undefined> = asking(
   () => undefined,
 );
 
+/** What mandoc warns of in a manual page. */
+export type ProblemsOf = (page: string) => string[];
+
+export const withMandoc: Asking<ProblemsOf> = asking(
+  "mandoc",
+  () => find("mandoc"),
+  (program) => (page) => {
+    const { stdout } = spawnSync(program, ["-T", "lint", "-W", "warning"], { input: page, encoding: "utf8" });
+    const lines = stdout.split("\n").filter((line) => line !== "");
+    // A page that is made at each build has no date of its own.
+    return lines.filter((line) => !line.includes("missing date"));
+  },
+);
+
+/** What {@link startBroker} starts. */
 export const brokerName: string = mosquitto === undefined ? "aedes" : "mosquitto";
 
 /**

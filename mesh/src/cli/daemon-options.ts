@@ -1,4 +1,4 @@
-import type { Command } from "commander";
+import type { DescribedCommand } from "../../../grammar/described-command.js";
 import { collect, notEmpty } from "./argument.js";
 
 /** The options for managing an interface, in `up` and `join`. */
@@ -24,7 +24,7 @@ export interface DaemonOptions {
  * Adds these options to a command.
  * @param brokers - the text that says which brokers are used by default
  */
-export function withDaemonOptions(command: Command, brokers: string): Command {
+export function withDaemonOptions(command: DescribedCommand, brokers: string): DescribedCommand {
   return command
     .option("--brokers <file>", `the signaling brokers (default: ${brokers})`, notEmpty)
     .option("--stun <servers>", "HOST:PORT,… (default: a bundled list of public ones)", notEmpty)

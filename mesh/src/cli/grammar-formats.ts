@@ -1,23 +1,19 @@
-import type { Command } from "commander";
+import type { DescribedCommand } from "../../../grammar/described-command.js";
 import { collect, list, notEmpty } from "./argument.js";
 import type { ExportOptions } from "./export.js";
-import { type Choose, example } from "./grammar.js";
+import type { Choose } from "./grammar.js";
 import type { ImportOptions } from "./import.js";
 import type { ShowOptions, VerifyOptions } from "./multiaddr.js";
 
 /** The commands for users of other programs, and for the formats of these programs. */
-export function describeFormats(program: Command, choose: Choose): void {
+export function describeFormats(program: DescribedCommand, choose: Choose): void {
   program
     .command("import")
     .description("a file of wg-quick, wgautomesh or wirelink as a configuration of ours")
     .argument("<file>", "wg0.conf, wgautomesh.toml, wirelink.wg0.json or wirelink.wg0.yaml", notEmpty)
     .option("--output <folder>", "write it there, and its keys into files beside it", notEmpty)
-    .addHelpText(
-      "after",
-      `\nup --config takes such a file as it is, too.\n${example(
-        "sudo sidewire-mesh import /etc/wireguard/wg0.conf --output /etc/sidewire-mesh",
-      )}`,
-    )
+    .remark("up --config takes such a file as it is, too.")
+    .example("sudo sidewire-mesh import /etc/wireguard/wg0.conf --output /etc/sidewire-mesh")
     .action((path: string, options: ImportOptions) => {
       choose(async (context) => (await import("./import.js")).importConfig(context, path, options));
     });
@@ -29,10 +25,7 @@ export function describeFormats(program: Command, choose: Choose): void {
     .option("--endpoint <place>", "HOST:PORT of this host (default: a public one that is known)", notEmpty)
     .option("--allowed-ips <ranges>", "what it reaches (default: the networks of the interface)", list)
     .option("--dns <servers>", "addresses, as in 10.9.0.1", list)
-    .addHelpText(
-      "after",
-      example("sudo sidewire-mesh export wg0 --address 10.9.0.9 --endpoint home.example:51820"),
-    )
+    .example("sudo sidewire-mesh export wg0 --address 10.9.0.9 --endpoint home.example:51820")
     .action((name: string | undefined, options: ExportOptions) => {
       choose(async (context) => (await import("./export.js")).exportPhone(context, name, options));
     });
@@ -40,20 +33,17 @@ export function describeFormats(program: Command, choose: Choose): void {
   describeMultiaddr(program, choose);
 }
 
-function describeConfig(program: Command, choose: Choose): void {
+function describeConfig(program: DescribedCommand, choose: Choose): void {
   const group = program
     .command("config")
     .helpCommand(false)
     .description("look at a configuration, of any format: check, show")
-    .addHelpText(
-      "after",
-      example("sidewire-mesh config check wg0.json", "sidewire-mesh config show wgautomesh.toml"),
-    );
+    .example("sidewire-mesh config check wg0.json", "sidewire-mesh config show wgautomesh.toml");
   group
     .command("check")
     .description("whether it can be used, and what of it has no effect; changes nothing")
     .argument("<file>", "as up --config takes it", notEmpty)
-    .addHelpText("after", example("sidewire-mesh config check wg0.json"))
+    .example("sidewire-mesh config check wg0.json")
     .action((path: string) => {
       choose(async (context) => (await import("./config.js")).check(context, path));
     });
@@ -61,24 +51,21 @@ function describeConfig(program: Command, choose: Choose): void {
     .command("show")
     .description("what it comes to, in our own format, without its secrets")
     .argument("<file>", "as up --config takes it", notEmpty)
-    .addHelpText("after", example("sidewire-mesh config show wgautomesh.toml"))
+    .example("sidewire-mesh config show wgautomesh.toml")
     .action((path: string) => {
       choose(async (context) => (await import("./config.js")).show(context, path));
     });
 }
 
-function describeMultiaddr(program: Command, choose: Choose): void {
+function describeMultiaddr(program: DescribedCommand, choose: Choose): void {
   const group = program
     .command("multiaddr")
     .helpCommand(false)
     .description("addresses of WireGuard hosts as multiaddrs: show, parse, verify")
-    .addHelpText(
-      "after",
-      example(
-        "sudo sidewire-mesh multiaddr show wg0",
-        "sidewire-mesh multiaddr parse /ip4/192.0.2.1/udp/51820/wg/uAAEC…",
-        "sudo sidewire-mesh multiaddr verify /ip4/192.0.2.1/udp/51820/wg/uAAEC…",
-      ),
+    .example(
+      "sudo sidewire-mesh multiaddr show wg0",
+      "sidewire-mesh multiaddr parse /ip4/192.0.2.1/udp/51820/wg/uAAEC…",
+      "sudo sidewire-mesh multiaddr verify /ip4/192.0.2.1/udp/51820/wg/uAAEC…",
     );
   group
     .command("show")
@@ -86,7 +73,7 @@ function describeMultiaddr(program: Command, choose: Choose): void {
     .argument("[interface]", "its name; not needed where there is one daemon")
     .option("--overlay <multiaddr>", "put behind each, as in /ip4/10.9.0.1/tcp/80", notEmpty)
     .option("--key <key>", "convert this key alone: as wg writes it, or as a multiaddr has it", notEmpty)
-    .addHelpText("after", example("sudo sidewire-mesh multiaddr show --overlay /ip4/10.9.0.1/tcp/80"))
+    .example("sudo sidewire-mesh multiaddr show --overlay /ip4/10.9.0.1/tcp/80")
     .action((name: string | undefined, options: ShowOptions) => {
       choose(async (context) => (await import("./multiaddr.js")).show(context, name, options));
     });
@@ -94,7 +81,7 @@ function describeMultiaddr(program: Command, choose: Choose): void {
     .command("parse")
     .description("what a multiaddr says: bearer, key, overlay, bytes; needs no daemon")
     .argument("<multiaddr>", "with /wg/ in it", notEmpty)
-    .addHelpText("after", example("sidewire-mesh multiaddr parse /ip4/192.0.2.1/udp/51820/wg/uAAEC…"))
+    .example("sidewire-mesh multiaddr parse /ip4/192.0.2.1/udp/51820/wg/uAAEC…")
     .action((address: string) => {
       choose(async (context) => (await import("./multiaddr.js")).parse(context, address));
     });
@@ -102,8 +89,8 @@ function describeMultiaddr(program: Command, choose: Choose): void {
     .command("verify")
     .description("whether a multiaddr names this host or a peer of its interface; if not, it ends with 1")
     .argument("<multiaddr>", "with /wg/ in it", notEmpty)
-    .option("-i, --interface <name>", "not needed where there is one daemon", notEmpty)
-    .addHelpText("after", example("sudo sidewire-mesh multiaddr verify /ip4/192.0.2.1/udp/51820/wg/uAAEC…"))
+    .option("-i, --interface <interface>", "not needed where there is one daemon", notEmpty)
+    .example("sudo sidewire-mesh multiaddr verify /ip4/192.0.2.1/udp/51820/wg/uAAEC…")
     .action((address: string, options: VerifyOptions) => {
       choose(async (context) => (await import("./multiaddr.js")).verify(context, address, options));
     });

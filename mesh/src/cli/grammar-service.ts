@@ -1,31 +1,26 @@
-import type { Command } from "commander";
+import type { DescribedCommand } from "../../../grammar/described-command.js";
 import { notEmpty } from "./argument.js";
 import type { DumpOptions } from "./dump.js";
-import { type Choose, example } from "./grammar.js";
+import type { Choose } from "./grammar.js";
 import type { ServiceOptions } from "./service.js";
 
 /** The commands for systemd, and for bug reports. */
-export function describeService(program: Command, choose: Choose): void {
+export function describeService(program: DescribedCommand, choose: Choose): void {
   const group = program
     .command("service")
     .helpCommand(false)
     .description("let systemd look after an interface: install, uninstall, status")
-    .addHelpText(
-      "after",
-      example("sudo sidewire-mesh service install wg0", "sudo sidewire-mesh service uninstall wg0"),
-    );
+    .example("sudo sidewire-mesh service install wg0", "sudo sidewire-mesh service uninstall wg0");
   group
     .command("install")
     .description("start the daemon now, and with the machine")
     .argument("<interface>", "its name, as in wg0")
     .option("--config <file>", "as up --config takes it; checked first", notEmpty)
     .option("--dry-run", "print the units, and change nothing")
-    .addHelpText(
-      "after",
-      `\nWhere /etc/wireguard has a file for the interface, the service is bound to wg-quick.\n${example(
-        "sudo sidewire-mesh service install wg0",
-        "sudo sidewire-mesh service install wg0 --config /etc/sidewire-mesh/wg0.json",
-      )}`,
+    .remark("Where /etc/wireguard has a file for the interface, the service is bound to wg-quick.")
+    .example(
+      "sudo sidewire-mesh service install wg0",
+      "sudo sidewire-mesh service install wg0 --config /etc/sidewire-mesh/wg0.json",
     )
     .action((name: string, options: ServiceOptions) => {
       choose(async (context) => (await import("./service.js")).install(context, name, options));
@@ -34,7 +29,7 @@ export function describeService(program: Command, choose: Choose): void {
     .command("uninstall")
     .description("end the daemon, and start it no more")
     .argument("<interface>", "its name")
-    .addHelpText("after", example("sudo sidewire-mesh service uninstall wg0"))
+    .example("sudo sidewire-mesh service uninstall wg0")
     .action((name: string) => {
       choose(async (context) => (await import("./service.js")).uninstall(context, name));
     });
@@ -42,7 +37,7 @@ export function describeService(program: Command, choose: Choose): void {
     .command("status")
     .description("whether it is installed, and whether it runs; if it does not, it ends with 1")
     .argument("<interface>", "its name")
-    .addHelpText("after", example("sidewire-mesh service status wg0"))
+    .example("sidewire-mesh service status wg0")
     .action((name: string) => {
       choose(async (context) => (await import("./service.js")).serviceStatus(context, name));
     });
@@ -52,7 +47,7 @@ export function describeService(program: Command, choose: Choose): void {
     .description("what a bug report needs, without secrets, keys, public addresses and names")
     .argument("[interface]", "its name; not needed where there is one daemon")
     .option("--plain", "leave public keys, public addresses and names in it")
-    .addHelpText("after", example("sudo sidewire-mesh dump wg0 > report.md"))
+    .example("sudo sidewire-mesh dump wg0 > report.md")
     .action((name: string | undefined, options: DumpOptions) => {
       choose(async (context) => (await import("./dump.js")).dump(context, name, options));
     });

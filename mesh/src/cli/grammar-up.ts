@@ -1,22 +1,20 @@
-import type { Command } from "commander";
+import type { DescribedCommand } from "../../../grammar/described-command.js";
 import { collect, notEmpty, wholeNumber } from "./argument.js";
 import { withDaemonOptions } from "./daemon-options.js";
-import { type Choose, example } from "./grammar.js";
+import type { Choose } from "./grammar.js";
 import type { UpOptions } from "./up-settings.js";
 
 /** The commands `up` and `plan`. */
-export function describeUp(program: Command, choose: Choose): void {
+export function describeUp(program: DescribedCommand, choose: Choose): void {
   withUpOptions(program.command("up"))
     .description("look after a WireGuard interface, in the foreground, until Ctrl-C")
     .option("--dry-run", "the same as sidewire-mesh plan")
-    .addHelpText(
-      "after",
-      `\nEach host also has the link-local address that follows from its key.\n${example(
-        "sudo sidewire-mesh up wg0",
-        "sudo sidewire-mesh up wg0 --dry-run",
-        "sudo sidewire-mesh up wg0 --create --private-key wg0.key \\",
-        "    --address 10.9.0.1/24 --peer xTIBA5rboUvnH4ht…Zqp8Dg=,10.9.0.2/32",
-      )}`,
+    .remark("Each host also has the link-local address that follows from its key.")
+    .example(
+      "sudo sidewire-mesh up wg0",
+      "sudo sidewire-mesh up wg0 --dry-run",
+      "sudo sidewire-mesh up wg0 --create --private-key wg0.key \\",
+      "    --address 10.9.0.1/24 --peer xTIBA5rboUvnH4ht…Zqp8Dg=,10.9.0.2/32",
     )
     .action((name: string | undefined, options: UpOptions) => {
       choose(async (context) => (await import("./up.js")).up(context, name, options));
@@ -24,16 +22,13 @@ export function describeUp(program: Command, choose: Choose): void {
 
   withUpOptions(program.command("plan"))
     .description("print the wg, ip and nft lines of the start of up, and change nothing")
-    .addHelpText(
-      "after",
-      example("sudo sidewire-mesh plan wg0", "sudo sidewire-mesh plan --config /etc/wireguard/wg0.conf"),
-    )
+    .example("sudo sidewire-mesh plan wg0", "sudo sidewire-mesh plan --config /etc/wireguard/wg0.conf")
     .action((name: string | undefined, options: UpOptions) => {
       choose(async (context) => (await import("./up.js")).up(context, name, { ...options, dryRun: true }));
     });
 }
 
-function withUpOptions(command: Command): Command {
+function withUpOptions(command: DescribedCommand): DescribedCommand {
   command
     .argument("[interface]", "its name, as in wg0")
     .option("--create", "make the interface, and remove it at the end")

@@ -1,12 +1,14 @@
-import { Command, CommanderError } from "commander";
+import { CommanderError } from "commander";
+import { DescribedCommand } from "../../../grammar/described-command.js";
 import { version } from "../../package.json";
 import { collect, list, notEmpty, wholeNumber } from "./argument.js";
 import { withDaemonOptions } from "./daemon-options.js";
 import type { DoctorOptions } from "./doctor.js";
 import { endingOf, reasonOf, UsageError } from "./failure.js";
-import { type Action, example } from "./grammar.js";
+import type { Action, Choose, Platforms } from "./grammar.js";
 import { describeFormats } from "./grammar-formats.js";
 import { describeService } from "./grammar-service.js";
+import { describeShell } from "./grammar-shell.js";
 import { describeUp } from "./grammar-up.js";
 import { Interrupt } from "./interrupt.js";
 import type { InviteOptions } from "./invite.js";
@@ -49,13 +51,15 @@ async function runCommand(
 ): Promise<number> {
   const output = new Output(json);
   let wanted: Action | undefined;
-  const program = describe(json, (action) => {
+  let platforms: Platforms = "linux";
+  const program = describe(json, (action, where = "linux") => {
     wanted = action;
+    platforms = where;
   });
   try {
     program.parse([...args], { from: "user" });
     if (wanted === undefined) throw new UsageError("a command is missing");
-    if (platform !== "linux") {
+    if (platform !== "linux" && platforms === "linux") {
       const message = `sidewire-mesh runs on Linux alone, and this is ${platform}`;
       output.fail({ exitCode: 2, code: "UNSUPPORTED", message });
       return 2;
@@ -78,8 +82,8 @@ function usageOf({ code, message }: CommanderError): UsageError {
 }
 
 /** The grammar of the command line. The code of a command is loaded only when the command is used. */
-function describe(json: boolean, choose: (action: Action) => void): Command {
-  const program = new Command("sidewire-mesh")
+function describe(json: boolean, choose: Choose): DescribedCommand {
+  const program = new DescribedCommand("sidewire-mesh")
     .description("A direct WireGuard tunnel between hosts that know each other's public key.")
     .version(version)
     .option("--json", "one JSON object a line: results on stdout, errors on stderr")
@@ -94,10 +98,7 @@ function describe(json: boolean, choose: (action: Action) => void): Command {
     })
     .exitOverride()
     .helpCommand(false)
-    .addHelpText(
-      "after",
-      example("sudo sidewire-mesh doctor", "sudo sidewire-mesh up wg0", "sudo sidewire-mesh status --watch"),
-    );
+    .example("sudo sidewire-mesh doctor", "sudo sidewire-mesh up wg0", "sudo sidewire-mesh status --watch");
 
   describeUp(program, choose);
   describeMembership(program, choose);
@@ -110,7 +111,7 @@ function describe(json: boolean, choose: (action: Action) => void): Command {
     .description("the peers, and the way to each")
     .argument("[interface]", "its name; not needed where there is one daemon")
     .option("--watch", "show it again whenever it changes")
-    .addHelpText("after", example("sudo sidewire-mesh status", "sudo sidewire-mesh status wg0 --watch"))
+    .example("sudo sidewire-mesh status", "sudo sidewire-mesh status wg0 --watch")
     .action((name: string | undefined, options: StatusOptions) => {
       choose(async (context) => (await import("./status.js")).status(context, name, options));
     });
@@ -119,7 +120,7 @@ function describe(json: boolean, choose: (action: Action) => void): Command {
     .command("metrics")
     .description("what status knows as numbers, in the text format of Prometheus")
     .argument("[interface]", "its name; not needed where there is one daemon")
-    .addHelpText("after", example("sudo sidewire-mesh metrics"))
+    .example("sudo sidewire-mesh metrics")
     .action((name: string | undefined) => {
       choose(async (context) => (await import("./metrics.js")).metrics(context, name));
     });
@@ -129,8 +130,8 @@ function describe(json: boolean, choose: (action: Action) => void): Command {
     .description("round trips to a peer by each path, not only the one in use")
     .argument("<peer>", "its public key, the beginning of it, or its name", notEmpty)
     .option("-c, --count <n>", "how often (default: until Ctrl-C)", wholeNumber(1, 1_000_000))
-    .option("-i, --interface <name>", "not needed where there is one daemon", notEmpty)
-    .addHelpText("after", example("sudo sidewire-mesh ping xTIBA5rb -c 3"))
+    .option("-i, --interface <interface>", "not needed where there is one daemon", notEmpty)
+    .example("sudo sidewire-mesh ping xTIBA5rb -c 3")
     .action((peer: string, options: PingOptions) => {
       choose(async (context) => (await import("./ping.js")).ping(context, peer, options));
     });
@@ -139,7 +140,7 @@ function describe(json: boolean, choose: (action: Action) => void): Command {
     .command("down")
     .description("end the daemon, wait for it, and say what it has put back")
     .argument("<interface>", "its name")
-    .addHelpText("after", example("sudo sidewire-mesh down wg0"))
+    .example("sudo sidewire-mesh down wg0")
     .action((name: string) => {
       choose(async (context) => (await import("./down.js")).down(context, name));
     });
@@ -152,7 +153,7 @@ function describe(json: boolean, choose: (action: Action) => void): Command {
     .option("--turn-credentials <file>", "with --turn: username and password, a line each", notEmpty)
     .option("--brokers <file>", "the signaling brokers (default: sidewire's public ones)", notEmpty)
     .option("--no-port-mapping", "ask no router what ports it gives (PCP, NAT-PMP, UPnP)")
-    .addHelpText("after", example("sidewire-mesh netcheck"))
+    .example("sidewire-mesh netcheck")
     .action((options: NetcheckOptions) => {
       choose(async (context) => (await import("./netcheck.js")).netcheck(context, options));
     });
@@ -164,7 +165,7 @@ function describe(json: boolean, choose: (action: Action) => void): Command {
     .option("--ntp <server>", "a time server to ask; may be repeated", collect)
     .option("--turn <url>", "turn:HOST:PORT, to be tried; may be repeated", collect)
     .option("--turn-credentials <file>", "with --turn: username and password, a line each", notEmpty)
-    .addHelpText("after", example("sudo sidewire-mesh doctor", "sudo sidewire-mesh doctor wg0"))
+    .example("sudo sidewire-mesh doctor", "sudo sidewire-mesh doctor wg0")
     .action((name: string | undefined, options: DoctorOptions) => {
       choose(async (context) => (await import("./doctor.js")).doctor(context, name, options));
     });
@@ -172,7 +173,7 @@ function describe(json: boolean, choose: (action: Action) => void): Command {
   program
     .command("keygen")
     .description("make a private key, as `wg genkey` does")
-    .addHelpText("after", example("(umask 077; sidewire-mesh keygen > wg0.key)"))
+    .example("(umask 077; sidewire-mesh keygen > wg0.key)")
     .action(() => {
       choose(async (context) => (await import("./keygen.js")).keygen(context));
     });
@@ -180,26 +181,18 @@ function describe(json: boolean, choose: (action: Action) => void): Command {
   program
     .command("pubkey")
     .description("the public key of the private one on stdin, as `wg pubkey` does")
-    .addHelpText("after", example("sidewire-mesh pubkey < wg0.key"))
+    .example("sidewire-mesh pubkey < wg0.key")
     .action(() => {
       choose(async (context) => (await import("./pubkey.js")).pubkey(context));
     });
 
-  program
-    .command("help")
-    .description("display help for a command")
-    .argument("[command]")
-    .action((name: string | undefined) => {
-      const command = name === undefined ? program : program.commands.find((one) => one.name() === name);
-      if (command === undefined) return program.error(`unknown command '${name}'`);
-      command.help();
-    });
+  describeShell(program, choose);
 
   return program;
 }
 
 /** The commands for a network. */
-function describeMembership(program: Command, choose: (action: Action) => void): void {
+function describeMembership(program: DescribedCommand, choose: Choose): void {
   program
     .command("invite")
     .description("print a token by which others join; the first one founds a network of this interface")
@@ -211,12 +204,9 @@ function describeMembership(program: Command, choose: (action: Action) => void):
     .option("--routes <subnets>", "behind who joins, as in 192.168.7.0/24; with --uses 1", list)
     .option("--network <name>", "founding: what it is called (default: as the interface)", notEmpty)
     .option("--name <name>", "founding: what this host is called (default: its host name)", notEmpty)
-    .addHelpText(
-      "after",
-      example(
-        "sudo sidewire-mesh invite wg0 --network office",
-        "sudo sidewire-mesh invite --uses 20 --expires 1d",
-      ),
+    .example(
+      "sudo sidewire-mesh invite wg0 --network office",
+      "sudo sidewire-mesh invite --uses 20 --expires 1d",
     )
     .action((name: string | undefined, options: InviteOptions) => {
       choose(async (context) => (await import("./invite.js")).invite(context, name, options));
@@ -232,10 +222,8 @@ function describeMembership(program: Command, choose: (action: Action) => void):
     .option("--name <name>", "what this host is called (default: its host name)", notEmpty)
     .option("--listen-port <port>", "of WireGuard (default: a free one)", wholeNumber(1, 65_535));
   withDaemonOptions(joining, "those of the token")
-    .addHelpText(
-      "after",
-      `\nLater sidewire-mesh up INTERFACE goes on, without the token.\n${example("sudo sidewire-mesh join swm1_…")}`,
-    )
+    .remark("Later sidewire-mesh up INTERFACE goes on, without the token.")
+    .example("sudo sidewire-mesh join swm1_…")
     .action((token: string, options: JoinOptions) => {
       choose(async (context) => (await import("./join.js")).join(context, token, options));
     });
@@ -244,16 +232,19 @@ function describeMembership(program: Command, choose: (action: Action) => void):
     .command("members")
     .description("who is in the network, and who waits")
     .argument("[interface]", "its name; not needed where there is one daemon")
-    .addHelpText("after", example("sudo sidewire-mesh members"))
+    .example("sudo sidewire-mesh members")
     .action((name: string | undefined) => {
       choose(async (context) => (await import("./members.js")).members(context, name));
     });
 
-  const changing = (command: Command, verb: "approve" | "remove" | "promote" | "demote"): Command =>
+  const changing = (
+    command: DescribedCommand,
+    verb: "approve" | "remove" | "promote" | "demote",
+  ): DescribedCommand =>
     command
       .argument("<name>", "the member's name, its key or the beginning of it", notEmpty)
-      .option("-i, --interface <name>", "not needed where there is one daemon", notEmpty)
-      .addHelpText("after", example(`sudo sidewire-mesh ${verb} web`))
+      .option("-i, --interface <interface>", "not needed where there is one daemon", notEmpty)
+      .example(`sudo sidewire-mesh ${verb} web`)
       .action((name: string, options: MembersOptions) => {
         choose(async (context) =>
           (await import("./members.js")).change(context, options, { do: verb, name }),
@@ -268,7 +259,7 @@ function describeMembership(program: Command, choose: (action: Action) => void):
     .command("rotate-key")
     .description("give this host a new WireGuard key; it keeps its name, its addresses and what it may do")
     .argument("[interface]", "its name; not needed where there is one daemon")
-    .addHelpText("after", example("sudo sidewire-mesh rotate-key wg0"))
+    .example("sudo sidewire-mesh rotate-key wg0")
     .action((name: string | undefined) => {
       choose(async (context) =>
         (await import("./members.js")).change(context, { interface: name }, { do: "rotate-key" }),
@@ -280,8 +271,8 @@ function describeMembership(program: Command, choose: (action: Action) => void):
     .description("call a member something else")
     .argument("<name>", "the member's name, its key or the beginning of it", notEmpty)
     .argument("<to>", "its new name", notEmpty)
-    .option("-i, --interface <name>", "not needed where there is one daemon", notEmpty)
-    .addHelpText("after", example("sudo sidewire-mesh rename web web-old"))
+    .option("-i, --interface <interface>", "not needed where there is one daemon", notEmpty)
+    .example("sudo sidewire-mesh rename web web-old")
     .action((name: string, to: string, options: MembersOptions) => {
       choose(async (context) =>
         (await import("./members.js")).change(context, options, { do: "rename", name, to }),
@@ -290,7 +281,7 @@ function describeMembership(program: Command, choose: (action: Action) => void):
 }
 
 /** The commands for roles: who may reach whom, and which subnets are reached through whom. */
-function describeRoles(program: Command, choose: (action: Action) => void): void {
+function describeRoles(program: DescribedCommand, choose: Choose): void {
   program
     .command("set")
     .description("say which groups a member is in, and which subnets behind it are reached through it")
@@ -301,23 +292,20 @@ function describeRoles(program: Command, choose: (action: Action) => void): void
     .option("--no-routes", "none")
     .option("--relay", "it may relay for others, if its owner lets it by up --relay (default)")
     .option("--no-relay", "nobody uses it as a relay, whatever its owner says")
-    .option("-i, --interface <name>", "not needed where there is one daemon", notEmpty)
-    .addHelpText(
-      "after",
-      example(
-        "sudo sidewire-mesh set hb --groups web",
-        "sudo sidewire-mesh set router --routes 192.168.7.0/24",
-      ),
+    .option("-i, --interface <interface>", "not needed where there is one daemon", notEmpty)
+    .example(
+      "sudo sidewire-mesh set hb --groups web",
+      "sudo sidewire-mesh set router --routes 192.168.7.0/24",
     )
     .action((name: string, options: SetOptions) => {
       choose(async (context) => (await import("./members.js")).set(context, name, options));
     });
 
-  const ruling = (command: Command, verb: "allow" | "disallow"): Command =>
+  const ruling = (command: DescribedCommand, verb: "allow" | "disallow"): DescribedCommand =>
     command
       .argument("<rule>", 'in quotes: two groups, as in "web -> db"; * is everybody', notEmpty)
-      .option("-i, --interface <name>", "not needed where there is one daemon", notEmpty)
-      .addHelpText("after", example(`sudo sidewire-mesh ${verb} "web -> db"`))
+      .option("-i, --interface <interface>", "not needed where there is one daemon", notEmpty)
+      .example(`sudo sidewire-mesh ${verb} "web -> db"`)
       .action((rule: string, options: MembersOptions) => {
         choose(async (context) =>
           (await import("./members.js")).change(context, options, { do: verb, rule }),

@@ -26,6 +26,8 @@ const COMMANDS: readonly string[] = [
   "multiaddr",
   "keygen",
   "pubkey",
+  "completion",
+  "man",
 ];
 
 describe("sidewire-mesh", () => {

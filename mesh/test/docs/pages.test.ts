@@ -21,7 +21,7 @@ describe("the README of the mesh", () => {
     const told = new Set(
       rows.flatMap(([cell = ""]) => Array.from(cell.matchAll(/`([a-z]+)[^`]*`/g), ([, name = ""]) => name)),
     );
-    const files = ["program", "grammar-up", "grammar-formats", "grammar-service"];
+    const files = ["program", "grammar-up", "grammar-formats", "grammar-service", "grammar-shell"];
     const source = files.map((file) => read(`src/cli/${file}.ts`)).join("\n");
     // Not those within a group, which stand in its row.
     const known = Array.from(source.matchAll(/program\s*\.command\("([a-z]+)/g), ([, name = ""]) => name);

@@ -25,19 +25,13 @@ export interface CommandDescription {
   readonly options: readonly OptionDescription[];
   readonly registeredArguments: readonly ArgumentDescription[];
   readonly commands: readonly CommandDescription[];
+  readonly remarks?: readonly string[];
   readonly examples?: readonly string[];
 }
 
 /** The options that users see. */
 export function optionsOf(command: CommandDescription): readonly OptionDescription[] {
   return command.options.filter(({ hidden }) => !hidden);
-}
-
-/** The kind of value of an option or argument, by its name in the grammar. */
-export function kindOf(name: string): "file" | "peer" | "contact" | "none" {
-  if (/^(file|program)$/.test(name)) return "file";
-  if (name === "dest") return "peer";
-  return name === "contact" ? "contact" : "none";
 }
 
 /** The name of an option's value; undefined for an option without a value. */
@@ -49,4 +43,27 @@ export function valueNameOf({ flags }: OptionDescription): string | undefined {
 export function argumentShown(argument: ArgumentDescription): string {
   const name = `${argument.name()}${argument.variadic ? "..." : ""}`;
   return argument.required ? `<${name}>` : `[${name}]`;
+}
+
+/** The command line of a command, as the manual shows it. */
+export function usageOf(command: CommandDescription, path: string): string {
+  const options = optionsOf(command).length > 0 ? ["[options]"] : [];
+  return [path, ...options, ...command.registeredArguments.map(argumentShown)].join(" ");
+}
+
+/** A command that does something, and the words that lead to it. Groups of commands are left out. */
+export interface Leaf {
+  readonly command: CommandDescription;
+  readonly path: string;
+}
+
+/** Every command below a command, in the order of the grammar. */
+export function leavesOf(program: CommandDescription): Leaf[] {
+  const walk = (command: CommandDescription, before: string): Leaf[] => {
+    const path = `${before} ${command.name()}`;
+    return command.commands.length > 0
+      ? command.commands.flatMap((inner) => walk(inner, path))
+      : [{ command, path }];
+  };
+  return program.commands.flatMap((command) => walk(command, program.name()));
 }
