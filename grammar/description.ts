@@ -7,6 +7,8 @@ export interface OptionDescription {
   readonly hidden: boolean;
   /** Whether the option requires a value. */
   readonly required: boolean;
+  /** The value without the option, if the grammar sets one. */
+  readonly defaultValue?: unknown;
 }
 
 /** An argument of the grammar. */

@@ -4,10 +4,13 @@
 type Entry = readonly [name: string, text: string];
 
 export const EXIT_STATUS: readonly Entry[] = [
-  ["0", "Done. Also when Ctrl-C or SIGTERM ends the daemon of up or join."],
+  [
+    "0",
+    "Done. Also when Ctrl-C or SIGTERM ends what has no end of its own, such as up, ping or status --watch.",
+  ],
   ["1", "Something failed."],
   ["2", "Wrong use: of the command line, of a file, or of the system."],
-  ["130, 143", "Another command than up or join was ended by SIGINT or SIGTERM before it was done."],
+  ["130, 143", "Ended by SIGINT or SIGTERM before it was done."],
 ];
 
 /** The variables that the command reads. */

@@ -82,7 +82,7 @@ function usageOf({ code, message }: CommanderError): UsageError {
 }
 
 /** The grammar of the command line. The code of a command is loaded only when the command is used. */
-function describe(json: boolean, choose: Choose): DescribedCommand {
+export function describe(json: boolean, choose: Choose): DescribedCommand {
   const program = new DescribedCommand("sidewire-mesh")
     .description("A direct WireGuard tunnel between hosts that know each other's public key.")
     .version(version)

@@ -4,6 +4,7 @@ import * as z from "zod/mini";
 import { isGlob } from "../candidates/glob.js";
 import { check } from "../check.js";
 import type { NewPeer } from "../device/create.js";
+import { MTU } from "../device/plan.js";
 import { MeshError } from "../errors.js";
 import { TRUST_LEVELS } from "../facts/trust.js";
 import { parseTurnServers } from "../turn/turn-server.js";
@@ -16,34 +17,61 @@ const MIN_MTU = 1280;
 
 const path = z.string().check(z.minLength(1), z.maxLength(4096));
 const lines = z.array(line).check(z.maxLength(256));
+const port = z.int().check(z.minimum(1), z.maximum(0xffff));
+
+/**
+ * Says what a field means, and what counts without it. docs/reference.md is made from these texts: `npm run reference`.
+ * @param without - default: nothing
+ */
+function says<T>(meaning: string, without = "none"): z.core.$ZodCheck<T> {
+  return z.meta({ description: meaning, without });
+}
 
 const peerSchema = z.strictObject({
-  publicKey: line,
+  publicKey: line.check(says("the public key, in base64", "required")),
   name: z.optional(
-    // The name is shown in terminals, and becomes a part of a host name (RFC 1123).
-    z.string().check(z.regex(/^[a-z\d]([a-z\d-]{0,61}[a-z\d])?$/, "1 to 63 of a-z, 0-9 and - are expected")),
+    z.string().check(
+      // The name is shown in terminals, and becomes a part of a host name (RFC 1123).
+      z.regex(/^[a-z\d]([a-z\d-]{0,61}[a-z\d])?$/, "1 to 63 of a-z, 0-9 and - are expected"),
+      says("what status and ping call the peer: 1 to 63 of a-z, 0-9 and -", "its key"),
+    ),
   ),
-  endpoint: z.optional(line),
-  allowedIps: z.optional(lines),
-  presharedKeyFile: z.optional(path),
-  trust: z.optional(z.enum(TRUST_LEVELS)),
+  endpoint: z.optional(line.check(says("ADDRESS:PORT, the first place to try"))),
+  allowedIps: z.optional(lines.check(says("addresses and ranges, as `wg` has them", "none"))),
+  presharedKeyFile: z.optional(path.check(says("the file with the preshared key"))),
+  trust: z.optional(
+    z
+      .enum(TRUST_LEVELS)
+      .check(
+        says(
+          "what the peer is told about other peers, and what is believed of it",
+          "`Membership` for a router, `Endpoint` for another peer",
+        ),
+      ),
+  ),
 });
 
 const turnSchema = z.strictObject({
-  url: line,
-  username: z.optional(z.string()),
-  password: z.optional(z.string()),
+  url: line.check(says("turn:HOST:PORT, over UDP", "required")),
+  username: z.optional(z.string().check(says("the username"))),
+  password: z.optional(
+    z.string().check(says("the password; with it, only the owner may be able to read the file")),
+  ),
 });
 
 /** The maximum length is that of one argument of a program in Linux. */
 const argument = z.string().check(z.maxLength(131_071), z.regex(/^[^\0]*$/, "it has a zero byte in it"));
 const programs = z.array(z.array(argument).check(z.minLength(1), z.maxLength(256))).check(z.maxLength(64));
 const hooksSchema = z.strictObject({
-  preUp: z.optional(programs),
-  postUp: z.optional(programs),
-  preDown: z.optional(programs),
-  postDown: z.optional(programs),
-  exec: z.optional(programs),
+  preUp: z.optional(
+    programs.check(
+      says("programs with their arguments, run before the start; if one fails, the start fails"),
+    ),
+  ),
+  postUp: z.optional(programs.check(says("run after the start; if one fails, the start fails"))),
+  preDown: z.optional(programs.check(says("run before the end"))),
+  postDown: z.optional(programs.check(says("run after the end"))),
+  exec: z.optional(programs.check(says("run when a peer gets another state or another path"))),
 });
 
 const globs = z
@@ -51,30 +79,74 @@ const globs = z
   .check(z.maxLength(256));
 
 const schema = z.strictObject({
-  interface: z.optional(line),
-  create: z.optional(z.boolean()),
-  addPeers: z.optional(z.boolean()),
-  privateKeyFile: z.optional(path),
-  listenPort: z.optional(z.int().check(z.minimum(1), z.maximum(0xffff))),
-  mtu: z.optional(z.int().check(z.minimum(MIN_MTU), z.maximum(0xffff))),
-  addresses: z.optional(lines),
-  peers: z.optional(z.array(peerSchema).check(z.maxLength(MAX_PEERS))),
-  brokers: z.optional(z.union([path, z.record(z.string(), z.unknown())])),
-  stun: z.optional(lines),
-  turn: z.optional(z.array(turnSchema).check(z.maxLength(256))),
-  relay: z.optional(z.boolean()),
-  lazy: z.optional(z.boolean()),
-  lanDiscovery: z.optional(z.boolean()),
-  portMapping: z.optional(z.boolean()),
-  externalPort: z.optional(z.int().check(z.minimum(1), z.maximum(0xffff))),
-  reportInterfaces: z.optional(globs),
-  hideInterfaces: z.optional(globs),
-  metrics: z.optional(line),
-  hooks: z.optional(hooksSchema),
-  hosts: z.optional(z.boolean()),
-  dns: z.optional(z.boolean()),
-  stateFolder: z.optional(path),
+  interface: z.optional(line.check(says("the interface", "the one of the command line"))),
+  create: z.optional(z.boolean().check(says("make the interface, and remove it at the end", "false"))),
+  addPeers: z.optional(
+    z
+      .boolean()
+      .check(
+        says(
+          "add the peers that an existing interface lacks and that have allowedIps or an endpoint; the end removes them",
+          "false",
+        ),
+      ),
+  ),
+  privateKeyFile: z.optional(
+    path.check(says("the file with the private key, as `wg genkey` writes it; create needs it")),
+  ),
+  listenPort: z.optional(port.check(says("only with create: the port of WireGuard", "a free one"))),
+  mtu: z.optional(
+    z
+      .int()
+      .check(
+        z.minimum(MIN_MTU),
+        z.maximum(0xffff),
+        says("only with create: the MTU of the interface, in bytes", String(MTU)),
+      ),
+  ),
+  addresses: z.optional(lines.check(says("only with create: addresses of this host, as in 10.9.0.1/24"))),
+  peers: z.optional(
+    z
+      .array(peerSchema)
+      .check(z.maxLength(MAX_PEERS), says("the peers of the interface, or what is to be known of them")),
+  ),
+  brokers: z.optional(
+    z
+      .union([path, z.record(z.string(), z.unknown())])
+      .check(says("the signaling brokers: a file, or a pool as in such a file", "sidewire's public ones")),
+  ),
+  stun: z.optional(lines.check(says("STUN servers, each HOST:PORT", "a bundled list of public ones"))),
+  turn: z.optional(z.array(turnSchema).check(z.maxLength(256), says("TURN servers, tried in this order"))),
+  relay: z.optional(
+    z.boolean().check(says("pass packets on between peers that find no direct path", "false")),
+  ),
+  lazy: z.optional(
+    z
+      .boolean()
+      .check(says("make a tunnel when a packet needs it, and end it after 15 minutes without data", "false")),
+  ),
+  lanDiscovery: z.optional(z.boolean().check(says("look for peers on the own LANs", "true"))),
+  portMapping: z.optional(z.boolean().check(says("ask routers for a port, by PCP, NAT-PMP or UPnP", "true"))),
+  externalPort: z.optional(
+    port.check(says("the outside port in IPv4 that routers are asked for first", "any")),
+  ),
+  reportInterfaces: z.optional(
+    globs.check(
+      says("network cards whose addresses peers are told; *, ? and [a-z] count", "all but the tunnel"),
+    ),
+  ),
+  hideInterfaces: z.optional(globs.check(says("network cards whose addresses peers are not told"))),
+  metrics: z.optional(line.check(says("ADDRESS:PORT, where Prometheus finds /metrics", "nothing listens"))),
+  hooks: z.optional(hooksSchema.check(says("programs of yours; no shell runs in between"))),
+  hosts: z.optional(z.boolean().check(says("give members of the network names in /etc/hosts", "true"))),
+  dns: z.optional(
+    z.boolean().check(says("answer DNS for the names of members, at the own address in the tunnel", "false")),
+  ),
+  stateFolder: z.optional(path.check(says("the folder for what is remembered", "/var/lib/sidewire-mesh"))),
 });
+
+/** The fields of the format, with their meanings, for the reference. */
+export const ownFormat: z.ZodMiniType = schema;
 
 /** Reads the other files of a configuration. Paths are absolute. */
 export interface FileReader {
