@@ -1,4 +1,4 @@
-import { rmSync } from "node:fs";
+import { cpSync, rmSync } from "node:fs";
 import { defineConfig } from "tsup";
 import { licensesOfBundled } from "../build/licenses.js";
 
@@ -6,6 +6,10 @@ type Config = ReturnType<typeof defineConfig>;
 
 // Not by `clean`: what runs side by side would clean away what the others made.
 rmSync("dist", { recursive: true, force: true });
+
+// The page of `sidewire-mesh web`: what is beside the command's own files, as it is beside their source.
+for (const file of ["index.html", "style.css", "icon.svg"])
+  cpSync(`src/web/page/${file}`, `dist/cli/page/${file}`);
 
 const config: Config = defineConfig([
   {
@@ -35,6 +39,15 @@ const config: Config = defineConfig([
     esbuildOptions(options) {
       options.chunkNames = "cli/[name]-[hash]";
     },
+  },
+  {
+    entry: { page: "src/web/page/main.ts" },
+    outDir: "dist/cli/page",
+    platform: "browser",
+    target: "es2022",
+    format: ["esm"],
+    minify: true,
+    outExtension: () => ({ js: ".js" }),
   },
 ]);
 

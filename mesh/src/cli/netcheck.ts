@@ -36,11 +36,22 @@ const FILTERINGS: Readonly<Record<Filtering, string>> = {
 
 /** Shows the properties of this network. Needs neither a daemon nor special permissions. */
 export async function netcheck(context: Context, options: NetcheckOptions): Promise<ExitCode> {
+  const check = await netcheckBy(options);
+  return await tell(context, check(context.signal));
+}
+
+/**
+ * Reads the options of a check.
+ * @returns what checks the network, as often as it is called
+ */
+export async function netcheckBy(
+  options: NetcheckOptions,
+): Promise<(signal: AbortSignal) => AsyncGenerator<Finding>> {
   const servers = options.stun?.split(",").map((one) => checkHostPort(one, "--stun")) ?? DEFAULT_STUN;
   const pool = options.brokers === undefined ? undefined : await readPool(options.brokers);
   const turn = parseTurnServers(await readTurn(options.turn ?? [], options.turnCredentials));
   const asked = { servers, turn, asksRouter: options.portMapping !== false };
-  return await tell(context, look(context.signal, asked, brokerTimes(pool, context.signal)));
+  return (signal) => look(signal, asked, brokerTimes(pool, signal));
 }
 
 /** What is checked besides the brokers. */

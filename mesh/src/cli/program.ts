@@ -10,6 +10,7 @@ import { describeFormats } from "./grammar-formats.js";
 import { describeService } from "./grammar-service.js";
 import { describeShell } from "./grammar-shell.js";
 import { describeUp } from "./grammar-up.js";
+import { describeWeb } from "./grammar-web.js";
 import { Interrupt } from "./interrupt.js";
 import type { InviteOptions } from "./invite.js";
 import type { JoinOptions } from "./join.js";
@@ -105,6 +106,7 @@ export function describe(json: boolean, choose: Choose): DescribedCommand {
   describeRoles(program, choose);
   describeFormats(program, choose);
   describeService(program, choose);
+  describeWeb(program, choose);
 
   program
     .command("status")

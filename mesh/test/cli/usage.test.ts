@@ -24,6 +24,7 @@ const COMMANDS: readonly string[] = [
   "service",
   "dump",
   "multiaddr",
+  "web",
   "keygen",
   "pubkey",
   "completion",

@@ -5,6 +5,10 @@ import { parseOwnFormat } from "../../src/config/own-format.js";
 import type { NatVerdict } from "../../src/info.js";
 import * as C from "../../src/path/constants.js";
 import { reasonFor } from "../../src/path/reason.js";
+import { MAX_BODY_BYTES } from "../../src/web/asked.js";
+import { MAX_EVENTS } from "../../src/web/feed.js";
+import { MAX_CONNECTIONS, MAX_FEEDS, MAX_HEADER_BYTES, PATIENCE_MS } from "../../src/web/server.js";
+import { MAX_SHOWN, MAX_TEXT } from "../../src/web/view.js";
 
 const MESH = join(import.meta.dirname, "../..");
 const read = (path: string): string => readFileSync(join(MESH, path), "utf8");
@@ -21,7 +25,14 @@ describe("the README of the mesh", () => {
     const told = new Set(
       rows.flatMap(([cell = ""]) => Array.from(cell.matchAll(/`([a-z]+)[^`]*`/g), ([, name = ""]) => name)),
     );
-    const files = ["program", "grammar-up", "grammar-formats", "grammar-service", "grammar-shell"];
+    const files = [
+      "program",
+      "grammar-up",
+      "grammar-formats",
+      "grammar-service",
+      "grammar-shell",
+      "grammar-web",
+    ];
     const source = files.map((file) => read(`src/cli/${file}.ts`)).join("\n");
     // Not those within a group, which stand in its row.
     const known = Array.from(source.matchAll(/program\s*\.command\("([a-z]+)/g), ([, name = ""]) => name);
@@ -100,6 +111,15 @@ describe("the limits on the page about security", () => {
     ],
     ["how long a candidate that is announced no more is kept", `${C.VANISHED_MS / 1000} s`],
     ["how long a path that was only seen is kept", `${C.SEEN_MS / 1000} s`],
+    ["the page in a browser: connections; tabs that follow it", `${MAX_CONNECTIONS}; ${MAX_FEEDS}`],
+    [
+      "a request to it: headers; body; time",
+      `${MAX_HEADER_BYTES} bytes; ${MAX_BODY_BYTES} bytes; ${PATIENCE_MS / 1000} s`,
+    ],
+    [
+      "what it shows: peers, members; events; a text",
+      `${MAX_SHOWN} each; ${MAX_EVENTS}; ${MAX_TEXT} characters`,
+    ],
   ])("has the code's figures: %s", (what, limit) => {
     expect(rows.get(what)).toBe(limit);
   });

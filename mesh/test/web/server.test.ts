@@ -1,0 +1,437 @@
+import { type IncomingMessage, request } from "node:http";
+import { connect, type Socket } from "node:net";
+import fc from "fast-check";
+import { describe, expect, it, onTestFinished } from "vitest";
+import type { Finding } from "../../src/cli/finding.js";
+import { qrPath } from "../../src/cli/qr.js";
+import { MeshError } from "../../src/errors.js";
+import { MAX_BODY_BYTES } from "../../src/web/asked.js";
+import { Feed } from "../../src/web/feed.js";
+import { MAX_CONNECTIONS, MAX_FEEDS, PATIENCE_MS, type Site, WebServer } from "../../src/web/server.js";
+import { directPeer, KEY_A, someInfo } from "../support/fake-mesh.js";
+import { WatchedDaemon } from "../support/watched-daemon.js";
+
+const TOKEN = "the-token_of-this-test-0123456789abcdefghij";
+
+const INVITATION = {
+  token: "swm1_x",
+  network: "office",
+  expires: 0,
+  uses: 1,
+  notes: [],
+  qr: qrPath("swm1_x"),
+};
+
+interface Served {
+  readonly port: number;
+  readonly daemon: WatchedDaemon;
+  readonly feed: Feed;
+  readonly server: WebServer;
+}
+
+async function serve(more: Partial<Site> = {}): Promise<Served> {
+  const daemon = new WatchedDaemon();
+  const feed = new Feed(daemon);
+  const ending = new AbortController();
+  const files = new Map([["/", { type: "text/html; charset=utf-8", bytes: Buffer.from("<!doctype html>") }]]);
+  const server = await WebServer.open(0, {
+    token: TOKEN,
+    files,
+    feed,
+    invite: async () => INVITATION,
+    netcheck: async function* () {},
+    ...more,
+  });
+  const running = feed.run(ending.signal);
+  onTestFinished(async () => {
+    ending.abort();
+    await Promise.all([running, server[Symbol.asyncDispose]()]);
+  });
+  return { port: server.port, daemon, feed, server };
+}
+
+interface Asked {
+  readonly method?: string;
+  readonly headers?: Readonly<Record<string, string>>;
+  readonly body?: string;
+}
+
+function open(
+  port: number,
+  path: string,
+  { method = "GET", headers = {}, body }: Asked = {},
+): Promise<IncomingMessage> {
+  return new Promise((resolve, reject) => {
+    const sent = request({ host: "127.0.0.1", port, path, method, headers, agent: false }, (response) => {
+      onTestFinished(() => void response.destroy());
+      resolve(response);
+    });
+    sent.on("error", reject);
+    sent.end(body);
+  });
+}
+
+async function ask(
+  port: number,
+  path: string,
+  asked: Asked = {},
+): Promise<{ status?: number | undefined; text: string }> {
+  const response = await open(port, path, asked);
+  let text = "";
+  for await (const part of response.setEncoding("utf8")) text += part;
+  return { status: response.statusCode, text };
+}
+
+/** What the page itself sends. */
+function own(port: number, more: Readonly<Record<string, string>> = {}): Record<string, string> {
+  return {
+    Authorization: `Bearer ${TOKEN}`,
+    Origin: `http://127.0.0.1:${port}`,
+    "Content-Type": "application/json",
+    ...more,
+  };
+}
+
+/** The first message of a feed. */
+async function firstOf(response: IncomingMessage): Promise<string> {
+  response.setEncoding("utf8");
+  let text = "";
+  while (!text.includes("\n\n")) {
+    const part: string | null = response.read();
+    if (part === null) await new Promise((resolve) => response.once("readable", resolve));
+    else text += part;
+  }
+  return text;
+}
+
+const INVITE = JSON.stringify({ uses: 1, expiresS: 60, approve: false });
+
+describe("the page's own files", () => {
+  it("are for everybody, and let nothing else be loaded or run", async () => {
+    const { port } = await serve();
+    const response = await open(port, "/");
+    expect(response.statusCode).toBe(200);
+    const { headers } = response;
+    const policy = headers["content-security-policy"];
+    expect(policy).toMatch(/^default-src 'none'; script-src 'self';/);
+    expect(policy).not.toMatch(/unsafe|\*|https?:/);
+    expect(policy).toContain("frame-ancestors 'none'");
+    expect(policy).toContain("require-trusted-types-for 'script'; trusted-types 'none'");
+    expect(headers).toMatchObject({
+      "x-content-type-options": "nosniff",
+      "referrer-policy": "no-referrer",
+      "cache-control": "no-store",
+      "cross-origin-resource-policy": "same-origin",
+    });
+    expect(headers).not.toHaveProperty("access-control-allow-origin");
+    expect(headers).not.toHaveProperty("set-cookie");
+    expect(await ask(port, "/", { method: "HEAD" })).toEqual({ status: 200, text: "" });
+    expect((await ask(port, "/", { method: "POST" })).status).toBe(405);
+  });
+
+  it("are no others: no path leads out of them", async () => {
+    const { port } = await serve();
+    for (const path of [
+      "/../package.json",
+      "/%2e%2e/package.json",
+      "//",
+      "/?",
+      "/page.js/..",
+      "http://127.0.0.1/",
+    ])
+      expect((await ask(port, path)).status).toBe(401);
+    expect((await ask(port, "/none", { headers: own(port) })).status).toBe(404);
+  });
+});
+
+describe("everything else", () => {
+  it("is for who has the token, in the header", async () => {
+    const { port, server } = await serve();
+    const others: Record<string, string>[] = [
+      {},
+      { Authorization: "Bearer " },
+      { Authorization: `Bearer ${TOKEN}x` },
+      { Authorization: `Bearer ${TOKEN.slice(0, -1)}` },
+      { Authorization: `Basic ${TOKEN}` },
+      { Authorization: `Bearer ${"x".repeat(5000)}` },
+      { Cookie: `token=${TOKEN}` },
+    ];
+    for (const headers of others) {
+      const { status, text } = await ask(port, "/feed", { headers });
+      expect([status, text]).toEqual([401, expect.not.stringContaining("peers")]);
+      const posted = {
+        method: "POST",
+        headers: { ...headers, Origin: `http://127.0.0.1:${port}` },
+        body: INVITE,
+      };
+      for (const path of ["/invite", "/netcheck"]) expect((await ask(port, path, posted)).status).toBe(401);
+    }
+    for (const path of [`/feed?token=${TOKEN}`, `/feed/${TOKEN}`])
+      expect((await ask(port, path)).status).toBe(401);
+    const response = await open(port, "/feed", { headers: own(port) });
+    expect([response.statusCode, response.headers["content-type"]]).toEqual([
+      200,
+      "text/event-stream; charset=utf-8",
+    ]);
+    expect(await firstOf(response)).toMatch(/^data: \{/);
+    expect(server.url).toBe(`http://127.0.0.1:${port}/#${TOKEN}`);
+  });
+
+  it("is not for a web page that has a name of its own for this machine", async () => {
+    const { port } = await serve();
+    for (const host of [
+      "evil.example",
+      `evil.example:${port}`,
+      "127.0.0.1",
+      `127.0.0.1:${port + 1}`,
+      `[::1]:${port}`,
+    ]) {
+      expect((await ask(port, "/", { headers: { Host: host } })).status).toBe(403);
+      expect((await ask(port, "/feed", { headers: own(port, { Host: host }) })).status).toBe(403);
+    }
+    const headers = own(port, { Host: `LOCALHOST:${port}`, Origin: `http://localhost:${port}` });
+    expect((await open(port, "/feed", { headers })).statusCode).toBe(200);
+  });
+
+  it("is not for another origin, and a change is not for an unknown one", async () => {
+    const invited: unknown[] = [];
+    const { port } = await serve({
+      invite: async (wanted) => {
+        invited.push(wanted);
+        return INVITATION;
+      },
+    });
+    for (const origin of [
+      "http://evil.example",
+      "null",
+      `http://127.0.0.1:${port + 1}`,
+      `https://127.0.0.1:${port}`,
+    ]) {
+      const headers = own(port, { Origin: origin });
+      expect((await ask(port, "/feed", { headers })).status).toBe(403);
+      expect((await ask(port, "/invite", { method: "POST", headers, body: INVITE })).status).toBe(403);
+    }
+    const { Origin: _, ...without } = own(port);
+    expect((await ask(port, "/invite", { method: "POST", headers: without, body: INVITE })).status).toBe(403);
+    const crossing = own(port, { "Sec-Fetch-Site": "cross-site" });
+    expect((await ask(port, "/feed", { headers: crossing })).status).toBe(403);
+    expect((await ask(port, "/invite", { method: "POST", headers: crossing, body: INVITE })).status).toBe(
+      403,
+    );
+    // What a browser asks beforehand, for another origin.
+    const before = await open(port, "/invite", {
+      method: "OPTIONS",
+      headers: { Origin: "http://evil.example" },
+    });
+    expect(before.statusCode).toBe(403);
+    expect(Object.keys(before.headers).filter((name) => name.startsWith("access-control"))).toEqual([]);
+    expect(invited).toEqual([]);
+    const right = { method: "POST", headers: own(port, { "Sec-Fetch-Site": "same-origin" }), body: INVITE };
+    expect(JSON.parse((await ask(port, "/invite", right)).text)).toEqual(INVITATION);
+    expect(invited).toEqual([{ do: "invite", uses: 1, expiresS: 60, approve: false }]);
+  });
+
+  it("is asked by the right method alone", async () => {
+    const { port } = await serve();
+    for (const [method, path] of [
+      ["GET", "/invite"],
+      ["GET", "/netcheck"],
+      ["POST", "/feed"],
+      ["PUT", "/invite"],
+      ["DELETE", "/feed"],
+    ] as const)
+      expect((await ask(port, path, { method, headers: own(port) })).status).toBe(404);
+  });
+});
+
+describe("an invitation", () => {
+  it("needs a body that is small and right", async () => {
+    const { port } = await serve();
+    const post = (
+      body: string,
+      more: Record<string, string> = {},
+    ): Promise<{ status?: number | undefined }> =>
+      ask(port, "/invite", { method: "POST", headers: own(port, more), body });
+    const wrong = [
+      "",
+      "nonsense",
+      "[]",
+      "null",
+      "1",
+      "{}",
+      '{"uses":0,"expiresS":60,"approve":false}',
+      '{"uses":1,"expiresS":1e12,"approve":false}',
+      '{"uses":1,"expiresS":60,"approve":"yes"}',
+      '{"uses":1,"expiresS":60,"approve":false,"more":1}',
+    ];
+    for (const body of wrong) expect([body, (await post(body)).status]).toEqual([body, 400]);
+    expect((await post(INVITE, { "Content-Type": "text/plain" })).status).toBe(415);
+    const large = INVITE + " ".repeat(MAX_BODY_BYTES);
+    expect((await post(large)).status).toBe(413);
+    expect((await post(large, { "Transfer-Encoding": "chunked" })).status).toBe(413);
+    expect((await post(INVITE)).status).toBe(200);
+    // The request is to invite, whatever the body says.
+    expect((await post('{"do":"remove","name":"x"}')).status).toBe(400);
+  });
+
+  it("says why the daemon gives none", async () => {
+    const { port } = await serve({
+      invite: async () => {
+        throw new MeshError("NOT_ADMIN", "only an admin invites");
+      },
+    });
+    const { status, text } = await ask(port, "/invite", { method: "POST", headers: own(port), body: INVITE });
+    expect([status, JSON.parse(text)]).toEqual([
+      409,
+      { code: "NOT_ADMIN", message: "only an admin invites" },
+    ]);
+  });
+
+  it("keeps what is not expected to itself", async () => {
+    const { port } = await serve({
+      invite: async () => {
+        throw new Error("a secret");
+      },
+    });
+    const { status, text } = await ask(port, "/invite", { method: "POST", headers: own(port), body: INVITE });
+    expect([status, text]).toEqual([500, expect.not.stringContaining("secret")]);
+  });
+});
+
+describe("a check of the network", () => {
+  it("tells each finding, one check at a time, and ends when its reader goes", async () => {
+    let say = (_: Finding): void => {};
+    const ended: string[] = [];
+    const { port } = await serve({
+      netcheck: async function* (signal) {
+        const gone = new Promise<undefined>((resolve) =>
+          signal.addEventListener("abort", () => resolve(undefined)),
+        );
+        try {
+          for (;;) {
+            const next = new Promise<Finding>((resolve) => {
+              say = resolve;
+            });
+            const finding = await Promise.race([next, gone]);
+            if (finding === undefined) return;
+            yield finding;
+          }
+        } finally {
+          ended.push("ended");
+        }
+      },
+    });
+    const asked = { method: "POST", headers: own(port), body: "{}" };
+    const response = await open(port, "/netcheck", asked);
+    say({ check: "UDP", level: "ok", message: "<b>gets through" });
+    const [line] = (await new Promise<Buffer>((resolve) => response.once("data", resolve)))
+      .toString()
+      .split("\n");
+    expect(JSON.parse(line ?? "")).toEqual({ check: "UDP", level: "ok", message: "<b>gets through" });
+    expect((await ask(port, "/netcheck", asked)).status).toBe(409);
+    response.destroy();
+    await expect.poll(() => ended).toEqual(["ended"]);
+    expect((await open(port, "/netcheck", asked)).statusCode).toBe(200);
+  });
+});
+
+describe("the feed", () => {
+  it("is open so many times, and another time when one is closed", async () => {
+    const { port } = await serve();
+    const ask = (): Promise<IncomingMessage> => open(port, "/feed", { headers: own(port) });
+    const open8 = await Promise.all(Array.from({ length: MAX_FEEDS }, ask));
+    expect(open8.map(({ statusCode }) => statusCode)).toEqual(Array(MAX_FEEDS).fill(200));
+    expect((await ask()).statusCode).toBe(503);
+    open8[0]?.destroy();
+    await expect.poll(async () => (await ask()).statusCode).toBe(200);
+  });
+
+  it("does not grow for a reader that does not read, which then gets the latest", async () => {
+    const { port, daemon, feed } = await serve();
+    const response = await open(port, "/feed", { headers: own(port) });
+    response.pause();
+    const sayAndWait = async (name: string): Promise<void> => {
+      const peers = Array.from({ length: 500 }, (_, i) => directPeer({ name, publicKey: `${KEY_A}${i}` }));
+      const heard = new Promise<void>((resolve) => {
+        const silence = feed.listen(() => {
+          silence();
+          resolve();
+        });
+      });
+      daemon.say(someInfo({ peers }));
+      await heard;
+    };
+    for (let i = 0; i < 150; i++) await sayAndWait(`name-${i}`);
+    let text = "";
+    response.setEncoding("utf8").on("data", (part: string) => {
+      text += part;
+    });
+    response.resume();
+    await expect.poll(() => text.includes('"name":"name-149"'), { timeout: 30_000 }).toBe(true);
+    // 150 states have 30 MB. What the kernel and two buffers take is less.
+    expect(text.split("\ndata: ").length).toBeLessThan(75);
+  });
+});
+
+describe("a connection", () => {
+  const whenClosed = (socket: Socket): Promise<number> => {
+    const startedAt = performance.now();
+    socket.on("error", () => {});
+    socket.resume();
+    return new Promise((resolve) => socket.once("close", () => resolve(performance.now() - startedAt)));
+  };
+
+  it("has a time for its request, however slowly it comes", async () => {
+    const { port } = await serve();
+    const head = `POST /invite HTTP/1.1\r\nHost: 127.0.0.1:${port}\r\nOrigin: http://127.0.0.1:${port}\r\nAuthorization: Bearer ${TOKEN}\r\nContent-Type: application/json\r\nContent-Length: 60\r\n\r\n`;
+    const texts = ["", "GET / HTTP/1.1\r\nHost: x", head, `${head}{`];
+    const tookMs = await Promise.all(
+      texts.map(async (text) => {
+        const socket = connect(port, "127.0.0.1");
+        socket.write(text);
+        const timer = setInterval(() => void (text === "" || socket.write(" ")), 200);
+        return await whenClosed(socket).finally(() => clearInterval(timer));
+      }),
+    );
+    for (const ms of tookMs) expect(ms).toBeGreaterThan(PATIENCE_MS - 1000);
+    for (const ms of tookMs) expect(ms).toBeLessThan(PATIENCE_MS * 4);
+  });
+
+  it("is one of so many", async () => {
+    const { port } = await serve();
+    const sockets = Array.from({ length: MAX_CONNECTIONS + 8 }, () => connect(port, "127.0.0.1"));
+    onTestFinished(() => {
+      for (const socket of sockets) socket.destroy();
+    });
+    let closed = 0;
+    for (const socket of sockets) void whenClosed(socket).then(() => closed++);
+    await expect.poll(() => closed).toBe(8);
+  });
+
+  it("ends with nonsense, and others go on", async () => {
+    const { port } = await serve();
+    const send = async (bytes: Uint8Array): Promise<void> => {
+      const socket = connect(port, "127.0.0.1");
+      const closed = whenClosed(socket);
+      socket.end(bytes);
+      await closed;
+    };
+    await send(Buffer.from(`GET / HTTP/1.1\r\nX: ${"x".repeat(20_000)}\r\n\r\n`));
+    const words = fc.constantFrom(
+      "GET ",
+      "POST ",
+      "/",
+      "/feed",
+      "/invite",
+      " HTTP/1.1\r\n",
+      "Host: 127.0.0.1\r\n",
+      "\r\n",
+    );
+    const text = fc.array(fc.oneof(words, fc.string({ unit: "binary" })), { maxLength: 12 });
+    await fc.assert(
+      fc.asyncProperty(text, (parts) => send(Buffer.from(parts.join("")))),
+      { numRuns: 100 },
+    );
+    expect((await ask(port, "/")).status).toBe(200);
+  });
+});
