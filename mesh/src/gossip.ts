@@ -24,6 +24,8 @@ export interface GossipMeans {
   readonly addresses: Pick<OwnAddresses, "candidates" | "reachable">;
   /** The trust levels of the configuration. */
   readonly trust: ReadonlyMap<string, TrustLevel>;
+  /** Whether all peers are told where the other peers are. Default: no. */
+  readonly isChatty?: boolean | undefined;
   readonly isMember: (name: string) => boolean;
   readonly isAdmin: (name: string) => boolean;
   readonly mayMeet: (one: string, other: string) => boolean;
@@ -235,8 +237,9 @@ export class Gossip {
   #standing(name: string): Standing | undefined {
     const peer = this.#means.peers.get(name);
     if (peer === undefined) return undefined;
-    const { trust, isMember } = this.#means;
-    return standingOf({ allowedIps: peer.allowedIps, trust: trust.get(name), isMember: isMember(name) });
+    const { trust, isMember, isChatty } = this.#means;
+    const { allowedIps } = peer;
+    return standingOf({ allowedIps, trust: trust.get(name), isMember: isMember(name), isChatty });
   }
 
   /**

@@ -51,6 +51,16 @@ export interface MeshOptions {
    * told; every peer is believed where other peers of this host are.
    */
   readonly trust?: ReadonlyMap<string, TrustLevel> | undefined;
+  /**
+   * Whether all peers are told where this host and the other peers are, except peers that `trust` calls `Untrusted`.
+   * Default: no.
+   */
+  readonly chatty?: boolean | undefined;
+  /**
+   * Whether this host carries packets between its peers. Such a host is {@link chatty}, and never leaves the packets for
+   * a peer to another router. Default: no.
+   */
+  readonly router?: boolean | undefined;
   /** The folder of the files that survive a restart. Default: `/var/lib/sidewire-mesh`. */
   readonly stateFolder?: string | undefined;
   /**
@@ -65,6 +75,9 @@ export interface MeshOptions {
   /** @internal Times that tests make shorter. */
   readonly times?: MeshTimes | undefined;
 }
+
+/** The options that can be changed while a mesh is open. */
+export type ChangeableOptions = Pick<MeshOptions, "create" | "peers" | "trust">;
 
 /** @internal Times that only tests change, in ms. */
 export interface MeshTimes {

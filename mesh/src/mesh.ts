@@ -8,7 +8,9 @@ import { Channels } from "./channels.js";
 import { ConfiguredPeers } from "./configured-peers.js";
 import type { InterfaceAddress, NewPeer } from "./device/create.js";
 import { Device } from "./device/device.js";
+import type { Members } from "./device/members.js";
 import type { Link, Network } from "./device/network.js";
+import type { DeviceState } from "./device/state.js";
 import { MeshError } from "./errors.js";
 import type { TrustLevel } from "./facts/trust.js";
 import { Gossip } from "./gossip.js";
@@ -25,7 +27,13 @@ import { RosterFile } from "./membership/roster-file.js";
 import { isRotateMessage } from "./membership/rotate-message.js";
 import type { Way } from "./membership/sync.js";
 import { isSyncMessage } from "./membership/sync-message.js";
-import { DEFAULT_STATE_FOLDER, type MeshEvents, type MeshOptions, type MeshTimes } from "./mesh-options.js";
+import {
+  type ChangeableOptions,
+  DEFAULT_STATE_FOLDER,
+  type MeshEvents,
+  type MeshOptions,
+  type MeshTimes,
+} from "./mesh-options.js";
 import { Names } from "./names/names.js";
 import type { Peer } from "./peer.js";
 import { PeerSet } from "./peer-set.js";
@@ -66,6 +74,8 @@ interface Parts {
   readonly isMade: boolean;
   readonly isRelay: boolean;
   readonly isLazy: boolean;
+  readonly isRouter: boolean;
+  readonly isChatty: boolean;
   readonly hasNames: boolean;
   readonly hasDns: boolean;
   readonly trust: ReadonlyMap<string, TrustLevel>;
@@ -114,7 +124,11 @@ export class Mesh extends EventEmitter<MeshEvents> implements AsyncDisposable {
   readonly #names: Names;
   readonly #channels: Channels;
   /** The peers in the configuration. */
-  readonly #configured: ConfiguredPeers;
+  #configured: ConfiguredPeers;
+  /** The members of the network, besides the peers in the configuration. */
+  #members: Members = { addresses: [], peers: [] };
+  /** What peers are believed about others, by the configuration. */
+  readonly #trust: Map<string, TrustLevel>;
   readonly #peerSet: PeerSet;
   readonly #lan: LanDiscovery | undefined;
   readonly #gossip: Gossip;
@@ -179,6 +193,8 @@ export class Mesh extends EventEmitter<MeshEvents> implements AsyncDisposable {
         isMade: create !== undefined,
         isRelay,
         isLazy: options.lazy === true,
+        isRouter: options.router === true,
+        isChatty: options.chatty === true || options.router === true,
         hasNames: options.hosts !== false,
         hasDns: options.dns === true,
         trust: options.trust ?? new Map(),
@@ -225,6 +241,7 @@ export class Mesh extends EventEmitter<MeshEvents> implements AsyncDisposable {
     this.#found = parts.found;
     this.#stun = new StunClient(stun, sockets);
     this.#configured = new ConfiguredPeers(parts.peers);
+    this.#trust = new Map(parts.trust);
     this.#addresses = new OwnAddresses(
       ...([device.name, this.#stun, () => this.#peerSet.hasPaths, parts.reported] as const),
     );
@@ -336,6 +353,7 @@ export class Mesh extends EventEmitter<MeshEvents> implements AsyncDisposable {
       looks: this.#looks,
       getTime,
       isLazy: parts.isLazy,
+      isRouter: parts.isRouter,
       times: parts.times,
       placeOf: (name) => this.#configured.endpointOf(name),
       onChanged: (peer) => this.emit("peer", this.#named(peer)),
@@ -359,7 +377,8 @@ export class Mesh extends EventEmitter<MeshEvents> implements AsyncDisposable {
       publicKey: () => this.#publicKey,
       boot: () => state.boot,
       addresses: this.#addresses,
-      trust: parts.trust,
+      trust: this.#trust,
+      isChatty: parts.isChatty,
       isMember: (name) => this.#membership.isMember(name),
       isAdmin: (name) => this.#membership.isAdmin(name),
       mayMeet: (one, other) => this.#membership.mayMeet(one, other),
@@ -404,9 +423,8 @@ export class Mesh extends EventEmitter<MeshEvents> implements AsyncDisposable {
         this.#channels.listen(publicKeys, (name) => isMember(name) || this.#peers.has(name)),
       unusedRoutes: () => device.unusedRoutes,
       apply: async (members) => {
-        this.#peerSet.takeState(
-          await device.setMembers(this.#configured.with(members, formatKey(this.#publicKey))),
-        );
+        this.#members = members;
+        await this.#setMembers();
         this.#relaying.changed();
       },
       name: (network) => this.#names.set(network),
@@ -480,6 +498,25 @@ export class Mesh extends EventEmitter<MeshEvents> implements AsyncDisposable {
   }
 
   /**
+   * Uses other peers of the configuration, and another trust in them. Tunnels to peers that stay go on. For an interface
+   * that this mesh has made, the peers and addresses of `create` count; otherwise those of `peers`.
+   * @throws {@link MeshError} `OWN_KEY`, `LOW_ORDER_KEY`, `CONFLICT`; then nothing is changed. `COMMAND_FAILED`, `CLOSED`
+   */
+  async configure({ create, peers = [], trust }: ChangeableOptions): Promise<void> {
+    if (this.#closing !== undefined) throw closed(this.#device.name);
+    if (this.#isMade && create !== undefined) this.#peerSet.takeState(await this.#device.recreate(create));
+    const wasEmpty = this.#configured.isEmpty;
+    this.#configured = new ConfiguredPeers(peers);
+    this.#trust.clear();
+    for (const [publicKey, level] of trust ?? []) this.#trust.set(publicKey, level);
+    if (!wasEmpty || !this.#configured.isEmpty) await this.#useConfigured();
+    // A place that is new is tried where no path is known.
+    for (const { publicKey, endpoint } of [...(create?.peers ?? []), ...peers])
+      if (endpoint !== undefined) this.#peerSet.tryPlace(formatKey(publicKey), endpoint);
+    this.#gossip.again();
+  }
+
+  /**
    * Looks at WireGuard now. Otherwise the handshakes and bytes in {@link info} may be up to 15 s old while no data
    * flows.
    */
@@ -543,16 +580,21 @@ export class Mesh extends EventEmitter<MeshEvents> implements AsyncDisposable {
     this.#addresses.on("seen", (seen) => this.emit("step", { step: "seen", ...seen }));
     this.#peerSet.takeState(this.#device.state);
     this.#telling.start(this.#addresses.ask());
-    if (!this.#configured.isEmpty) await this.#addConfigured();
+    if (!this.#configured.isEmpty) await this.#useConfigured();
     await this.#membership.start();
     this.#looks.later();
   }
 
-  /** Adds the peers in the configuration to the interface, and sets the endpoints that WireGuard lacks. */
-  async #addConfigured(): Promise<void> {
-    const none = { addresses: [], peers: [] };
-    const state = await this.#device.setMembers(this.#configured.with(none, formatKey(this.#publicKey)));
+  async #setMembers(): Promise<DeviceState> {
+    const members = this.#configured.with(this.#members, formatKey(this.#publicKey));
+    const state = await this.#device.setMembers(members);
     this.#peerSet.takeState(state);
+    return state;
+  }
+
+  /** Adds the peers in the configuration to the interface, and sets the endpoints that WireGuard lacks. */
+  async #useConfigured(): Promise<void> {
+    const state = await this.#setMembers();
     for (const { publicKey, endpoint } of this.#configured.lacking(state))
       await this.#device.use(publicKey, endpoint, {
         isFresh: true,

@@ -52,6 +52,8 @@ export interface PeerSetMeans {
   readonly getTime: () => number;
   /** Whether peers have a tunnel only while it is used. */
   readonly isLazy: boolean;
+  /** Whether this host is a router, which leaves packets to no other router. */
+  readonly isRouter: boolean;
   readonly times?: MeshTimes | undefined;
   /** The endpoint of a peer in the configuration. */
   readonly placeOf: (publicKey: string) => Endpoint | undefined;
@@ -69,7 +71,7 @@ export class PeerSet {
   readonly #means: PeerSetMeans;
   /** The peers that a path leads to. */
   readonly #met = new Set<string>();
-  readonly #fallingBack: FallingBack;
+  readonly #fallingBack: FallingBack | undefined;
   readonly #laziness: Laziness | undefined;
   readonly #destinations = new DestinationBudget();
   /** How many bytes smaller the packets to a peer are. */
@@ -82,9 +84,10 @@ export class PeerSet {
     this.#means = means;
     const { peers, device, times, getTime, onError } = means;
     const onState = (state: DeviceState): void => this.takeState(state);
-    this.#fallingBack = new FallingBack({
-      ...{ peers, device, onState, onError, guardMs: times?.fallbackGuardMs },
-    });
+    if (!means.isRouter)
+      this.#fallingBack = new FallingBack({
+        ...{ peers, device, onState, onError, guardMs: times?.fallbackGuardMs },
+      });
     if (means.isLazy)
       this.#laziness = new Laziness({
         ...{ peers, device, getTime, onState, onError, idleMs: times?.idleMs },
@@ -120,7 +123,7 @@ export class PeerSet {
       peers.get(shown.publicKey)?.look(shown, wallNow);
     }
     this.#laziness?.look(state);
-    this.#fallingBack.look(state);
+    this.#fallingBack?.look(state);
   }
 
   /** Handles a peer's message about the end of the tunnel. */
@@ -150,6 +153,12 @@ export class PeerSet {
     if (endpoint !== undefined) this.#means.prober.send(name, endpoint, this.viewOf(name, endpoint));
   }
 
+  /** Tries a place of a peer that the configuration names, where no path is known. */
+  tryPlace(name: string, endpoint: Endpoint): void {
+    const candidates = this.#means.addresses.reachable([{ kind: "configured", endpoint, ageS: 0 }]);
+    this.#means.peers.get(name)?.take({ type: "introduced", candidates });
+  }
+
   /** Must be called when a probe of a peer came in. */
   probed(name: string, endpoint: Endpoint, view: View): void {
     if (this.#isOutside(name, endpoint))
@@ -171,7 +180,7 @@ export class PeerSet {
 
   close(): void {
     this.#isClosed = true;
-    this.#fallingBack.close();
+    this.#fallingBack?.close();
     this.#laziness?.close();
     for (const peer of this.#means.peers.values()) peer.close();
   }

@@ -36,6 +36,7 @@ type PeerEvent = "peer" | "path";
  */
 export class Hooks {
   readonly #means: HooksMeans;
+  #programs: Programs;
   /** The last told state of each peer, by public key. */
   readonly #told = new Map<string, { readonly state: string; readonly path: string }>();
   readonly #waiting = new Map<string, PeerInfo>();
@@ -45,6 +46,12 @@ export class Hooks {
 
   constructor(means: HooksMeans) {
     this.#means = means;
+    this.#programs = means.programs;
+  }
+
+  /** Runs other programs from now on. */
+  use(programs: Programs): void {
+    this.#programs = programs;
   }
 
   /**
@@ -52,13 +59,12 @@ export class Hooks {
    * @throws {@link MeshError} `COMMAND_FAILED`, `MISSING_PROGRAM`, `TIMEOUT`, `ABORTED`
    */
   async need(when: "preUp" | "postUp", signal: AbortSignal): Promise<void> {
-    for (const argv of this.#means.programs[when] ?? [])
+    for (const argv of this.#programs[when] ?? [])
       await this.#run(argv, { EVENT: when === "preUp" ? "pre-up" : "post-up" }, signal);
   }
 
   /** Tells the programs about the peers now, and about their changes from now on. */
   watch(mesh: WatchedMesh): void {
-    if ((this.#means.programs.exec ?? []).length === 0) return;
     this.#mesh = mesh;
     mesh.on("peer", this.#onPeer);
     for (const peer of mesh.info().peers) this.#onPeer(peer);
@@ -70,12 +76,12 @@ export class Hooks {
     this.#waiting.clear();
     this.#ending.abort(new MeshError("CLOSED", "the daemon ends"));
     await this.#running;
-    await this.#tell(this.#means.programs.preDown, { EVENT: "pre-down" });
+    await this.#tell(this.#programs.preDown, { EVENT: "pre-down" });
   }
 
   /** Runs the programs that must run when the interface is as it was before. */
   async after(): Promise<void> {
-    await this.#tell(this.#means.programs.postDown, { EVENT: "post-down" });
+    await this.#tell(this.#programs.postDown, { EVENT: "post-down" });
   }
 
   readonly #onPeer = (peer: PeerInfo): void => {
@@ -100,7 +106,7 @@ export class Hooks {
       if (event === undefined) continue;
       // The event does not contain the name of the peer.
       const now = this.#mesh?.info().peers.find((one) => one.publicKey === publicKey) ?? peer;
-      await this.#tell(this.#means.programs.exec, variablesOf(event, now), this.#ending.signal);
+      await this.#tell(this.#programs.exec, variablesOf(event, now), this.#ending.signal);
     }
   }
 

@@ -54,6 +54,17 @@ export class Interrupt {
   }
 }
 
+/** Calls a listener for each of these signals, until it is disposed of. */
+export function onSignals(listeners: Partial<Record<NodeJS.Signals, () => void>>): Disposable {
+  const all = Object.entries(listeners);
+  for (const [name, listener] of all) process.on(name, listener);
+  return {
+    [Symbol.dispose]: () => {
+      for (const [name, listener] of all) process.off(name, listener);
+    },
+  };
+}
+
 /** Resolves when the signal fires. */
 export function aborted(signal: AbortSignal): Promise<void> {
   return new Promise((resolve) => {

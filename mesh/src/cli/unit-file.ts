@@ -25,6 +25,7 @@ Type=notify
 # systemd-notify is a process of its own.
 NotifyAccess=all
 ExecStart=${start}
+ExecReload=/bin/kill -HUP $MAINPID
 Restart=on-failure
 RestartSec=5
 WatchdogSec=30

@@ -54,6 +54,8 @@ export async function settingsOf(
     turn: (await turnFrom(options)) ?? file.turn,
     relay: options.relay ?? file.relay,
     lazy: options.lazy ?? file.lazy,
+    router: file.router,
+    chatty: file.chatty,
     stateFolder,
     // The command line can only switch these off. They are on unless the file says otherwise.
     lanDiscovery: options.lanDiscovery === false ? false : file.lanDiscovery,

@@ -125,6 +125,14 @@ const schema = z.strictObject({
       .boolean()
       .check(says("make a tunnel when a packet needs it, and end it after 15 minutes without data", "false")),
   ),
+  router: z.optional(
+    z
+      .boolean()
+      .check(
+        says("this host carries packets between its peers: be chatty, and use no other router", "false"),
+      ),
+  ),
+  chatty: z.optional(z.boolean().check(says("tell all peers where the other peers are", "false"))),
   lanDiscovery: z.optional(z.boolean().check(says("look for peers on the own LANs", "true"))),
   portMapping: z.optional(z.boolean().check(says("ask routers for a port, by PCP, NAT-PMP or UPnP", "true"))),
   externalPort: z.optional(
@@ -230,6 +238,8 @@ export async function parseOwnFormat(text: string, folder: string, files: FileRe
     ...(turn === undefined ? {} : { turn }),
     ...(data.relay === undefined ? {} : { relay: data.relay }),
     ...(data.lazy === undefined ? {} : { lazy: data.lazy }),
+    ...(data.router === undefined ? {} : { router: data.router }),
+    ...(data.chatty === undefined ? {} : { chatty: data.chatty }),
     ...(data.lanDiscovery === undefined ? {} : { lanDiscovery: data.lanDiscovery }),
     ...(data.portMapping === undefined ? {} : { portMapping: data.portMapping }),
     ...(data.externalPort === undefined ? {} : { externalPort: data.externalPort }),

@@ -56,6 +56,10 @@ export interface Settings {
   readonly names: ReadonlyMap<string, string>;
   /** What each peer is believed and told about other peers, by its public key in base64. */
   readonly trust?: ReadonlyMap<string, TrustLevel> | undefined;
+  /** Whether all peers are told where the other peers are. Default: no. */
+  readonly chatty?: boolean | undefined;
+  /** Whether this host carries packets between its peers. Default: no. */
+  readonly router?: boolean | undefined;
   /** A sentence for each part of the file that has no effect here, or an unexpected one. */
   readonly notes?: readonly string[] | undefined;
 }

@@ -87,16 +87,23 @@ export function configureCommands(
   wanted: NewInterface,
   withheld: WithheldRecords = {},
 ): Command[] {
-  const peers = wanted.peers.map(({ publicKey, allowedIps, endpoint, presharedKey }): Command => {
-    const key = formatKey(publicKey);
-    const to = endpoint === undefined ? [] : ["endpoint", formatEndpoint(endpoint)];
-    const ips = withoutTaken(allowedIps.map(formatPrefix), linkLocalAddress(publicKey), withheld[key]);
-    const secret = presharedKey === undefined ? [] : ["preshared-key", "/dev/stdin"];
-    const args = ["set", name, "peer", key, ...secret, ...to, "allowed-ips", ips.join(",")];
-    if (presharedKey === undefined) return { program: "wg", args };
-    return { program: "wg", args, input: { text: `${formatKey(presharedKey)}\n`, isSecret: true } };
-  });
+  const peers = wanted.peers.map((peer) => peerCommand(name, peer, withheld));
   return [setPrivateKey(name, wanted.privateKey, wanted.listenPort), ...peers];
+}
+
+/** The command that gives an interface a peer, or an existing peer its settings. */
+export function peerCommand(
+  name: string,
+  { publicKey, allowedIps, endpoint, presharedKey }: NewPeer,
+  withheld: WithheldRecords = {},
+): Command {
+  const key = formatKey(publicKey);
+  const to = endpoint === undefined ? [] : ["endpoint", formatEndpoint(endpoint)];
+  const ips = withoutTaken(allowedIps.map(formatPrefix), linkLocalAddress(publicKey), withheld[key]);
+  const secret = presharedKey === undefined ? [] : ["preshared-key", "/dev/stdin"];
+  const args = ["set", name, "peer", key, ...secret, ...to, "allowed-ips", ips.join(",")];
+  if (presharedKey === undefined) return { program: "wg", args };
+  return { program: "wg", args, input: { text: `${formatKey(presharedKey)}\n`, isSecret: true } };
 }
 
 /**
@@ -171,7 +178,7 @@ export function addressCommands(name: string, before: NewInterface, after: NewIn
 }
 
 /** The peers' prefixes that no own address leads to already. */
-function routesOf({ addresses, peers }: NewInterface): Prefix[] {
+export function routesOf({ addresses, peers }: NewInterface): Prefix[] {
   return peers
     .flatMap(({ allowedIps }) => allowedIps)
     .filter(

@@ -1,6 +1,7 @@
 import { EventEmitter } from "node:events";
 import { MeshError } from "../errors.js";
 import { type Endpoint, formatEndpoint, parseEndpoint } from "../ip/endpoint.js";
+import type { Prefix } from "../ip/prefix.js";
 import { formatKey } from "../wireguard-key.js";
 import { type Changes, noChanges, type WithheldRecords } from "./changes.js";
 import { checkConfigured, checkInterfaceName, checkOverlay, checkPeers, networksOf } from "./checks.js";
@@ -29,6 +30,7 @@ import type { DeviceEvents, DeviceOptions, UseOptions } from "./options.js";
 import { keepaliveFor, renewPeer, restPeers, setPrivateKey, useEndpoint } from "./plan.js";
 import { Programs } from "./programs.js";
 import { Reader } from "./reader.js";
+import { planRecreation } from "./recreate.js";
 import { StandingLinkLocals } from "./standing-link-locals.js";
 import { StandingTable } from "./standing-table.js";
 import { StandingWithheld } from "./standing-withheld.js";
@@ -307,6 +309,37 @@ export class Device extends EventEmitter<DeviceEvents> implements AsyncDisposabl
     });
   }
 
+  /**
+   * Gives an interface that was made here other peers and addresses. Its key and its port stay. The sessions of peers
+   * that stay go on.
+   * @throws {@link MeshError} `OWN_KEY`, `LOW_ORDER_KEY`, `CONFLICT`; then nothing is changed. The errors of {@link use}
+   */
+  async recreate(wanted: NewInterface): Promise<DeviceState> {
+    return await this.#turns.take(undefined, async (signal) => {
+      const before = this.#create;
+      if (before === undefined) return this.#state;
+      const { privateKey, listenPort } = before;
+      const after = { ...withPrivateKey(wanted, privateKey), listenPort };
+      const network = await this.#reader.network(signal);
+      this.#check(after, network.links);
+      const { added = [], withheld = {} } = this.#journal.changes;
+      const { commands, changed } = planRecreation(this.name, before, after, {
+        isKept: (key) => added.includes(key),
+        routed: routedBy(this.name, network),
+      });
+      // These peers get everything back that was taken from them.
+      const left = Object.entries(withheld).filter(([key]) => !changed.includes(key));
+      if (left.length < Object.keys(withheld).length)
+        await this.#journal.keep({ withheld: Object.fromEntries(left) });
+      for (const command of commands) await this.#changer.run(command, signal);
+      this.#create = after;
+      await this.#configureNetwork(after, await this.#reader.network(signal), signal);
+      this.#state = await this.#reader.state(signal);
+      await this.#journal.noteFound(this.#state, "keep");
+      return this.#state;
+    });
+  }
+
   /** The interfaces of the host and their addresses. */
   async links(signal?: AbortSignal): Promise<Link[]> {
     return await this.#reader.links(signal);
@@ -406,12 +439,18 @@ export class Device extends EventEmitter<DeviceEvents> implements AsyncDisposabl
         "CONFLICT",
         `${this.name} is there already: adopt it as it is, or choose another name`,
       );
-    const peers = wanted.peers.map((peer) => ({ ...peer, publicKey: formatKey(peer.publicKey) }));
-    checkPeers(wanted.privateKey, peers);
-    const overlay = wanted.addresses.map(({ prefix }) => prefix);
-    checkOverlay(this.name, overlay, links);
+    this.#check(wanted, links);
     if (isOurs) await this.#configure(wanted, { network, withheld: left?.withheld }, signal);
     else await this.#makeAnew(wanted, { hasTable: left?.hasTable ?? false, by: "write" }, signal);
+  }
+
+  #check({ privateKey, peers, addresses }: NewInterface, links: readonly Link[]): void {
+    checkPeers(
+      privateKey,
+      peers.map((peer) => ({ ...peer, publicKey: formatKey(peer.publicKey) })),
+    );
+    const overlay = addresses.map(({ prefix }) => prefix);
+    checkOverlay(this.name, overlay, links);
   }
 
   async #makeAnew(
@@ -444,12 +483,11 @@ export class Device extends EventEmitter<DeviceEvents> implements AsyncDisposabl
    */
   async #configureNetwork(
     wanted: NewInterface,
-    { links, routes }: Network = { links: [], routes: [] },
+    network: Network = { links: [], routes: [] },
     signal: AbortSignal | undefined,
   ): Promise<boolean> {
-    const link = links.find(({ name }) => name === this.name);
-    const routed = routes.filter(({ devices }) => devices.includes(this.name)).map((one) => one.destination);
-    const commands = networkCommands(this.name, wanted, link, routed);
+    const link = network.links.find(({ name }) => name === this.name);
+    const commands = networkCommands(this.name, wanted, link, routedBy(this.name, network));
     for (const command of commands) await this.#changer.run(command, signal);
     return commands.length > 0;
   }
@@ -538,4 +576,9 @@ export class Device extends EventEmitter<DeviceEvents> implements AsyncDisposabl
       return { ...network, rules };
     });
   }
+}
+
+/** The destinations of the routes by an interface. */
+function routedBy(name: string, { routes }: Network): Prefix[] {
+  return routes.filter(({ devices }) => devices.includes(name)).map(({ destination }) => destination);
 }

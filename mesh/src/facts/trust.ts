@@ -18,6 +18,8 @@ export interface KnownPeer {
   readonly trust?: TrustLevel | undefined;
   /** Whether this host and the peer are members of the same network. */
   readonly isMember: boolean;
+  /** Whether this host tells all its peers where the other peers are. Default: no. */
+  readonly isChatty?: boolean | undefined;
 }
 
 /** The standing of a peer with this host. */
@@ -35,10 +37,10 @@ export interface Standing {
  * The standing of a peer. The first rule that applies counts: the level in the configuration; a router is believed like
  * the operator of the network; any other peer is believed where others are.
  */
-export function standingOf({ allowedIps, trust, isMember }: KnownPeer): Standing {
+export function standingOf({ allowedIps, trust, isMember, isChatty = false }: KnownPeer): Standing {
   const isRouting = isRouter(allowedIps);
   const level = trust ?? (isRouting ? "Membership" : "Endpoint");
-  const isTrusted = trust === undefined ? isRouting : trust !== "Untrusted";
+  const isTrusted = trust === undefined ? isRouting || isChatty : trust !== "Untrusted";
   const isToldAsMember = isMember && trust !== "Untrusted";
   return { level, isTold: isTrusted || isToldAsMember, isTrusted, isMember: isToldAsMember };
 }

@@ -27,7 +27,7 @@ const router = z.union([
   flag,
   z.pipe(
     z.enum(["auto", ""]),
-    z.transform((): undefined => undefined),
+    z.transform((): "auto" => "auto"),
   ),
 ]);
 const port = z.pipe(
@@ -105,6 +105,8 @@ export async function parseWirelink(
       const place = endpoint === undefined ? {} : { endpoint };
       return [{ publicKey: keys[i] ?? new Uint8Array(), allowedIps, ...place }];
     }),
+    router: data.router === true ? true : undefined,
+    chatty: data.chatty === true ? true : undefined,
     reported: { only: data.reportifaces ?? undefined, hidden: data.hideifaces ?? undefined },
     trust: new Map(
       peers.flatMap(({ publickey, trust, factexchanger = false }): [string, TrustLevel][] => {
@@ -161,13 +163,12 @@ function fromEnvironment(env: NodeJS.ProcessEnv): Record<string, string> {
   );
 }
 
-function notesOn({ port: facts, router: isRouter, chatty, peers }: z.infer<typeof schema>): string[] {
+function notesOn({ port: facts, router: isRouter, peers }: z.infer<typeof schema>): string[] {
   const notes: string[] = [];
   if (facts !== undefined && facts !== 0)
     notes.push("port has no use: peers tell each other at UDP port 21842 in the tunnel, everywhere");
-  if (isRouter !== undefined)
-    notes.push("router has no use: who is a router follows from the allowed IPs, here and at the peers");
-  if (chatty === true) notes.push("chatty has no use: status and --json say what happens");
+  if (isRouter === "auto")
+    notes.push("router: auto has no use: set it to true on the host that carries packets between its peers");
   if ((peers ?? []).some(({ basic }) => basic === true))
     notes.push("basic has no use: a peer without this program is one that does not answer probes");
   return notes;

@@ -56,6 +56,8 @@ export function writtenSettings(settings: Settings): Written {
     turn: settings.turn?.map(({ url, username }) => ({ url, username })),
     relay: settings.relay,
     lazy: settings.lazy,
+    router: settings.router,
+    chatty: settings.chatty,
     lanDiscovery: settings.lanDiscovery,
     portMapping: settings.portMapping,
     externalPort: settings.externalPort,

@@ -1,4 +1,5 @@
 import { chmodSync, existsSync, readFileSync, writeFileSync } from "node:fs";
+import inspector from "node:inspector";
 import { join } from "node:path";
 import { describe, expect, it, onTestFinished } from "vitest";
 import { up } from "../../src/cli/up.js";
@@ -196,6 +197,57 @@ describe("up", () => {
     expect(opened).toMatchObject([
       { interface: "lo", stun: ["stun.example:3478"], stateFolder: join(folder, "s") },
     ]);
+  });
+
+  it("reads its configuration again on SIGHUP, without a start", async () => {
+    const folder = temporaryFolder();
+    const config = join(folder, "mesh.json");
+    const write = (more: object): void =>
+      writeFileSync(config, JSON.stringify({ addPeers: true, stateFolder: "s", ...more }));
+    const peer = (publicKey: string, name: string): object => ({
+      publicKey,
+      name,
+      allowedIps: ["10.9.0.2/32"],
+    });
+    write({ peers: [peer(KEY_A, "ann")], stun: ["stun.example:3478"] });
+    const { terminal, mesh, ended } = starting({ config }, { json: true });
+    await terminal.until(() => terminal.out.includes("candidates"));
+    write({ peers: [{ ...peer(KEY_B, "bob"), trust: "Untrusted" }], stun: [], hooks: { exec: [["true"]] } });
+    process.kill(process.pid, "SIGHUP");
+    await terminal.until(() => terminal.out.includes("reloaded"));
+    expect(objects(terminal.err)).toEqual([
+      { warning: "stun: changed, and takes effect when the daemon is started again" },
+    ]);
+    expect(objects(terminal.out).at(-1)).toEqual({
+      ...{ event: "reloaded", time: expect.any(Number), interface: "lo" },
+      ...{ peers: 1, added: [KEY_B], removed: [KEY_A], waiting: ["stun"] },
+    });
+    expect(mesh.configured).toMatchObject([{ peers: [{ allowedIps: [{ bits: 32 }] }] }]);
+    expect([...(mesh.configured[0]?.trust ?? [])]).toEqual([[KEY_B, "Untrusted"]]);
+    mesh.change(someInfo({ peers: [unmetPeer({ state: "lost" })] }));
+    expect(objects(terminal.out).at(-1)).toMatchObject({ publicKey: KEY_B, name: "bob", state: "lost" });
+    // Nothing is used of a file that is wrong.
+    writeFileSync(config, '{"peers": [');
+    process.kill(process.pid, "SIGHUP");
+    await terminal.until(() => terminal.err.includes("cannot reload"));
+    expect(objects(terminal.err).at(-1)).toMatchObject({
+      warning: expect.stringMatching(/^cannot reload, and the settings stay as they are: .*it is not JSON/),
+    });
+    expect(mesh.configured).toHaveLength(1);
+    terminal.interrupt();
+    expect(await ended).toBe(0);
+    expect(process.listenerCount("SIGHUP")).toBe(0);
+  });
+
+  it("prints its state on SIGUSR1, and lets no debugger in", async () => {
+    const { terminal, ended } = starting();
+    await terminal.until(() => terminal.out.includes("reachable"));
+    process.kill(process.pid, "SIGUSR1");
+    await terminal.until(() => terminal.out.includes("brokers"));
+    expect(inspector.url()).toBeUndefined();
+    terminal.interrupt();
+    expect(await ended).toBe(0);
+    expect(process.listenerCount("SIGUSR1")).toBe(0);
   });
 
   it("is asked by the other commands, and ended by one of them", async () => {

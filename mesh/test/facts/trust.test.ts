@@ -33,6 +33,12 @@ describe("how a peer stands", () => {
     expect(standingOf({ ...host, trust: "Endpoint" })).toMatchObject({ level: "Endpoint", isTrusted: true });
   });
 
+  it("of anybody is that of a peer who is told everything, where this host is chatty", () => {
+    expect(standingOf({ ...host, isChatty: true })).toMatchObject({ level: "Endpoint", isTrusted: true });
+    const distrusted = standingOf({ ...host, isChatty: true, trust: "Untrusted" });
+    expect(distrusted).toMatchObject({ isTold: false, isTrusted: false });
+  });
+
   it("of a member is that of a peer who is told, unless the configuration says no", () => {
     expect(standingOf({ ...host, isMember: true })).toMatchObject({
       ...{ level: "Endpoint", isTold: true, isTrusted: false, isMember: true },

@@ -82,6 +82,21 @@ withLab("facts in the tunnel", (startLab) => {
     expect(await Promise.all([a, b, c].map(({ host }) => snapshot(host)))).toEqual(before);
   });
 
+  it("are told everybody by a host that wirelink's file calls a router", { timeout: 60_000 }, async () => {
+    await using met = await three(startLab);
+    const { lab, a, b, c } = met;
+    const wirelink = join(lab.folder, "wirelink.wg0.json");
+    writeFileSync(wirelink, JSON.stringify({ Router: true }));
+    const start = (one: Member, options: Parameters<typeof Daemon.start>[3]): Daemon =>
+      Daemon.start(lab, one.host, one.wireguard, options);
+    const da = start(a, { brokers: poolWith(lab, 0), more: trusting(lab, "a", b) });
+    // This host trusts nobody, so without the file it would pass nothing on.
+    start(b, { more: ["--config", wirelink] });
+    start(c, { brokers: poolWith(lab, 1), more: trusting(lab, "c", b) });
+    await da.until(c.publicKey, ({ state }) => state === "direct");
+    await expect.poll(() => a.host.canPing(c.address), WAIT).toBe(true);
+  });
+
   it("are not passed on between hosts that nobody trusts, and are taken back after a SIGKILL", {
     timeout: 60_000,
   }, async () => {

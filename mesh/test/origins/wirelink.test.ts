@@ -81,10 +81,11 @@ describe("a file of wirelink", () => {
       [KEY_A, "office router"],
       [KEY_B, "laptop"],
     ]);
+    expect([settings.router, settings.chatty]).toEqual([undefined, true]);
     expect(settings.reported).toEqual({ only: ["eth*", "wlan0"], hidden: ["docker*", "br-?*"] });
     expect(settings.notes).toEqual([
       expect.stringMatching(/^port has no use/),
-      expect.stringMatching(/^chatty has no use/),
+      expect.stringMatching(/^router: auto has no use/),
       expect.stringMatching(/^basic has no use/),
     ]);
   });
@@ -93,7 +94,8 @@ describe("a file of wirelink", () => {
     const env = { WIRELINK_IFACE: "wg7", WIRELINK_ROUTER: "true", WIRELINK_CHATTY: "" };
     const settings = await read('{"Iface": "wg1", "Chatty": false}', "json", env);
     expect(settings.interface).toBe("wg7");
-    expect(settings.notes).toEqual([expect.stringMatching(/^router has no use/)]);
+    expect(settings).toMatchObject({ router: true, notes: [] });
+    expect(settings.chatty).toBeUndefined();
     expect(await refusal("{}", "json", { WIRELINK_ROUTER: "perhaps" })).toContain("INVALID_OPTION: router: ");
     expect(await refusal("{}", "json", { WIRELINK_PORT: "70000" })).toContain("INVALID_OPTION: port: ");
   });

@@ -2,7 +2,7 @@ import { EventEmitter } from "node:events";
 import { MeshError } from "../../src/errors.js";
 import type { MeshInfo, PeerInfo, PingAnswer } from "../../src/info.js";
 import type { MembershipReply } from "../../src/membership/requests.js";
-import type { MeshEvents } from "../../src/mesh-options.js";
+import type { ChangeableOptions, MeshEvents } from "../../src/mesh-options.js";
 
 export const KEY_A = "xTIBA5rboUvnH4htodjb6e697QjLERt1NAB4mZqp8Dg=";
 export const KEY_B = "TrMvSoP4jYQlY6RIzBgbssQqY3vxI2Pi+y71lOWWXX0=";
@@ -89,6 +89,12 @@ export class FakeMesh extends EventEmitter<MeshEvents> {
 
   async membership(): Promise<MembershipReply> {
     return { did: "done", text: "It is done." };
+  }
+
+  readonly configured: ChangeableOptions[] = [];
+
+  async configure(options: ChangeableOptions): Promise<void> {
+    this.configured.push(options);
   }
 
   async close(): Promise<void> {

@@ -22,6 +22,14 @@ export class PingStream {
     );
   }
 
+  /** The numbers of the pings without an answer, between the first answer and the last one. */
+  lost(): number[] {
+    const seen = [...this.#process.log.matchAll(/ icmp_seq=(\d+) /g)].map(([, n]) => Number(n));
+    const answered = new Set(seen);
+    const [first = 0, last = -1] = [Math.min(...seen), Math.max(...seen)];
+    return Array.from({ length: last - first + 1 }, (_, i) => first + i).filter((n) => !answered.has(n));
+  }
+
   /** Resolves with when an answer came that is later than this. */
   async answerAfter(time: number, timeoutMs = 20_000): Promise<number> {
     const deadline = performance.now() + timeoutMs;
