@@ -5,10 +5,15 @@ import { ROOT } from "./pages.js";
 
 /** What every machine that follows the documentation has, or is told to install. */
 const TOOLS: ReadonlySet<string> = new Set([
-  ..."apt-get cat cd chmod chown cp curl echo export install ls mkdir printf rm set true umask".split(" "),
-  ..."ip nft ping systemctl wg wg-quick".split(" "),
+  ..."apt-get base64 cat cd chmod chown cp curl echo export install ls mkdir printf rm set sleep tar tee true umask".split(
+    " ",
+  ),
+  ..."ip nft ping sysctl systemctl wg wg-quick".split(" "),
   ..."certbot docker git mosquitto mosquitto_passwd mosquitto_pub mosquitto_sub openssl pip".split(" "),
 ]);
+
+/** The words of a loop, before a command or alone. */
+const KEYWORD = /^\s*(?:(?:until|while|do)\s|done\b)/;
 
 /** What npm does without a script. */
 const NPM_COMMANDS = new Set(["ci", "install", "pack", "publish"]);
@@ -32,7 +37,9 @@ const project = JSON.parse(readFileSync(join(ROOT, "package.json"), "utf8")) as 
  */
 export function problemOf(line: string, named: ReadonlySet<string>): string | undefined {
   for (const command of line.replace(/(^|\s)#.*$/, "").split(/&&|\|\|?|;|&$/)) {
-    const words = (command.match(/"[^"]*"|'[^']*'|\S+/g) ?? []).filter((word) => !/^[A-Z_]+=/.test(word));
+    const words = (command.replace(KEYWORD, "").match(/"[^"]*"|'[^']*'|\S+/g) ?? []).filter(
+      (word) => !/^[A-Z_]+=/.test(word),
+    );
     const problem = words.length === 0 ? undefined : problemOfCommand(words, named);
     if (problem !== undefined) return `${command.trim()}: ${problem}`;
   }

@@ -2,21 +2,13 @@ import { expect, it } from "vitest";
 import { atOurPace } from "../../../test/support/pace.js";
 import { homes } from "../support/lab-member.js";
 import { withLab } from "../support/needs.js";
-import { blocksBelow, texts } from "../support/page-blocks.js";
-import { PageHost } from "../support/page-host.js";
+import { blocksBelow, texts, wordsOf } from "../support/page-blocks.js";
+import { PageHosts } from "../support/page-host.js";
 
 /** How long two machines may take from the second start to the first answer of a ping, in ms. */
 const MEET_MS = 15_000;
 
 const SLOW_MS = 120_000;
-
-/** The words of a line of output. What has digits or is a part of a key is different each time. */
-function wordsOf(line: string): string {
-  return line
-    .split(/\s+/)
-    .filter((word) => !/[\d=…]/.test(word))
-    .join(" ");
-}
 
 withLab("the README of the mesh, word for word", (startLab) => {
   it("has a start of two minutes that two newcomers can follow", { timeout: SLOW_MS }, async () => {
@@ -24,7 +16,9 @@ withLab("the README of the mesh, word for word", (startLab) => {
     const [both = "", first = "", second = ""] = texts(blocks, "sh", 3);
     const [output = ""] = texts(blocks, "text", 1);
     await using lab = await startLab(homes("ha", "hb"));
-    const [a, b] = [new PageHost(lab, "ha"), new PageHost(lab, "hb")];
+    await using machines = new PageHosts(lab, ["ha", "hb"]);
+    const [a, b] = machines.all;
+    if (a === undefined || b === undefined) throw new Error("a machine is missing");
 
     const keys = [await a.run(both), await b.run(both)].map((printed) => printed.trim());
     const [keyA = "", keyB = ""] = keys;
@@ -59,7 +53,9 @@ withLab("the README of the mesh, word for word", (startLab) => {
     const [file = ""] = texts(blocks, "text", 1);
     const [lines = ""] = texts(blocks, "sh", 1);
     await using lab = await startLab(homes("ha", "hb"));
-    const [a, b] = [new PageHost(lab, "ha"), new PageHost(lab, "hb")];
+    await using machines = new PageHosts(lab, ["ha", "hb"]);
+    const [a, b] = machines.all;
+    if (a === undefined || b === undefined) throw new Error("a machine is missing");
     const keys = await Promise.all(
       [a, b].map(async (one) => {
         const privateKey = (await one.run("sidewire-mesh keygen")).trim();

@@ -15,3 +15,11 @@ export function texts(blocks: readonly Block[], language: string, count: number)
   if (found.length !== count) throw new Error(`${found.length} blocks of ${language}, and not ${count}`);
   return found;
 }
+
+/** The words of a line of output. What has digits or is a part of a key is different each time. */
+export function wordsOf(line: string): string {
+  return line
+    .split(/\s+/)
+    .filter((word) => !/[\d=…]/.test(word))
+    .join(" ");
+}

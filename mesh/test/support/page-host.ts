@@ -1,20 +1,22 @@
-import { chmodSync, mkdirSync, writeFileSync } from "node:fs";
+import { chmodSync, copyFileSync, existsSync, mkdirSync, readlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { Host, Lab, LongRunning } from "../../lab/index.js";
-import type { Finished } from "../../lab/run.js";
+import { type Finished, run } from "../../lab/run.js";
 
 const BIN: string = join(import.meta.dirname, "../../bin/sidewire-mesh.js");
 
-/** Folders and a file of the machine that each host of a lab has for itself here, as machines have. */
-const OWN = ["/run", "/var/lib", "/etc/wireguard", "/etc/systemd/system"] as const;
-const OWN_HOSTS = "/etc/hosts";
+/** Folders that each host of a lab has for itself here, as machines have. */
+const OWN = ["/run", "/var/lib", "/etc"] as const;
+
+/** The files of `/etc` that programs need. The rest of that folder is left out: it is the tester's. */
+const SHARED = "passwd group nsswitch.conf host.conf resolv.conf ld.so.cache protocols services".split(" ");
 
 /**
  * A machine on which a reader types what a page shows. It has files of its own, so every machine can have the same
  * interface name and the default folders. The brokers and STUN servers are those of the lab, since a lab has no public
  * ones. `sudo`, `apt-get`, `npm` and `systemctl` are replaced: see {@link PROGRAMS}.
  */
-export class PageHost {
+class PageHost {
   readonly host: Host;
   /** The folder in which the blocks run. */
   readonly folder: string;
@@ -24,10 +26,18 @@ export class PageHost {
     this.host = lab.host(name);
     this.#root = join(lab.folder, `machine-${name}`);
     this.folder = join(this.#root, "home");
-    for (const path of [...OWN, "/home/node_modules/.bin", "/bin"])
-      mkdirSync(join(this.#root, path), { recursive: true });
-    mkdirSync(join(this.#root, "etc"), { recursive: true });
-    writeFileSync(join(this.#root, OWN_HOSTS), "127.0.0.1\tlocalhost\n");
+    const folders = [
+      "/etc/wireguard",
+      "/etc/systemd/system",
+      "/etc/sysctl.d",
+      "/etc/alternatives",
+      "/home/node_modules/.bin",
+      "/bin",
+    ];
+    for (const path of [...OWN, ...folders]) mkdirSync(join(this.#root, path), { recursive: true });
+    for (const file of SHARED)
+      if (existsSync(`/etc/${file}`)) copyFileSync(`/etc/${file}`, join(this.#root, "etc", file));
+    writeFileSync(join(this.#root, "etc/hosts"), "127.0.0.1\tlocalhost\n");
     const command = commandFor(lab);
     for (const [name, text] of Object.entries({ ...PROGRAMS, "sidewire-mesh": command }))
       this.#program(`bin/${name}`, text);
@@ -57,25 +67,51 @@ export class PageHost {
     return this.host.spawn(this.#argv(`cd "${this.folder}"\n${block}`));
   }
 
+  /** Ends all programs of this machine. Those that a block has put into the background are nobody's children. */
+  async end(): Promise<void> {
+    const here = readlinkSync("/proc/self/ns/mnt");
+    for (const pid of (await run(["ip", "netns", "pids", this.host.namespace.name]))
+      .split("\n")
+      .filter(Boolean)) {
+      try {
+        // The lab's own programs are in the namespace too, with the tester's files.
+        if (readlinkSync(`/proc/${pid}/ns/mnt`) !== here) process.kill(Number(pid), "SIGKILL");
+      } catch {
+        // It has ended meanwhile.
+      }
+    }
+  }
+
   #program(path: string, text: string): void {
     writeFileSync(join(this.#root, path), `#!/bin/bash\n${text}\n`);
     chmodSync(join(this.#root, path), 0o755);
   }
 
   #argv(block: string): string[] {
-    const mounts = [...OWN, OWN_HOSTS].map(
-      (path) => `mkdir -p "${dirnameOf(path)}" && mount --bind "$0${path}" ${path}`,
-    );
-    const script = [...mounts, `export PATH="$0/bin:$PATH" HOME="$0/home"`, 'exec bash -e -c "$1"'].join(
-      " && ",
-    );
+    const script = [
+      // Debian's links to programs lead there, so it is kept before the folder above it is replaced.
+      'if [ -d /etc/alternatives ]; then mount --bind /etc/alternatives "$0/etc/alternatives"; fi',
+      ...OWN.map((path) => `mount --rbind "$0${path}" ${path}`),
+      'export PATH="$0/bin:$PATH" HOME="$0/home"',
+      'exec bash -e -c "$1"',
+    ].join(" && ");
     return ["unshare", "--mount", "sh", "-c", script, this.#root, block];
   }
 }
 
-/** What has to be there so that something can be mounted on it. */
-function dirnameOf(path: string): string {
-  return path === OWN_HOSTS ? "/etc" : path;
+export type { PageHost };
+
+/** Machines of a lab. `await using` ends their programs. */
+export class PageHosts implements AsyncDisposable {
+  readonly all: readonly PageHost[];
+
+  constructor(lab: Lab, names: readonly string[]) {
+    this.all = names.map((name) => new PageHost(lab, name));
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await Promise.all(this.all.map(async (host) => await host.end()));
+  }
 }
 
 /** The command, which is told of the lab's servers where it would take public ones. */
@@ -91,7 +127,8 @@ esac`;
 
 /**
  * `sudo` has nothing to do, because the lab runs as root. `apt-get` and `npm` have done their work already: the lab's
- * programs are there, and the command is built. `systemctl` starts and ends the program of a unit.
+ * programs are there, and the command is built. `systemctl` starts and ends the program of a unit,
+ * as the command that is told of the lab's servers.
  */
 const PROGRAMS: Readonly<Record<string, string>> = {
   sudo: 'exec "$@"',
@@ -108,7 +145,7 @@ case "$1 $2" in
       sed -n 's/^ExecStart=\\(..*\\)/\\1/p' | tail -n 1)
     line=\${line//%i/$name}
     line=\${line//\\$\\{STATE_DIRECTORY\\}//var/lib/sidewire-mesh}
-    setsid bash -c "exec $line" </dev/null >/var/lib/journal 2>&1 &
+    setsid bash -c "exec sidewire-mesh \${line#*/sidewire-mesh.js }" </dev/null >/var/lib/journal 2>&1 &
     echo $! >/var/lib/unit.pid
     # A unit of the type notify has started when it says so.
     until grep -q "is looked after" /var/lib/journal; do sleep 0.05; kill -0 $! || exit 1; done ;;
