@@ -85,6 +85,11 @@ export class LabMember {
     return this.#daemon;
   }
 
+  /** Starts a command that stays, beside the daemon. */
+  startBeside(args: readonly string[]): LongRunning {
+    return this.host.spawn([process.execPath, BIN, ...args], this.#env);
+  }
+
   /** Ends the daemon as Ctrl-C does. */
   async stop(): Promise<void> {
     this.#daemon?.signal("SIGINT");
