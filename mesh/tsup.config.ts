@@ -8,7 +8,7 @@ type Config = ReturnType<typeof defineConfig>;
 rmSync("dist", { recursive: true, force: true });
 
 // The page of `sidewire-mesh web`: what is beside the command's own files, as it is beside their source.
-for (const file of ["index.html", "style.css", "icon.svg"])
+for (const file of ["index.html", "style.css", "parts.css", "icon.svg"])
   cpSync(`src/web/page/${file}`, `dist/cli/page/${file}`);
 
 const config: Config = defineConfig([

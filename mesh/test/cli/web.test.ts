@@ -17,6 +17,7 @@ it("web prints the address of a page, serves it, and ends with Ctrl-C", async ()
   const types = {
     "/": "text/html",
     "/style.css": "text/css",
+    "/parts.css": "text/css",
     "/page.js": "text/javascript",
     "/icon.svg": "image/svg",
   };
