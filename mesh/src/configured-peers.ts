@@ -1,17 +1,22 @@
-import type { NewPeer } from "./device/create.js";
+import type { InterfaceAddress, NewPeer } from "./device/create.js";
 import type { MemberPeer, Members } from "./device/members.js";
 import type { DeviceState } from "./device/state.js";
-import type { Endpoint } from "./ip/endpoint.js";
+import { type Endpoint, formatEndpoint } from "./ip/endpoint.js";
 import { parsePrefix } from "./ip/prefix.js";
 import { linkLocalAddress } from "./overlay/link-local.js";
 import { formatKey } from "./wireguard-key.js";
 
-/** The peers in the configuration, for an interface that exists already. */
+/** A session of WireGuard ends this long after its handshake (Reject-After-Time), in s. */
+const SESSION_S = 180;
+
+/** The peers and own addresses in the configuration, besides those of an interface that is made. */
 export class ConfiguredPeers {
   readonly #peers: readonly MemberPeer[];
   readonly #endpoints: ReadonlyMap<string, Endpoint>;
+  readonly #addresses: readonly InterfaceAddress[];
 
-  constructor(peers: readonly NewPeer[]) {
+  constructor(peers: readonly NewPeer[], addresses: readonly InterfaceAddress[] = []) {
+    this.#addresses = addresses;
     this.#peers = peers.map(({ publicKey, allowedIps, endpoint }) => ({
       publicKey: formatKey(publicKey),
       // Peers send facts to this address.
@@ -27,17 +32,17 @@ export class ConfiguredPeers {
   }
 
   get isEmpty(): boolean {
-    return this.#peers.length === 0;
+    return this.#peers.length === 0 && this.#addresses.length === 0;
   }
 
   /**
-   * Adds these peers to the members of a network. A peer that is also a member stays as the network has it.
+   * Adds these peers and addresses to the members of a network. A peer that is also a member stays as the network has it.
    * @param own - the own public key in base64: a file for all hosts names this host, too
    */
   with(members: Members, own: string): Members {
     const named = new Set([own, ...members.peers.map(({ publicKey }) => publicKey)]);
     return {
-      ...members,
+      addresses: [...members.addresses, ...this.#addresses],
       peers: [...members.peers, ...this.#peers.filter(({ publicKey }) => !named.has(publicKey))],
     };
   }
@@ -47,11 +52,32 @@ export class ConfiguredPeers {
     return this.#endpoints.get(publicKey);
   }
 
-  /** The peers of the interface for which only the configuration has an endpoint, and WireGuard has none. */
-  lacking({ peers }: DeviceState): { readonly publicKey: string; readonly endpoint: Endpoint }[] {
-    return peers.flatMap(({ publicKey, endpointText }) => {
+  /**
+   * The peers of the interface that WireGuard should send to the endpoint of the configuration: WireGuard has no endpoint
+   * for them; or their endpoint in the configuration has changed, and WireGuard has no session with them.
+   * @param changed - the peers with another endpoint than before in the configuration
+   * @param nowS - Unix seconds
+   */
+  lacking(
+    { peers }: DeviceState,
+    changed: ReadonlySet<string>,
+    nowS: number,
+  ): { readonly publicKey: string; readonly endpoint: Endpoint }[] {
+    return peers.flatMap(({ publicKey, endpointText, lastHandshake = 0 }) => {
       const endpoint = this.#endpoints.get(publicKey);
-      return endpoint === undefined || endpointText !== undefined ? [] : [{ publicKey, endpoint }];
+      if (endpoint === undefined) return [];
+      const isLost = changed.has(publicKey) && nowS - lastHandshake > SESSION_S;
+      return endpointText === undefined || isLost ? [{ publicKey, endpoint }] : [];
     });
+  }
+
+  /** The peers whose endpoint is another one than in an earlier configuration. */
+  changedSince(before: ConfiguredPeers): ReadonlySet<string> {
+    const texts = (one: Endpoint | undefined): string => (one === undefined ? "" : formatEndpoint(one));
+    return new Set(
+      [...this.#endpoints.keys()].filter(
+        (key) => texts(before.#endpoints.get(key)) !== texts(this.#endpoints.get(key)),
+      ),
+    );
   }
 }

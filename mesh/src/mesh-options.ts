@@ -1,6 +1,6 @@
 import type { BrokerPool } from "sidewire";
 import type { ReportedInterfaces } from "./candidates/interfaces.js";
-import type { NewInterface, NewPeer } from "./device/create.js";
+import type { InterfaceAddress, NewInterface, NewPeer } from "./device/create.js";
 import type { MeshError } from "./errors.js";
 import type { TrustLevel } from "./facts/trust.js";
 import type { CandidateInfo, MeshStep, PeerInfo } from "./info.js";
@@ -17,6 +17,13 @@ export interface MeshOptions {
    * as it is.
    */
   readonly peers?: readonly NewPeer[] | undefined;
+  /** Own addresses that are added to the interface, and removed at the end. Default: none. */
+  readonly addresses?: readonly InterfaceAddress[] | undefined;
+  /**
+   * Whether STUN servers are only asked while a peer without a path may need the answer. Otherwise they are asked every 25
+   * s. Default: no.
+   */
+  readonly stunOnDemand?: boolean | undefined;
   /** The signaling brokers. Default: sidewire's public ones. */
   readonly brokers?: BrokerPool | undefined;
   /** STUN servers, each as `host:port`. Default: a bundled list of public servers. */
@@ -77,7 +84,7 @@ export interface MeshOptions {
 }
 
 /** The options that can be changed while a mesh is open. */
-export type ChangeableOptions = Pick<MeshOptions, "create" | "peers" | "trust">;
+export type ChangeableOptions = Pick<MeshOptions, "create" | "peers" | "addresses" | "trust">;
 
 /** @internal Times that only tests change, in ms. */
 export interface MeshTimes {

@@ -6,6 +6,7 @@ import { StunClient } from "./candidates/stun-client.js";
 import { parseStunServers } from "./candidates/stun-servers.js";
 import { Channels } from "./channels.js";
 import { ConfiguredPeers } from "./configured-peers.js";
+import { checkOverlay, lansIn } from "./device/checks.js";
 import type { InterfaceAddress, NewPeer } from "./device/create.js";
 import { Device } from "./device/device.js";
 import type { Members } from "./device/members.js";
@@ -80,6 +81,8 @@ interface Parts {
   readonly hasDns: boolean;
   readonly trust: ReadonlyMap<string, TrustLevel>;
   readonly peers: readonly NewPeer[];
+  readonly addresses: readonly InterfaceAddress[];
+  readonly isStunOnDemand: boolean;
   readonly reported: ReportedInterfaces | undefined;
   readonly times: MeshTimes | undefined;
 }
@@ -199,6 +202,8 @@ export class Mesh extends EventEmitter<MeshEvents> implements AsyncDisposable {
         hasDns: options.dns === true,
         trust: options.trust ?? new Map(),
         peers: options.peers ?? [],
+        addresses: options.addresses ?? [],
+        isStunOnDemand: options.stunOnDemand === true,
         reported: options.reported,
         times: options.times,
         rosterFile,
@@ -240,10 +245,11 @@ export class Mesh extends EventEmitter<MeshEvents> implements AsyncDisposable {
     this.#since = getTime();
     this.#found = parts.found;
     this.#stun = new StunClient(stun, sockets);
-    this.#configured = new ConfiguredPeers(parts.peers);
+    this.#configured = new ConfiguredPeers(parts.peers, parts.addresses);
     this.#trust = new Map(parts.trust);
     this.#addresses = new OwnAddresses(
       ...([device.name, this.#stun, () => this.#peerSet.hasPaths, parts.reported] as const),
+      () => !parts.isStunOnDemand || this.#peerSet.isAnySought,
     );
     this.#announcer = new Announcer(state, { isRelay });
     this.#signaling = signaling;
@@ -356,7 +362,10 @@ export class Mesh extends EventEmitter<MeshEvents> implements AsyncDisposable {
       isRouter: parts.isRouter,
       times: parts.times,
       placeOf: (name) => this.#configured.endpointOf(name),
-      onChanged: (peer) => this.emit("peer", this.#named(peer)),
+      onChanged: (peer) => {
+        this.#addresses.needed();
+        this.emit("peer", this.#named(peer));
+      },
       onMet: (publicKey) => {
         this.#membership.met(publicKey);
         this.#gossip.met(publicKey);
@@ -502,14 +511,17 @@ export class Mesh extends EventEmitter<MeshEvents> implements AsyncDisposable {
    * that this mesh has made, the peers and addresses of `create` count; otherwise those of `peers`.
    * @throws {@link MeshError} `OWN_KEY`, `LOW_ORDER_KEY`, `CONFLICT`; then nothing is changed. `COMMAND_FAILED`, `CLOSED`
    */
-  async configure({ create, peers = [], trust }: ChangeableOptions): Promise<void> {
+  async configure({ create, peers = [], addresses = [], trust }: ChangeableOptions): Promise<void> {
     if (this.#closing !== undefined) throw closed(this.#device.name);
+    const prefixes = addresses.map(({ prefix }) => prefix);
+    if (prefixes.length > 0) checkOverlay(this.#device.name, prefixes, lansIn(await this.#device.links()));
     if (this.#isMade && create !== undefined) this.#peerSet.takeState(await this.#device.recreate(create));
-    const wasEmpty = this.#configured.isEmpty;
-    this.#configured = new ConfiguredPeers(peers);
+    const before = this.#configured;
+    this.#configured = new ConfiguredPeers(peers, addresses);
     this.#trust.clear();
     for (const [publicKey, level] of trust ?? []) this.#trust.set(publicKey, level);
-    if (!wasEmpty || !this.#configured.isEmpty) await this.#useConfigured();
+    if (!before.isEmpty || !this.#configured.isEmpty)
+      await this.#useConfigured(this.#configured.changedSince(before));
     // A place that is new is tried where no path is known.
     for (const { publicKey, endpoint } of [...(create?.peers ?? []), ...peers])
       if (endpoint !== undefined) this.#peerSet.tryPlace(formatKey(publicKey), endpoint);
@@ -593,12 +605,13 @@ export class Mesh extends EventEmitter<MeshEvents> implements AsyncDisposable {
   }
 
   /** Adds the peers in the configuration to the interface, and sets the endpoints that WireGuard lacks. */
-  async #useConfigured(): Promise<void> {
-    const state = await this.#setMembers();
-    for (const { publicKey, endpoint } of this.#configured.lacking(state))
+  async #useConfigured(changed: ReadonlySet<string> = new Set()): Promise<void> {
+    const lacking = (state: DeviceState): ReturnType<ConfiguredPeers["lacking"]> =>
+      this.#configured.lacking(state, changed, this.#getTime() / 1000);
+    for (const { publicKey, endpoint } of lacking(await this.#setMembers()))
       await this.#device.use(publicKey, endpoint, {
         isFresh: true,
-        isWanted: (now) => this.#configured.lacking(now).some((one) => one.publicKey === publicKey),
+        isWanted: (now) => lacking(now).some((one) => one.publicKey === publicKey),
       });
   }
 

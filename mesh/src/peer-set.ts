@@ -105,6 +105,15 @@ export class PeerSet {
     return [...this.#means.peers.values()].some((peer) => peer.machine.size > 0);
   }
 
+  /** Whether a path is sought: to a peer, or to nobody in particular because there are no peers yet. */
+  get isAnySought(): boolean {
+    const all = [...this.#means.peers.values()];
+    const now = performance.now();
+    const isReached = ({ machine, isAsleep }: Peer): boolean =>
+      isAsleep || machine.snapshot(now).path !== undefined;
+    return all.length === 0 || !all.every(isReached);
+  }
+
   /** Handles the current state of all peers in WireGuard. */
   takeState(state: DeviceState): void {
     if (this.#isClosed) return;

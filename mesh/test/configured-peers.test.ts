@@ -37,7 +37,7 @@ const network: Network = { links: [link], routes: [] };
 
 function linesFor(state: DeviceState): string[] {
   const members = peers.with({ addresses: [], peers: [] }, OWN_KEY);
-  const plan = planMembers(members, link, network, state, { added: [], addresses: [] }, false);
+  const plan = planMembers(members, link, network, state, { added: [], addresses: [] });
   return plan.commands.map(formatCommand);
 }
 
@@ -71,8 +71,36 @@ describe("peers that the configuration names", () => {
 
   it("say where a peer is for which WireGuard has no endpoint", () => {
     const state = stateOf(shown(KEY_A), shown(KEY_B, { endpointText: "[fe80::1%eth0]:1" }), shown(KEY_C));
-    expect(peers.lacking(state)).toEqual([{ publicKey: KEY_A, endpoint }]);
+    expect(peers.lacking(state, new Set(), 1000)).toEqual([{ publicKey: KEY_A, endpoint }]);
     expect(peers.endpointOf(KEY_C)).toBeUndefined();
+  });
+});
+
+describe("another place of a peer in the configuration", () => {
+  const at = (text: string): ConfiguredPeers =>
+    new ConfiguredPeers([
+      { publicKey: parseKey(KEY_A), allowedIps: [], endpoint: parseEndpoint(text) },
+      { publicKey: parseKey(KEY_B), allowedIps: [], endpoint: parseEndpoint("192.0.2.9:9") },
+    ]);
+
+  it("is where WireGuard sends, unless it has a session", () => {
+    const now = at("192.0.2.2:2");
+    const changed = now.changedSince(at("192.0.2.1:1"));
+    expect([...changed]).toEqual([KEY_A]);
+    const lacking = (lastHandshake: number | undefined): readonly string[] =>
+      now
+        .lacking(
+          stateOf(
+            shown(KEY_A, { endpointText: "192.0.2.1:1", lastHandshake }),
+            shown(KEY_B, { endpointText: "192.0.2.8:8" }),
+          ),
+          changed,
+          10_000,
+        )
+        .map(({ publicKey }) => publicKey);
+    expect(lacking(undefined)).toEqual([KEY_A]);
+    expect(lacking(10_000 - 181)).toEqual([KEY_A]);
+    expect(lacking(10_000 - 100)).toEqual([]);
   });
 });
 

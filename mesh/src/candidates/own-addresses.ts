@@ -45,18 +45,29 @@ export class OwnAddresses extends EventEmitter<OwnAddressesEvents> {
   #rules: string | undefined;
   #nat: NatVerdict = "unknown";
   readonly #isActive: () => boolean;
+  readonly #isNeeded: () => boolean;
   #askedAt = Number.NEGATIVE_INFINITY;
   #timer: NodeJS.Timeout | undefined;
   readonly #ending = new AbortController();
   #asking: Promise<void> | undefined;
+  /** Whether asking has stopped because nobody needs the answers. */
+  #isResting = false;
 
   /**
    * @param overlay - the name of the WireGuard interface, whose addresses are left out
    * @param isActive - whether paths to peers are known
    * @param reported - the interfaces that count. Default: all
+   * @param isNeeded - whether the STUN servers must be asked regularly. Default: always
    */
-  constructor(overlay: string, stun: StunClient, isActive: () => boolean, reported?: ReportedInterfaces) {
+  constructor(
+    overlay: string,
+    stun: StunClient,
+    isActive: () => boolean,
+    reported?: ReportedInterfaces,
+    isNeeded: () => boolean = () => true,
+  ) {
     super();
+    this.#isNeeded = isNeeded;
     this.#reported = reported;
     this.#isActive = isActive;
     this.#overlay = overlay;
@@ -128,9 +139,16 @@ export class OwnAddresses extends EventEmitter<OwnAddressesEvents> {
       this.#asking = undefined;
       clearTimeout(this.#timer);
       if (this.#ending.signal.aborted) return;
-      this.#timer = setTimeout(() => void this.ask(), this.#isActive() ? ACTIVE_MS : QUIET_MS);
+      this.#rest();
     });
     return this.#asking;
+  }
+
+  /** Must be called when the servers may have to be asked again after a time in which nobody needed the answers. */
+  needed(): void {
+    if (!this.#isResting || !this.#isNeeded()) return;
+    this.#isResting = false;
+    void this.refresh();
   }
 
   /** Stops asking. */
@@ -153,6 +171,17 @@ export class OwnAddresses extends EventEmitter<OwnAddressesEvents> {
   isBehindTunnel({ address }: Endpoint): boolean {
     const bytes = parseAddress(address);
     return bytes === undefined || leavesBy(this.#overlay, this.#routes, bytes);
+  }
+
+  /** Waits until the next time. If nobody needs the answers then, waits for {@link needed}. */
+  #rest(): void {
+    this.#timer = setTimeout(
+      () => {
+        this.#isResting = !this.#isNeeded();
+        if (!this.#isResting) void this.ask();
+      },
+      this.#isActive() ? ACTIVE_MS : QUIET_MS,
+    );
   }
 
   async #ask(): Promise<void> {

@@ -46,5 +46,16 @@ function withUpOptions(command: DescribedCommand): DescribedCommand {
       "all of this as JSON, or a file of wg-quick, wgautomesh or wirelink; options go before it",
       notEmpty,
     )
+    .option(
+      "--peers-url <url>",
+      "a JSON array of URLs that tell each peer's key, or a file with it",
+      notEmpty,
+    )
+    .option("--publish <port>", "serve /node.json over HTTP: the own key and place", wholeNumber(1, 65_535))
+    .option(
+      "--index-overlay <range>",
+      "with --peers-url: addresses by the list, as in 10.88.0.0/24",
+      notEmpty,
+    )
     .option("--wirelink", "look for wirelink's file of this interface, and at WIRELINK_… in the environment");
 }

@@ -23,6 +23,9 @@ const AT_START: Readonly<Partial<Record<keyof UpSettings, string>>> = {
   metrics: "metrics",
   hosts: "hosts",
   dns: "dns",
+  peersUrl: "peersUrl",
+  publish: "publish",
+  indexOverlay: "indexOverlay",
   stateFolder: "stateFolder",
 };
 

@@ -4,6 +4,8 @@ import { parsePeerOption } from "../config/peer-option.js";
 import type { Settings } from "../config/settings.js";
 import { checkInterfaceName } from "../device/checks.js";
 import type { NewInterface } from "../device/create.js";
+import { indexOverlayFrom } from "../dstack/numbering.js";
+import { peersUrlFrom } from "../dstack/web-address.js";
 import { KeyFile } from "../membership/key-file.js";
 import { DEFAULT_STATE_FOLDER } from "../mesh-options.js";
 import type { TurnOptions } from "../turn/turn-server.js";
@@ -21,6 +23,9 @@ export interface UpOptions extends DaemonOptions {
   readonly peer?: readonly string[];
   readonly config?: string;
   readonly wirelink?: true;
+  readonly peersUrl?: string;
+  readonly publish?: number;
+  readonly indexOverlay?: string;
   readonly dryRun?: true;
   /** Set by `join`: the roster is new, and these are the brokers of the token. */
   readonly joined?: { readonly brokers: BrokerPool | undefined };
@@ -68,6 +73,7 @@ export async function settingsOf(
     hooks: file.hooks,
     // A new interface has its peers in `create`.
     peers: create === undefined ? file.peers : undefined,
+    ...listedFrom(options, file),
     names: file.names,
     trust: file.trust,
     notes: file.notes,
@@ -86,6 +92,19 @@ async function createJoined(
   checkInterfaceName(name);
   const privateKey = await new KeyFile(folder, name).read();
   return privateKey && { privateKey, listenPort, addresses: [], peers: [] };
+}
+
+/** Where other nodes are listed, and how they are numbered. */
+function listedFrom(
+  options: Pick<UpOptions, "peersUrl" | "publish" | "indexOverlay">,
+  file: Settings,
+): Pick<Settings, "peersUrl" | "publish" | "indexOverlay"> {
+  const { peersUrl: url, indexOverlay: range, publish = file.publish } = options;
+  const peersUrl = url === undefined ? file.peersUrl : peersUrlFrom(url, "--peers-url", process.cwd());
+  const indexOverlay = range === undefined ? file.indexOverlay : indexOverlayFrom(range, "--index-overlay");
+  if (indexOverlay !== undefined && peersUrl === undefined)
+    throw new UsageError("--index-overlay needs --peers-url: the numbers are those of the list");
+  return { peersUrl, publish, indexOverlay };
 }
 
 async function createFrom(options: UpOptions): Promise<NewInterface | undefined> {

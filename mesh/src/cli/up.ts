@@ -1,18 +1,22 @@
 import { ControlServer } from "../control/server.js";
 import { runtimeFolder, socketPath } from "../control/socket-path.js";
+import type { NewPeer } from "../device/create.js";
+import type { Listed } from "../dstack/directory.js";
 import { MeshError } from "../errors.js";
 import type { MeshInfo } from "../info.js";
 import type { Mesh } from "../mesh.js";
 import type { MeshOptions } from "../mesh-options.js";
+import { formatKey } from "../wireguard-key.js";
 import type { Context } from "./context.js";
 import { endedText } from "./down.js";
 import type { ExitCode } from "./failure.js";
 import { Hooks } from "./hooks.js";
 import { aborted, onSignals } from "./interrupt.js";
+import type { ListedPeers } from "./listed-peers.js";
 import { Notifier } from "./notify.js";
 import { Reload } from "./reload.js";
 import { Report, type ReportedMesh } from "./report.js";
-import { settingsOf, type UpOptions } from "./up-settings.js";
+import { settingsOf, type UpOptions, type UpSettings } from "./up-settings.js";
 
 /** The part of a mesh that `up` uses. */
 export interface UsedMesh
@@ -37,6 +41,7 @@ export async function up(
   const { output, env, signal } = context;
   const settings = await settingsOf(name, options, env);
   const { interface: interfaceName, names, notes = [], hooks: programs = {}, metrics, ...rest } = settings;
+  const isListed = settings.peersUrl !== undefined;
   const path = socketPath(runtimeFolder(env), interfaceName);
   for (const note of notes) output.warn(note);
   if (options.dryRun) return await (await import("./plan.js")).plan(context, settings);
@@ -46,9 +51,11 @@ export async function up(
   using _ = onSignals({ SIGHUP: reload.ask, SIGUSR1: () => void report?.state() });
   const hooks = new Hooks({ interface: interfaceName, programs, output, env });
   await hooks.need("preUp", signal);
-  const opened = await open({ interface: interfaceName, ...rest, signal }).catch((error: unknown) => {
-    throw portTaken(error, settings.create?.listenPort) ?? error;
-  });
+  const opened = await open({ interface: interfaceName, ...rest, stunOnDemand: isListed, signal }).catch(
+    (error: unknown) => {
+      throw portTaken(error, settings.create?.listenPort) ?? error;
+    },
+  );
   /** The names of peers, which may change while the daemon runs. */
   const current = new Map(names);
   const mesh = named(opened, current);
@@ -65,15 +72,42 @@ export async function up(
   try {
     const control = await ControlServer.open({ path, mesh, onDown: () => ending.abort() });
     let served: AsyncDisposable | undefined;
+    let listedPeers: ListedPeers | undefined;
+    // The peers come from the configuration and from the list, and both may change.
+    let configured: UpSettings = settings;
+    let listed: Listed = { peers: [], own: undefined };
+    const configure = async (): Promise<void> => {
+      const { create, peers = [], trust } = configured;
+      const addresses = listed.own === undefined ? [] : [listed.own];
+      await mesh.configure({ create, peers: together(peers, listed.peers), addresses, trust });
+    };
     try {
       if (metrics !== undefined)
         served = await (await import("./metrics-server.js")).MetricsServer.open(metrics, mesh);
       await report.start();
+      if (isListed || settings.publish !== undefined)
+        listedPeers = await (await import("./listed-peers.js")).ListedPeers.open({
+          ...{ settings, mesh, output },
+          apply: async (now) => {
+            const before = listed;
+            listed = now;
+            await configure().catch((error: unknown) => {
+              listed = before;
+              throw error;
+            });
+          },
+        });
       await hooks.need("postUp", signal);
       hooks.watch(mesh);
       reload.start({
         apply: async (next) => {
-          await mesh.configure(next);
+          const before = configured;
+          configured = next;
+          await configure().catch((error: unknown) => {
+            configured = before;
+            throw error;
+          });
+          listedPeers?.again();
           current.clear();
           for (const [publicKey, called] of next.names) current.set(publicKey, called);
           hooks.use(next.hooks ?? {});
@@ -92,6 +126,7 @@ export async function up(
     } finally {
       notifier.stop();
       await reload.close();
+      await listedPeers?.[Symbol.asyncDispose]();
       await served?.[Symbol.asyncDispose]();
       await control.close(outcome);
     }
@@ -103,6 +138,12 @@ export async function up(
   const event = { event: "ended", interface: interfaceName, putBack: outcome };
   await output.result(event, () => endedText(interfaceName, mesh.putBack));
   return 0;
+}
+
+/** The peers of the configuration, and those of the list that the configuration does not have. */
+function together(peers: readonly NewPeer[], listed: readonly NewPeer[]): NewPeer[] {
+  const named = new Set(peers.map(({ publicKey }) => formatKey(publicKey)));
+  return [...peers, ...listed.filter(({ publicKey }) => !named.has(formatKey(publicKey)))];
 }
 
 /** A clear error for a port that another program uses. */

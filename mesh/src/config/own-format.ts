@@ -5,6 +5,8 @@ import { isGlob } from "../candidates/glob.js";
 import { check } from "../check.js";
 import type { NewPeer } from "../device/create.js";
 import { MTU } from "../device/plan.js";
+import { indexOverlayFrom } from "../dstack/numbering.js";
+import { peersUrlFrom } from "../dstack/web-address.js";
 import { MeshError } from "../errors.js";
 import { TRUST_LEVELS } from "../facts/trust.js";
 import { parseTurnServers } from "../turn/turn-server.js";
@@ -150,6 +152,15 @@ const schema = z.strictObject({
   dns: z.optional(
     z.boolean().check(says("answer DNS for the names of members, at the own address in the tunnel", "false")),
   ),
+  peersUrl: z.optional(
+    path.check(says("a JSON array of URLs that tell each peer's key: its URL, or a file with it")),
+  ),
+  publish: z.optional(
+    port.check(says("the port where this host serves /node.json over HTTP: its key and its place")),
+  ),
+  indexOverlay: z.optional(
+    line.check(says("with peersUrl: the range of addresses by the place in the list, as in 10.88.0.0/24")),
+  ),
   stateFolder: z.optional(path.check(says("the folder for what is remembered", "/var/lib/sidewire-mesh"))),
 });
 
@@ -248,6 +259,11 @@ export async function parseOwnFormat(text: string, folder: string, files: FileRe
     ...(data.hooks === undefined ? {} : { hooks: data.hooks }),
     ...(data.hosts === undefined ? {} : { hosts: data.hosts }),
     ...(data.dns === undefined ? {} : { dns: data.dns }),
+    ...(data.peersUrl === undefined ? {} : { peersUrl: peersUrlFrom(data.peersUrl, "peersUrl", folder) }),
+    ...(data.publish === undefined ? {} : { publish: data.publish }),
+    ...(data.indexOverlay === undefined
+      ? {}
+      : { indexOverlay: indexOverlayFrom(data.indexOverlay, "indexOverlay") }),
     ...(stateFolder === undefined ? {} : { stateFolder: at(stateFolder) }),
     trust: new Map(
       peers.flatMap(({ publicKey, trust }) => (trust === undefined ? [] : [[publicKey, trust]])),

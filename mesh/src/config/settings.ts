@@ -3,6 +3,7 @@ import type { ReportedInterfaces } from "../candidates/interfaces.js";
 import type { NewInterface, NewPeer } from "../device/create.js";
 import type { TrustLevel } from "../facts/trust.js";
 import type { Endpoint } from "../ip/endpoint.js";
+import type { Prefix } from "../ip/prefix.js";
 import type { TurnOptions } from "../turn/turn-server.js";
 
 /** Programs of the user that the daemon runs. No shell is used. */
@@ -60,6 +61,12 @@ export interface Settings {
   readonly chatty?: boolean | undefined;
   /** Whether this host carries packets between its peers. Default: no. */
   readonly router?: boolean | undefined;
+  /** Where the list of nodes is: a URL, or the absolute path of a file. Default: none. */
+  readonly peersUrl?: URL | string | undefined;
+  /** The port where this host serves its key and its place over HTTP. Default: none. */
+  readonly publish?: number | undefined;
+  /** The range in which this host and its peers have addresses by their numbers in the list of nodes. Default: none. */
+  readonly indexOverlay?: Prefix | undefined;
   /** A sentence for each part of the file that has no effect here, or an unexpected one. */
   readonly notes?: readonly string[] | undefined;
 }

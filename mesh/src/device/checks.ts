@@ -99,6 +99,11 @@ export function checkOverlay(name: string, overlay: readonly Prefix[], links: re
   }
 }
 
+/** The interfaces of LANs. Other tunnels are not LANs. */
+export function lansIn(links: readonly Link[]): Link[] {
+  return links.filter(({ kind }) => kind !== "wireguard" && kind !== "tun");
+}
+
 /** The networks in which an interface has an address. Prefixes of a single address are left out. */
 export function networksOf({ addresses }: Link): Prefix[] {
   return addresses.flatMap(({ address, bits, family }) => {

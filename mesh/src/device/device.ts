@@ -4,7 +4,14 @@ import { type Endpoint, formatEndpoint, parseEndpoint } from "../ip/endpoint.js"
 import type { Prefix } from "../ip/prefix.js";
 import { formatKey } from "../wireguard-key.js";
 import { type Changes, noChanges, type WithheldRecords } from "./changes.js";
-import { checkConfigured, checkInterfaceName, checkOverlay, checkPeers, networksOf } from "./checks.js";
+import {
+  checkConfigured,
+  checkInterfaceName,
+  checkOverlay,
+  checkPeers,
+  lansIn,
+  networksOf,
+} from "./checks.js";
 import { type Command, formatCommand, Recorder, type Runner } from "./command.js";
 import {
   addressCommands,
@@ -153,9 +160,7 @@ export class Device extends EventEmitter<DeviceEvents> implements AsyncDisposabl
     if (!link.isUp)
       throw new MeshError("NOT_CONFIGURED", `${this.name} is down: \`ip link set dev ${this.name} up\``);
     this.#state = checkConfigured(state);
-    // Other tunnels are not LANs.
-    const lans = links.filter(({ kind }) => kind !== "wireguard" && kind !== "tun");
-    checkOverlay(this.name, networksOf(link), lans);
+    checkOverlay(this.name, networksOf(link), lansIn(links));
     await this.#adopt(left, link);
     this.#state = withOwned(this.#state, this.#journal.changes.withheld);
     await this.#journal.noteFound(this.#state, "write");

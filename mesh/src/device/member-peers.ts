@@ -47,8 +47,7 @@ export class MemberPeers {
   ): Promise<DeviceState> {
     if (this.#members === undefined) return state;
     const { reader, changer, journal } = this.#means;
-    const { isCreated } = journal.changes;
-    const plan = planMembers(this.#members, link, network, state, this.#added, isCreated);
+    const plan = planMembers(this.#members, link, network, state, this.#added);
     this.#unused = plan.unused;
     if (plan.commands.length === 0) return state;
     // When the allowed IPs of a member are written again, the withheld ones are included.

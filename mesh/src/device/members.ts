@@ -47,7 +47,6 @@ export interface MembersPlan {
  * Plans the commands that give an interface its members.
  * @param network - the host's network
  * @param before - what was added earlier
- * @param isCreated - whether this package made the interface, so that its addresses disappear with it
  */
 export function planMembers(
   { addresses, peers }: Members,
@@ -55,7 +54,6 @@ export function planMembers(
   network: Network,
   state: DeviceState,
   before: AddedMembers,
-  isCreated: boolean,
 ): MembersPlan {
   const { name } = link;
   const ours = new Set(before.added);
@@ -108,9 +106,8 @@ export function planMembers(
     ...given.map((one) => ipAddress("replace", one, name)),
     ...planRoutes(name, routed, network),
   ];
-  const addedAddresses = isCreated
-    ? before.addresses
-    : [...before.addresses.filter((one) => own.includes(one)), ...given];
+  // Those of an interface that was made here disappear with it, but may have to be removed before.
+  const addedAddresses = [...before.addresses.filter((one) => own.includes(one)), ...given];
   const after = { added: keys, addresses: [...new Set(addedAddresses)] };
   return {
     commands,

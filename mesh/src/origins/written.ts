@@ -1,5 +1,6 @@
 import type { Settings } from "../config/settings.js";
 import type { NewPeer } from "../device/create.js";
+import { shownAddress } from "../dstack/web-address.js";
 import { formatEndpoint } from "../ip/endpoint.js";
 import { formatPrefix } from "../ip/prefix.js";
 import { isName, nameFrom } from "../roster/member-name.js";
@@ -22,7 +23,7 @@ export interface Written {
 
 /**
  * Converts settings to the own format, which `up --config` reads. Keys are put into files of their own. Passwords of
- * TURN servers and the pool of brokers are left out.
+ * TURN servers and in URLs, and the pool of brokers are left out.
  */
 export function writtenSettings(settings: Settings): Written {
   const { create, interface: name = "wg0", names, trust = new Map(), reported, hooks } = settings;
@@ -65,6 +66,9 @@ export function writtenSettings(settings: Settings): Written {
     hideInterfaces: reported?.hidden,
     metrics: settings.metrics && formatEndpoint(settings.metrics),
     hooks,
+    peersUrl: settings.peersUrl instanceof URL ? shownAddress(settings.peersUrl) : settings.peersUrl,
+    publish: settings.publish,
+    indexOverlay: settings.indexOverlay && formatPrefix(settings.indexOverlay),
     hosts: settings.hosts,
     dns: settings.dns,
     stateFolder: settings.stateFolder,

@@ -1,4 +1,4 @@
-import { expect, it } from "vitest";
+import { expect, it, onTestFinished, vi } from "vitest";
 import { OwnAddresses } from "../../src/candidates/own-addresses.js";
 import { StunClient } from "../../src/candidates/stun-client.js";
 import { parseLinks, parseRoutes, type Route } from "../../src/device/network.js";
@@ -50,4 +50,37 @@ it("says that the host has moved when other rules choose among its ways out", ()
   expect(look('[{"priority":32766,"table":"main"}]')).toBeUndefined();
   expect(look('[{"priority":99,"table":"100"},{"priority":32766,"table":"main"}]')).toBe("moved");
   expect(look()).toBeUndefined();
+});
+
+it("asks STUN servers only while somebody needs the answers, and at once when that begins", async () => {
+  vi.useFakeTimers();
+  onTestFinished(() => void vi.useRealTimers());
+  let rounds = 0;
+  let isNeeded = true;
+  const stun = new StunClient([], { send: () => false });
+  vi.spyOn(stun, "ask").mockImplementation(async () => {
+    rounds++;
+    return { seen: [], verdict: "unknown" };
+  });
+  const own = new OwnAddresses(
+    "wg0",
+    stun,
+    () => true,
+    undefined,
+    () => isNeeded,
+  );
+  onTestFinished(() => own.close());
+  await own.ask();
+  await vi.advanceTimersByTimeAsync(25_000);
+  expect(rounds).toBe(2);
+  isNeeded = false;
+  await vi.advanceTimersByTimeAsync(3_600_000);
+  own.needed();
+  expect(rounds).toBe(2);
+  isNeeded = true;
+  own.needed();
+  await vi.advanceTimersByTimeAsync(0);
+  expect(rounds).toBe(3);
+  await vi.advanceTimersByTimeAsync(25_000);
+  expect(rounds).toBe(4);
 });

@@ -74,6 +74,24 @@ describe("config show", () => {
   });
 });
 
+describe("config show of a list of peers", () => {
+  it("has its place and its range, without the password", async () => {
+    const peersUrl = "https://me:secret@gist.example/raw?token=secret";
+    const cwd = folderWith({
+      "wg0.json": JSON.stringify({ peersUrl, publish: 8080, indexOverlay: "10.88.0.9/24" }),
+      "wg1.json": JSON.stringify({ peersUrl: "peers.json" }),
+    });
+    const { code, out, err } = await run(["config", "show", "wg0.json"], { cwd });
+    expect([code, JSON.parse(out)]).toMatchObject([
+      0,
+      { peersUrl: "https://gist.example/raw?…", publish: 8080, indexOverlay: "10.88.0.0/24" },
+    ]);
+    expect(out + err).not.toContain("secret");
+    const file = await run(["config", "show", "wg1.json"], { cwd });
+    expect(JSON.parse(file.out)).toMatchObject({ peersUrl: join(cwd, "peers.json") });
+  });
+});
+
 describe("import", () => {
   it("writes a configuration that can be used, and its keys, for its owner alone", async () => {
     const cwd = folderWith({ "wg0.conf": CONF });

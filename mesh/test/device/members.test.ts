@@ -65,7 +65,7 @@ function planned(
 ): { readonly lines: string[]; readonly unused: string[] } {
   const link = network.links.find(({ name }) => name === "wg0");
   if (link === undefined) throw new Error("there is no wg0");
-  const plan = planMembers({ addresses: ADDRESSES, peers }, link, network, state, before, false);
+  const plan = planMembers({ addresses: ADDRESSES, peers }, link, network, state, before);
   return {
     lines: plan.commands.map(formatCommand),
     unused: plan.unused.map(({ prefix, because }) => `${formatPrefix(prefix)}: ${because}`),

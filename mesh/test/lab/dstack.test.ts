@@ -1,0 +1,206 @@
+import { writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { expect, it } from "vitest";
+import { atOurPace } from "../../../test/support/pace.js";
+import { type Host, type Lab, type LongRunning, makeKeys } from "../../lab/index.js";
+import { withLab } from "../support/needs.js";
+import { PingStream } from "../support/ping-stream.js";
+
+const BIN = join(import.meta.dirname, "../../bin/sidewire-mesh.js");
+const NODE = join(import.meta.dirname, "../support/dstack-node.mjs");
+const GATEWAY = join(import.meta.dirname, "../support/tcp-gateway.mjs");
+const LIST_SERVER = join(import.meta.dirname, "../support/list-server.mjs");
+
+/** How long two hosts may take to meet, in ms. */
+const MEET_MS = 20_000;
+
+const SLOW_MS = 240_000;
+
+/** What a node says when it is asked by way of the tunnel. */
+const TEST = /^\{"wg_ip":"(10\.88\.0\.\d+)\/32","time":"\d{4}-\d\d-\d\dT[\d:.]+\+00:00"\}\n$/;
+
+withLab("the list of peers of the dstack demo", (startLab) => {
+  it("ends with a ping between two NATs that let in what the demo's NATs would not", {
+    timeout: SLOW_MS,
+  }, async () => {
+    await using lab = await startLab({
+      nats: { na: { kind: "port-restricted" }, nb: { kind: "port-restricted" } },
+      hosts: { ha: { behind: "na" }, hb: { behind: "nb" }, hw: {} },
+      brokers: 1,
+      stun: true,
+      overlay: ["10.88.0.0/24"],
+    });
+    const [a, b, web] = [lab.host("ha"), lab.host("hb"), lab.host("hw")];
+    const list = await List.serve(lab, web);
+    // As the gateway of dstack, something leads HTTP to the nodes, and nothing else.
+    const urls = await Promise.all([gateway(lab, web, 8101, "na", a), gateway(lab, web, 8102, "nb", b)]);
+    list.write(urls);
+    const daemons = await Promise.all([start(lab, a, list.url), start(lab, b, list.url)]);
+    await daemons[0].wrote(/this host is 10\.88\.0\.10/);
+    await daemons[1].wrote(/this host is 10\.88\.0\.11/);
+    await reaches(a, "10.88.0.11");
+    expect(await get(a, "http://10.88.0.11:8080/test")).toMatch(TEST);
+    const [outside = ""] = lab.nat("nb").outside;
+    expect(JSON.parse(await get(web, urls[1]))).toMatchObject({ stun_ip: outside, stun_port: 51_820 });
+  });
+
+  it("meets a node that follows the demo's contract alone, also after a change of the list", {
+    timeout: SLOW_MS,
+  }, async () => {
+    await using lab = await startLab({
+      hosts: { ha: {}, hb: {}, hw: {} },
+      brokers: 1,
+      stun: true,
+      overlay: ["10.88.0.0/24"],
+    });
+    const [a, b, web] = [lab.host("ha"), lab.host("hb"), lab.host("hw")];
+    const list = await List.serve(lab, web);
+    const urls = { a: nodeUrl(a), b: nodeUrl(b) };
+    list.write([urls.a, urls.b]);
+
+    const [keysB, [stunHost = "", stunPort = ""]] = [
+      await makeKeys(b.namespace),
+      lab.stun[0]?.split(":") ?? [],
+    ];
+    const node = b.node(NODE, [b.interface, keysB.publicKey, list.url, stunHost, stunPort]);
+    await node.wrote(/seen at /);
+    await b.wireguard({ privateKey: keysB.privateKey });
+    node.write("go\n");
+
+    const daemon = await start(lab, a, list.url);
+    await daemon.wrote(/this host is 10\.88\.0\.10/);
+    await reaches(a, "10.88.0.11");
+    await reaches(b, "10.88.0.10");
+    await node.wrote(/connected to 10\.88\.0\.10: \{"wg_ip":"10\.88\.0\.10\/32","time":/);
+    expect(await get(b, "http://10.88.0.10:8080/test")).toMatch(TEST);
+    expect(await get(a, "http://10.88.0.11:8080/test")).toContain('"wg_ip":"10.88.0.11/32"');
+    // Only the tunnel leads to it.
+    expect(await get(b, `http://${a.address()}:8080/test`)).toBe('{"error":"not found"}\n');
+    daemon.signal("SIGHUP");
+    await list.wrote(/answered 304/);
+
+    // Another order means other addresses, and whoever renumbers says so.
+    list.write([urls.b, urls.a]);
+    daemon.signal("SIGHUP");
+    await daemon.wrote(
+      /1 peer; this host is 10\.88\.0\.11 now, and was 10\.88\.0\.10; 1 peer got another address/,
+    );
+    await reaches(a, "10.88.0.10");
+    expect(await a.run(["ip", "-o", "addr", "show", "dev", a.interface])).not.toContain("10.88.0.10/");
+
+    // What goes wrong with the list harms no tunnel.
+    const stream = PingStream.start(a, "10.88.0.10");
+    await stream.answerAfter(0);
+    for (const [text, why] of [
+      ["[]", /the list is empty\. The last list stays/],
+      ["[", /it is not JSON\. The last list stays/],
+      ['{"a": 1}', /a JSON array of URLs is expected.* The last list stays/],
+    ] as const) {
+      list.writeText(text);
+      daemon.signal("SIGHUP");
+      await daemon.wrote(why);
+    }
+    await list.kill();
+    daemon.signal("SIGHUP");
+    await daemon.wrote(/ECONNREFUSED.*\. The last list stays/);
+    await stream.answerAfter(Date.now() + 300);
+    expect(stream.lost()).toEqual([]);
+
+    await list.start();
+    list.write([urls.a]);
+    daemon.signal("SIGHUP");
+    await daemon.wrote(/the list has 0 peers; this host is 10\.88\.0\.10 now/);
+    expect(await a.run(["wg", "show", a.interface, "peers"])).toBe("");
+    expect(daemon.log).not.toContain("secret");
+  });
+});
+
+/** The URL of a node in the list. */
+function nodeUrl(host: Host): string {
+  return `http://${host.address()}:8080/node.json`;
+}
+
+/** Leads HTTP to a host behind a NAT, by way of a host outside. @returns the URL of the node */
+async function gateway(lab: Lab, web: Host, port: number, name: string, host: Host): Promise<string> {
+  const { namespace, outside } = lab.nat(name);
+  await namespace.set({
+    nft: `table ip gateway {
+      chain inwards {
+        type nat hook prerouting priority dstnat - 1;
+        iifname wan tcp dport 8080 dnat to ${host.address()}:8080
+      }
+    }`,
+  });
+  await web.node(GATEWAY, [`${port}`, `${outside[0]}:8080`]).wrote(/serving/);
+  return `http://${web.address()}:${port}/node.json`;
+}
+
+/** A daemon with a new key, and an interface that it makes. */
+async function start(lab: Lab, host: Host, list: string): Promise<LongRunning> {
+  const { privateKey } = await makeKeys(host.namespace);
+  const key = join(lab.folder, `${host.name}.key`);
+  writeFileSync(key, privateKey, { mode: 0o600 });
+  return host.node(
+    BIN,
+    [
+      ...["up", host.interface, "--create", "--private-key", key, "--listen-port", "51820"],
+      ...["--peers-url", list.replace("://", "://user:secret@"), "--publish", "8080"],
+      ...["--index-overlay", "10.88.0.0/24", "--brokers", lab.brokersFile, "--stun", lab.stun.join(",")],
+      ...["--state", join(lab.folder, `state-${host.name}`), "--no-hosts", "--no-port-mapping"],
+    ],
+    { ...process.env, RUNTIME_DIRECTORY: join(lab.folder, `run-${host.name}`) },
+  );
+}
+
+async function reaches(from: Host, address: string): Promise<void> {
+  await expect.poll(() => from.canPing(address), { timeout: atOurPace(MEET_MS) }).toBe(true);
+}
+
+async function get(from: Host, url: string): Promise<string> {
+  const script = "fetch(process.argv[1]).then((r) => r.text()).then((t) => process.stdout.write(t))";
+  return await from.run([process.execPath, "-e", script, url]);
+}
+
+/** The list of nodes, on a web server of its own. */
+class List {
+  readonly #host: Host;
+  readonly #file: string;
+  #server: LongRunning | undefined;
+
+  private constructor(host: Host, file: string) {
+    this.#host = host;
+    this.#file = file;
+  }
+
+  static async serve(lab: Lab, host: Host): Promise<List> {
+    const list = new List(host, join(lab.folder, "peers.json"));
+    list.writeText("[]");
+    await list.start();
+    return list;
+  }
+
+  get url(): string {
+    return `http://${this.#host.address()}:8081/peers.json`;
+  }
+
+  async start(): Promise<void> {
+    this.#server = this.#host.node(LIST_SERVER, ["8081", this.#file]);
+    await this.#server.wrote(/serving/);
+  }
+
+  async kill(): Promise<void> {
+    await this.#server?.kill();
+  }
+
+  async wrote(pattern: RegExp): Promise<void> {
+    await this.#server?.wrote(pattern, 60_000);
+  }
+
+  write(urls: readonly string[]): void {
+    this.writeText(JSON.stringify(urls));
+  }
+
+  writeText(text: string): void {
+    writeFileSync(this.#file, text);
+  }
+}
