@@ -65,6 +65,19 @@ withChromium("the page of sidewire-mesh web", { timeout: 120_000 }, (launchChrom
     await page.getByText("db-1 is no peer any more").waitFor();
     await expect.poll(() => picture.locator("g").count()).toBe(8);
     expect(await page.title()).toBe("lo: 7 peers · sidewire-mesh");
+
+    // Of too many peers to read, the picture shows how many there are of each kind. One is found by its name.
+    mesh.change(meshOf(60).now);
+    await expect.poll(() => picture.locator("g").count()).toBe(7);
+    const [lan] = await picture.locator("g").allTextContents();
+    expect(lan).toMatch(/8 peersams-1, ams-2, .*direct LAN0\.4–6\.0 ms$/);
+    expect(await page.getByRole("row").count()).toBe(61);
+    await page.getByLabel("Find").fill("PI-3");
+    await expect
+      .poll(() => page.getByRole("rowheader").allTextContents())
+      .toEqual([expect.stringMatching(/^pi-3/)]);
+    await page.getByLabel("Find").fill("nothing");
+    await page.getByText("0 of 60 peers have this text.").waitFor();
     expect(problems).toEqual([]);
   });
 
@@ -179,6 +192,10 @@ withChromium("the page of sidewire-mesh web", { timeout: 120_000 }, (launchChrom
     );
     const token = await page.getByLabel("The token", { exact: true }).inputValue();
     expect(await page.locator(".qr path").getAttribute("d")).toBe(qrPath(token).path);
+    await page.context().grantPermissions(["clipboard-read", "clipboard-write"]);
+    await page.getByRole("button", { name: "Copy the token" }).press("Enter");
+    await page.getByRole("button", { name: "Copied" }).waitFor();
+    expect(await page.evaluate(() => navigator.clipboard.readText())).toBe(token);
     await page.getByRole("button", { name: "Hide it" }).press("Enter");
     expect(await page.content()).not.toContain(token);
     expect(await focused()).toBe("invite-button");

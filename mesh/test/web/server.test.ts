@@ -2,6 +2,7 @@ import { describe, expect, it } from "vitest";
 import type { Finding } from "../../src/cli/finding.js";
 import { MeshError } from "../../src/errors.js";
 import { MAX_BODY_BYTES } from "../../src/web/asked.js";
+import { Guard } from "../../src/web/guard.js";
 import { ask, firstOf, INVITATION, INVITE, open, own, serve, TOKEN } from "../support/web-server.js";
 
 describe("the page's own files", () => {
@@ -89,6 +90,13 @@ describe("everything else", () => {
     }
     const headers = own(port, { Host: `LOCALHOST:${port}`, Origin: `http://localhost:${port}` });
     expect((await open(port, "/feed", { headers })).statusCode).toBe(200);
+  });
+
+  it("is at the usual port by a name without one, as browsers write it", () => {
+    const guard = new Guard(TOKEN, 80);
+    expect(guard.refuseName({ host: "127.0.0.1" })).toBeUndefined();
+    expect(guard.refuseForeign({ origin: "http://localhost" }, true)).toBeUndefined();
+    expect(guard.refuseName({})?.status).toBe(403);
   });
 
   it("is not for another origin, and a change is not for an unknown one", async () => {

@@ -38,6 +38,13 @@ export function setText(element: Element, text: string): void {
   if (element.textContent !== text) element.textContent = text;
 }
 
+/** Sets a text as {@link setText} does. A line may break before a port at its end. */
+export function setPlace(element: Element, text: string): void {
+  if (element.textContent === text) return;
+  const [host = "", port] = text.split(/(?=:\d+$)/);
+  element.replaceChildren(host, ...(port === undefined ? [] : [document.createElement("wbr"), port]));
+}
+
 /** Makes the content of an element anew when a value is another one than last time. */
 export function whenChanged(element: Element, value: unknown, make: () => readonly (Node | string)[]): void {
   const now = JSON.stringify(value) ?? "";

@@ -63,7 +63,10 @@ function begin(token: string): void {
   void connection.listen({
     state({ view, at, away, events: fresh }: FeedState, isFirst) {
       lastAt = at;
-      showTrouble(away === undefined ? undefined : `${away}. This page goes on by itself when it does.`, at);
+      showTrouble(
+        away === undefined ? undefined : `${away}. This page goes on by itself when the daemon answers.`,
+        at,
+      );
       events.add(fresh, isFirst);
       if (view === undefined) return;
       main.hidden = false;

@@ -1,6 +1,6 @@
 import { bytes, count, milliseconds, span } from "../../cli/printable.js";
 import type { PeerView, View } from "../view.js";
-import { find, html, setText } from "./dom.js";
+import { find, html, setPlace, setText } from "./dom.js";
 import { sampleOf } from "./picture.js";
 
 /** From this number of peers on, one can be sought by its name. */
@@ -145,7 +145,7 @@ function fill(row: Row, peer: PeerView, now: number): void {
   for (const other of others) other.hidden = kind === "none";
   COLUMNS.forEach(([, text], i) => {
     const cell = row.cells[i];
-    if (cell !== undefined) setText(cell, text(peer, now));
+    if (cell !== undefined) setPlace(cell, text(peer, now));
   });
 }
 
