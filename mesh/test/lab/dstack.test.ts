@@ -1,4 +1,4 @@
-import { writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, it } from "vitest";
 import { atOurPace } from "../../../test/support/pace.js";
@@ -7,6 +7,7 @@ import { withLab } from "../support/needs.js";
 import { PingStream } from "../support/ping-stream.js";
 
 const BIN = join(import.meta.dirname, "../../bin/sidewire-mesh.js");
+const START = join(import.meta.dirname, "../../examples/dstack/start.sh");
 const NODE = join(import.meta.dirname, "../support/dstack-node.mjs");
 const GATEWAY = join(import.meta.dirname, "../support/tcp-gateway.mjs");
 const LIST_SERVER = join(import.meta.dirname, "../support/list-server.mjs");
@@ -35,7 +36,7 @@ withLab("the list of peers of the dstack demo", (startLab) => {
     // As the gateway of dstack, something leads HTTP to the nodes, and nothing else.
     const urls = await Promise.all([gateway(lab, web, 8101, "na", a), gateway(lab, web, 8102, "nb", b)]);
     list.write(urls);
-    const daemons = await Promise.all([start(lab, a, list.url), start(lab, b, list.url)]);
+    const daemons = [start(lab, a, list.url), start(lab, b, list.url)] as const;
     await daemons[0].wrote(/this host is 10\.88\.0\.10/);
     await daemons[1].wrote(/this host is 10\.88\.0\.11/);
     await reaches(a, "10.88.0.11");
@@ -67,7 +68,7 @@ withLab("the list of peers of the dstack demo", (startLab) => {
     await b.wireguard({ privateKey: keysB.privateKey });
     node.write("go\n");
 
-    const daemon = await start(lab, a, list.url);
+    const daemon = start(lab, a, list.url);
     await daemon.wrote(/this host is 10\.88\.0\.10/);
     await reaches(a, "10.88.0.11");
     await reaches(b, "10.88.0.10");
@@ -135,21 +136,29 @@ async function gateway(lab: Lab, web: Host, port: number, name: string, host: Ho
   return `http://${web.address()}:${port}/node.json`;
 }
 
-/** A daemon with a new key, and an interface that it makes. */
-async function start(lab: Lab, host: Host, list: string): Promise<LongRunning> {
-  const { privateKey } = await makeKeys(host.namespace);
-  const key = join(lab.folder, `${host.name}.key`);
-  writeFileSync(key, privateKey, { mode: 0o600 });
-  return host.node(
-    BIN,
-    [
-      ...["up", host.interface, "--create", "--private-key", key, "--listen-port", "51820"],
-      ...["--peers-url", list.replace("://", "://user:secret@"), "--publish", "8080"],
-      ...["--index-overlay", "10.88.0.0/24", "--brokers", lab.brokersFile, "--stun", lab.stun.join(",")],
-      ...["--state", join(lab.folder, `state-${host.name}`), "--no-hosts", "--no-port-mapping"],
-    ],
-    { ...process.env, RUNTIME_DIRECTORY: join(lab.folder, `run-${host.name}`) },
-  );
+/** Starts a node as its container does, with a key of its own. */
+function start(lab: Lab, host: Host, list: string): LongRunning {
+  const programs = join(lab.folder, "programs");
+  if (!existsSync(programs)) {
+    mkdirSync(programs);
+    symlinkSync(BIN, join(programs, "sidewire-mesh"));
+  }
+  const options = [
+    "--brokers",
+    lab.brokersFile,
+    "--stun",
+    lab.stun.join(","),
+    "--no-hosts",
+    "--no-port-mapping",
+  ];
+  return host.spawn([START, ...options], {
+    ...process.env,
+    PATH: `${programs}:${process.env.PATH}`,
+    INTERFACE: host.interface,
+    PEERS_URL: list.replace("://", "://user:secret@"),
+    RUNTIME_DIRECTORY: join(lab.folder, `run-${host.name}`),
+    STATE: join(lab.folder, `state-${host.name}`),
+  });
 }
 
 async function reaches(from: Host, address: string): Promise<void> {
