@@ -6,7 +6,7 @@ import { countTraffic } from "./traffic.js";
 /** What the network is called. */
 export const NETWORK = "demo";
 
-/** Anna is in the open. Carl and Dora are behind NATs between which no direct path is possible. */
+/** Ann is in the open. Carl and Dora are behind NATs between which no direct path is possible. */
 const LAB: LabDescription = {
   nats: {
     home: { kind: "port-restricted" },
@@ -16,7 +16,7 @@ const LAB: LabDescription = {
     office: { kind: "port-restricted" },
   },
   hosts: {
-    anna: {},
+    ann: {},
     ben: { behind: ["home", "mobile"] },
     carl: { behind: "hotel" },
     dora: { behind: "campus" },
@@ -26,7 +26,7 @@ const LAB: LabDescription = {
   stun: true,
 };
 
-export const NAMES = ["anna", "ben", "carl", "dora", "emil"] as const;
+export const NAMES = ["ann", "ben", "carl", "dora", "emil"] as const;
 
 /** The network, and the five hosts in it. */
 export interface NetworkStage extends AsyncDisposable {
@@ -40,8 +40,8 @@ export async function setNetworkStage(): Promise<NetworkStage> {
   try {
     const command = await makeCommand(lab.folder);
     const member = (name: string): Member => new Member(lab, lab.host(name), command);
-    const [anna, ben, carl, dora, emil] = [
-      member("anna"),
+    const [ann, ben, carl, dora, emil] = [
+      member("ann"),
       member("ben"),
       member("carl"),
       member("dora"),
@@ -50,7 +50,7 @@ export async function setNetworkStage(): Promise<NetworkStage> {
     await countTraffic(lab);
     return {
       lab,
-      members: { anna, ben, carl, dora, emil },
+      members: { ann, ben, carl, dora, emil },
       [Symbol.asyncDispose]: async () => await lab[Symbol.asyncDispose](),
     };
   } catch (error) {

@@ -28,16 +28,16 @@ export async function tellOfNetwork(stage: NetworkStage): Promise<string[]> {
 
   title("1  Five hosts", "none of them knows a key of another");
   showHosts(stage);
-  title("2  Four join", "each by the token that anna has made, one after the other");
+  title("2  Four join", "each by the token that ann has made, one after the other");
   const addresses = await joinAll(stage, check);
 
   title(
     "3  Two without a direct path",
-    "carl and dora are behind symmetric NATs: anna relays, and reads nothing",
+    "carl and dora are behind symmetric NATs: ann relays, and reads nothing",
   );
   await showRelay(stage, addresses, check);
 
-  title("4  A member is removed", "anna$ sidewire-mesh remove emil");
+  title("4  A member is removed", "ann$ sidewire-mesh remove emil");
   await remove(stage, addresses, check);
 
   title("5  All brokers die", "then ben's first uplink goes, and his daemon starts anew");
@@ -58,10 +58,10 @@ export async function tellOfNetwork(stage: NetworkStage): Promise<string[]> {
 
 type Check = (holds: boolean, otherwise: string) => void;
 
-function showHosts({ lab, members: { anna, ben, carl, dora, emil } }: NetworkStage): void {
+function showHosts({ lab, members: { ann, ben, carl, dora, emil } }: NetworkStage): void {
   const outside = (nat: string): string => lab.nat(nat).outside.join();
   const rows: readonly (readonly [Member, string])[] = [
-    [anna, `in the open, ${anna.host.address()}; consents to relay`],
+    [ann, `in the open, ${ann.host.address()}; consents to relay`],
     [ben, `behind a NAT, ${outside("home")}; a second uplink behind another, ${outside("mobile")}`],
     [carl, `behind a symmetric NAT, ${outside("hotel")}`],
     [dora, `behind a symmetric NAT, ${outside("campus")}`],
@@ -73,11 +73,11 @@ function showHosts({ lab, members: { anna, ben, carl, dora, emil } }: NetworkSta
 
 /** @returns the IPv4 address of each, by name */
 async function joinAll({ members }: NetworkStage, check: Check): Promise<ReadonlyMap<string, string>> {
-  const { anna, ben, carl, dora, emil } = members;
+  const { ann, ben, carl, dora, emil } = members;
   const joining = [ben, carl, dora, emil];
-  const token = await anna.found(NETWORK, "10.9.0.1/24", joining.length);
-  say(`  ${paint("dim", "anna$ sidewire-mesh invite")}  ${token.slice(0, 40)}… (${token.length} characters)`);
-  const called = `anna.${NETWORK}.internal`;
+  const token = await ann.found(NETWORK, "10.9.0.1/24", joining.length);
+  say(`  ${paint("dim", "ann$ sidewire-mesh invite")}  ${token.slice(0, 40)}… (${token.length} characters)`);
+  const called = `ann.${NETWORK}.internal`;
   for (const member of joining) {
     const startedAt = performance.now();
     member.join(token);
@@ -86,19 +86,19 @@ async function joinAll({ members }: NetworkStage, check: Check): Promise<Readonl
     say(`  ${cell(milliseconds(ms), -7)}  ${cell(member.name, 6, "cyan")} ping ${called} is back`);
     check(ms <= JOIN_MS, `${member.name} reached ${called} after ${milliseconds(ms)}, not ${JOIN_MS} ms`);
   }
-  const network = await anna.network();
+  const network = await ann.network();
   return new Map(network.members.map(({ name, addresses: [address = ""] }) => [name, address]));
 }
 
 async function showRelay(
-  { members: { anna, carl, dora } }: NetworkStage,
+  { members: { ann, carl, dora } }: NetworkStage,
   addresses: ReadonlyMap<string, string>,
   check: Check,
 ): Promise<void> {
   const [from, to] = [addresses.get("carl") ?? "", addresses.get("dora") ?? ""];
-  const { interface: tunnel } = anna.host;
-  // What anna could read of the two would come out of her WireGuard as a ping from one to the other.
-  await anna.host.namespace.set({
+  const { interface: tunnel } = ann.host;
+  // What ann could read of the two would come out of her WireGuard as a ping from one to the other.
+  await ann.host.namespace.set({
     nft: `table inet demo {
       counter readable { }
       chain watch {
@@ -115,31 +115,31 @@ async function showRelay(
   const { peers } = await carl.status();
   const peer = peers.find(({ publicKey }) => publicKey === other);
   check(peer?.state === "relayed", `carl reaches dora not by a relay: ${peer?.reason}`);
-  const sessions = (await anna.status()).relaying ?? [];
+  const sessions = (await ann.status()).relaying ?? [];
   const passed = sessions.reduce((sum, { packets }) => sum + packets, 0);
   const listing = JSON.parse(
-    await anna.host.run(["nft", "-j", "list", "counter", "inet", "demo", "readable"]),
+    await ann.host.run(["nft", "-j", "list", "counter", "inet", "demo", "readable"]),
   );
   const readable: number = listing.nftables.at(-1).counter.packets;
-  await anna.host.namespace.set({ nft: "delete table inet demo" });
+  await ann.host.namespace.set({ nft: "delete table inet demo" });
   const sent = await ping.stop();
   const shown = paint(readable === 0 ? "green" : "red", `${readable} that she could read`);
-  say(`  ${sent} pings from carl to dora; anna passed on ${passed} packets, ${shown}`);
-  check(passed >= 2 * PINGS, `anna passed on ${passed} packets, fewer than ${2 * PINGS}`);
-  check(readable === 0, `anna could read ${readable} packets of carl and dora`);
+  say(`  ${sent} pings from carl to dora; ann passed on ${passed} packets, ${shown}`);
+  check(passed >= 2 * PINGS, `ann passed on ${passed} packets, fewer than ${2 * PINGS}`);
+  check(readable === 0, `ann could read ${readable} packets of carl and dora`);
 }
 
 async function remove(
-  { members: { anna, ben, carl, dora, emil } }: NetworkStage,
+  { members: { ann, ben, carl, dora, emil } }: NetworkStage,
   addresses: ReadonlyMap<string, string>,
   check: Check,
 ): Promise<void> {
   const { publicKey } = await emil.status();
   const startedAt = performance.now();
-  const { code, stderr } = await anna.run(["remove", "emil", "--interface", anna.host.interface]);
+  const { code, stderr } = await ann.run(["remove", "emil", "--interface", ann.host.interface]);
   check(code === 0, `remove failed: ${stderr.trim()}`);
   await Promise.all(
-    [anna, ben, carl, dora].map(async (member) => {
+    [ann, ben, carl, dora].map(async (member) => {
       const isGone = async (): Promise<boolean> => !(await member.peers()).includes(publicKey);
       await until(isGone, `${member.name} has emil still`);
       const ms = performance.now() - startedAt;
@@ -147,17 +147,17 @@ async function remove(
       check(ms <= REMOVAL_MS, `${member.name} had emil for ${milliseconds(ms)}, not ${REMOVAL_MS} ms`);
     }),
   );
-  const reached = await emil.reaches(addresses.get("anna") ?? "");
-  say(`  emil pings anna: ${reached ? paint("red", "answered") : paint("green", "no answer")}`);
-  check(!reached, "anna still answers emil");
+  const reached = await emil.reaches(addresses.get("ann") ?? "");
+  say(`  emil pings ann: ${reached ? paint("red", "answered") : paint("green", "no answer")}`);
+  check(!reached, "ann still answers emil");
 }
 
 async function survive(
-  { lab, members: { anna, ben, carl, dora } }: NetworkStage,
+  { lab, members: { ann, ben, carl, dora } }: NetworkStage,
   addresses: ReadonlyMap<string, string>,
   check: Check,
 ): Promise<void> {
-  const pings = [anna, carl, dora].map(({ name }) => ({
+  const pings = [ann, carl, dora].map(({ name }) => ({
     name,
     ping: new EndlessPing(ben.host, addresses.get(name) ?? ""),
   }));
@@ -178,7 +178,7 @@ async function survive(
   const startedAt = performance.now();
   ben.up();
   // Carl and Dora are reached by a relay alone, which has to be found again.
-  for (const { name } of [anna, carl, dora]) {
+  for (const { name } of [ann, carl, dora]) {
     const called = `${name}.${NETWORK}.internal`;
     await until(async () => await ben.reaches(called), `ben did not reach ${called} again`);
     const ms = performance.now() - startedAt;

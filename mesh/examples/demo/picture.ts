@@ -4,7 +4,7 @@ import type { Stage } from "./stage.js";
 const COLUMN = 26;
 
 /** Draws the network: who is behind which box. */
-export function showNetwork({ lab, alice, bob }: Stage): void {
+export function showNetwork({ lab, ann, ben }: Stage): void {
   const row = (...cells: readonly string[]): void =>
     say(`  ${cells.map((text) => cell(text, COLUMN)).join("")}`.trimEnd());
   const [broker] = lab.brokers.map(({ address }) => address.IPv4);
@@ -18,13 +18,9 @@ export function showNetwork({ lab, alice, bob }: Stage): void {
   row(home, mobile, office);
   row("NAT home", "NAT mobile", "NAT office");
   row("   │", "   │", "   │");
-  row(
-    `eth0 ${alice.host.address("eth0")}`,
-    `eth1 ${alice.host.address("eth1")}`,
-    `eth0 ${bob.host.address()}`,
-  );
-  say(paint("bold", `  ${"└───────── alice ─────────┘".padEnd(2 * COLUMN)}   bob`));
-  say(`  ${`        ${alice.address}`.padEnd(2 * COLUMN)}  ${bob.address}`);
+  row(`eth0 ${ann.host.address("eth0")}`, `eth1 ${ann.host.address("eth1")}`, `eth0 ${ben.host.address()}`);
+  say(paint("bold", `  ${"└────────── ann ──────────┘".padEnd(2 * COLUMN)}   ben`));
+  say(`  ${`        ${ann.address}`.padEnd(2 * COLUMN)}  ${ben.address}`);
 }
 
 function hostOf(server: string): string {

@@ -3,14 +3,14 @@ import { makeCommand } from "./command.js";
 import { Side } from "./side.js";
 import { countTraffic } from "./traffic.js";
 
-/** Alice has two uplinks, each behind a NAT box of its own; Bob has one. Each box lets in only who was spoken to. */
+/** Ann has two uplinks, each behind a NAT box of its own; Ben has one. Each box lets in only who was spoken to. */
 const NETWORK: LabDescription = {
   nats: {
     home: { kind: "port-restricted" },
     mobile: { kind: "port-restricted" },
     office: { kind: "port-restricted" },
   },
-  hosts: { alice: { behind: ["home", "mobile"] }, bob: { behind: "office" } },
+  hosts: { ann: { behind: ["home", "mobile"] }, ben: { behind: "office" } },
   brokers: 1,
   stun: true,
 };
@@ -18,8 +18,8 @@ const NETWORK: LabDescription = {
 /** The network, and the two hosts in it. */
 export interface Stage extends AsyncDisposable {
   readonly lab: Lab;
-  readonly alice: Side;
-  readonly bob: Side;
+  readonly ann: Side;
+  readonly ben: Side;
 }
 
 /** Builds the network, with WireGuard on both hosts that knows the other's public key and no address. */
@@ -27,14 +27,14 @@ export async function setStage(): Promise<Stage> {
   const lab = await startLab(NETWORK);
   try {
     const command = await makeCommand(lab.folder);
-    const hosts = [lab.host("alice"), lab.host("bob")] as const;
+    const hosts = [lab.host("ann"), lab.host("ben")] as const;
     const keys = await Promise.all([makeKeys(lab.middle), makeKeys(lab.middle)]);
-    const [alice, bob] = await Promise.all([
+    const [ann, ben] = await Promise.all([
       makeSide(lab, hosts[0], command, keys[0], keys[1].publicKey, ["10.9.0.1", "10.9.0.2"]),
       makeSide(lab, hosts[1], command, keys[1], keys[0].publicKey, ["10.9.0.2", "10.9.0.1"]),
     ]);
     await countTraffic(lab);
-    return { lab, alice, bob, [Symbol.asyncDispose]: async () => await lab[Symbol.asyncDispose]() };
+    return { lab, ann, ben, [Symbol.asyncDispose]: async () => await lab[Symbol.asyncDispose]() };
   } catch (error) {
     lab.remove();
     throw error;

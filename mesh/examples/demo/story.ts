@@ -19,8 +19,8 @@ const PINGS = 20;
 
 /** Tells how two hosts meet, and how one moves. Returns what did not hold: nothing, if all went well. */
 export async function tell(stage: Stage): Promise<string[]> {
-  const { lab, alice, bob } = stage;
-  const sides = [alice, bob] as const;
+  const { lab, ann, ben } = stage;
+  const sides = [ann, ben] as const;
   const problems: string[] = [];
   const check = (holds: boolean, otherwise: string): void => {
     if (!holds) problems.push(otherwise);
@@ -29,14 +29,14 @@ export async function tell(stage: Stage): Promise<string[]> {
 
   title("1  The network", "each NAT box lets in only whom its host has spoken to");
   showNetwork(stage);
-  for (const [own, other] of [sides, [bob, alice]] as const)
+  for (const [own, other] of [sides, [ben, ann]] as const)
     say(
       `  ${own.name} has ${other.name}'s public key ${short(other.publicKey)}, and no address of ${other.name}`,
     );
   check(await isWatched(stage), "the watch for plaintext did not see a packet that was sent to try it");
 
   title("2  They meet", "milliseconds since both were started with sidewire-mesh up");
-  const ping = new EndlessPing(alice.host, bob.address);
+  const ping = new EndlessPing(ann.host, ben.address);
   const startedAt = Date.now();
   for (const side of sides) side.up();
   const met = await meet(stage, ping);
@@ -55,7 +55,7 @@ export async function tell(stage: Stage): Promise<string[]> {
     await side.show(["status", side.host.interface]);
   }
 
-  title("4  Alice's first uplink goes", "eth0 goes down, eth1 has another NAT box");
+  title("4  Ann's first uplink goes", "eth0 goes down, eth1 has another NAT box");
   const moved = await move(stage, ping);
   showTimeline(moved.moments, moved.at);
   await ping.more(PINGS, PATIENCE_MS);
@@ -87,8 +87,8 @@ export async function tell(stage: Stage): Promise<string[]> {
 }
 
 /** Whether the watch sees what it is there for: one packet past the tunnel, by the uplink. */
-async function isWatched({ lab, alice, bob }: Stage): Promise<boolean> {
-  await alice.host.tryRun(["ping", "-n", "-c1", "-W0.2", "-I", "eth1", bob.address]);
+async function isWatched({ lab, ann, ben }: Stage): Promise<boolean> {
+  await ann.host.tryRun(["ping", "-n", "-c1", "-W0.2", "-I", "eth1", ben.address]);
   // On its way it may wait for its neighbour's answer. Seen later, it would be taken for a real one.
   for (const deadline = Date.now() + PATIENCE_MS; Date.now() < deadline; await pause(50))
     if ((await lab.takeLeaks()).length > 0) return true;
@@ -96,12 +96,12 @@ async function isWatched({ lab, alice, bob }: Stage): Promise<boolean> {
 }
 
 async function meet(
-  { alice, bob }: Stage,
+  { ann, ben }: Stage,
   ping: EndlessPing,
 ): Promise<{ readonly moments: Moment[]; readonly readyAt: number; readonly firstAt: number }> {
   const pairs = [
-    [alice, bob],
-    [bob, alice],
+    [ann, ben],
+    [ben, ann],
   ] as const;
   const handshakes = pairs.map(async ([side]) => await handshake(side));
   const ready = await Promise.all(
@@ -119,7 +119,7 @@ async function meet(
   const firstAt = ping.replies()[0]?.at ?? Number.NaN;
   const moments = pairs.flatMap(([side, other]) => momentsOf(side, other, 0));
   moments.push(...(await Promise.all(handshakes)));
-  moments.push({ at: firstAt, who: alice.name, what: "the first ping is back", isGood: true });
+  moments.push({ at: firstAt, who: ann.name, what: "the first ping is back", isGood: true });
   return { moments, readyAt: Math.max(...ready), firstAt };
 }
 
@@ -131,28 +131,28 @@ async function handshake(side: Side): Promise<Moment> {
   }
 }
 
-/** Takes Alice's first uplink away. */
+/** Takes Ann's first uplink away. */
 async function move(
-  { lab, alice, bob }: Stage,
+  { lab, ann, ben }: Stage,
   ping: EndlessPing,
 ): Promise<{ readonly moments: Moment[]; readonly at: number }> {
   const last = ping.replies().at(-1);
   const at = Date.now();
-  await alice.host.down("eth0");
+  await ann.host.down("eth0");
   const [outside = ""] = lab.nat("mobile").outside;
-  await bob.until(
+  await ben.until(
     (told) => told.event === "peer" && told.path?.endpoint.startsWith(`${outside}:`) === true,
     PATIENCE_MS,
-    "alice was not found behind her other NAT box",
+    "ann was not found behind her other NAT box",
   );
   await ping.more(PINGS, PATIENCE_MS);
-  const moments = [...momentsOf(alice, bob, at), ...momentsOf(bob, alice, at)];
+  const moments = [...momentsOf(ann, ben, at), ...momentsOf(ben, ann, at)];
   const back = ping
     .replies()
     .find((reply, i, all) => reply.at - (all[i - 1]?.at ?? 0) > 500 && reply.at > at);
-  moments.push({ at, who: alice.name, what: `eth0 goes down, after ping ${last?.number}` });
+  moments.push({ at, who: ann.name, what: `eth0 goes down, after ping ${last?.number}` });
   if (back !== undefined)
-    moments.push({ at: back.at, who: alice.name, what: `ping ${back.number} is back`, isGood: true });
+    moments.push({ at: back.at, who: ann.name, what: `ping ${back.number} is back`, isGood: true });
   return { moments, at };
 }
 
@@ -164,14 +164,14 @@ function showPings(sent: number, replies: readonly Reply[], movedAt: number): vo
 }
 
 /** Ends both, and looks whether everything is as it was. */
-async function leave({ alice, bob }: Stage, before: readonly string[]): Promise<string[]> {
-  const sides = [alice, bob];
+async function leave({ ann, ben }: Stage, before: readonly string[]): Promise<string[]> {
+  const sides = [ann, ben];
   const problems: string[] = [];
   for (const side of sides) {
     const { code, stderr } = await side.run(["down", side.host.interface]);
     if (code !== 0) problems.push(`${side.name}: down failed: ${stderr.trim()}`);
   }
-  await alice.host.up("eth0");
+  await ann.host.up("eth0");
   for (const [i, { name, host }] of sides.entries()) {
     const [was = "", is] = [before[i], await stateOf(host)];
     if (is === was) say(`  ${name} is left as before: interface, addresses, routes, nft tables`);

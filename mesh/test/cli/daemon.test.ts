@@ -175,7 +175,7 @@ describe("up", () => {
     writeFileSync(
       config,
       JSON.stringify({
-        peers: [{ publicKey: KEY_B, name: "bob" }],
+        peers: [{ publicKey: KEY_B, name: "ben" }],
         stun: ["stun.example:3478"],
         stateFolder: "s",
       }),
@@ -189,7 +189,7 @@ describe("up", () => {
     expect(objects(terminal.out)).toMatchObject([
       { event: "ready", interface: "lo", listenPort: 51820, peers: 2 },
       { event: "peer", publicKey: KEY_A, state: "direct", path: { kind: "nat" } },
-      { event: "peer", publicKey: KEY_B, name: "bob", state: "unmet" },
+      { event: "peer", publicKey: KEY_B, name: "ben", state: "unmet" },
       { event: "candidates", nat: "stable" },
       { event: "step", time: expect.any(Number), step: "heard", publicKey: KEY_B },
       { event: "ended", interface: "lo", putBack: [] },
@@ -212,7 +212,7 @@ describe("up", () => {
     write({ peers: [peer(KEY_A, "ann")], stun: ["stun.example:3478"] });
     const { terminal, mesh, ended } = starting({ config }, { json: true });
     await terminal.until(() => terminal.out.includes("candidates"));
-    write({ peers: [{ ...peer(KEY_B, "bob"), trust: "Untrusted" }], stun: [], hooks: { exec: [["true"]] } });
+    write({ peers: [{ ...peer(KEY_B, "ben"), trust: "Untrusted" }], stun: [], hooks: { exec: [["true"]] } });
     process.kill(process.pid, "SIGHUP");
     await terminal.until(() => terminal.out.includes("reloaded"));
     expect(objects(terminal.err)).toEqual([
@@ -225,7 +225,7 @@ describe("up", () => {
     expect(mesh.configured).toMatchObject([{ peers: [{ allowedIps: [{ bits: 32 }] }] }]);
     expect([...(mesh.configured[0]?.trust ?? [])]).toEqual([[KEY_B, "Untrusted"]]);
     mesh.change(someInfo({ peers: [unmetPeer({ state: "lost" })] }));
-    expect(objects(terminal.out).at(-1)).toMatchObject({ publicKey: KEY_B, name: "bob", state: "lost" });
+    expect(objects(terminal.out).at(-1)).toMatchObject({ publicKey: KEY_B, name: "ben", state: "lost" });
     // Nothing is used of a file that is wrong.
     writeFileSync(config, '{"peers": [');
     process.kill(process.pid, "SIGHUP");

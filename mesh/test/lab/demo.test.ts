@@ -39,7 +39,7 @@ withLab("the demo of the mesh", () => {
       [/^ +\d+ {2}\w+ +probe to 198\.51\.100\.\d+:51820 answered after .* ms$/gm, 4],
       [/^ +\d+ {2}\w+ +takes the direct path: WireGuard sends to 198\.51\.100\.\d+:51820$/gm, 3],
       [/^ +\d+ {2}\w+ +WireGuard's handshake is done$/gm, 2],
-      [/^ +\d+ {2}alice +the first ping is back$/gm, 1],
+      [/^ +\d+ {2}ann +the first ping is back$/gm, 1],
       [/ {2}direct {2}direct NAT {2}198\.51\.100\.\d+:51820 /g, 2],
       [/^ {2}\w+ is left as before: interface, addresses, routes, nft tables$/gm, 2],
       [/^ {2}and 0 in plaintext/gm, 1],
@@ -56,11 +56,11 @@ withLab("the demo of the mesh", () => {
     const { code, stdout, stderr } = await tryRun([...DEMO, "five"], { env, cwd: ROOT });
     expect([code, stderr], stdout).toEqual([0, ""]);
     for (const [what, times] of [
-      [/^ +[\d.]+ ms +\w+ +ping anna\.demo\.internal is back$/gm, 4],
-      [/^dora +relayed {2}relayed by anna {2}/gm, 1],
-      [/^ {2}\d+ pings from carl to dora; anna passed on \d+ packets, 0 that she could read$/gm, 1],
+      [/^ +[\d.]+ ms +\w+ +ping ann\.demo\.internal is back$/gm, 4],
+      [/^dora +relayed {2}relayed by ann {2}/gm, 1],
+      [/^ {2}\d+ pings from carl to dora; ann passed on \d+ packets, 0 that she could read$/gm, 1],
       [/^ +[\d.]+ ms +\w+ +has emil no more$/gm, 4],
-      [/^ {2}emil pings anna: no answer$/gm, 1],
+      [/^ {2}emil pings ann: no answer$/gm, 1],
       [/^ {2}ben's eth0 went: the longest time without a ping to \w+ +[\d.]+ ms$/gm, 3],
       [/^ {2}ben started anew: [\d.]+ ms until \w+ answers him again$/gm, 3],
       [/^ {2}all five are left as before/gm, 1],

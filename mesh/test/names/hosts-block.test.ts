@@ -9,7 +9,7 @@ const office: NamedNetwork = {
   network: "office",
   members: [
     { name: "ann", addresses: ["10.9.0.1", "fd00::1"] },
-    { name: "bob", addresses: ["10.9.0.2"] },
+    { name: "ben", addresses: ["10.9.0.2"] },
   ],
 };
 
@@ -17,7 +17,7 @@ const BLOCK = `# BEGIN sidewire-mesh wg0
 # Written by sidewire-mesh while it runs: a change of these lines does not last.
 10.9.0.1 ann.office.internal ann.office
 fd00::1 ann.office.internal ann.office
-10.9.0.2 bob.office.internal bob.office
+10.9.0.2 ben.office.internal ben.office
 # END sidewire-mesh wg0
 `;
 
@@ -72,8 +72,8 @@ describe("the block of an interface", () => {
   });
 
   it("does not give a name that another line gives", () => {
-    const text = `${SYSTEM}192.0.2.9 ANN.office bob.office.internal bob.office # eve.office\n`;
-    const block = withBlock(text, "wg0", network("office", "ann", "bob", "eve")).slice(text.length);
+    const text = `${SYSTEM}192.0.2.9 ANN.office ben.office.internal ben.office # eve.office\n`;
+    const block = withBlock(text, "wg0", network("office", "ann", "ben", "eve")).slice(text.length);
     expect(block.split("\n").slice(2, -2)).toEqual([
       "10.9.0.1 ann.office.internal",
       "10.9.0.3 eve.office.internal eve.office",

@@ -35,14 +35,14 @@ it("are there until the end, as they were said last", async () => {
   const mine = names();
   const theirs = names({ interface: "wg1" });
   mine.set(network("ann"));
-  mine.set(network("ann", "bob"));
+  mine.set(network("ann", "ben"));
   theirs.set({ ...network("eve"), network: "home" });
   await theirs.close();
   expect(theirs.undone).toEqual([`the names of members are removed from ${path}`]);
-  await expect.poll(() => readFileSync(path, "latin1")).toBe(withBlock(SYSTEM, "wg0", network("ann", "bob")));
+  await expect.poll(() => readFileSync(path, "latin1")).toBe(withBlock(SYSTEM, "wg0", network("ann", "ben")));
   mine.set(undefined);
   await expect.poll(() => readFileSync(path, "latin1")).toBe(SYSTEM);
-  mine.set(network("bob"));
+  mine.set(network("ben"));
   await mine.close();
   await mine.close();
   mine.set(network("ann"));
@@ -74,7 +74,7 @@ it("that cannot be written are one warning", async () => {
     .poll(() => mine.troubles.join())
     .toMatch(/^members have no names here, only addresses, since .* cannot be/);
   const { troubles } = mine;
-  mine.set(network("ann", "bob"));
+  mine.set(network("ann", "ben"));
   await mine.close();
   expect(warnings).toEqual(troubles);
 });
@@ -86,9 +86,9 @@ it("that could not be written are written with the next change", async () => {
   mine.set(network("ann"));
   await expect.poll(() => mine.troubles).not.toEqual([]);
   writeFileSync(path, SYSTEM);
-  mine.set(network("bob"));
+  mine.set(network("ben"));
   await expect.poll(() => mine.troubles).toEqual([]);
-  expect(readFileSync(path, "latin1")).toBe(withBlock(SYSTEM, "wg0", network("bob")));
+  expect(readFileSync(path, "latin1")).toBe(withBlock(SYSTEM, "wg0", network("ben")));
   await mine.close();
 });
 
