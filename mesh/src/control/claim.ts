@@ -10,7 +10,7 @@ import { MeshError } from "../errors.js";
 const MAX_PATH_BYTES = 107;
 
 /**
- * Listens at a path that only root can reach, and replaces a socket that a dead daemon left there.
+ * Listens at a path that only root and the own user can reach, and replaces a socket that a dead daemon left there.
  *
  * Of two daemons that start at the same time only one wins: a socket is made under its own name, and then put at its
  * path by a link. Making a link either succeeds or fails.

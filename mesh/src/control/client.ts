@@ -145,7 +145,13 @@ export class ControlClient {
 }
 
 function notPermitted(cause: unknown): MeshError {
-  return new MeshError("NOT_PERMITTED", "only root may talk to the daemon: try it with sudo", { cause });
+  return new MeshError(
+    "NOT_PERMITTED",
+    "only root and the user of the daemon may talk to it: try it with sudo",
+    {
+      cause,
+    },
+  );
 }
 
 function abortError(signal: AbortSignal | undefined): Error {
