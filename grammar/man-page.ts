@@ -17,6 +17,8 @@ export interface ManualFacts {
   /** 1: a command for everybody. 8: a command for administrators. */
   readonly section: 1 | 8;
   readonly exitStatus: readonly Entry[];
+  /** What a program that stays does at a signal. Default: nothing is said. */
+  readonly signals?: readonly Entry[];
   readonly environment: readonly Entry[];
   readonly files: readonly Entry[];
 }
@@ -38,6 +40,7 @@ export function manPage(program: CommandDescription, facts: ManualFacts): string
     ...leavesOf(program).flatMap(commandLines),
     ".SH EXIT STATUS",
     ...facts.exitStatus.flatMap(tagged),
+    ...(facts.signals === undefined ? [] : [".SH SIGNALS", ...facts.signals.flatMap(tagged)]),
     ".SH ENVIRONMENT",
     ...facts.environment.flatMap(tagged),
     ".SH FILES",

@@ -8,7 +8,7 @@ import {
   usageOf,
   valueNameOf,
 } from "../../grammar/description.js";
-import { ENVIRONMENT, EXIT_STATUS, FILES, HOOK_ENVIRONMENT } from "../../mesh/src/cli/facts.js";
+import { ENVIRONMENT, EXIT_STATUS, FILES, HOOK_ENVIRONMENT, SIGNALS } from "../../mesh/src/cli/facts.js";
 import type { Field } from "./fields.js";
 
 const HEAD = `<!-- Made by \`npm run reference\`. A change here does not last. -->
@@ -27,6 +27,9 @@ export function referencePage(program: CommandDescription, fields: readonly Fiel
     ...leavesOf(program).flatMap(commandPart),
     "## Exit codes",
     table(["code", "means"], EXIT_STATUS),
+    "## Signals",
+    "The daemon of `up` and `join` reacts to these:",
+    table(["signal", "what happens"], SIGNALS.map(named)),
     "## The configuration file",
     "`up --config FILE` reads JSON with these fields. Each may be left out, unless it is required. An unknown field is an" +
       " error. Paths are relative to the folder of the file. A field of an object or a list is written as" +

@@ -27,13 +27,21 @@ export interface DaemonOptions {
 export function withDaemonOptions(command: DescribedCommand, brokers: string): DescribedCommand {
   return command
     .option("--brokers <file>", `the signaling brokers (default: ${brokers})`, notEmpty)
-    .option("--stun <servers>", "HOST:PORT,… (default: a bundled list of public ones)", notEmpty)
+    .option(
+      "--stun <servers>",
+      "STUN servers, HOST:PORT,… (default: a bundled list of public ones)",
+      notEmpty,
+    )
     .option(
       "--turn <url>",
-      "turn:HOST:PORT, for peers that are reached no other way; may be repeated",
+      "a TURN server, turn:HOST:PORT, for peers that are reached no other way; may be repeated",
       collect,
     )
-    .option("--turn-credentials <file>", "with --turn: username and password, a line each", notEmpty)
+    .option(
+      "--turn-credentials <file>",
+      "with --turn: a file with the username and the password, a line each",
+      notEmpty,
+    )
     .option(
       "--relay",
       "pass packets on between peers that find no direct path; they stay sealed for this host",
@@ -43,6 +51,14 @@ export function withDaemonOptions(command: DescribedCommand, brokers: string): D
     .option("--no-port-mapping", "ask no router for a port (PCP, NAT-PMP, UPnP)")
     .option("--no-hosts", "give members of the network no names in /etc/hosts")
     .option("--dns", "answer DNS for the names of members, at the own address in the tunnel, to this host")
-    .option("--metrics <place>", "ADDRESS:PORT, where Prometheus finds them (default: nowhere)", notEmpty)
-    .option("--state <folder>", "what is remembered (default: /var/lib/sidewire-mesh)", notEmpty);
+    .option(
+      "--metrics <place>",
+      "ADDRESS:PORT where Prometheus finds metrics (default: nothing listens)",
+      notEmpty,
+    )
+    .option(
+      "--state <folder>",
+      "the folder for what is remembered (default: /var/lib/sidewire-mesh)",
+      notEmpty,
+    );
 }

@@ -13,6 +13,13 @@ export const EXIT_STATUS: readonly Entry[] = [
   ["130, 143", "Ended by SIGINT or SIGTERM before it was done."],
 ];
 
+/** What the daemon of `up` and `join` does at a signal. */
+export const SIGNALS: readonly Entry[] = [
+  ["SIGINT, SIGTERM", "The daemon restores what it has changed, and ends. A second one ends it at once."],
+  ["SIGHUP", "The daemon reads its configuration again. Tunnels of peers that stay are not touched."],
+  ["SIGUSR1", "The daemon prints what status shows."],
+];
+
 /** The variables that the command reads. */
 export const ENVIRONMENT: readonly Entry[] = [
   [

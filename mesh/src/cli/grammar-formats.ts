@@ -9,9 +9,13 @@ import type { ShowOptions, VerifyOptions } from "./multiaddr.js";
 export function describeFormats(program: DescribedCommand, choose: Choose): void {
   program
     .command("import")
-    .description("a file of wg-quick, wgautomesh or wirelink as a configuration of ours")
+    .description("turn a file of wg-quick, wgautomesh or wirelink into a configuration of this program")
     .argument("<file>", "wg0.conf, wgautomesh.toml, wirelink.wg0.json or wirelink.wg0.yaml", notEmpty)
-    .option("--output <folder>", "write it there, and its keys into files beside it", notEmpty)
+    .option(
+      "--output <folder>",
+      "write the configuration there, and its keys into files beside it (default: print it)",
+      notEmpty,
+    )
     .remark("up --config takes such a file as it is, too.")
     .example("sudo sidewire-mesh import /etc/wireguard/wg0.conf --output /etc/sidewire-mesh")
     .action((path: string, options: ImportOptions) => {
@@ -19,12 +23,20 @@ export function describeFormats(program: DescribedCommand, choose: Choose): void
     });
   program
     .command("export")
-    .description("a configuration for a phone, with a QR code, and how this host lets it in")
+    .description("print a configuration for a phone, with a QR code, and how this host lets the phone in")
     .argument("[interface]", "its name; not needed where there is one daemon")
-    .requiredOption("--address <address>", "of the phone in the tunnel; may be repeated", collect)
-    .option("--endpoint <place>", "HOST:PORT of this host (default: a public one that is known)", notEmpty)
-    .option("--allowed-ips <ranges>", "what it reaches (default: the networks of the interface)", list)
-    .option("--dns <servers>", "addresses, as in 10.9.0.1", list)
+    .requiredOption("--address <address>", "the phone's address in the tunnel; may be repeated", collect)
+    .option(
+      "--endpoint <place>",
+      "HOST:PORT of this host (default: a public address that is known)",
+      notEmpty,
+    )
+    .option(
+      "--allowed-ips <ranges>",
+      "the ranges that the phone reaches (default: the networks of the interface)",
+      list,
+    )
+    .option("--dns <servers>", "the phone's DNS servers, as in 10.9.0.1", list)
     .example("sudo sidewire-mesh export wg0 --address 10.9.0.9 --endpoint home.example:51820")
     .action((name: string | undefined, options: ExportOptions) => {
       choose(async (context) => (await import("./export.js")).exportPhone(context, name, options));
@@ -41,7 +53,7 @@ function describeConfig(program: DescribedCommand, choose: Choose): void {
     .example("sidewire-mesh config check wg0.json", "sidewire-mesh config show wgautomesh.toml");
   group
     .command("check")
-    .description("whether it can be used, and what of it has no effect; changes nothing")
+    .description("say whether it can be used, and which parts have no effect; changes nothing")
     .argument("<file>", "as up --config takes it", notEmpty)
     .example("sidewire-mesh config check wg0.json")
     .action((path: string) => {
@@ -49,7 +61,7 @@ function describeConfig(program: DescribedCommand, choose: Choose): void {
     });
   group
     .command("show")
-    .description("what it comes to, in our own format, without its secrets")
+    .description("show the result in this program's own format, without its secrets")
     .argument("<file>", "as up --config takes it", notEmpty)
     .example("sidewire-mesh config show wgautomesh.toml")
     .action((path: string) => {
@@ -69,7 +81,7 @@ function describeMultiaddr(program: DescribedCommand, choose: Choose): void {
     );
   group
     .command("show")
-    .description("where this host may be reached, a multiaddr each; or a key, converted")
+    .description("show where this host may be reached, one multiaddr for each place; or convert a key")
     .argument("[interface]", "its name; not needed where there is one daemon")
     .option("--overlay <multiaddr>", "put behind each, as in /ip4/10.9.0.1/tcp/80", notEmpty)
     .option("--key <key>", "convert this key alone: as wg writes it, or as a multiaddr has it", notEmpty)
@@ -79,7 +91,7 @@ function describeMultiaddr(program: DescribedCommand, choose: Choose): void {
     });
   group
     .command("parse")
-    .description("what a multiaddr says: bearer, key, overlay, bytes; needs no daemon")
+    .description("show what a multiaddr says: bearer, key, overlay, bytes; needs no daemon")
     .argument("<multiaddr>", "with /wg/ in it", notEmpty)
     .example("sidewire-mesh multiaddr parse /ip4/192.0.2.1/udp/51820/wg/uAAEC…")
     .action((address: string) => {
@@ -87,7 +99,7 @@ function describeMultiaddr(program: DescribedCommand, choose: Choose): void {
     });
   group
     .command("verify")
-    .description("whether a multiaddr names this host or a peer of its interface; if not, it ends with 1")
+    .description("check whether a multiaddr names this host or a peer of its interface; if not, end with 1")
     .argument("<multiaddr>", "with /wg/ in it", notEmpty)
     .option("-i, --interface <interface>", "not needed where there is one daemon", notEmpty)
     .example("sudo sidewire-mesh multiaddr verify /ip4/192.0.2.1/udp/51820/wg/uAAEC…")

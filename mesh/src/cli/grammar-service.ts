@@ -13,7 +13,7 @@ export function describeService(program: DescribedCommand, choose: Choose): void
     .example("sudo sidewire-mesh service install wg0", "sudo sidewire-mesh service uninstall wg0");
   group
     .command("install")
-    .description("start the daemon now, and with the machine")
+    .description("start the daemon now, and whenever the machine starts")
     .argument("<interface>", "its name, as in wg0")
     .option("--config <file>", "as up --config takes it; checked first", notEmpty)
     .option("--dry-run", "print the units, and change nothing")
@@ -35,7 +35,7 @@ export function describeService(program: DescribedCommand, choose: Choose): void
     });
   group
     .command("status")
-    .description("whether it is installed, and whether it runs; if it does not, it ends with 1")
+    .description("say whether the service is installed, and whether it runs; if it does not, end with 1")
     .argument("<interface>", "its name")
     .example("sidewire-mesh service status wg0")
     .action((name: string) => {
@@ -44,7 +44,7 @@ export function describeService(program: DescribedCommand, choose: Choose): void
 
   program
     .command("dump")
-    .description("what a bug report needs, without secrets, keys, public addresses and names")
+    .description("print what a bug report needs, without secrets, keys, public addresses and names")
     .argument("[interface]", "its name; not needed where there is one daemon")
     .option("--plain", "leave public keys, public addresses and names in it")
     .example("sudo sidewire-mesh dump wg0 > report.md")

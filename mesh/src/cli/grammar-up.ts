@@ -32,18 +32,26 @@ function withUpOptions(command: DescribedCommand): DescribedCommand {
   command
     .argument("[interface]", "its name, as in wg0")
     .option("--create", "make the interface, and remove it at the end")
-    .option("--private-key <file>", "with --create: the key, as `wg genkey` writes it", notEmpty)
+    .option(
+      "--private-key <file>",
+      "with --create: the file with the private key, as `wg genkey` writes it",
+      notEmpty,
+    )
     .option(
       "--listen-port <port>",
-      "with --create: of WireGuard (default: a free one)",
+      "with --create: the port of WireGuard (default: a free one)",
       wholeNumber(1, 65_535),
     )
-    .option("--address <address>", "with --create: as in 10.9.0.1/24; may be repeated", collect)
+    .option(
+      "--address <address>",
+      "with --create: an address of this host, as in 10.9.0.1/24; may be repeated",
+      collect,
+    )
     .option("--peer <peer>", "with --create: KEY[@ADDRESS:PORT][,ALLOWED-IP]…; may be repeated", collect);
   return withDaemonOptions(command, "sidewire's public ones")
     .option(
       "--config <file>",
-      "all of this as JSON, or a file of wg-quick, wgautomesh or wirelink; options go before it",
+      "a configuration: JSON, or a file of wg-quick, wgautomesh or wirelink; options take precedence",
       notEmpty,
     )
     .option(

@@ -7,13 +7,21 @@ import type { WebOptions } from "./web.js";
 export function describeWeb(program: DescribedCommand, choose: Choose): void {
   program
     .command("web")
-    .description("a page that shows the mesh, for a browser on this machine, until Ctrl-C")
+    .description("serve a page that shows the mesh, to browsers on this machine, until Ctrl-C")
     .argument("[interface]", "its name; not needed where there is one daemon")
-    .option("--port <port>", "of 127.0.0.1 (default: a free one)", wholeNumber(1, 65_535))
-    .option("--stun <servers>", "for its check of the network (default: those of netcheck)", notEmpty)
-    .option("--brokers <file>", "for its check of the network (default: those of netcheck)", notEmpty)
-    .option("--no-port-mapping", "its check of the network asks no router")
-    .remark("It prints the address of the page. Only who has this address gets an answer.")
+    .option("--port <port>", "the port at 127.0.0.1 (default: a free one)", wholeNumber(1, 65_535))
+    .option(
+      "--stun <servers>",
+      "the servers for the page's check of the network (default: those of netcheck)",
+      notEmpty,
+    )
+    .option(
+      "--brokers <file>",
+      "the servers for the page's check of the network (default: those of netcheck)",
+      notEmpty,
+    )
+    .option("--no-port-mapping", "the page's check of the network asks no router")
+    .remark("It prints the address of the page. Without it, nobody gets an answer.")
     .example("sudo sidewire-mesh web wg0")
     .action((name: string | undefined, options: WebOptions) => {
       choose(async (context) => (await import("./web.js")).web(context, name, options));

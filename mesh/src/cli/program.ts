@@ -110,7 +110,7 @@ export function describe(json: boolean, choose: Choose): DescribedCommand {
 
   program
     .command("status")
-    .description("the peers, and the way to each")
+    .description("show the peers, and the way to each")
     .argument("[interface]", "its name; not needed where there is one daemon")
     .option("--watch", "show it again whenever it changes")
     .example("sudo sidewire-mesh status", "sudo sidewire-mesh status wg0 --watch")
@@ -120,7 +120,7 @@ export function describe(json: boolean, choose: Choose): DescribedCommand {
 
   program
     .command("metrics")
-    .description("what status knows as numbers, in the text format of Prometheus")
+    .description("print what status knows as numbers, in the text format of Prometheus")
     .argument("[interface]", "its name; not needed where there is one daemon")
     .example("sudo sidewire-mesh metrics")
     .action((name: string | undefined) => {
@@ -129,7 +129,7 @@ export function describe(json: boolean, choose: Choose): DescribedCommand {
 
   program
     .command("ping")
-    .description("round trips to a peer by each path, not only the one in use")
+    .description("measure round trips to a peer by each path, not only the one in use")
     .argument("<peer>", "its public key, the beginning of it, or its name", notEmpty)
     .option("-c, --count <n>", "how often (default: until Ctrl-C)", wholeNumber(1, 1_000_000))
     .option("-i, --interface <interface>", "not needed where there is one daemon", notEmpty)
@@ -140,7 +140,7 @@ export function describe(json: boolean, choose: Choose): DescribedCommand {
 
   program
     .command("down")
-    .description("end the daemon, wait for it, and say what it has put back")
+    .description("end the daemon, wait for it, and say what it has restored")
     .argument("<interface>", "its name")
     .example("sudo sidewire-mesh down wg0")
     .action((name: string) => {
@@ -149,10 +149,18 @@ export function describe(json: boolean, choose: Choose): DescribedCommand {
 
   program
     .command("netcheck")
-    .description("what this network is like, and what to do about it; needs no daemon")
-    .option("--stun <servers>", "HOST:PORT,… (default: a bundled list of public ones)", notEmpty)
-    .option("--turn <url>", "turn:HOST:PORT, to be tried; may be repeated", collect)
-    .option("--turn-credentials <file>", "with --turn: username and password, a line each", notEmpty)
+    .description("say what this network is like, and what to do about it; needs no daemon")
+    .option(
+      "--stun <servers>",
+      "STUN servers, HOST:PORT,… (default: a bundled list of public ones)",
+      notEmpty,
+    )
+    .option("--turn <url>", "a TURN server to try, turn:HOST:PORT; may be repeated", collect)
+    .option(
+      "--turn-credentials <file>",
+      "with --turn: a file with the username and the password, a line each",
+      notEmpty,
+    )
     .option("--brokers <file>", "the signaling brokers (default: sidewire's public ones)", notEmpty)
     .option("--no-port-mapping", "ask no router what ports it gives (PCP, NAT-PMP, UPnP)")
     .example("sidewire-mesh netcheck")
@@ -162,11 +170,15 @@ export function describe(json: boolean, choose: Choose): DescribedCommand {
 
   program
     .command("doctor")
-    .description("what is missing on this machine, and what to do about it")
+    .description("say what is missing on this machine, and what to do about it")
     .argument("[interface]", "look at this interface too")
     .option("--ntp <server>", "a time server to ask; may be repeated", collect)
-    .option("--turn <url>", "turn:HOST:PORT, to be tried; may be repeated", collect)
-    .option("--turn-credentials <file>", "with --turn: username and password, a line each", notEmpty)
+    .option("--turn <url>", "a TURN server to try, turn:HOST:PORT; may be repeated", collect)
+    .option(
+      "--turn-credentials <file>",
+      "with --turn: a file with the username and the password, a line each",
+      notEmpty,
+    )
     .example("sudo sidewire-mesh doctor", "sudo sidewire-mesh doctor wg0")
     .action((name: string | undefined, options: DoctorOptions) => {
       choose(async (context) => (await import("./doctor.js")).doctor(context, name, options));
@@ -182,7 +194,7 @@ export function describe(json: boolean, choose: Choose): DescribedCommand {
 
   program
     .command("pubkey")
-    .description("the public key of the private one on stdin, as `wg pubkey` does")
+    .description("print the public key of the private one on stdin, as `wg pubkey` does")
     .example("sidewire-mesh pubkey < wg0.key")
     .action(() => {
       choose(async (context) => (await import("./pubkey.js")).pubkey(context));
@@ -197,15 +209,19 @@ export function describe(json: boolean, choose: Choose): DescribedCommand {
 function describeMembership(program: DescribedCommand, choose: Choose): void {
   program
     .command("invite")
-    .description("print a token by which others join; the first one founds a network of this interface")
+    .description("print a token with which others join; the first one founds a network of this interface")
     .argument("[interface]", "its name; not needed where there is one daemon")
-    .option("--uses <n>", "how many machines may join by it", wholeNumber(1, 1000), 1)
+    .option("--uses <n>", "how many machines may join with it", wholeNumber(1, 1000), 1)
     .option("--expires <time>", "how long it can be used, as in 30m, 12h or 7d", notEmpty, "7d")
     .option("--approve", "whoever joins waits for sidewire-mesh approve NAME")
-    .option("--groups <groups>", "of those who join, as in web,db", list)
-    .option("--routes <subnets>", "behind who joins, as in 192.168.7.0/24; with --uses 1", list)
-    .option("--network <name>", "founding: what it is called (default: as the interface)", notEmpty)
-    .option("--name <name>", "founding: what this host is called (default: its host name)", notEmpty)
+    .option("--groups <groups>", "the groups of those who join, as in web,db", list)
+    .option(
+      "--routes <subnets>",
+      "subnets behind the machine that joins, as in 192.168.7.0/24; with --uses 1",
+      list,
+    )
+    .option("--network <name>", "for a new network: its name (default: that of the interface)", notEmpty)
+    .option("--name <name>", "for a new network: the name of this host (default: its host name)", notEmpty)
     .example(
       "sudo sidewire-mesh invite wg0 --network office",
       "sudo sidewire-mesh invite --uses 20 --expires 1d",
@@ -221,8 +237,8 @@ function describeMembership(program: DescribedCommand, choose: Choose): void {
     )
     .argument("<token>", "as sidewire-mesh invite prints it", notEmpty)
     .option("--interface <name>", "the interface that is made", notEmpty, "wg0")
-    .option("--name <name>", "what this host is called (default: its host name)", notEmpty)
-    .option("--listen-port <port>", "of WireGuard (default: a free one)", wholeNumber(1, 65_535));
+    .option("--name <name>", "the name of this host in the network (default: its host name)", notEmpty)
+    .option("--listen-port <port>", "the port of WireGuard (default: a free one)", wholeNumber(1, 65_535));
   withDaemonOptions(joining, "those of the token")
     .remark("Later sidewire-mesh up INTERFACE goes on, without the token.")
     .example("sudo sidewire-mesh join swm1_…")
@@ -232,7 +248,7 @@ function describeMembership(program: DescribedCommand, choose: Choose): void {
 
   program
     .command("members")
-    .description("who is in the network, and who waits")
+    .description("show who is in the network, and who waits")
     .argument("[interface]", "its name; not needed where there is one daemon")
     .example("sudo sidewire-mesh members")
     .action((name: string | undefined) => {
@@ -252,10 +268,10 @@ function describeMembership(program: DescribedCommand, choose: Choose): void {
           (await import("./members.js")).change(context, options, { do: verb, name }),
         );
       });
-  changing(program.command("approve"), "approve").description("let somebody in who waits");
+  changing(program.command("approve"), "approve").description("let in a newcomer who waits");
   changing(program.command("remove"), "remove").description("remove a member for good, by its key");
   changing(program.command("promote"), "promote").description("make a member an admin");
-  changing(program.command("demote"), "demote").description("make an admin a member as others");
+  changing(program.command("demote"), "demote").description("make an admin an ordinary member");
 
   program
     .command("rotate-key")
@@ -270,7 +286,7 @@ function describeMembership(program: DescribedCommand, choose: Choose): void {
 
   program
     .command("rename")
-    .description("call a member something else")
+    .description("give a member another name")
     .argument("<name>", "the member's name, its key or the beginning of it", notEmpty)
     .argument("<to>", "its new name", notEmpty)
     .option("-i, --interface <interface>", "not needed where there is one daemon", notEmpty)
@@ -288,12 +304,12 @@ function describeRoles(program: DescribedCommand, choose: Choose): void {
     .command("set")
     .description("say which groups a member is in, and which subnets behind it are reached through it")
     .argument("<name>", "the member's name, its key or the beginning of it", notEmpty)
-    .option("--groups <groups>", "all of them, as in web,db", list)
-    .option("--no-groups", "none")
-    .option("--routes <subnets>", "all of them, as in 192.168.7.0/24,fd12:3456::/48", list)
-    .option("--no-routes", "none")
-    .option("--relay", "it may relay for others, if its owner lets it by up --relay (default)")
-    .option("--no-relay", "nobody uses it as a relay, whatever its owner says")
+    .option("--groups <groups>", "all groups of the member, as in web,db", list)
+    .option("--no-groups", "the member is in no group")
+    .option("--routes <subnets>", "all subnets behind the member, as in 192.168.7.0/24,fd12:3456::/48", list)
+    .option("--no-routes", "the member carries no subnet")
+    .option("--relay", "the member may relay for others, if its owner allows it by up --relay (default)")
+    .option("--no-relay", "nobody uses the member as a relay, whatever its owner says")
     .option("-i, --interface <interface>", "not needed where there is one daemon", notEmpty)
     .example(
       "sudo sidewire-mesh set hb --groups web",
@@ -316,7 +332,7 @@ function describeRoles(program: DescribedCommand, choose: Choose): void {
   ruling(program.command("allow"), "allow").description(
     "let one group reach another; from the first rule on, nobody else is reached",
   );
-  ruling(program.command("disallow"), "disallow").description("take a rule away");
+  ruling(program.command("disallow"), "disallow").description("remove a rule");
 }
 
 /**

@@ -21,8 +21,11 @@ describe("the reference", () => {
 
   it("has commands, options, fields, variables and files", () => {
     expect(text).toContain("\n### service install\n");
-    expect(text).toContain("\n| `--listen-port <port>` | with --create: of WireGuard | a free one |\n");
+    expect(text).toContain(
+      "\n| `--listen-port <port>` | with --create: the port of WireGuard | a free one |\n",
+    );
     expect(text).toContain("\n| `peers[].allowedIps` | list of texts, at most 256 | none |");
+    expect(text).toContain("\n| `SIGHUP` |");
     expect(text).toContain("\n| `SIDEWIRE_MESH_PEER` |");
     expect(text).toContain("\n| `/run/sidewire-mesh/IF.sock` | 0600 |");
   });
