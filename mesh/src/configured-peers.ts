@@ -15,20 +15,33 @@ export class ConfiguredPeers {
   readonly #endpoints: ReadonlyMap<string, Endpoint>;
   readonly #addresses: readonly InterfaceAddress[];
 
-  constructor(peers: readonly NewPeer[], addresses: readonly InterfaceAddress[] = []) {
+  /** @param before - the configuration until now, whose preshared keys may have to be removed */
+  constructor(
+    peers: readonly NewPeer[],
+    addresses: readonly InterfaceAddress[] = [],
+    before?: ConfiguredPeers,
+  ) {
     this.#addresses = addresses;
-    this.#peers = peers.map(({ publicKey, allowedIps, endpoint }) => ({
+    this.#peers = peers.map(({ publicKey, allowedIps, endpoint, presharedKey }) => ({
       publicKey: formatKey(publicKey),
       // Peers send facts to this address.
       allowedIps: [...allowedIps, parsePrefix(linkLocalAddress(publicKey)) ?? []].flat(),
       routes: [],
       endpoint,
+      // A key that the user has given to the peer by other means stays.
+      presharedKey: presharedKey ?? (before?.hasPresharedKey(formatKey(publicKey)) ? "none" : undefined),
     }));
     this.#endpoints = new Map(
       this.#peers.flatMap(({ publicKey, endpoint }) =>
         endpoint === undefined ? [] : [[publicKey, endpoint]],
       ),
     );
+  }
+
+  /** Whether the configuration gives a peer a preshared key. */
+  hasPresharedKey(publicKey: string): boolean {
+    const peer = this.#peers.find((one) => one.publicKey === publicKey);
+    return peer?.presharedKey !== undefined && peer.presharedKey !== "none";
   }
 
   get isEmpty(): boolean {

@@ -517,7 +517,7 @@ export class Mesh extends EventEmitter<MeshEvents> implements AsyncDisposable {
     if (prefixes.length > 0) checkOverlay(this.#device.name, prefixes, lansIn(await this.#device.links()));
     if (this.#isMade && create !== undefined) this.#peerSet.takeState(await this.#device.recreate(create));
     const before = this.#configured;
-    this.#configured = new ConfiguredPeers(peers, addresses);
+    this.#configured = new ConfiguredPeers(peers, addresses, before);
     this.#trust.clear();
     for (const [publicKey, level] of trust ?? []) this.#trust.set(publicKey, level);
     if (!before.isEmpty || !this.#configured.isEmpty)

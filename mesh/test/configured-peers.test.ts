@@ -104,6 +104,36 @@ describe("another place of a peer in the configuration", () => {
   });
 });
 
+describe("a preshared key of a peer in the configuration", () => {
+  const presharedKey = parseKey(KEY_C);
+  const configured = (key: Uint8Array | undefined, before?: ConfiguredPeers): ConfiguredPeers =>
+    new ConfiguredPeers(
+      [{ publicKey: parseKey(KEY_A), allowedIps: [prefix("10.9.0.2")], ...(key && { presharedKey: key }) }],
+      [],
+      before,
+    );
+  const commandsFor = (one: ConfiguredPeers, ...there: readonly DevicePeer[]): string[] => {
+    const before = { added: [KEY_A], addresses: [] };
+    const members = one.with({ addresses: [], peers: [] }, OWN_KEY);
+    const state = stateOf(...there);
+    return planMembers(members, link, network, state, before).commands.map(formatCommand);
+  };
+  const allowedIps = [prefix("10.9.0.2"), prefix(linkLocalAddress(parseKey(KEY_A)))];
+
+  it("is given, changed and removed, and is never in a command line", () => {
+    const set = `wg set wg0 peer ${KEY_A} preshared-key /dev/stdin <<< "(a secret key)"`;
+    const has = (key: string): DevicePeer => shown(KEY_A, { allowedIps, presharedKey: key });
+    const withKey = configured(presharedKey);
+    expect(commandsFor(withKey)).toEqual([expect.stringContaining("allowed-ips"), set]);
+    expect(commandsFor(withKey, has(KEY_B))).toEqual([set]);
+    expect(commandsFor(withKey, has(KEY_C))).toEqual([]);
+    const without = configured(undefined, withKey);
+    expect(commandsFor(without, has(KEY_C))).toEqual([`wg set wg0 peer ${KEY_A} preshared-key /dev/null`]);
+    // Somebody else has given this key to the peer.
+    expect(commandsFor(configured(undefined, without), has(KEY_C))).toEqual([]);
+  });
+});
+
 describe("an interface that is made", () => {
   it("gets preshared keys by standard input", () => {
     const [, peer] = configureCommands("wg0", {

@@ -1,5 +1,6 @@
 import { type Endpoint, formatEndpoint } from "../ip/endpoint.js";
 import { formatPrefix, type Prefix } from "../ip/prefix.js";
+import { formatKey } from "../wireguard-key.js";
 import { type Command, inParts } from "./command.js";
 import type { InterfaceAddress } from "./create.js";
 import { hindranceOf, planRoutes, type UnusedRoute } from "./member-routes.js";
@@ -16,6 +17,8 @@ export interface MemberPeer {
   readonly routes: readonly Prefix[];
   /** The first endpoint for WireGuard when the peer is added. */
   readonly endpoint?: Endpoint | undefined;
+  /** A secret of 32 bytes, or that there must be none. Default: whatever the peer has. */
+  readonly presharedKey?: Uint8Array | "none" | undefined;
 }
 
 /** The members of a network for an interface. */
@@ -102,6 +105,9 @@ export function planMembers(
   ];
   const commands = [
     ...inParts(words).map((part): Command => ({ program: "wg", args: ["set", name, ...part.flat()] })),
+    ...ownPeers.flatMap(
+      (peer) => presharedCommand(name, peer, there.get(peer.publicKey)?.presharedKey) ?? [],
+    ),
     ...taken.map((one) => ipAddress("del", one, name)),
     ...given.map((one) => ipAddress("replace", one, name)),
     ...planRoutes(name, routed, network),
@@ -119,6 +125,21 @@ export function planMembers(
       addresses: [...new Set([...before.addresses, ...after.addresses])],
     },
   };
+}
+
+/** The command that gives a peer its preshared key, by standard input; undefined if the peer has this key already. */
+function presharedCommand(
+  name: string,
+  { publicKey, presharedKey }: MemberPeer,
+  shown: string | undefined,
+): Command | undefined {
+  if (presharedKey === undefined) return undefined;
+  const wanted = presharedKey === "none" ? undefined : formatKey(presharedKey);
+  if (wanted === shown) return undefined;
+  const args = ["set", name, "peer", publicKey, "preshared-key"];
+  return wanted === undefined
+    ? { program: "wg", args: [...args, "/dev/null"] }
+    : { program: "wg", args: [...args, "/dev/stdin"], input: { text: `${wanted}\n`, isSecret: true } };
 }
 
 /** The commands that remove what was added. */

@@ -106,6 +106,7 @@ withLab("the list of peers of the dstack demo", (startLab) => {
     await daemon.wrote(/ECONNREFUSED.*\. The last list stays/);
     await stream.answerAfter(Date.now() + 300);
     expect(stream.lost()).toEqual([]);
+    await stream.stop();
 
     await list.start();
     list.write([urls.a]);

@@ -104,6 +104,32 @@ withLab("the configuration is read again on SIGHUP", (startLab) => {
   });
 });
 
+withLab("a preshared key in the own format", (startLab) => {
+  it("is given to a peer of an interface that is there, also by a reload", { timeout: SLOW_MS }, async () => {
+    await using lab = await startLab({ hosts: { ha: {}, hb: {}, hc: {} }, brokers: 1, stun: true });
+    const [a, b] = await sidesOf(lab);
+    const write = (side: Side, other: Side, secret: number): string => {
+      const presharedKeyFile = side.write(`${secret}.psk`, Buffer.alloc(32, secret).toString("base64"));
+      const peer = { publicKey: other.publicKey, allowedIps: [`${other.address}/32`], presharedKeyFile };
+      return side.write("mesh.json", JSON.stringify({ addPeers: true, peers: [peer] }));
+    };
+    for (const [side, other] of [
+      [a, b],
+      [b, a],
+    ] as const) {
+      await side.host.wireguard({ privateKey: side.privateKey, address: `${side.address}/24` });
+      side.start(["up", side.host.interface, "--config", write(side, other, 7)]);
+    }
+    await a.reaches(b);
+    expect(await a.shown("preshared-keys")).toContain(Buffer.alloc(32, 7).toString("base64"));
+    write(a, b, 8);
+    a.reload();
+    await expect
+      .poll(() => a.shown("preshared-keys"), { timeout: atOurPace(MEET_MS) })
+      .toContain(Buffer.alloc(32, 8).toString("base64"));
+  });
+});
+
 async function sidesOf(lab: Lab): Promise<readonly [Side, Side, Side]> {
   const side = async (name: string, address: string): Promise<Side> => {
     const host = lab.host(name);
@@ -148,6 +174,10 @@ class Side {
       RUNTIME_DIRECTORY: join(folder, `run-${this.host.name}`),
     });
     return this.#daemon;
+  }
+
+  reload(): void {
+    this.#daemon?.signal("SIGHUP");
   }
 
   async shown(what: string): Promise<string> {

@@ -12,6 +12,8 @@ const HTTP_PORT = 8080;
 const WIREGUARD_PORT = 51820;
 const [wg, publicKey, list, stunHost, stunPort] = process.argv.slice(2);
 let ownIp;
+/** What each URL has said. A node that does not answer for a moment stays a peer. */
+const known = new Map();
 
 const { ip, port } = await stun();
 console.log(`seen at ${ip}:${port}`);
@@ -33,7 +35,13 @@ for (;;) {
 
 async function round() {
   const urls = await (await fetch(list)).json();
-  const nodes = await Promise.all(urls.map((url) => json(url)));
+  const nodes = await Promise.all(
+    urls.map(async (url) => {
+      const said = await json(url);
+      if (said !== undefined) known.set(url, said);
+      return known.get(url);
+    }),
+  );
   const peers = [];
   for (const [index, node] of nodes.entries()) {
     const address = `10.88.0.${10 + index}`;
