@@ -44,7 +44,7 @@ export function referencePage(program: CommandDescription, fields: readonly Fiel
     "Programs in `hooks` get these:",
     table(["variable", "meaning"], HOOK_ENVIRONMENT.map(named)),
     "## Files",
-    "`IF` stands for the name of the interface. All files belong to root.",
+    "`IF` stands for the name of the interface. All files belong to root, or to the user as whom the daemon runs.",
     table(
       ["path", "mode", "what is in it", "may it be deleted?"],
       FILES.map(({ path, mode = "as it was", holds, deletion }) => [`\`${path}\``, mode, holds, deletion]),
