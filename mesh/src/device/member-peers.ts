@@ -4,6 +4,7 @@ import type { Journal } from "./journal.js";
 import type { UnusedRoute } from "./member-routes.js";
 import { type AddedMembers, type Members, planMembers, undoMembers } from "./members.js";
 import type { Link, Network } from "./network.js";
+import { withPromotion } from "./promotion.js";
 import type { Reader } from "./reader.js";
 import type { DeviceState } from "./state.js";
 
@@ -53,7 +54,9 @@ export class MemberPeers {
     // When the allowed IPs of a member are written again, the withheld ones are included.
     const { withheld } = journal.changes;
     await journal.keep({ ...plan.during, withheld: withheld && without(withheld, plan.changed) });
-    for (const command of plan.commands) await changer.run(command, signal);
+    await withPromotion(link.name, async () => {
+      for (const command of plan.commands) await changer.run(command, signal);
+    });
     await journal.keep(plan.after);
     const now = await reader.state(signal);
     await journal.noteFound(now, "keep");

@@ -108,8 +108,10 @@ export function planMembers(
     ...ownPeers.flatMap(
       (peer) => presharedCommand(name, peer, there.get(peer.publicKey)?.presharedKey) ?? [],
     ),
-    ...taken.map((one) => ipAddress("del", one, name)),
+    // New addresses come first, so that there is always one of the network. The kernel may remove them with an old one.
     ...given.map((one) => ipAddress("replace", one, name)),
+    ...taken.map((one) => ipAddress("del", one, name)),
+    ...(taken.length === 0 ? [] : given.map((one) => ipAddress("replace", one, name))),
     ...planRoutes(name, routed, network),
   ];
   // Those of an interface that was made here disappear with it, but may have to be removed before.
