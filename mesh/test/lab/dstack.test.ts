@@ -56,14 +56,19 @@ withLab("the list of peers of the dstack demo", (startLab) => {
     });
     const [a, b, web] = [lab.host("ha"), lab.host("hb"), lab.host("hw")];
     const list = await List.serve(lab, web);
+    // What goes wrong with the list of one node is nothing that the other one sees.
+    const theirs = await List.serve(lab, web, 8082);
+    const write = (urls: readonly string[]): void => {
+      for (const one of [list, theirs]) one.write(urls);
+    };
     const urls = { a: nodeUrl(a), b: nodeUrl(b) };
-    list.write([urls.a, urls.b]);
+    write([urls.a, urls.b]);
 
     const [keysB, [stunHost = "", stunPort = ""]] = [
       await makeKeys(b.namespace),
       lab.stun[0]?.split(":") ?? [],
     ];
-    const node = b.node(NODE, [b.interface, keysB.publicKey, list.url, stunHost, stunPort]);
+    const node = b.node(NODE, [b.interface, keysB.publicKey, theirs.url, stunHost, stunPort]);
     await node.wrote(/seen at /);
     await b.wireguard({ privateKey: keysB.privateKey });
     node.write("go\n");
@@ -81,7 +86,7 @@ withLab("the list of peers of the dstack demo", (startLab) => {
     await list.wrote(/answered 304/);
 
     // Another order means other addresses, and whoever renumbers says so.
-    list.write([urls.b, urls.a]);
+    write([urls.b, urls.a]);
     daemon.signal("SIGHUP");
     await daemon.wrote(
       /1 peer; this host is 10\.88\.0\.11 now, and was 10\.88\.0\.10; 1 peer got another address/,
@@ -176,26 +181,28 @@ async function get(from: Host, url: string): Promise<string> {
 class List {
   readonly #host: Host;
   readonly #file: string;
+  readonly #port: number;
   #server: LongRunning | undefined;
 
-  private constructor(host: Host, file: string) {
+  private constructor(host: Host, file: string, port: number) {
     this.#host = host;
     this.#file = file;
+    this.#port = port;
   }
 
-  static async serve(lab: Lab, host: Host): Promise<List> {
-    const list = new List(host, join(lab.folder, "peers.json"));
+  static async serve(lab: Lab, host: Host, port = 8081): Promise<List> {
+    const list = new List(host, join(lab.folder, `peers-${port}.json`), port);
     list.writeText("[]");
     await list.start();
     return list;
   }
 
   get url(): string {
-    return `http://${this.#host.address()}:8081/peers.json`;
+    return `http://${this.#host.address()}:${this.#port}/peers.json`;
   }
 
   async start(): Promise<void> {
-    this.#server = this.#host.node(LIST_SERVER, ["8081", this.#file]);
+    this.#server = this.#host.node(LIST_SERVER, [`${this.#port}`, this.#file]);
     await this.#server.wrote(/serving/);
   }
 
