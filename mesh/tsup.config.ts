@@ -27,7 +27,7 @@ const config: Config = defineConfig([
     target: "es2022",
     format: ["esm"],
     // In few files, and minified, it is loaded in half of the time.
-    noExternal: ["zod", "sidewire", /^@(noble|scure)\//],
+    noExternal: ["zod", "sidewire", "dns-packet", "@leichtgewicht/ip-codec", /^@(noble|scure)\//],
     splitting: true,
     minify: true,
     removeNodeProtocol: false,
