@@ -1,5 +1,5 @@
 /**
- * `npm run bench:mesh`: everything, into `RESULTS.md`, in about six minutes. Arguments choose sections
+ * `npm run bench:mesh`: everything, into `RESULTS.md`, in about 20 minutes. Arguments choose sections
  * (`npm run bench:mesh -- first-ping`), which are only printed then; a number is that of rounds, or of seconds to be idle.
  */
 import { execFileSync } from "node:child_process";
@@ -9,6 +9,7 @@ import { fileURLToPath } from "node:url";
 import { type Row, tableOf } from "../../bench/report.js";
 import { find } from "../../test/support/find.js";
 import { missing } from "../lab/missing.js";
+import { contendersText } from "./contenders/rows.js";
 import { firstPingRows } from "./first-ping.js";
 import { idleRows } from "./idle.js";
 import { peersRows } from "./peers.js";
@@ -33,6 +34,7 @@ const SECTIONS: Readonly<Record<string, (rounds: number | undefined) => Promise<
   turn: async (rounds = 5) => ({ rows: await turnRows(rounds) }),
   idle: async (seconds = IDLE_S) => ({ rows: await idleRows(seconds) }),
   peers: async () => ({ rows: await peersRows() }),
+  contenders: async (rounds = 10) => ({ rows: [], more: await contendersText(rounds) }),
 };
 
 async function main(args: readonly string[]): Promise<void> {
@@ -52,8 +54,10 @@ async function main(args: readonly string[]): Promise<void> {
     process.stderr.write(`${name} … `);
     found.push(await measure(rounds));
   }
-  const table = tableOf(found.flatMap(({ rows }) => rows));
-  const text = [table, ...found.flatMap(({ more }) => more ?? [])].join("\n\n");
+  const rows = found.flatMap(({ rows }) => rows);
+  const text = [...(rows.length > 0 ? [tableOf(rows)] : []), ...found.flatMap(({ more }) => more ?? [])].join(
+    "\n\n",
+  );
   console.log(`\n${text}`);
   if (args.length === 0)
     writeFileSync(

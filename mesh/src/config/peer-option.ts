@@ -11,7 +11,8 @@ import { allowedIpFrom, endpointFrom, keyFrom } from "./parts.js";
  * @throws {@link MeshError} `INVALID_KEY`, `INVALID_OPTION`, `INVALID_ADDRESS`
  */
 export function parsePeerOption(text: string): NewPeer {
-  if (text.startsWith("/")) return peerOfMultiaddr(text);
+  // One of 64 keys starts with a slash, too.
+  if (text.startsWith("/") && !/^[^,@]{43}=(?:[,@]|$)/.test(text)) return peerOfMultiaddr(text);
   const [head = "", ...allowedIps] = text.split(",");
   const [key = "", endpoint, more] = head.split("@");
   const publicKey = keyFrom(key, "--peer");
