@@ -104,7 +104,9 @@ describe("the package", () => {
     expect(missing).toEqual([]);
     // Nothing but what is to be read, and no program that needs more than the package.
     const others = [...packed].filter(
-      (path) => TO_READ.test(path) && !/\.(?:md|svg|png|mjs|html|py|json|yaml|conf)$|\/acl$/.test(path),
+      (path) =>
+        TO_READ.test(path) &&
+        !/\.(?:md|svg|png|mjs|html|py|json|yaml|conf|sh|dockerignore)$|\/(?:acl|Dockerfile)$/.test(path),
     );
     expect(others).toEqual([]);
   });

