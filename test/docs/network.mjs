@@ -44,5 +44,12 @@ dgram.Socket.prototype.connect = function (...args) {
   Reflect.apply(connectUdp, this, [timePort, "127.0.0.1", ...args.slice(2)]);
 };
 
-Object.assign(dns.promises, { lookup: async () => [{ address: "127.0.0.1", family: 4 }] });
+Object.assign(dns.promises, {
+  /** @param {string} name */
+  lookup: async (name) => {
+    // werift asks a STUN server of its own, and would wait 5 s for the answer.
+    if (name.startsWith("stun.")) throw new Error(`getaddrinfo ENOTFOUND ${name}`);
+    return [{ address: "127.0.0.1", family: 4 }];
+  },
+});
 syncBuiltinESMExports();
