@@ -20,6 +20,8 @@ const BROKERS = 4;
 /** A run that takes longer has failed. */
 const GIVE_UP_MS = 30_000;
 
+type Runs = Record<"own" | "trystero" | "floor", Run[]>;
+
 interface Run {
   /** From the start of the page that started later, ms, until both have a channel. */
   readonly tookMs: number;
@@ -82,7 +84,7 @@ async function measure(browser: Browser, urls: readonly string[]): Promise<Run> 
 async function servePages(): Promise<Awaited<ReturnType<typeof serveFolder>>> {
   const folder = mkdtempSync(join(tmpdir(), "sidewire-bench-webrtc-"));
   process.once("exit", () => rmSync(folder, { recursive: true, force: true }));
-  for (const kind of ["own", "trystero"]) {
+  for (const kind of ["own", "trystero", "floor"]) {
     writeFileSync(
       join(folder, `${kind}.html`),
       `<!doctype html><meta charset="utf-8"><title>${kind}</title><script type="module" src="${kind}.js"></script>`,
@@ -145,19 +147,25 @@ async function main(): Promise<void> {
       const urls = brokers.map(({ host, webPort }) => `ws://${host}:${webPort}/mqtt`);
       return measure(browser, [urlOf("trystero", { room, urls }), urlOf("trystero", { room, urls })]);
     };
-    const runs: { own: Run[]; trystero: Run[] } = { own: [], trystero: [] };
+    const floor = (): Promise<Run> => {
+      const [a, b] = [Keypair.generate().publicKeyHex, Keypair.generate().publicKeyHex];
+      const urls = brokers.map(({ host, webPort }) => `ws://${host}:${webPort}/mqtt`);
+      return measure(browser, [
+        urlOf("floor", { own: a, other: b, isCaller: true, urls }),
+        urlOf("floor", { own: b, other: a, isCaller: false, urls }),
+      ]);
+    };
+    const runs: Runs = { own: [], trystero: [], floor: [] };
     // The first of each is thrown away: the browser has not loaded anything then.
     for (let i = -1; i < count; i++) {
-      const turns = [async () => ({ own: await own() }), async () => ({ trystero: await trystero() })];
-      for (const turn of i % 2 === 0 ? turns : turns.toReversed()) {
-        const { own: ours, trystero: theirs }: { own?: Run; trystero?: Run } = await turn();
-        if (i < 0) continue;
-        if (ours !== undefined) runs.own.push(ours);
-        if (theirs !== undefined) runs.trystero.push(theirs);
+      const turns = Object.entries({ own, trystero, floor }) as [keyof Runs, () => Promise<Run>][];
+      for (const [kind, turn] of i % 2 === 0 ? turns : turns.toReversed()) {
+        const run = await turn();
+        if (i >= 0) runs[kind].push(run);
       }
       process.stderr.write(".");
     }
-    report(runs.own, runs.trystero, given === undefined);
+    report(runs, given === undefined);
   } finally {
     await browser.close();
     await site[Symbol.asyncDispose]();
@@ -165,21 +173,26 @@ async function main(): Promise<void> {
   }
 }
 
-function report(own: readonly Run[], trystero: readonly Run[], isWritten: boolean): void {
+function report({ own, trystero, floor }: Runs, isWritten: boolean): void {
   const rows = [
     ["ms", "median", "p90", "worst", "best"],
     ["---", "---", "---", "---", "---"],
     summary("sidewire/webrtc", own),
     summary("Trystero, MQTT", trystero),
+    summary("the floor", floor),
   ];
   const table = rows.map((row) => `| ${row.join(" | ")} |`).join("\n");
   const times = own.map(({ tookMs }) => tookMs);
-  const ratio = median(times) / median(trystero.map(({ tookMs }) => tookMs));
+  const theirs = median(trystero.map(({ tookMs }) => tookMs));
+  const ratio = median(times) / theirs;
+  const least = median(floor.map(({ tookMs }) => tookMs));
   const tail = Math.max(...times) / median(times);
   const text = `${table}
 
 - The median is ${ratio.toFixed(2)} × Trystero's. The bar is 0.7 ×: ${ratio <= 0.7 ? "met" : "NOT met"}.
 - The worst is ${tail.toFixed(2)} × the own median. The bar is 2 ×: ${tail <= 2 ? "met" : "NOT met"}.
+- The floor is a page that only dials the four brokers, and sends an offer and an answer in clear text. Its median is
+  ${(least / theirs).toFixed(2)} × Trystero's. Above the floor, sidewire/webrtc takes ${ms(median(times) - least)} ms, and Trystero ${ms(theirs - least)} ms.
 - The machine's load was ${loadavg()[1]?.toFixed(1)} on average of the last five minutes.
 - Where the time goes, ms from the start of the page that is ready last, medians: ${stepsOf(own).join(", ")}.
 - The same for Trystero: ${stepsOf(trystero).join(", ")}.`;
