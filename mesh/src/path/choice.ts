@@ -146,7 +146,7 @@ function compare(a: Path, b: Path): number {
   return a.tier - b.tier || (a.roundTripMs ?? Infinity) - (b.roundTripMs ?? Infinity);
 }
 
-/** Whether no better path can be expected. */
+/** Whether no better path of the same tier can be expected. */
 export function isGood({ tier, roundTripMs }: Path): boolean {
   if (tier === Tier.Lan || isRelayed(tier)) return tier === Tier.Lan;
   return roundTripMs !== undefined && roundTripMs <= GOOD_ROUND_TRIP_MS;

@@ -112,7 +112,7 @@ export const VIEW_MS = 30_000;
  * {@link ROUNDS_MS}.
  */
 export const SEEK_MS = 60_000;
-/** A path with at most this round trip is good enough, in ms (Tailscale). */
+/** A path with at most this round trip is good enough for its tier, in ms (Tailscale). */
 export const GOOD_ROUND_TRIP_MS = 5;
 /** A better path of the same tier must have at most this share of the round trip (firezone: 20 % better) … */
 export const BETTER_SHARE = 0.8;

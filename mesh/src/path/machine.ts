@@ -1,6 +1,6 @@
 import type { NatVerdict } from "../info.js";
 import { Agenda } from "./agenda.js";
-import { Chooser, deadAtOf, type Fault, faultOf, type InUse, isGood, toldOf } from "./choice.js";
+import { Chooser, deadAtOf, type Fault, faultOf, type InUse, toldOf } from "./choice.js";
 import * as C from "./constants.js";
 import type { Decision, Fact, LooksWanted, PathName, Step, View } from "./facts.js";
 import type { PathMachineOptions } from "./machine-options.js";
@@ -394,8 +394,7 @@ export class PathMachine {
       return;
     }
     if (unansweredAt(inUse.path, 1) <= now) this.#doubt(now);
-    if (this.#agenda.takeSeek(now) && !isGood(inUse.path))
-      this.#probing.probeOthers(inUse.path, C.SEEK_PROBES, now);
+    if (this.#agenda.takeSeek(now)) this.#probing.seekBetter(inUse.path, now);
   }
 
   #wishForRelay(now: number): void {

@@ -1,4 +1,5 @@
 import { type DestinationBudget, ProbeBudget } from "./budget.js";
+import { isGood } from "./choice.js";
 import { DOUBT_GAP_MS, SEEK_PROBES } from "./constants.js";
 import type { Probe, View } from "./facts.js";
 import { dueOf, intervalOf, type Pace } from "./pace.js";
@@ -32,6 +33,13 @@ export class Probing {
 
   probeOthers(current: Path | undefined, probes: number, now: number): void {
     for (const path of this.#paths.values()) if (path !== current) startBurst(path, now, probes);
+  }
+
+  /** Looks for a path that is better than the one in use. Where that one is good, only another tier is better. */
+  seekBetter(current: Path, now: number): void {
+    const mustBeHigher = isGood(current);
+    for (const path of this.#paths.values())
+      if (path !== current && (!mustBeHigher || path.tier < current.tier)) startBurst(path, now, SEEK_PROBES);
   }
 
   /** @returns the probes to send now, each with the view of its path after the probe counts as sent */
