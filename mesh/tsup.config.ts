@@ -22,23 +22,27 @@ const config: Config = defineConfig([
     dts: true,
   },
   {
-    entry: { cli: "src/cli/main.ts" },
+    entry: { main: "src/cli/main.ts" },
+    outDir: "dist/cli",
+    platform: "node",
+    target: "es2022",
+    // A script, because V8 lets its code be kept (src/cli/code-cache.ts), which Node cannot do for ES modules. One file,
+    // and minified: so it is loaded faster. What is imported later is in it, too, and is evaluated only then.
+    format: ["cjs"],
+    noExternal: [/./],
+    splitting: false,
+    minify: true,
+    shims: true,
+    removeNodeProtocol: false,
+    esbuildPlugins: [licensesOfBundled("dist/cli/licenses.txt")],
+  },
+  {
+    entry: { start: "src/cli/start.ts" },
+    outDir: "dist/cli",
     platform: "node",
     target: "es2022",
     format: ["esm"],
-    // In few files, and minified, it is loaded in half of the time.
-    noExternal: ["zod", "sidewire", "dns-packet", "@leichtgewicht/ip-codec", /^@(noble|scure)\//],
-    splitting: true,
-    minify: true,
     removeNodeProtocol: false,
-    banner: {
-      // For the CommonJS packages among those that are bundled.
-      js: 'import { createRequire } from "node:module"; const require = createRequire(import.meta.url);',
-    },
-    esbuildPlugins: [licensesOfBundled("dist/cli/licenses.txt")],
-    esbuildOptions(options) {
-      options.chunkNames = "cli/[name]-[hash]";
-    },
   },
   {
     entry: { page: "src/web/page/main.ts" },

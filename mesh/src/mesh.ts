@@ -3,18 +3,18 @@ import { DEFAULT_STUN } from "./candidates/default-stun.js";
 import type { ReportedInterfaces } from "./candidates/interfaces.js";
 import { OwnAddresses } from "./candidates/own-addresses.js";
 import { StunClient } from "./candidates/stun-client.js";
-import { parseStunServers } from "./candidates/stun-servers.js";
 import { Channels } from "./channels.js";
 import { ConfiguredPeers } from "./configured-peers.js";
 import { checkOverlay, lansIn } from "./device/checks.js";
 import type { InterfaceAddress, NewPeer } from "./device/create.js";
-import { Device } from "./device/device.js";
+import type { Device } from "./device/device.js";
 import type { Members } from "./device/members.js";
 import type { Link, Network } from "./device/network.js";
 import type { DeviceState } from "./device/state.js";
 import { MeshError } from "./errors.js";
 import type { TrustLevel } from "./facts/trust.js";
 import { Gossip } from "./gossip.js";
+import { Ground } from "./ground.js";
 import { Hearing } from "./hearing.js";
 import type { CandidateInfo, MeshInfo, PeerInfo, PingAnswer } from "./info.js";
 import { type Endpoint, formatEndpoint, parseEndpoint } from "./ip/endpoint.js";
@@ -40,7 +40,7 @@ import type { Peer } from "./peer.js";
 import { PeerSet } from "./peer-set.js";
 import { Pings } from "./ping.js";
 import { PortMapping } from "./port-mapping/port-mapping.js";
-import { ProbeSockets } from "./probe/probe-sockets.js";
+import type { ProbeSockets } from "./probe/probe-sockets.js";
 import { Prober } from "./probe/prober.js";
 import { isRelayMessage } from "./relay/message.js";
 import { Relaying } from "./relay/relaying.js";
@@ -143,18 +143,23 @@ export class Mesh extends EventEmitter<MeshEvents> implements AsyncDisposable {
    * `CONFLICT`, `IN_USE`, `FILE`, `MISSING_PROGRAM`, `NOT_PERMITTED`, `COMMAND_FAILED`, `TIMEOUT`, `ABORTED`
    */
   static async open(options: MeshOptions): Promise<Mesh> {
+    return await Mesh.begin(await Ground.open(options), options);
+  }
+
+  /**
+   * @internal Begins on a ground that was opened with the same options. The mesh closes it, also after an error.
+   */
+  static async begin(ground: Ground, options: MeshOptions): Promise<Mesh> {
     const {
       stateFolder = DEFAULT_STATE_FOLDER,
       getTime = Date.now,
-      signal,
       stun = DEFAULT_STUN,
       relay: isRelay = false,
       create,
+      brokers,
+      isRosterFresh = false,
     } = options;
-    parseStunServers(stun);
-    if (isRelay && options.lazy) throw lazyRelay();
-    const turn = parseTurnServers(options.turn ?? []);
-    const device = await Device.open(options.interface, { stateFolder, create, signal });
+    const { device, sockets } = ground;
     let mesh: Mesh | undefined;
     /** Problems with files that were found before a listener could be added. */
     const found: string[] = [];
@@ -162,12 +167,10 @@ export class Mesh extends EventEmitter<MeshEvents> implements AsyncDisposable {
       if (mesh === undefined) found.push(message);
       else mesh.emit("warning", message);
     };
-    let sockets: ProbeSockets | undefined;
-    // The connections to brokers take the longest, so they begin first.
-    const onReachable = (): void => mesh?.hunt();
-    const signaling = new Signaling({ brokers: options.brokers, getTime, onReachable });
+    let signaling: Signaling | undefined;
     try {
-      sockets = await ProbeSockets.open((bytes, remote, local) => mesh?.receive(bytes, remote, local));
+      // The connections to brokers take the longest, so they begin first.
+      signaling = new Signaling({ brokers, getTime, onReachable: () => mesh?.hunt() });
       const mapped = {
         stateFolder,
         name: options.interface,
@@ -180,16 +183,14 @@ export class Mesh extends EventEmitter<MeshEvents> implements AsyncDisposable {
         RosterFile.open(stateFolder, options.interface),
         StateFile.open(stateFolder, options.interface, getTime(), onWarning),
         options.portMapping === false ? undefined : PortMapping.open(mapped),
-        device.installTable(sockets.port, signal),
       ]);
-      const { brokers, isRosterFresh = false } = options;
-      mesh = new Mesh({
+      const made = new Mesh({
         device,
         state,
         sockets,
         signaling,
         stun,
-        turn,
+        turn: parseTurnServers(options.turn ?? []),
         getTime,
         portMapping,
         hasLan: options.lanDiscovery !== false,
@@ -212,12 +213,14 @@ export class Mesh extends EventEmitter<MeshEvents> implements AsyncDisposable {
         isRosterFresh,
         found,
       });
-      await mesh.#start(device.found);
-      return mesh;
+      mesh = made;
+      ground.listen((...packet) => made.#receive(...packet));
+      await made.#start(device.found);
+      return made;
     } catch (error) {
       await mesh?.close();
-      await Promise.all([signaling.close(), sockets?.close()]);
-      await device.close();
+      await signaling?.close();
+      await ground[Symbol.asyncDispose]();
       throw error;
     }
   }
@@ -552,11 +555,6 @@ export class Mesh extends EventEmitter<MeshEvents> implements AsyncDisposable {
     return this.close();
   }
 
-  /** @internal Handles a packet that came in by the probes' sockets. */
-  receive(bytes: Uint8Array, remote: Endpoint, local: string | undefined): void {
-    if (!this.#prober.receive(bytes, remote, local)) this.#stun.receive(bytes, remote);
-  }
-
   /** @internal Must be called when a gateway has mapped a port, or a mapping has ended. */
   mapped(): void {
     if (this.#closing === undefined) this.#addresses.mapped(this.#portMapping?.endpoints() ?? []);
@@ -570,6 +568,11 @@ export class Mesh extends EventEmitter<MeshEvents> implements AsyncDisposable {
     for (const peer of this.#peers.values()) {
       if (peer.machine.snapshot(performance.now()).path === undefined) peer.take({ type: "own-candidates" });
     }
+  }
+
+  /** Handles a packet that came in by the probes' sockets. */
+  #receive(bytes: Uint8Array, remote: Endpoint, local: string | undefined): void {
+    if (!this.#prober.receive(bytes, remote, local)) this.#stun.receive(bytes, remote);
   }
 
   get #publicKey(): Uint8Array {
@@ -702,11 +705,4 @@ function addressesOf({ addresses }: Link): InterfaceAddress[] {
 
 function closed(name: string): MeshError {
   return new MeshError("CLOSED", `${name} is looked after no more`);
-}
-
-function lazyRelay(): MeshError {
-  return new MeshError(
-    "INVALID_OPTION",
-    "lazy: a relay has to be there before anybody knows that it is needed, so it cannot be lazy",
-  );
 }

@@ -47,3 +47,14 @@ export function write(lab: Lab, host: Host, name: string, text: string, mode = 0
   writeFileSync(path, text, { mode });
   return path;
 }
+
+/**
+ * Starts a program of a host in a session of its own, as a service manager does. The kernel shares out the processors by
+ * sessions, so all contenders must have the same.
+ */
+export function startService(host: Host, argv: readonly string[], env?: NodeJS.ProcessEnv): LongRunning {
+  return host.spawn(["setsid", ...argv], env);
+}
+
+/** The MTU of all tunnels, because it decides how many packets a stream takes. `sidewire-mesh` has it by default. */
+export const MTU = 1280;

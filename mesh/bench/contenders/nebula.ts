@@ -1,6 +1,6 @@
 import { join } from "node:path";
 import type { Host } from "../../lab/index.js";
-import { ADDRESSES, type Contender, folderOf, write } from "./contender.js";
+import { ADDRESSES, type Contender, folderOf, MTU, startService, write } from "./contender.js";
 
 const LIGHTHOUSE_PORT = 4242;
 
@@ -30,12 +30,12 @@ export const nebula: Contender = {
       const config = configOf(host, which === "open", hosts.open, ca, path);
       return ["nebula", "-config", write(lab, host, "config.yml", config)];
     };
-    const lighthouse = hosts.open.spawn(await configure("open"));
+    const lighthouse = startService(hosts.open, await configure("open"));
     const argvs = { one: await configure("one"), other: await configure("other") };
     await lighthouse.wrote(/Nebula interface is active/);
     return {
       address: ADDRESSES.other,
-      start: () => [hosts.one.spawn(argvs.one), hosts.other.spawn(argvs.other)],
+      start: () => [startService(hosts.one, argvs.one), startService(hosts.other, argvs.other)],
     };
   },
 };
@@ -59,7 +59,7 @@ punchy:
   respond: true
 tun:
   dev: ${host.interface}
-  mtu: 1300
+  mtu: ${MTU}
 firewall:
   outbound: [{ port: any, proto: any, host: any }]
   inbound: [{ port: any, proto: any, host: any }]

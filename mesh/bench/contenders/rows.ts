@@ -4,7 +4,7 @@ import { median } from "../../../bench/statistics.js";
 import { find } from "../../../test/support/find.js";
 import { type Lab, type NatKind, startLab } from "../../lab/index.js";
 import { PingStream } from "../../test/support/ping-stream.js";
-import type { Contender, Hosts } from "./contender.js";
+import { type Contender, type Hosts, MTU } from "./contender.js";
 import { nebula } from "./nebula.js";
 import { usageOfHosts } from "./programs.js";
 import { sidewire } from "./sidewire.js";
@@ -212,7 +212,9 @@ function table(
   const rows = columns.map((cells) => `| ${cells.join(" | ")} |`).join("\n");
   return `### Beside what somebody would use instead
 
-Medians of ${rounds}, in turns: ${[...versions.values()].join(", ")}.
+Medians of ${rounds}, in turns: ${[...versions.values()].join(", ")}. All tunnels have an MTU of ${MTU}. A third host is a
+nebula lighthouse, or the tinc node that everybody can reach. tinc's first packets go through that host, those of the others
+go directly.
 
 ${rows}
 

@@ -1,6 +1,6 @@
 import { join } from "node:path";
 import { makeKeys } from "../../lab/index.js";
-import { ADDRESSES, type Contender, folderOf, PORT, write } from "./contender.js";
+import { ADDRESSES, type Contender, folderOf, PORT, startService, write } from "./contender.js";
 
 const COMMAND: string = join(import.meta.dirname, "../../bin/sidewire-mesh.js");
 
@@ -27,7 +27,7 @@ export const sidewire: Contender = {
     };
     return {
       address: ADDRESSES.other,
-      start: () => [one.spawn(argvOf("one", "other")), other.spawn(argvOf("other", "one"))],
+      start: () => [startService(one, argvOf("one", "other")), startService(other, argvOf("other", "one"))],
     };
   },
 };

@@ -1,6 +1,6 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import { ADDRESSES, type Contender, folderOf, write } from "./contender.js";
+import { ADDRESSES, type Contender, folderOf, MTU, startService, write } from "./contender.js";
 
 const PORT = 655;
 
@@ -29,7 +29,7 @@ export const tinc: Contender = {
         lab,
         host,
         "tinc-up",
-        `#!/bin/sh\nip addr add ${ADDRESSES[which]}/24 dev $INTERFACE\nip link set $INTERFACE up\n`,
+        `#!/bin/sh\nip addr add ${ADDRESSES[which]}/24 dev $INTERFACE\nip link set $INTERFACE mtu ${MTU} up\n`,
         0o755,
       );
       // Without a terminal it takes the default files: the private key, and the public one in the file of the host.
@@ -43,10 +43,10 @@ export const tinc: Contender = {
       const folder = folderOf(lab, hosts[which]);
       return ["tincd", "-D", "-d1", "-c", folder, "--pidfile", join(folder, "pid")];
     };
-    await hosts.open.spawn(argvOf("open")).wrote(/Ready/);
+    await startService(hosts.open, argvOf("open")).wrote(/Ready/);
     return {
       address: ADDRESSES.other,
-      start: () => [hosts.one.spawn(argvOf("one")), hosts.other.spawn(argvOf("other"))],
+      start: () => [startService(hosts.one, argvOf("one")), startService(hosts.other, argvOf("other"))],
     };
   },
 };

@@ -1,5 +1,5 @@
 import { makeKeys } from "../../lab/index.js";
-import { ADDRESSES, type Contender, PORT, write } from "./contender.js";
+import { ADDRESSES, type Contender, MTU, PORT, startService, write } from "./contender.js";
 
 /**
  * WireGuard by `wg-quick`, where each host's configuration has the endpoint of the other one beforehand: nothing can be
@@ -24,6 +24,7 @@ export const wireguard: Contender = {
 PrivateKey = ${keys[own].privateKey}
 Address = ${ADDRESSES[own]}/24
 ListenPort = ${PORT}
+MTU = ${MTU}
 
 [Peer]
 PublicKey = ${keys[peer].publicKey}
@@ -40,7 +41,7 @@ PersistentKeepalive = 25
       address: ADDRESSES.other,
       start: () =>
         files.map(([host, file]) =>
-          host.spawn(["wg-quick", "up", file], {
+          startService(host, ["wg-quick", "up", file], {
             ...process.env,
             WG_QUICK_USERSPACE_IMPLEMENTATION: "wireguard-go",
           }),

@@ -26,6 +26,7 @@ export const ENVIRONMENT: readonly Entry[] = [
     "RUNTIME_DIRECTORY",
     "The folder of the control sockets, as systemd sets it. Default: /run/sidewire-mesh.",
   ],
+  ["CACHE_DIRECTORY", "The folder of main.cache, as systemd sets it. Default: that of the command."],
   ["NOTIFY_SOCKET", "Set by systemd: where the daemon reports its start and its end, by systemd-notify."],
   [
     "WATCHDOG_USEC",
@@ -117,6 +118,14 @@ export const FILES: readonly FileFact[] = [
     mode: "0600",
     holds: "A file of this folder that could not be read. The daemon has renamed it and said so.",
     deletion: "Yes.",
+  },
+  {
+    path: "/var/cache/sidewire-mesh/main.cache",
+    mode: "0644",
+    holds:
+      "The command's code as Node has compiled it, so that the next start is faster. Without systemd the file is beside the command.",
+    deletion:
+      "Yes. The next daemon writes it again, as it does for another version of the command or of Node.",
   },
   {
     path: "/run/sidewire-mesh/IF.sock",

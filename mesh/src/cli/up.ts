@@ -3,6 +3,7 @@ import { runtimeFolder, socketPath } from "../control/socket-path.js";
 import type { NewPeer } from "../device/create.js";
 import type { Listed } from "../dstack/directory.js";
 import { MeshError } from "../errors.js";
+import { Ground } from "../ground.js";
 import type { MeshInfo } from "../info.js";
 import type { Mesh } from "../mesh.js";
 import type { MeshOptions } from "../mesh-options.js";
@@ -24,8 +25,9 @@ export interface UsedMesh
     Pick<Mesh, "ping" | "membership" | "configure" | "close" | "putBack"> {}
 
 async function openMesh(options: MeshOptions): Promise<UsedMesh> {
-  const { Mesh } = await import("../mesh.js");
-  return await Mesh.open(options);
+  // The programs that the ground waits for run while the rest is loaded.
+  const [ground, { Mesh }] = await Promise.all([Ground.open(options), import("../mesh.js")]);
+  return await Mesh.begin(ground, options);
 }
 
 /**

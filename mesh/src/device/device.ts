@@ -350,7 +350,7 @@ export class Device extends EventEmitter<DeviceEvents> implements AsyncDisposabl
     return await this.#reader.links(signal);
   }
 
-  /** The links and routes of the host at the opening. */
+  /** The links and routes of the host at the last look. */
   get found(): Network {
     return this.#found;
   }
@@ -540,6 +540,7 @@ export class Device extends EventEmitter<DeviceEvents> implements AsyncDisposabl
       // Only once, and not every 30 s.
       if (trouble !== undefined && trouble !== this.#trouble) this.emit("warning", trouble);
       this.#trouble = trouble;
+      this.#found = network ?? this.#found;
       this.emit("wake", network);
     }
   }

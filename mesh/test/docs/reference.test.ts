@@ -4,6 +4,7 @@ import * as z from "zod/mini";
 import { fieldsOf } from "../../../build/reference/fields.js";
 import { REFERENCE, referenceText } from "../../../build/reference/text.js";
 import { FILES } from "../../src/cli/facts.js";
+import { unitText } from "../../src/cli/unit-file.js";
 import { runtimeFolder } from "../../src/control/socket-path.js";
 import { LOCK_FOLDER } from "../../src/device/lock.js";
 import { DEFAULT_STATE_FOLDER } from "../../src/mesh-options.js";
@@ -31,7 +32,11 @@ describe("the reference", () => {
   });
 
   it("has files where the code has them", () => {
-    const folders = [`${DEFAULT_STATE_FOLDER}/`, `${runtimeFolder({})}/`, `${LOCK_FOLDER}/`, HOSTS_FILE];
+    const cache = /^CacheDirectory=(.*)$/m.exec(unitText({ command: ["sidewire-mesh"] }))?.[1];
+    const folders = [
+      ...[`${DEFAULT_STATE_FOLDER}/`, `${runtimeFolder({})}/`, `${LOCK_FOLDER}/`, HOSTS_FILE],
+      `/var/cache/${cache}/`,
+    ];
     for (const folder of folders) expect(FILES.some(({ path }) => path.startsWith(folder))).toBe(true);
     const others = FILES.filter(({ path }) => !folders.some((folder) => path.startsWith(folder)));
     expect(others.map(({ path }) => path).filter((path) => !path.startsWith("/etc/systemd/system/"))).toEqual(

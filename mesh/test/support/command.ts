@@ -109,6 +109,6 @@ function checkCurrent(): void {
     file.endsWith(".ts"),
   );
   const newest = Math.max(...files.map((file) => statSync(join(src, file)).mtimeMs));
-  const built = statSync(join(MESH, "dist/cli.js"), { throwIfNoEntry: false })?.mtimeMs ?? 0;
+  const built = statSync(join(MESH, "dist/cli/main.cjs"), { throwIfNoEntry: false })?.mtimeMs ?? 0;
   if (built < newest) throw new Error("mesh/dist is older than mesh/src: npm run build");
 }

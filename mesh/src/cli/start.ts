@@ -1,0 +1,12 @@
+import { dirname, join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { runBundle } from "./code-cache.js";
+
+/** The commands that stay. The others would keep only the little code that they need themselves. */
+const DAEMONS: readonly string[] = ["up", "join"];
+
+const bundle: string = fileURLToPath(new URL("main.cjs", import.meta.url));
+// As a service, the command cannot write beside itself: systemd names a folder for that.
+const folder: string = process.env.CACHE_DIRECTORY ?? dirname(bundle);
+
+runBundle(bundle, join(folder, "main.cache"), DAEMONS.includes(process.argv[2] ?? ""));
