@@ -88,6 +88,7 @@ ${text}
   take, and what real networks take comes on top. Hosts are behind port-restricted NATs, and both \`up\` start at once.
 - Never met: no state file, no mapping in the NAT boxes, no session, no endpoint. Remembered: the same hosts once more,
   with the state files alone.
+- The daemon keeps the compiled code of the command, so only the first of these starts has to compile all of it.
 - The ping is sent each 10 ms from before the start on. The announce is seen by a subscriber at the brokers, the session by
   wireguard-go's own time stamp, the rest is in the events of \`up --json\`. Steps run side by side: the share of one is
   what passed since the latest of those before it. "–" is what was not needed, or had not happened yet.
