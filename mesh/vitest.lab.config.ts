@@ -1,11 +1,11 @@
 import { defineConfig, type ViteUserConfig } from "vitest/config";
 
-/** The tests in networks of their own: one file at a time, since what they measure is times. */
+/** The tests in networks of their own. Most of their time is waiting, and what they measure are times: so two files at once. */
 const config: ViteUserConfig = defineConfig({
   root: new URL("..", import.meta.url).pathname,
   test: {
     include: ["mesh/test/lab/**/*.test.ts"],
-    fileParallelism: false,
+    maxWorkers: 2,
     // Of those that may run beside others: most of their time is waiting.
     maxConcurrency: 5,
     // Under CI, what fails is tried twice more, and that it was is in the output: look at it, it may be a real fault.

@@ -1,5 +1,6 @@
 import { mkdtempSync } from "node:fs";
 import { join } from "node:path";
+import { setTimeout as delay } from "node:timers/promises";
 import { atLeast, type Row } from "../../bench/report.js";
 import { interleaved, median, type Rounds, ratioOf } from "../../bench/statistics.js";
 import { type Lab, startLab } from "../lab/index.js";
@@ -10,6 +11,9 @@ const STREAM = join(import.meta.dirname, "stream.mjs");
 
 /** How long a stream is measured, s. */
 const SECONDS = 4;
+
+/** How long to wait until what follows a start is over, ms. It takes a processor that the stream is to have. */
+const SETTLE_MS = 4000;
 
 /** One TCP stream through a tunnel that daemons look after, against the same tunnel set up by hand. */
 export async function throughputRows(rounds: number): Promise<Row[]> {
@@ -48,6 +52,7 @@ async function withDaemons(lab: Lab, pair: Pair, folders: readonly string[]): Pr
   const [one, other] = pair;
   await daemons[0]?.until(other.publicKey, ({ state }) => state === "direct");
   await daemons[1]?.until(one.publicKey, ({ state }) => state === "direct");
+  await delay(SETTLE_MS);
   const measured = await stream(pair);
   for (const daemon of daemons) await daemon.stop();
   await startAnew(pair);

@@ -114,8 +114,8 @@ async function wholeRound(
   contender: Contender,
 ): Promise<Omit<Round, "startSymmetricMs">> {
   const { ping, tookMs, address } = await startUp(lab, hosts, contender);
-  // A path through a third host may be replaced by a direct one.
-  await wait(2_000);
+  // What follows a start is over then, and a path through a third host may have been replaced by a direct one.
+  await wait(5_000);
   const interfaces = [hosts.one.interface, hosts.other.interface];
   const before = usageOfHosts(interfaces);
   const rate = await stream(hosts, address);
