@@ -1,6 +1,7 @@
-import { chmodSync, readFileSync, statSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
+import { chmodSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { basename, join } from "node:path";
 import { describe, expect, it } from "vitest";
+import { writeAll } from "../../src/cli/import.js";
 import { objects, run } from "../support/command.js";
 import { KEY_A, KEY_B } from "../support/fake-mesh.js";
 import { temporaryFolder } from "../support/temporary-folder.js";
@@ -107,6 +108,39 @@ describe("import", () => {
     expect(again).toMatchObject({ code: 2, out: "" });
     expect(again.err).toContain("it is there already");
     expect(readFileSync(join(cwd, "new/wg0.key"), "utf8")).toBe(`${PRIVATE}\n`);
+  });
+
+  it.each(["new/wg0.json", "new/wg0.peer1.psk", "new/wg0.key"])(
+    "writes no key where %s is there already, so that the next try works",
+    async (there) => {
+      const cwd = folderWith({ "wg0.conf": CONF });
+      mkdirSync(join(cwd, "new"));
+      writeFileSync(join(cwd, there), "mine");
+      const { code, err } = await run(["import", "wg0.conf", "--output", "new"], { cwd });
+      expect([code, readdirSync(join(cwd, "new"))]).toEqual([2, [basename(there)]]);
+      expect(err).toContain(`cannot write ${there}: it is there already`);
+      rmSync(join(cwd, there));
+      expect(await run(["import", "wg0.conf", "--output", "new"], { cwd })).toMatchObject({ code: 0 });
+    },
+  );
+
+  it("takes back what is written when a later file cannot be written", async () => {
+    const folder = temporaryFolder();
+    await expect(
+      writeAll([
+        { path: join(folder, "wg0.key"), text: PRIVATE },
+        { path: join(folder, "missing", "wg0.json"), text: "{}" },
+      ]),
+    ).rejects.toThrow("cannot write");
+    expect(readdirSync(folder)).toEqual([]);
+  });
+
+  it("writes nothing outside the folder, whatever the interface is called", async () => {
+    for (const name of ["../evil", "..", "a/b", "/tmp/evil"]) {
+      const cwd = folderWith({ "wirelink.wg0.json": JSON.stringify({ iface: name }) });
+      const { code, out } = await run(["import", "wirelink.wg0.json", "--output", "new"], { cwd });
+      expect([code, out, readdirSync(cwd)]).toEqual([2, "", ["wirelink.wg0.json"]]);
+    }
   });
 
   it("prints it where no folder is named, without keys", async () => {
