@@ -29,6 +29,10 @@ export const ENVIRONMENT: readonly Entry[] = [
   ["CACHE_DIRECTORY", "The folder of main.cache, as systemd sets it. Default: that of the command."],
   ["NOTIFY_SOCKET", "Set by systemd: where the daemon reports its start and its end, by systemd-notify."],
   [
+    "JOURNAL_STREAM",
+    "Set by systemd: if stdout or stderr is this stream, each line begins with its level, which journald takes away.",
+  ],
+  [
     "WATCHDOG_USEC",
     "Set by systemd: the daemon reports that it works, twice in this time. Unit: microseconds.",
   ],

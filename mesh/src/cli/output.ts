@@ -1,5 +1,6 @@
 import pc from "picocolors";
 import type { Ending } from "./failure.js";
+import { isJournal, type Level, withLevel } from "./journal-level.js";
 import { jsonLine, printable } from "./printable.js";
 
 type Colors = ReturnType<typeof pc.createColors>;
@@ -7,6 +8,9 @@ type Colors = ReturnType<typeof pc.createColors>;
 /**
  * The output of a command. Results go to stdout, everything else to stderr. With `--json` each result and each error is
  * a JSON object in a line, and remarks for people are left out.
+ *
+ * A stream that goes to the journal gets the level of each line before it, also with `--json`: only journald reads this
+ * stream, and it keeps the line without the level. So `journalctl -p warning` finds warnings and errors.
  */
 export class Output {
   readonly json: boolean;
@@ -15,15 +19,20 @@ export class Output {
   readonly paintNotes: Colors;
   readonly #out: NodeJS.WriteStream;
   readonly #err: NodeJS.WriteStream;
+  readonly #isOutJournal: boolean;
+  readonly #isErrJournal: boolean;
 
   constructor(
     json: boolean,
     out: NodeJS.WriteStream = process.stdout,
     err: NodeJS.WriteStream = process.stderr,
+    env: NodeJS.ProcessEnv = process.env,
   ) {
     this.json = json;
     this.#out = out;
     this.#err = err;
+    this.#isOutJournal = isJournal(out, env);
+    this.#isErrJournal = isJournal(err, env);
     this.paint = colorsOf(out);
     this.paintNotes = colorsOf(err);
   }
@@ -40,25 +49,30 @@ export class Output {
 
   /** Writes a text to stdout. */
   async write(text: string): Promise<void> {
-    await new Promise<void>((resolve) => this.#out.write(text, () => resolve()));
+    const written = this.#isOutJournal ? withLevel(text, "info") : text;
+    await new Promise<void>((resolve) => this.#out.write(written, () => resolve()));
   }
 
   /** Writes a remark for people. */
   note(text: string): void {
-    if (!this.json) this.#err.write(`${text}\n`);
+    if (!this.json) this.#say(text, "info");
   }
 
   /** Writes a warning; the command goes on. */
   warn(message: string): void {
     const text = `${this.paintNotes.yellow("!")} ${printable(message)}`;
-    this.#err.write(`${this.json ? jsonLine({ warning: message }) : text}\n`);
+    this.#say(this.json ? jsonLine({ warning: message }) : text, "warning");
   }
 
   /** Writes why the command ends, in one line. */
   fail({ code, message }: Ending): void {
     const hint = code === "USAGE" ? " (see --help)" : "";
     const text = `${this.paintNotes.red("sidewire-mesh:")} ${printable(message)}${hint}`;
-    this.#err.write(`${this.json ? jsonLine({ error: message, code }) : text}\n`);
+    this.#say(this.json ? jsonLine({ error: message, code }) : text, "error");
+  }
+
+  #say(text: string, level: Level): void {
+    this.#err.write(`${this.#isErrJournal ? withLevel(text, level) : text}\n`);
   }
 }
 
