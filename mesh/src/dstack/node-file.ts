@@ -70,7 +70,8 @@ export function publishedPlace(candidates: readonly CandidateInfo[]): Endpoint |
 function valuesOf(text: string): [name: string, value: unknown][] {
   let data: unknown;
   try {
-    data = JSON.parse(text);
+    // Some editors on Windows write this byte order mark at the start of a file.
+    data = JSON.parse(text.replace(/^\ufeff/, ""));
   } catch {
     throw new MeshError("INVALID_OPTION", "it is not JSON");
   }

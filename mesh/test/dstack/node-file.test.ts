@@ -19,6 +19,8 @@ describe("the file of a node", () => {
   it("is read as this program writes it", () => {
     const endpoint = parseEndpoint("198.51.100.7:51820");
     expect(parseNodeFile(JSON.stringify(nodeFile(KEY_A, endpoint)))).toEqual({ publicKey: KEY_A, endpoint });
+    // Some editors on Windows begin a file with this mark.
+    expect(parseNodeFile(`\ufeff${JSON.stringify(nodeFile(KEY_A, endpoint))}`).endpoint).toEqual(endpoint);
     expect(nodeFile(KEY_A, undefined)).toEqual({ wg_public_key: KEY_A, stun_ip: null, stun_port: null });
     expect(parseNodeFile(JSON.stringify(nodeFile(KEY_A, undefined))).endpoint).toBeUndefined();
   });
