@@ -48,7 +48,7 @@ export class ListedPeers implements AsyncDisposable {
     if (settings.publish !== undefined)
       listed.#server = await NodeServer.open(settings.publish, {
         info: () => mesh.info(),
-        ownAddress: () => listed.#own?.address,
+        own: () => listed.#own,
         getTime: Date.now,
       });
     listed.#directory?.start();

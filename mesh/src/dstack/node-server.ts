@@ -1,8 +1,11 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
+import type { Socket } from "node:net";
+import type { InterfaceAddress } from "../device/create.js";
 import { MeshError } from "../errors.js";
 import type { MeshInfo } from "../info.js";
-import { formatAddress, parseAddress } from "../ip/address.js";
+import { type AddressBytes, formatAddress, parseAddress } from "../ip/address.js";
 import type { Endpoint } from "../ip/endpoint.js";
+import { contains, parsePrefix } from "../ip/prefix.js";
 import { nodeFile, publishedPlace } from "./node-file.js";
 
 /** The maximum number of connections at the same time. */
@@ -16,9 +19,9 @@ const MAX_REQUEST_BYTES = 16_384;
 
 /** What is published. */
 export interface PublishedNode {
-  info(): Pick<MeshInfo, "publicKey" | "candidates">;
-  /** The own address in the overlay. */
-  ownAddress(): string | undefined;
+  info(): Pick<MeshInfo, "publicKey" | "candidates" | "peers">;
+  /** The own address in the overlay, and the overlay as its prefix. */
+  own(): InterfaceAddress | undefined;
   /** The time, in Unix ms. */
   getTime(): number;
 }
@@ -72,7 +75,7 @@ export class NodeServer implements AsyncDisposable {
     response.setHeader("Connection", "close");
     const { method = "", url = "" } = request;
     try {
-      const found = this.#contentOf(url.split("?")[0] ?? "", request.socket.localAddress ?? "");
+      const found = this.#contentOf(url.split("?")[0] ?? "", request.socket);
       const [status, content] =
         method !== "GET" && method !== "HEAD"
           ? [405, { error: "only GET" }]
@@ -89,18 +92,34 @@ export class NodeServer implements AsyncDisposable {
     }
   }
 
-  #contentOf(path: string, local: string): object | undefined {
+  #contentOf(path: string, { localAddress, remoteAddress }: Socket): object | undefined {
     if (path === "/node.json") {
       const { publicKey, candidates } = this.#node.info();
       this.#place = publishedPlace(candidates) ?? this.#place;
       return nodeFile(publicKey, this.#place);
     }
-    const own = this.#node.ownAddress();
+    const own = this.#node.own();
+    if (path !== "/test" || own === undefined) return undefined;
     // An IPv4 address has a form of IPv6 here.
-    const bytes = parseAddress(local);
-    if (path !== "/test" || own === undefined || bytes === undefined || formatAddress(bytes) !== own)
-      return undefined;
+    const [bytes, source] = [parseAddress(localAddress ?? ""), parseAddress(remoteAddress ?? "")];
+    if (bytes === undefined || formatAddress(bytes) !== own.address) return undefined;
+    if (source === undefined || !this.#isInTunnel(source, own)) return undefined;
     const time = new Date(this.#node.getTime()).toISOString().replace("Z", "+00:00");
-    return { wg_ip: `${own}/${bytes.length * 8}`, time };
+    return { wg_ip: `${own.address}/${bytes.length * 8}`, time };
+  }
+  /**
+   * Whether an address is this host itself, or one of a peer in the overlay. A neighbour on the LAN can send to the own
+   * address in the tunnel, too, because Linux accepts a packet for any of its addresses on every network card.
+   */
+  #isInTunnel(source: AddressBytes, { address, prefix: overlay }: InterfaceAddress): boolean {
+    if (formatAddress(source) === address) return true;
+    // A peer may have all of the internet as its allowed IPs, and the LAN with it.
+    if (!contains(overlay, source)) return false;
+    return this.#node.info().peers.some(({ allowedIps }) =>
+      allowedIps.some((one) => {
+        const prefix = parsePrefix(one);
+        return prefix !== undefined && contains(prefix, source);
+      }),
+    );
   }
 }
