@@ -48,7 +48,8 @@ export async function readWirelink(name: string | undefined, env: NodeJS.Process
   return { ...settings, interface: interfaceName };
 }
 
-async function lookUpHost(host: string): Promise<readonly string[]> {
+/** Looks up a name for the place of a peer. */
+export async function lookUpHost(host: string): Promise<readonly string[]> {
   return await lookUp(host, [4, 6], AbortSignal.timeout(PATIENCE_MS));
 }
 

@@ -47,7 +47,7 @@ function withUpOptions(command: DescribedCommand): DescribedCommand {
       "with --create: an address of this host, as in 10.9.0.1/24; may be repeated",
       collect,
     )
-    .option("--peer <peer>", "with --create: KEY[@ADDRESS:PORT][,ALLOWED-IP]…; may be repeated", collect);
+    .option("--peer <peer>", "with --create: KEY[@HOST:PORT][,ALLOWED-IP]…; may be repeated", collect);
   return withDaemonOptions(command, "sidewire's public ones")
     .option(
       "--config <file>",

@@ -1,6 +1,6 @@
 import type { BrokerPool } from "sidewire";
 import { addressFrom, checkHostPort, endpointFrom, withLinkLocal } from "../config/parts.js";
-import { parsePeerOption } from "../config/peer-option.js";
+import { parsePeerOptions } from "../config/peer-option.js";
 import type { Settings } from "../config/settings.js";
 import { checkInterfaceName } from "../device/checks.js";
 import type { NewInterface } from "../device/create.js";
@@ -9,7 +9,7 @@ import { peersUrlFrom } from "../dstack/web-address.js";
 import { KeyFile } from "../membership/key-file.js";
 import { DEFAULT_STATE_FOLDER } from "../mesh-options.js";
 import type { TurnOptions } from "../turn/turn-server.js";
-import { readConfig, readWirelink } from "./config-files.js";
+import { lookUpHost, readConfig, readWirelink } from "./config-files.js";
 import type { DaemonOptions } from "./daemon-options.js";
 import { UsageError } from "./failure.js";
 import { readKey, readPool, readTurn } from "./input-files.js";
@@ -47,7 +47,7 @@ export async function settingsOf(
   if (options.create && file.create !== undefined)
     throw new UsageError(`--create: ${options.config} says already what is to be made`);
   const stateFolder = options.state ?? file.stateFolder;
-  const given = (await createFrom(options)) ?? file.create;
+  const { create: given = file.create, notes = [] } = await createFrom(options);
   const create = given ?? (await createJoined(stateFolder, interfaceName, options.listenPort));
   const brokers = options.joined?.brokers ?? file.brokers;
   return {
@@ -76,7 +76,7 @@ export async function settingsOf(
     ...listedFrom(options, file),
     names: file.names,
     trust: file.trust,
-    notes: file.notes,
+    notes: [...(file.notes ?? []), ...notes],
   };
 }
 
@@ -107,9 +107,9 @@ function listedFrom(
   return { peersUrl, publish, indexOverlay };
 }
 
-async function createFrom(options: UpOptions): Promise<NewInterface | undefined> {
+async function createFrom(options: UpOptions): Promise<Pick<Settings, "create" | "notes">> {
   const { create, privateKey, listenPort, address = [], peer = [] } = options;
-  if (!create && options.joined !== undefined) return undefined;
+  if (!create && options.joined !== undefined) return {};
   if (!create) {
     const given = Object.entries({ "--private-key": privateKey, "--listen-port": listenPort });
     const [wrong] = [
@@ -117,19 +117,16 @@ async function createFrom(options: UpOptions): Promise<NewInterface | undefined>
       ...(address.length > 0 ? ["--address"] : []),
       ...(peer.length > 0 ? ["--peer"] : []),
     ];
-    if (wrong === undefined) return undefined;
+    if (wrong === undefined) return {};
     throw new UsageError(
       `${wrong} needs --create: an interface that is there is used as it is configured (change it with wg set)`,
     );
   }
   if (privateKey === undefined)
     throw new UsageError("--create needs --private-key FILE: make one with sidewire-mesh keygen");
-  return {
-    privateKey: await readKey(privateKey),
-    listenPort,
-    addresses: address.map((one) => addressFrom(one, "--address")),
-    peers: peer.map(parsePeerOption),
-  };
+  const addresses = address.map((one) => addressFrom(one, "--address"));
+  const { peers, notes } = await parsePeerOptions(peer, lookUpHost);
+  return { create: { privateKey: await readKey(privateKey), listenPort, addresses, peers }, notes };
 }
 
 async function turnFrom({

@@ -10,6 +10,7 @@ import { peersUrlFrom } from "../dstack/web-address.js";
 import { MeshError } from "../errors.js";
 import { TRUST_LEVELS } from "../facts/trust.js";
 import { parseTurnServers } from "../turn/turn-server.js";
+import { findPlaces, type LookUpHost } from "./host-places.js";
 import { addressFrom, allowedIpFrom, checkHostPort, endpointFrom, keyFrom, MAX_PEERS } from "./parts.js";
 import type { Settings } from "./settings.js";
 
@@ -38,7 +39,9 @@ const peerSchema = z.strictObject({
       says("what status and ping call the peer: 1 to 63 of a-z, 0-9 and -", "its key"),
     ),
   ),
-  endpoint: z.optional(line.check(says("ADDRESS:PORT, the first place to try"))),
+  endpoint: z.optional(
+    line.check(says("HOST:PORT, the first place to try; a name is looked up at the start and at a reload")),
+  ),
   allowedIps: z.optional(lines.check(says("addresses and ranges, as `wg` has them", "none"))),
   presharedKeyFile: z.optional(path.check(says("the file with the preshared key"))),
   trust: z.optional(
@@ -167,8 +170,9 @@ const schema = z.strictObject({
 /** The fields of the format, with their meanings, for the reference. */
 export const ownFormat: z.ZodMiniType = schema;
 
-/** Reads the other files of a configuration. Paths are absolute. */
-export interface FileReader {
+/** Reads the other files of a configuration, whose paths are absolute, and looks up names. */
+export interface OwnFormatMeans {
+  readonly lookUp: LookUpHost;
   readKey(path: string): Promise<Uint8Array>;
   readText(path: string): Promise<string>;
 }
@@ -179,7 +183,7 @@ export interface FileReader {
  * @throws {@link MeshError} `INVALID_OPTION`, `INVALID_KEY`; the errors of the file reader, and sidewire's errors for a
  * pool
  */
-export async function parseOwnFormat(text: string, folder: string, files: FileReader): Promise<Settings> {
+export async function parseOwnFormat(text: string, folder: string, files: OwnFormatMeans): Promise<Settings> {
   let json: unknown;
   try {
     json = JSON.parse(text);
@@ -205,13 +209,20 @@ export async function parseOwnFormat(text: string, folder: string, files: FileRe
   else if (data.addPeers === true)
     throw new MeshError("INVALID_OPTION", 'addPeers: an interface that is made has all "peers" already');
   parseTurnServers(turn ?? []);
+  const places = await findPlaces(
+    peers.flatMap(({ publicKey, endpoint }, i) =>
+      endpoint === undefined ? [] : [{ publicKey, text: endpoint, part: `peers.${i}.endpoint` }],
+    ),
+    files.lookUp,
+  );
   const parsed = await Promise.all(
-    peers.map(async ({ publicKey, endpoint, allowedIps = [], presharedKeyFile }, i): Promise<NewPeer> => {
+    peers.map(async ({ publicKey, allowedIps = [], presharedKeyFile }, i): Promise<NewPeer> => {
       const part = `peers.${i}`;
+      const endpoint = places.endpoints.get(publicKey);
       return {
         publicKey: keyFrom(publicKey, `${part}.publicKey`),
         allowedIps: allowedIps.map((one) => allowedIpFrom(one, `${part}.allowedIps`)),
-        ...(endpoint === undefined ? {} : { endpoint: endpointFrom(endpoint, `${part}.endpoint`) }),
+        ...(endpoint === undefined ? {} : { endpoint }),
         ...(presharedKeyFile === undefined
           ? {}
           : { presharedKey: await files.readKey(at(presharedKeyFile)) }),
@@ -235,7 +246,9 @@ export async function parseOwnFormat(text: string, folder: string, files: FileRe
     // A peer that has only a name or a trust level is not added to the interface.
     ...(data.addPeers === true
       ? {
-          peers: parsed.filter(({ allowedIps, endpoint }) => allowedIps.length > 0 || endpoint !== undefined),
+          peers: parsed.filter(
+            (_, i) => (peers[i]?.allowedIps ?? []).length > 0 || peers[i]?.endpoint !== undefined,
+          ),
         }
       : {}),
     ...(brokers === undefined
@@ -265,6 +278,8 @@ export async function parseOwnFormat(text: string, folder: string, files: FileRe
       ? {}
       : { indexOverlay: indexOverlayFrom(data.indexOverlay, "indexOverlay") }),
     ...(stateFolder === undefined ? {} : { stateFolder: at(stateFolder) }),
+    hostPlaces: places.written,
+    ...(places.notes.length === 0 ? {} : { notes: places.notes }),
     trust: new Map(
       peers.flatMap(({ publicKey, trust }) => (trust === undefined ? [] : [[publicKey, trust]])),
     ),

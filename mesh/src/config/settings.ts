@@ -55,6 +55,8 @@ export interface Settings {
   readonly stateFolder?: string | undefined;
   /** The names of peers, by their public keys in base64. */
   readonly names: ReadonlyMap<string, string>;
+  /** The places of peers that are names, `HOST:PORT` as the file writes them, by public key in base64. */
+  readonly hostPlaces?: ReadonlyMap<string, string> | undefined;
   /** What each peer is believed and told about other peers, by its public key in base64. */
   readonly trust?: ReadonlyMap<string, TrustLevel> | undefined;
   /** Whether all peers are told where the other peers are. Default: no. */

@@ -1,8 +1,7 @@
 import { basename, dirname, extname, resolve } from "node:path";
-import { type FileReader, parseOwnFormat } from "../config/own-format.js";
+import { type OwnFormatMeans, parseOwnFormat } from "../config/own-format.js";
 import type { Settings } from "../config/settings.js";
 import { MeshError } from "../errors.js";
-import type { LookUpHost } from "./host-places.js";
 import { parseWgQuick } from "./wg-quick.js";
 import { parseWgautomesh } from "./wgautomesh.js";
 import { parseWirelink, type WirelinkLanguage } from "./wirelink.js";
@@ -11,8 +10,7 @@ import { parseWirelink, type WirelinkLanguage } from "./wirelink.js";
 export type Origin = "own" | "wg-quick" | "wgautomesh" | "wirelink";
 
 /** The means to read other files, to look up names, and to read the environment. */
-export interface Outside extends FileReader {
-  readonly lookUp: LookUpHost;
+export interface Outside extends OwnFormatMeans {
   readonly env: NodeJS.ProcessEnv;
 }
 

@@ -1,3 +1,4 @@
+import { findPlaces, type LookUpHost, type WrittenPlace } from "../config/host-places.js";
 import { addressFrom, allowedIpFrom, keyFrom, MAX_PEERS } from "../config/parts.js";
 import type { Argv, Hooks, Settings } from "../config/settings.js";
 import { checkInterfaceName } from "../device/checks.js";
@@ -5,7 +6,6 @@ import type { NewPeer } from "../device/create.js";
 import { MeshError } from "../errors.js";
 import { formatKey } from "../wireguard-key.js";
 import { type ConfEntry, type ConfSection, confSections, wrongLine } from "./conf-lines.js";
-import { findPlaces, type LookUpHost, type WrittenPlace } from "./host-places.js";
 
 /** The known keys of each section, and whether a section may contain a key more than once. */
 const KNOWN: Readonly<Record<ConfSection["kind"], ReadonlyMap<string, "once" | "often">>> = {
@@ -47,7 +47,7 @@ export async function parseWgQuick(text: string, name: string, lookUp: LookUpHos
   const own = new Section(first);
   const notes = notesOn(own, name);
   const read = peers.map((section) => peerOf(new Section(section), places));
-  const { endpoints, notes: unknown } = await findPlaces(places, lookUp);
+  const { endpoints, written, notes: unknown } = await findPlaces(places, lookUp);
   return {
     interface: name,
     create: {
@@ -62,6 +62,7 @@ export async function parseWgQuick(text: string, name: string, lookUp: LookUpHos
     },
     hooks: hooksOf(own, name),
     names: new Map(),
+    hostPlaces: written,
     notes: [...notes, ...unknown],
   };
 }

@@ -1,12 +1,12 @@
 import { parse as parseToml, TomlError } from "smol-toml";
 import * as z from "zod/mini";
 import { check } from "../check.js";
+import { findPlaces, type LookUpHost } from "../config/host-places.js";
 import { keyFrom, MAX_PEERS } from "../config/parts.js";
 import type { Settings } from "../config/settings.js";
 import type { NewPeer } from "../device/create.js";
 import { MeshError } from "../errors.js";
 import { parseAddress } from "../ip/address.js";
-import { findPlaces, type LookUpHost } from "./host-places.js";
 import { unknownKeys } from "./unknown-keys.js";
 
 const line = z.string().check(z.maxLength(4096));
@@ -37,7 +37,7 @@ export async function parseWgautomesh(text: string, lookUp: LookUpHost): Promise
   const data = read(text);
   const { peers = [] } = data;
   const keys = peers.map(({ pubkey }, i) => keyFrom(pubkey, `peers.${i}.pubkey`));
-  const { endpoints, notes } = await findPlaces(
+  const { endpoints, written, notes } = await findPlaces(
     peers.flatMap(({ pubkey, endpoint }, i) =>
       endpoint === undefined ? [] : [{ publicKey: pubkey, text: endpoint, part: `peers.${i}.endpoint` }],
     ),
@@ -57,6 +57,7 @@ export async function parseWgautomesh(text: string, lookUp: LookUpHost): Promise
     portMapping: data.upnp_forward_external_port !== undefined,
     externalPort: data.upnp_forward_external_port,
     names: new Map(),
+    hostPlaces: written,
     notes: [...notesOn(data), ...notes],
   };
 }

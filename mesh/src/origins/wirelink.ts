@@ -3,12 +3,12 @@ import { parse as parseYaml } from "yaml";
 import * as z from "zod/mini";
 import { isGlob } from "../candidates/glob.js";
 import { check } from "../check.js";
+import { findPlaces, type LookUpHost } from "../config/host-places.js";
 import { allowedIpFrom, keyFrom, MAX_PEERS } from "../config/parts.js";
 import type { Settings } from "../config/settings.js";
 import type { NewPeer } from "../device/create.js";
 import { MeshError } from "../errors.js";
 import { TRUST_LEVELS, type TrustLevel } from "../facts/trust.js";
-import { findPlaces, type LookUpHost } from "./host-places.js";
 
 const line = z.string().check(z.maxLength(256));
 const lines = z.array(line).check(z.maxLength(256));
@@ -88,7 +88,7 @@ export async function parseWirelink(
   const data = checked.value;
   const peers = data.peers ?? [];
   const keys = peers.map(({ publickey }, i) => keyFrom(publickey, `peers.${i}.publickey`));
-  const { endpoints, notes } = await findPlaces(
+  const { endpoints, written, notes } = await findPlaces(
     peers.flatMap(({ publickey, endpoints: texts }, i) =>
       (texts ?? []).map((one) => ({ publicKey: publickey, text: one, part: `peers.${i}.endpoints` })),
     ),
@@ -115,6 +115,7 @@ export async function parseWirelink(
         return level === undefined ? [] : [[publickey, level]];
       }),
     ),
+    hostPlaces: written,
     names: new Map(
       peers.flatMap(({ publickey, name: called }): [string, string][] =>
         called === undefined || called === "" ? [] : [[publickey, called]],

@@ -3,7 +3,7 @@ import type { NewPeer } from "../device/create.js";
 import { shownAddress } from "../dstack/web-address.js";
 import { formatEndpoint } from "../ip/endpoint.js";
 import { formatPrefix } from "../ip/prefix.js";
-import { isName, nameFrom } from "../roster/member-name.js";
+import { isName, MAX_NAME_LENGTH, nameFrom } from "../roster/member-name.js";
 import { formatKey } from "../wireguard-key.js";
 
 /** A key for a file of its own. */
@@ -27,6 +27,8 @@ export interface Written {
  */
 export function writtenSettings(settings: Settings): Written {
   const { create, interface: name = "wg0", names, trust = new Map(), reported, hooks } = settings;
+  const { hostPlaces = new Map<string, string>() } = settings;
+  const labels = labelsOf(names, trust);
   const secrets: SecretFile[] = [];
   const secretFile = (file: string, key: Uint8Array): string => {
     secrets.push({ name: file, key });
@@ -34,7 +36,7 @@ export function writtenSettings(settings: Settings): Written {
   };
   const listed = create?.peers ?? settings.peers ?? [];
   const peers = listed.map((peer, i) => ({
-    ...peerFields(peer, names, trust),
+    ...peerFields(peer, labels, hostPlaces.get(formatKey(peer.publicKey))),
     ...(peer.presharedKey === undefined
       ? {}
       : { presharedKeyFile: secretFile(`${name}.peer${i + 1}.psk`, peer.presharedKey) }),
@@ -52,7 +54,7 @@ export function writtenSettings(settings: Settings): Written {
           mtu: create.mtu,
           addresses: create.addresses.map(({ address, prefix }) => `${address}/${prefix.bits}`),
         }),
-    peers: [...peers, ...others.map((key) => ({ publicKey: key, ...labels(key, names, trust) }))],
+    peers: [...peers, ...others.map((key) => ({ publicKey: key, ...labels(key) }))],
     stun: settings.stun,
     turn: settings.turn?.map(({ url, username }) => ({ url, username })),
     relay: settings.relay,
@@ -76,25 +78,49 @@ export function writtenSettings(settings: Settings): Written {
   return { json, secrets };
 }
 
+type Labels = (key: string) => Readonly<Record<string, unknown>>;
+
+/** @param place - the place as the file writes it, if it is a name: its addresses may change */
 function peerFields(
   { publicKey, endpoint, allowedIps }: NewPeer,
-  names: Settings["names"],
-  trust: NonNullable<Settings["trust"]>,
+  labels: Labels,
+  place: string | undefined,
 ): Record<string, unknown> {
   const key = formatKey(publicKey);
   return {
     publicKey: key,
-    ...labels(key, names, trust),
-    endpoint: endpoint && formatEndpoint(endpoint),
+    ...labels(key),
+    endpoint: place ?? (endpoint && formatEndpoint(endpoint)),
     allowedIps: allowedIps.map(formatPrefix),
   };
 }
 
-function labels(
-  key: string,
-  names: Settings["names"],
-  trust: NonNullable<Settings["trust"]>,
-): Record<string, unknown> {
-  const name = names.get(key);
-  return { name: name && (isName(name) ? name : nameFrom(name)), trust: trust.get(key) };
+/** What peers are called here, and what they are believed. No two peers get the same name. */
+function labelsOf(names: Settings["names"], trust: NonNullable<Settings["trust"]>): Labels {
+  const called = new Map<string, string>();
+  // A name that may stay as it is goes before one that has to be changed to it.
+  const sorted = [...names].toSorted(([, a], [, b]) => Number(isName(b)) - Number(isName(a)));
+  const taken = new Set<string>();
+  for (const [key, text] of sorted) {
+    // `laptop.home` and `laptop.office` would both be `laptop`. A name that is left alone may be there twice.
+    const nearest = isName(text) ? text : freeName(text, taken);
+    if (nearest === undefined) continue;
+    taken.add(nearest);
+    called.set(key, nearest);
+  }
+  return (key) => ({ name: called.get(key), trust: trust.get(key) });
+}
+
+/** The nearest valid name that no other peer has: the first label, else all of it, else with a number. */
+function freeName(text: string, taken: ReadonlySet<string>): string | undefined {
+  const short = nameFrom(text);
+  const whole = nameFrom(text.replaceAll(".", "-"));
+  const free = [short, whole].find((one) => one !== undefined && !taken.has(one));
+  const base = short ?? whole;
+  if (free !== undefined || base === undefined) return free;
+  for (let number = 2; ; number++) {
+    const end = `-${number}`;
+    const name = `${base.slice(0, MAX_NAME_LENGTH - end.length)}${end}`;
+    if (!taken.has(name)) return name;
+  }
 }

@@ -2,7 +2,7 @@ import { describe, expect, it } from "vitest";
 import type { Settings } from "../../src/config/settings.js";
 import { type Outside, originOf, parseAnyFormat } from "../../src/origins/read.js";
 import { writtenSettings } from "../../src/origins/written.js";
-import { parseKey } from "../../src/wireguard-key.js";
+import { formatKey, parseKey } from "../../src/wireguard-key.js";
 import { KEY_A, KEY_B } from "../support/fake-mesh.js";
 
 const PRIVATE = "yAnz5TF+lXXJte14tji3zlMNq+hd2rYUIgJBgB3fBmk=";
@@ -87,6 +87,67 @@ describe("a configuration of any format", () => {
     // No secret is in what may be shown.
     for (const secret of [PRIVATE, PRESHARED]) expect(JSON.stringify(json)).not.toContain(secret);
     expect(secrets.map(({ name }) => name)).toEqual(path === "wg0.conf" ? ["wg0.peer1.psk", "wg0.key"] : []);
+  });
+});
+
+describe("a place with a name, once it is written in our own format", () => {
+  const places = { "home.example": ["192.0.2.9"], "gone.example": [] } as Readonly<Record<string, string[]>>;
+  const online: Outside = { ...outside, lookUp: async (host) => places[host] ?? [] };
+  const endpointsIn = (settings: Settings): unknown =>
+    (writtenSettings(settings).json.peers as { endpoint?: string }[]).map(({ endpoint }) => endpoint);
+
+  it.each(["home.example:51820", "gone.example:51820", "[fe80::1%eth0]:51820", "192.0.2.1:51820"])(
+    "is %s as before, whether or not it can be looked up now",
+    async (place) => {
+      const files = [
+        ["wg0.conf", CONF.replace("192.0.2.1:51820", place)],
+        ["wgautomesh.toml", TOML.replace("192.0.2.215:33722", place)],
+        [
+          "wirelink.wg0.json",
+          JSON.stringify({ Peers: [{ PublicKey: KEY_A, AllowedIPs: ["10.9.0.2/32"], Endpoints: [place] }] }),
+        ],
+      ] as const;
+      for (const [path, text] of files) {
+        const before = await parseAnyFormat(text, path, online);
+        const { json } = writtenSettings(before);
+        expect(endpointsIn(before)).toEqual([place]);
+        const after = await parseAnyFormat(JSON.stringify(json), "/etc/sidewire-mesh/wg0.json", online);
+        expect(endpointsIn(after)).toEqual([place]);
+        const [one, other] = [before, after].map(
+          ({ create, peers }) => (create?.peers ?? peers)?.[0]?.endpoint,
+        );
+        expect(other).toEqual(one);
+        const noted = ({ notes = [] }: Settings): unknown =>
+          notes.some((note) => note.includes(place.split(":5")[0] ?? ""));
+        expect(noted(after)).toBe(one === undefined);
+      }
+    },
+  );
+
+  it("is the one of several that counts", async () => {
+    const endpointOf = async (Endpoints: string[]): Promise<unknown> => {
+      const text = JSON.stringify({ Peers: [{ PublicKey: KEY_A, Endpoints }] });
+      return endpointsIn(await parseAnyFormat(text, "wirelink.wg0.json", online));
+    };
+    expect(await endpointOf(["gone.example:1", "home.example:2", "192.0.2.1:3"])).toEqual(["home.example:2"]);
+    expect(await endpointOf(["gone.example:1", "192.0.2.1:3", "home.example:2"])).toEqual(["192.0.2.1:3"]);
+    expect(await endpointOf(["gone.example:1", "[fe80::1%eth0]:2"])).toEqual(["gone.example:1"]);
+  });
+});
+
+describe("names of peers, once they are written in our own format", () => {
+  it("stay apart, also where they begin with the same label", async () => {
+    const Peers = ["laptop.home", "laptop.office", "phone.a", "phone", "Phone A", "phone a"].map(
+      (Name, i) => ({
+        PublicKey: formatKey(new Uint8Array(32).fill(i + 1)),
+        ...{ Name, AllowedIPs: [`10.9.0.${i + 2}/32`] },
+      }),
+    );
+    const settings = await parseAnyFormat(JSON.stringify({ Peers }), "wirelink.wg0.json", outside);
+    const written = writtenSettings(settings).json.peers as { name: string }[];
+    expect(written.map(({ name }) => name)).toEqual([
+      ...["laptop", "laptop-office", "phone-a", "phone", "phone-a-2", "phone-a-3"],
+    ]);
   });
 });
 
