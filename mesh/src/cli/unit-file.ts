@@ -30,17 +30,26 @@ Restart=on-failure
 RestartSec=5
 WatchdogSec=30
 TimeoutStopSec=45
+# After a crash, wireguard-go keeps the tunnels up until the next start goes on with them. At a clean end the daemon ends it.
+# Other programs that the daemon started end by themselves.
+KillMode=process
 StateDirectory=sidewire-mesh
 StateDirectoryMode=0700
 # For the code of the command, which starts faster with it.
 CacheDirectory=sidewire-mesh
 CacheDirectoryMode=0700
-RuntimeDirectory=sidewire-mesh
+# The second one is for the sockets of wireguard-go, which cannot make it where /run is read-only. The order counts: the
+# daemon's own sockets are in the first one.
+RuntimeDirectory=sidewire-mesh wireguard
 RuntimeDirectoryMode=0700
-# Other instances have their sockets in the same folder.
+# Other instances have their sockets in the same folders.
 RuntimeDirectoryPreserve=yes
-CapabilityBoundingSet=CAP_NET_ADMIN
-AmbientCapabilities=CAP_NET_ADMIN
+# NET_ADMIN changes interfaces, addresses, routes and the table of nft. NET_BIND_SERVICE opens ports below 1024: 53 for
+# names ("dns"), 80 for --publish or --metrics. DAC_READ_SEARCH reads files of other users, as root can without a unit: the
+# command, Node, a configuration or a key in a home folder that is closed to others.
+CapabilityBoundingSet=CAP_NET_ADMIN CAP_NET_BIND_SERVICE CAP_DAC_READ_SEARCH
+# For another User=, who has to own those files.
+AmbientCapabilities=CAP_NET_ADMIN CAP_NET_BIND_SERVICE
 NoNewPrivileges=yes
 ProtectSystem=strict
 ReadWritePaths=-/etc/hosts
@@ -80,10 +89,12 @@ export function instanceText(
 ): string | undefined {
   const quick = `wg-quick@${name}.service`;
   const unit = isOfWgQuick ? ["[Unit]", `BindsTo=${quick}`, `After=${quick}`, ""] : [];
+  // BindsTo ends the service together with wg-quick. Only this starts it again when wg-quick is started.
+  const wanted = isOfWgQuick ? ["[Install]", `WantedBy=${quick}`, ""] : [];
   const args = [...command, "up", "%i", "--state", `\${STATE_DIRECTORY}`, "--config", config ?? ""];
   const service =
     config === undefined ? [] : ["[Service]", "ExecStart=", `ExecStart=${args.map(quoted).join(" ")}`, ""];
-  return unit.length + service.length === 0 ? undefined : [MARK, ...unit, ...service].join("\n");
+  return unit.length + service.length === 0 ? undefined : [MARK, ...unit, ...service, ...wanted].join("\n");
 }
 
 /** A word of a command line, quoted for systemd (systemd.service(5)). */

@@ -48,7 +48,7 @@ describe("the units", () => {
     const options = { command: COMMAND, config: undefined, isOfWgQuick: false };
     expect(instanceText("wg0", options)).toBeUndefined();
     expect(instanceText("wg0", { ...options, isOfWgQuick: true })).toBe(
-      `${MARK}\n[Unit]\nBindsTo=wg-quick@wg0.service\nAfter=wg-quick@wg0.service\n`,
+      `${MARK}\n[Unit]\nBindsTo=wg-quick@wg0.service\nAfter=wg-quick@wg0.service\n\n[Install]\nWantedBy=wg-quick@wg0.service\n`,
     );
     expect(instanceText("wg0", { ...options, config: "/etc/a b.json" })).toContain(
       `\nExecStart=\nExecStart=/usr/bin/node "/opt/side wire/mesh.js" up %i --state \${STATE_DIRECTORY} --config "/etc/a b.json"\n`,

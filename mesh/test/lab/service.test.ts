@@ -1,5 +1,5 @@
-import { execFileSync } from "node:child_process";
-import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { execFileSync, spawnSync } from "node:child_process";
+import { chownSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { find } from "../../../test/support/find.js";
@@ -38,6 +38,30 @@ describe.skipIf(find("systemd-analyze") === undefined)(
     });
   },
 );
+
+// As root alone can it give a file to another user.
+describe.skipIf(find("setpriv") === undefined || process.getuid?.() !== 0)(
+  "the capabilities of the unit",
+  { meta: { needs: "setpriv, as root" } },
+  () => {
+    it("let the daemon read a configuration in a closed home folder of another user", () => {
+      const home = temporaryFolder();
+      const file = join(home, "wg0.json");
+      writeFileSync(file, "{}", { mode: 0o600 });
+      for (const path of [file, home]) chownSync(path, 12_345, 12_345);
+      const [, set = ""] = /^CapabilityBoundingSet=(.*)$/m.exec(unitText({ command: ["/bin/true"] })) ?? [];
+      expect(readWith(set.split(" "), file)).toBe(0);
+      expect(readWith(["CAP_NET_ADMIN"], file)).toBe(1);
+    });
+  },
+);
+
+/** How `cat` ends as root with these capabilities alone. */
+function readWith(capabilities: readonly string[], file: string): number | null {
+  const kept = capabilities.map((name) => name.replace("CAP_", "+").toLowerCase()).join(",");
+  const limits = [`--bounding-set=-all,${kept}`, "--inh-caps=-all", "--no-new-privs"];
+  return spawnSync("setpriv", [...limits, "cat", file]).status;
+}
 
 /** What systemd complains of, in these files of one folder of units. The first is the unit itself. */
 function faultsOf(files: Readonly<Record<string, string>>): string[] {
