@@ -63,6 +63,8 @@ export async function install(
       if (text !== undefined) await output.result({ path, text }, () => `# ${printable(path)}\n${text}`);
     return 0;
   }
+  await checkFiles(files.map(({ path }) => path));
+  await findSystemctl(machine);
   for (const { path, text } of files) await put(path, text);
   await systemctl(machine, "daemon-reload");
   await systemctl(machine, "enable", "--now", unitOf(name));
@@ -80,6 +82,7 @@ export async function uninstall(
   checkInterfaceName(name);
   if (!(await isThere(templatePath(units))))
     throw new MeshError("FILE", `${templatePath(units)} is not there: nothing was installed`);
+  await checkFiles([templatePath(units), instancePath(units, name)]);
   await systemctl(machine, "disable", "--now", unitOf(name));
   await put(instancePath(units, name), undefined);
   // Other interfaces may still need the unit.
@@ -148,19 +151,32 @@ async function enabledIn(units: string): Promise<string[]> {
   return wanted.filter((one) => /^sidewire-mesh@.+\.service$/.test(one)).toSorted();
 }
 
-/** Writes or removes a file of this program. @throws {@link MeshError} `FILE` if another program wrote the file */
-async function put(path: string, text: string | undefined): Promise<void> {
-  const before = await readFile(path, "utf8").catch((error: unknown) => {
+/**
+ * Checks all files before anything is changed, so that a refusal leaves files and services as they are.
+ * @throws {@link MeshError} `FILE` if another program wrote one of them
+ */
+async function checkFiles(paths: readonly string[]): Promise<void> {
+  for (const path of paths) {
+    const text = await read(path);
+    if (text !== undefined && !text.startsWith(MARK))
+      throw new MeshError("FILE", `${path} is not of this program, and stays as it is: move it away first`);
+  }
+}
+
+async function read(path: string): Promise<string | undefined> {
+  return await readFile(path, "utf8").catch((error: unknown) => {
     if (error instanceof Error && "code" in error && error.code === "ENOENT") return undefined;
     throw new InputFileError(`cannot read ${path}: ${reasonOf(error)}`, { cause: error });
   });
-  if (before !== undefined && !before.startsWith(MARK))
-    throw new MeshError("FILE", `${path} is not of this program, and stays as it is: move it away first`);
+}
+
+/** Writes or removes a file of this program. */
+async function put(path: string, text: string | undefined): Promise<void> {
   try {
     if (text !== undefined) {
       await mkdir(dirname(path), { recursive: true });
       await writeFile(path, text, { mode: 0o644 });
-    } else if (before !== undefined) {
+    } else if (await isThere(path)) {
       await rm(path);
       if (path.endsWith(".d/interface.conf")) await rmdir(dirname(path)).catch(() => {});
     }
@@ -169,10 +185,15 @@ async function put(path: string, text: string | undefined): Promise<void> {
   }
 }
 
-/** @throws {@link MeshError} `MISSING_PROGRAM`, `COMMAND_FAILED` */
-async function systemctl(machine: Machine, ...args: readonly string[]): Promise<string> {
+/** @throws {@link MeshError} `MISSING_PROGRAM` */
+async function findSystemctl(machine: Machine): Promise<void> {
   if ((await machine.find("systemctl")) === undefined)
     throw new MeshError("MISSING_PROGRAM", "`systemctl` is not installed: services need systemd");
+}
+
+/** @throws {@link MeshError} `MISSING_PROGRAM`, `COMMAND_FAILED` */
+async function systemctl(machine: Machine, ...args: readonly string[]): Promise<string> {
+  await findSystemctl(machine);
   const { code, said } = await machine.run("systemctl", args, "", SYSTEMCTL_MS);
   if (code === 0) return said;
   throw new MeshError(

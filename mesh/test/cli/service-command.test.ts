@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { install, type ServiceSurroundings, serviceStatus, uninstall } from "../../src/cli/service.js";
 import { instanceText, MARK, unitText } from "../../src/cli/unit-file.js";
+import { settingsOf } from "../../src/cli/up-settings.js";
 import { FakeTerminal } from "../support/fake-terminal.js";
 import { temporaryFolder } from "../support/temporary-folder.js";
 
@@ -96,7 +97,40 @@ describe("service install", () => {
     await expect(install(context, "wg0", {}, surroundings)).rejects.toMatchObject({ code: "FILE" });
     await expect(uninstall(context, "wg0", surroundings)).rejects.toMatchObject({ code: "FILE" });
     expect(read(UNIT)).toBe("[Unit]\n# mine\n");
-    expect(asked.filter((line) => line.includes("enable --now"))).toEqual([]);
+    expect(asked).toEqual([]);
+  });
+
+  it("changes nothing if somebody else wrote what is different for one interface", async () => {
+    const { surroundings, context, asked, at, read } = machineWith();
+    mkdirSync(join(at(INSTANCE), ".."), { recursive: true });
+    writeFileSync(at(INSTANCE), "[Service]\n# mine\n");
+    await expect(install(context, "wg0", {}, surroundings)).rejects.toMatchObject({ code: "FILE" });
+    expect(existsSync(at(UNIT))).toBe(false);
+    writeFileSync(at(UNIT), unitText({ command: COMMAND }));
+    await expect(uninstall(context, "wg0", surroundings)).rejects.toMatchObject({ code: "FILE" });
+    expect([existsSync(at(UNIT)), read(INSTANCE), asked]).toEqual([true, "[Service]\n# mine\n", []]);
+  });
+
+  it("writes nothing on a machine without systemd", async () => {
+    const { surroundings, context, at } = machineWith();
+    const machine = { ...surroundings.machine, find: async () => undefined };
+    await expect(install(context, "wg0", {}, { ...surroundings, machine })).rejects.toMatchObject({
+      code: "MISSING_PROGRAM",
+    });
+    expect(existsSync(at(UNIT))).toBe(false);
+  });
+
+  it("takes wirelink's file, which up then reads as wirelink does", async () => {
+    const { surroundings, context, read, folder } = machineWith();
+    const config = join(folder, "wirelink.wg0.json");
+    const key = Buffer.alloc(32, 7).toString("base64");
+    writeFileSync(config, JSON.stringify({ Router: true, Peers: [{ PublicKey: key, Trust: "Membership" }] }));
+    await install(context, "wg0", { config }, surroundings);
+    expect(read(INSTANCE)).toContain(`up %i --state \${STATE_DIRECTORY} --config ${config}\n`);
+    expect(read(INSTANCE)).not.toContain("BindsTo");
+    const asWirelink = await settingsOf("wg0", { wirelink: true }, { WIRELINK_CONFIG_PATH: folder });
+    expect(await settingsOf("wg0", { config }, {})).toEqual(asWirelink);
+    expect(asWirelink.router).toBe(true);
   });
 
   it("says why systemd does not", async () => {
