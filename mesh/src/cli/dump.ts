@@ -1,4 +1,6 @@
+import { isIP } from "node:net";
 import { hostname, release } from "node:os";
+import { defaultBrokers } from "sidewire";
 import { version } from "../../package.json";
 import { ControlClient } from "../control/client.js";
 import { runtimeFolder } from "../control/socket-path.js";
@@ -42,7 +44,7 @@ export async function dump(
     const [program = "", ...args] = line;
     parts[title] = (await machine.run(program, args)).said.slice(0, MAX_PART);
   }
-  const redactor = new Redactor(plain ? [] : namesIn(info));
+  const redactor = new Redactor(plain || info === undefined ? [hostname()] : await namesIn(info, context));
   const shown = Object.fromEntries(
     Object.entries(parts).map(([title, text]) => [title, plain ? text : redactor.text(text)]),
   );
@@ -83,8 +85,27 @@ async function statusOf({ env, signal }: Context, name: string | undefined): Pro
   }
 }
 
-function namesIn(info: MeshInfo | undefined): string[] {
-  const names = (info?.peers ?? []).flatMap(({ name }) => name ?? []);
-  const turn = (info?.turn ?? []).map(({ server }) => server.replace(/:\d+$/, ""));
-  return [...names, ...turn, hostname()];
+/** The names of peers, members and own servers. */
+async function namesIn(info: MeshInfo, context: Context): Promise<string[]> {
+  const peers = info.peers.flatMap(({ name }) => name ?? []);
+  const turn = (info.turn ?? []).map(({ server }) => server.replace(/:\d+$/, ""));
+  // Everybody has the public brokers, and a report is more useful with their names.
+  const known = new Set(Object.keys({ ...defaultBrokers.IPv4, ...defaultBrokers.IPv6 }));
+  const brokers = info.brokers.map(({ host }) => host).filter((host) => isIP(host) === 0 && !known.has(host));
+  return [...peers, ...turn, ...brokers, ...(await namesInNetwork(info.interface, context)), hostname()];
+}
+
+/** The names of the network, its members and its newcomers. Troubles name members that are no peers, too. */
+async function namesInNetwork(name: string, { env, signal }: Context): Promise<string[]> {
+  try {
+    const client = await ControlClient.find(runtimeFolder(env), name);
+    const reply = await client.membership({ do: "members" }, signal);
+    if (reply.did !== "members") return [];
+    const { network } = reply;
+    return [network.name, ...[...network.members, ...network.waiting].map((one) => one.name)];
+  } catch (error) {
+    // Most interfaces are in no network.
+    if (!(error instanceof MeshError) || error.code === "ABORTED") throw error;
+    return [];
+  }
 }
