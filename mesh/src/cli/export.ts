@@ -3,9 +3,9 @@ import { networkInterfaces } from "node:os";
 import { addressFrom, allowedIpFrom, checkHostPort } from "../config/parts.js";
 import { MeshError } from "../errors.js";
 import type { CandidateInfo } from "../info.js";
-import { formatAddress, parseAddress } from "../ip/address.js";
+import { type AddressBytes, formatAddress, parseAddress } from "../ip/address.js";
 import { parseEndpoint } from "../ip/endpoint.js";
-import { formatPrefix, type Prefix, parsePrefix } from "../ip/prefix.js";
+import { contains, formatPrefix, type Prefix, parsePrefix } from "../ip/prefix.js";
 import { scopeOf } from "../ip/scope.js";
 import { confOfPhone } from "../origins/phone.js";
 import { formatKey, KEY_BYTES, newPrivateKey, publicKeyOf } from "../wireguard-key.js";
@@ -36,7 +36,7 @@ export async function exportPhone(
   const live = await liveInterface(context, name);
   if (live.publicKey === undefined) throw new MeshError("NOT_CONFIGURED", `${live.name} has no private key`);
   const networks = networksOf(live.name);
-  checkFree(live, addresses);
+  checkFree(live, ownAddressesOf(live.name), addresses);
   const reached = given ?? networks.filter(({ address: first }) => scopeOf(first) !== "link-local");
   if (reached.length === 0)
     throw new UsageError(`--allowed-ips is missing: ${live.name} has no network that the phone could reach`);
@@ -67,6 +67,11 @@ function networksOf(name: string): Prefix[] {
   return [...new Map(all.map((prefix) => [formatPrefix(prefix), prefix])).values()];
 }
 
+/** The addresses that an interface has. */
+function ownAddressesOf(name: string): AddressBytes[] {
+  return (networkInterfaces()[name] ?? []).flatMap(({ address }) => parseAddress(address) ?? []);
+}
+
 /** The address of the phone as a prefix of one address. */
 function hostPrefix(text: string): Prefix {
   const bytes = parseAddress(addressFrom(text, "--address").address) ?? new Uint8Array();
@@ -79,13 +84,29 @@ function dnsServer(text: string): string {
   return formatAddress(bytes);
 }
 
-/** @throws {@link MeshError} `CONFLICT` when a peer has the address of the phone */
-function checkFree({ peers, name }: LiveInterface, addresses: readonly Prefix[]): void {
+/** Allowed IPs of at most this many bits are a way out to the internet. No host has all these addresses as its own. */
+const WAY_OUT_BITS = 1;
+
+/** @throws {@link MeshError} `CONFLICT` when this host or a peer has the address of the phone */
+function checkFree(
+  { peers, name }: LiveInterface,
+  own: readonly AddressBytes[],
+  addresses: readonly Prefix[],
+): void {
   for (const one of addresses) {
     const text = formatPrefix(one);
-    const owner = peers.find(({ allowedIps }) => allowedIps.includes(text));
-    if (owner !== undefined)
-      throw new MeshError("CONFLICT", `${text} is an allowed IP of the peer ${owner.publicKey} of ${name}`);
+    if (own.some((address) => contains(one, address)))
+      throw new MeshError("CONFLICT", `${text} is the address of this host on ${name}: choose a free one`);
+    for (const { publicKey, name: called, allowedIps } of peers) {
+      const range = allowedIps.find((allowed) => {
+        const prefix = parsePrefix(allowed);
+        return prefix !== undefined && prefix.bits > WAY_OUT_BITS && contains(prefix, one.address);
+      });
+      if (range === undefined) continue;
+      const who = `the peer ${called === undefined ? "" : `${called}, `}${publicKey} of ${name}`;
+      const whose = range === text ? `is an allowed IP of ${who}` : `is in ${range}, an allowed IP of ${who}`;
+      throw new MeshError("CONFLICT", `${text} ${whose}: choose a free one`);
+    }
   }
 }
 

@@ -2,16 +2,21 @@ import { join } from "node:path";
 import { describe, expect, it, onTestFinished } from "vitest";
 import { ControlServer } from "../../src/control/server.js";
 import type { MeshInfo } from "../../src/info.js";
+import type { MemberInfo } from "../../src/membership/requests.js";
 import { parseWgQuick } from "../../src/origins/wg-quick.js";
 import { formatKey, publicKeyOf } from "../../src/wireguard-key.js";
 import { objects, run } from "../support/command.js";
-import { FakeMesh, KEY_A, OWN_KEY, someInfo } from "../support/fake-mesh.js";
+import { directPeer, FakeMesh, KEY_A, OWN_KEY, someInfo } from "../support/fake-mesh.js";
 import { temporaryFolder } from "../support/temporary-folder.js";
 
 async function daemon(now: MeshInfo = someInfo()): Promise<NodeJS.ProcessEnv> {
-  const folder = join(temporaryFolder(), "run");
   const mesh = new FakeMesh();
   mesh.now = now;
+  return await daemonOf(mesh);
+}
+
+async function daemonOf(mesh: FakeMesh): Promise<NodeJS.ProcessEnv> {
+  const folder = join(temporaryFolder(), "run");
   const control = await ControlServer.open({ path: join(folder, "lo.sock"), mesh, onDown: () => {} });
   onTestFinished(() => control.close([]));
   return { RUNTIME_DIRECTORY: folder };
@@ -51,15 +56,32 @@ describe("export", () => {
   it.each([
     [["--address", "10.9.0.9"], "--endpoint HOST:PORT is missing"],
     [["--address", "10.9.0.2", "--endpoint", "a:1"], `10.9.0.2/32 is an allowed IP of the peer ${KEY_A}`],
+    [["--address", "127.0.0.1", "--endpoint", "a:1"], "127.0.0.1/32 is the address of this host on lo"],
+    [
+      ["--address", "10.9.7.7", "--endpoint", "a:1"],
+      `10.9.7.7/32 is in 10.9.7.0/24, an allowed IP of the peer ${KEY_A}`,
+    ],
+    [
+      ["--address", "fd00:7::1", "--endpoint", "a:1"],
+      `is in fd00:7::/64, an allowed IP of the peer ${KEY_A}`,
+    ],
     [["--address", "x", "--endpoint", "a:1"], '--address "x"'],
     [["--address", "10.9.0.9", "--endpoint", "a"], '--endpoint "a"'],
     [["--address", "10.9.0.9", "--endpoint", "a:1", "--dns", "b"], "--dns b"],
     [["--address", "10.9.0.9", "--endpoint", "a:1", "--allowed-ips", "b"], '--allowed-ips "b"'],
   ])("refuses %j", async (args, reason) => {
-    const env = await daemon();
+    const ranges = ["10.9.0.2/32", "10.9.7.0/24", "fd00:7::/64"];
+    const env = await daemon(someInfo({ peers: [directPeer({ allowedIps: ranges })] }));
     const { code, out, err } = await run(["export", "lo", ...args], { env });
     expect([code, out]).toEqual([2, ""]);
     expect(err).toContain(reason);
+  });
+});
+
+describe("export beside a peer that is the way out to the internet", () => {
+  it("takes any free address", async () => {
+    const env = await daemon(someInfo({ peers: [directPeer({ allowedIps: ["0.0.0.0/0", "::/0"] })] }));
+    expect(await run([...FOR_PHONE, "--allowed-ips", "10.9.0.0/24"], { env })).toMatchObject({ code: 0 });
   });
 });
 
@@ -75,6 +97,33 @@ describe("dump", () => {
     expect(err).toContain("Read it before you send it");
     const plain = await run(["dump", "--plain", "--json"], { env });
     expect(objects(plain.out)).toMatchObject([{ status: expect.stringContaining(OWN_KEY) }]);
+  });
+
+  it("has no names of own brokers, of members that are no peers, and of the network", async () => {
+    const names = ["mqtt.home.example", "berta", "carl", "ourplace"];
+    const troubles = ["the roster is forked: berta has another statement 3 of the admin carl"];
+    const brokers = [
+      { host: "mqtt.home.example", port: 1883, state: "waiting", error: "mqtt.home.example refused" },
+      { host: "test.mosquitto.org", port: 1883, state: "open", error: undefined },
+    ];
+    const member = (name: string): MemberInfo => ({
+      ...{ name, publicKey: KEY_A, addresses: [], isAdmin: false, groups: [], routes: [] },
+      ...{ mayRelay: false, isSelf: false, since: 1 },
+    });
+    const mesh = new FakeMesh();
+    mesh.now = someInfo({ troubles, brokers });
+    mesh.membership = async () => ({
+      did: "members",
+      network: {
+        ...{ name: "ourplace", id: "0".repeat(32), isAdmin: true, troubles: [] },
+        ...{ members: [member("berta"), member("carl")], waiting: [] },
+      },
+    });
+    const { out } = await run(["dump", "lo"], { env: await daemonOf(mesh) });
+    for (const name of names) expect(out).not.toContain(name);
+    expect(out).toMatch(/forked: NAME\d has another statement 3 of the admin NAME\d/);
+    // Everybody knows the public brokers.
+    expect(out).toContain("test.mosquitto.org");
   });
 
   it("says that there is no daemon, and goes on", async () => {
