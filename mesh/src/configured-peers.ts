@@ -1,5 +1,6 @@
 import type { InterfaceAddress, NewPeer } from "./device/create.js";
 import type { MemberPeer, Members } from "./device/members.js";
+import { mergedPeers } from "./device/merged-peers.js";
 import type { DeviceState } from "./device/state.js";
 import { type Endpoint, formatEndpoint } from "./ip/endpoint.js";
 import { parsePrefix } from "./ip/prefix.js";
@@ -22,10 +23,14 @@ export class ConfiguredPeers {
     before?: ConfiguredPeers,
   ) {
     this.#addresses = addresses;
-    this.#peers = peers.map(({ publicKey, allowedIps, endpoint, presharedKey }) => ({
+    // Peers send facts to the link-local address.
+    const reachable = peers.map((peer) => ({
+      ...peer,
+      allowedIps: [...peer.allowedIps, parsePrefix(linkLocalAddress(peer.publicKey)) ?? []].flat(),
+    }));
+    this.#peers = mergedPeers(reachable).peers.map(({ publicKey, allowedIps, endpoint, presharedKey }) => ({
       publicKey: formatKey(publicKey),
-      // Peers send facts to this address.
-      allowedIps: [...allowedIps, parsePrefix(linkLocalAddress(publicKey)) ?? []].flat(),
+      allowedIps,
       routes: [],
       endpoint,
       // A key that the user has given to the peer by other means stays.

@@ -3,6 +3,7 @@ import { ConfiguredPeers } from "../src/configured-peers.js";
 import { formatCommand } from "../src/device/command.js";
 import { configureCommands } from "../src/device/create.js";
 import { planMembers } from "../src/device/members.js";
+import { mergedPeers } from "../src/device/merged-peers.js";
 import type { Link, Network } from "../src/device/network.js";
 import type { DevicePeer, DeviceState } from "../src/device/state.js";
 import { parseEndpoint } from "../src/ip/endpoint.js";
@@ -73,6 +74,42 @@ describe("peers that the configuration names", () => {
     const state = stateOf(shown(KEY_A), shown(KEY_B, { endpointText: "[fe80::1%eth0]:1" }), shown(KEY_C));
     expect(peers.lacking(state, new Set(), 1000)).toEqual([{ publicKey: KEY_A, endpoint }]);
     expect(peers.endpointOf(KEY_C)).toBeUndefined();
+  });
+});
+
+describe("peers that have one key", () => {
+  const [four, six] = [prefix("10.14.1.2"), prefix("fd14::2")];
+  const publicKey = parseKey(KEY_A);
+
+  it("are one peer with all allowed IPs, so that the next look finds nothing to do", () => {
+    const both = new ConfiguredPeers([
+      { publicKey, allowedIps: [four, four] },
+      { publicKey, allowedIps: [six, prefix(linkLocalAddress(publicKey))], endpoint },
+    ]);
+    const members = both.with({ addresses: [], peers: [] }, OWN_KEY);
+    const before = { added: [KEY_A], addresses: [] };
+    const plan = (...there: readonly DevicePeer[]): string[] =>
+      planMembers(members, link, network, stateOf(...there), before).commands.map(formatCommand);
+    const own = prefix(linkLocalAddress(publicKey));
+    const ips = [four, own, six].map(formatPrefix).join();
+    expect(plan()).toEqual([`wg set wg0 peer ${KEY_A} endpoint 192.0.2.1:51820 allowed-ips ${ips}`]);
+    expect(plan(shown(KEY_A, { allowedIps: [four, six, own] }))).toEqual([]);
+  });
+
+  it("keep the first endpoint, and say so; two preshared keys are refused", () => {
+    const other = parseEndpoint("[2001:db8::1]:51820") ?? expect.fail();
+    const listed = [
+      { publicKey, allowedIps: [four], endpoint },
+      { publicKey, allowedIps: [six], endpoint: other, presharedKey: parseKey(KEY_B) },
+      { publicKey, allowedIps: [], presharedKey: parseKey(KEY_B) },
+    ];
+    const { peers: merged, notes } = mergedPeers(listed);
+    expect(merged).toEqual([{ publicKey, allowedIps: [four, six], endpoint, presharedKey: parseKey(KEY_B) }]);
+    expect(notes).toEqual([
+      `peer ${KEY_A} is there twice: of its endpoints, 192.0.2.1:51820 is used, and [2001:db8::1]:51820 is not`,
+    ]);
+    const wrong = { publicKey, allowedIps: [], presharedKey: parseKey(KEY_C) };
+    expect(() => mergedPeers([...listed, wrong])).toThrow("two preshared keys");
   });
 });
 

@@ -4,6 +4,7 @@ import { parsePeerOptions } from "../config/peer-option.js";
 import type { Settings } from "../config/settings.js";
 import { checkInterfaceName } from "../device/checks.js";
 import type { NewInterface } from "../device/create.js";
+import { mergedPeers } from "../device/merged-peers.js";
 import { indexOverlayFrom } from "../dstack/numbering.js";
 import { peersUrlFrom } from "../dstack/web-address.js";
 import { KeyFile } from "../membership/key-file.js";
@@ -125,8 +126,12 @@ async function createFrom(options: UpOptions): Promise<Pick<Settings, "create" |
   if (privateKey === undefined)
     throw new UsageError("--create needs --private-key FILE: make one with sidewire-mesh keygen");
   const addresses = address.map((one) => addressFrom(one, "--address"));
-  const { peers, notes } = await parsePeerOptions(peer, lookUpHost);
-  return { create: { privateKey: await readKey(privateKey), listenPort, addresses, peers }, notes };
+  const found = await parsePeerOptions(peer, lookUpHost);
+  const { peers, notes } = mergedPeers(found.peers);
+  return {
+    create: { privateKey: await readKey(privateKey), listenPort, addresses, peers },
+    notes: [...found.notes, ...notes],
+  };
 }
 
 async function turnFrom({

@@ -1,6 +1,8 @@
 import { basename, dirname, extname, resolve } from "node:path";
 import { type OwnFormatMeans, parseOwnFormat } from "../config/own-format.js";
 import type { Settings } from "../config/settings.js";
+import { checkInterfaceName } from "../device/checks.js";
+import { mergedPeers } from "../device/merged-peers.js";
 import { MeshError } from "../errors.js";
 import { parseWgQuick } from "./wg-quick.js";
 import { parseWgautomesh } from "./wgautomesh.js";
@@ -40,10 +42,25 @@ export function originOf(path: string, text: string): Origin {
 /**
  * Reads a configuration in any format.
  * @param path - the path of the file. Its name tells the format, and in most formats the interface.
- * @throws {@link MeshError} `INVALID_OPTION`, `INVALID_KEY`; the errors of `outside`; sidewire's errors for a malformed
- *   pool of brokers
+ * @throws {@link MeshError} `INVALID_OPTION`, `INVALID_KEY`; `CONFLICT` for a key with two preshared keys; the errors of
+ *   `outside`; sidewire's errors for a malformed pool of brokers
  */
 export async function parseAnyFormat(text: string, path: string, outside: Outside): Promise<Settings> {
+  const settings = await parsed(text, path, outside);
+  // The name becomes a part of paths and commands.
+  if (settings.interface !== undefined) checkInterfaceName(settings.interface);
+  const { create, notes = [] } = settings;
+  const [made, added] = [mergedPeers(create?.peers ?? []), mergedPeers(settings.peers ?? [])];
+  const more = [...made.notes, ...added.notes];
+  return {
+    ...settings,
+    ...(create === undefined ? {} : { create: { ...create, peers: made.peers } }),
+    ...(settings.peers === undefined ? {} : { peers: added.peers }),
+    ...(more.length === 0 ? {} : { notes: [...notes, ...more] }),
+  };
+}
+
+async function parsed(text: string, path: string, outside: Outside): Promise<Settings> {
   // Some editors on Windows write this byte order mark at the start of a file.
   const plain = text.replace(/^\ufeff/, "");
   const origin = originOf(path, plain);

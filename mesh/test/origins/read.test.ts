@@ -1,5 +1,6 @@
 import { describe, expect, it } from "vitest";
 import type { Settings } from "../../src/config/settings.js";
+import { formatPrefix } from "../../src/ip/prefix.js";
 import { type Outside, originOf, parseAnyFormat } from "../../src/origins/read.js";
 import { writtenSettings } from "../../src/origins/written.js";
 import { formatKey, parseKey } from "../../src/wireguard-key.js";
@@ -72,6 +73,43 @@ describe("a configuration of any format", () => {
     expect((await parseAnyFormat(CONF, "/etc/wireguard/home.conf", outside)).interface).toBe("home");
     expect((await parseAnyFormat("{}", "/x/wirelink.wg-office.json", outside)).interface).toBe("wg-office");
     expect((await parseAnyFormat(`\ufeff${CONF}`, "home.conf", outside)).interface).toBe("home");
+  });
+
+  it.each([
+    ["wgautomesh.toml", `${TOML}[[peers]]\npubkey = "${KEY_A}"\naddress = "fd14::2"\n`],
+    [
+      "wirelink.wg0.json",
+      JSON.stringify({
+        Peers: ["10.14.1.2", "fd14::2"].map((ip) => ({ PublicKey: KEY_A, AllowedIPs: [ip] })),
+      }),
+    ],
+    [
+      "wg0.json",
+      JSON.stringify({
+        addPeers: true,
+        peers: ["10.14.1.2", "fd14::2"].map((ip) => ({ publicKey: KEY_A, allowedIps: [ip] })),
+      }),
+    ],
+    [
+      "wg0.conf",
+      `[Interface]\nPrivateKey = ${PRIVATE}\n${["10.14.1.2", "fd14::2"]
+        .map((ip) => `[Peer]\nPublicKey = ${KEY_A}\nAllowedIPs = ${ip}\n`)
+        .join("")}`,
+    ],
+  ])("makes one peer of two with the same key: %s", async (path, text) => {
+    const { create, peers = create?.peers } = await parseAnyFormat(text, path, outside);
+    expect(peers?.map(({ allowedIps }) => allowedIps.map(formatPrefix))).toEqual([
+      ["10.14.1.2/32", "fd14::2/128"],
+    ]);
+  });
+
+  it.each([
+    ["wgautomesh.toml", TOML.replace("wg0", "../evil")],
+    ["wirelink.wg0.json", '{"Iface": "../evil"}'],
+    ["wg0.json", '{"interface": "../evil"}'],
+    ["a name that is too long.conf", CONF],
+  ])("is refused with a name that no interface can have: %s", async (path, text) => {
+    await expect(parseAnyFormat(text, path, outside)).rejects.toThrow("interface: a name of 1 to 15");
   });
 
   it.each([
