@@ -102,7 +102,8 @@ export class Reload {
     const { settings: first, read, output } = this.#means;
     try {
       const next = await read();
-      for (const note of next.notes ?? []) output.warn(note);
+      const told = new Set(this.#settings.notes);
+      for (const note of next.notes ?? []) if (!told.has(note)) output.warn(note);
       // Where a start would be necessary, the other settings take effect all the same.
       const waiting = waitingIn(first, next, publicKey());
       if (waiting.length > 0)

@@ -6,6 +6,7 @@ import type { NewPeer } from "../device/create.js";
 import { MeshError } from "../errors.js";
 import { formatKey } from "../wireguard-key.js";
 import { type ConfEntry, type ConfSection, confSections, wrongLine } from "./conf-lines.js";
+import { unusedPlaces } from "./unused-places.js";
 
 /** The known keys of each section, and whether a section may contain a key more than once. */
 const KNOWN: Readonly<Record<ConfSection["kind"], ReadonlyMap<string, "once" | "often">>> = {
@@ -29,6 +30,9 @@ const KNOWN: Readonly<Record<ConfSection["kind"], ReadonlyMap<string, "once" | "
 const MIN_MTU = 1280;
 const MAX_MTU = 65_535;
 
+/** The keepalive that the device sets. */
+const KEEPALIVE_S = 25;
+
 /**
  * Reads a file of wg-quick, such as `/etc/wireguard/wg0.conf`. The interface is made as wg-quick makes it.
  * @param name - the name of the interface, from the name of the file
@@ -45,6 +49,7 @@ export async function parseWgQuick(text: string, name: string, lookUp: LookUpHos
   if (peers.length > MAX_PEERS) throw new MeshError("INVALID_OPTION", `it has more than ${MAX_PEERS} peers`);
   for (const section of sections) checkEntries(section);
   const own = new Section(first);
+  if (own.all("privatekey").length === 0) throw keyIsElsewhere(first, name);
   const notes = notesOn(own, name);
   const read = peers.map((section) => peerOf(new Section(section), places));
   const { endpoints, written, notes: unknown } = await findPlaces(places, lookUp);
@@ -63,8 +68,17 @@ export async function parseWgQuick(text: string, name: string, lookUp: LookUpHos
     hooks: hooksOf(own, name),
     names: new Map(),
     hostPlaces: written,
-    notes: [...notes, ...unknown],
+    notes: [...notes, ...keepaliveNotes(peers), ...unusedPlaces(places), ...unknown],
   };
+}
+
+/** Many files have no private key, and a PostUp with `wg set %i private-key FILE`. Here the key is needed before that. */
+function keyIsElsewhere({ line }: ConfSection, name: string): MeshError {
+  return wrongLine(
+    line,
+    "PrivateKey is missing in this section. If PostUp sets it, as in `wg set %i private-key FILE`, let wg-quick make " +
+      `the interface: \`wg-quick up ${name}\`, and \`sidewire-mesh up ${name}\` without --config`,
+  );
 }
 
 function peerOf(section: Section, places: WrittenPlace[]): NewPeer {
@@ -83,10 +97,23 @@ function peerOf(section: Section, places: WrittenPlace[]): NewPeer {
   section.one("endpoint", (entry) =>
     places.push({ publicKey: formatKey(publicKey), text: entry.value, part: partOf(entry) }),
   );
-  section.one("persistentkeepalive", (entry) =>
-    /^off$/i.test(entry.value) ? undefined : wholeNumber(entry, 0, 65_535),
-  );
   return { publicKey, allowedIps, ...(presharedKey === undefined ? {} : { presharedKey }) };
+}
+
+/** A sentence for the peers with another keepalive than all peers have here. */
+function keepaliveNotes(peers: readonly ConfSection[]): string[] {
+  const [first, ...more] = peers.flatMap(
+    (section) =>
+      new Section(section).one("persistentkeepalive", (entry) => {
+        const seconds = /^off$/i.test(entry.value) ? 0 : wholeNumber(entry, 0, 65_535);
+        return seconds === KEEPALIVE_S ? [] : [entry];
+      }) ?? [],
+  );
+  if (first === undefined) return [];
+  const others = more.length === 0 ? "" : `; the same for ${more.length} more`;
+  return [
+    `line ${first.line}: ${first.name}: it is ${KEEPALIVE_S} s here for each peer, once there is a path${others}`,
+  ];
 }
 
 /** A sentence for each entry of the interface section that has no effect here. */

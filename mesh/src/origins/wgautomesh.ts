@@ -8,6 +8,7 @@ import type { NewPeer } from "../device/create.js";
 import { MeshError } from "../errors.js";
 import { parseAddress } from "../ip/address.js";
 import { unknownKeys } from "./unknown-keys.js";
+import { unusedPlaces } from "./unused-places.js";
 
 const line = z.string().check(z.maxLength(4096));
 const port = z.int().check(z.minimum(1), z.maximum(0xffff));
@@ -37,12 +38,10 @@ export async function parseWgautomesh(text: string, lookUp: LookUpHost): Promise
   const data = read(text);
   const { peers = [] } = data;
   const keys = peers.map(({ pubkey }, i) => keyFrom(pubkey, `peers.${i}.pubkey`));
-  const { endpoints, written, notes } = await findPlaces(
-    peers.flatMap(({ pubkey, endpoint }, i) =>
-      endpoint === undefined ? [] : [{ publicKey: pubkey, text: endpoint, part: `peers.${i}.endpoint` }],
-    ),
-    lookUp,
+  const places = peers.flatMap(({ pubkey, endpoint }, i) =>
+    endpoint === undefined ? [] : [{ publicKey: pubkey, text: endpoint, part: `peers.${i}.endpoint` }],
   );
+  const { endpoints, written, notes } = await findPlaces(places, lookUp);
   return {
     interface: data.interface,
     peers: peers.map(({ pubkey, address }, i): NewPeer => {
@@ -58,7 +57,7 @@ export async function parseWgautomesh(text: string, lookUp: LookUpHost): Promise
     externalPort: data.upnp_forward_external_port,
     names: new Map(),
     hostPlaces: written,
-    notes: [...notesOn(data), ...notes],
+    notes: [...notesOn(data), ...unusedPlaces(places), ...notes],
   };
 }
 
@@ -81,10 +80,11 @@ function read(text: string): z.infer<typeof schema> {
 }
 
 function notesOn(data: z.infer<typeof schema>): string[] {
-  const notes = [
-    ...unknownKeys(data, KNOWN.top, ""),
-    ...(data.peers ?? []).flatMap((peer, i) => unknownKeys(peer, KNOWN.peers, `peers.${i}.`)),
-  ];
+  const parts = (data.peers ?? []).map((value, i) => ({ value, known: KNOWN.peers, place: `peers.${i}.` }));
+  const notes = unknownKeys([{ value: data, known: KNOWN.top, place: "" }, ...parts]);
+  notes.push("gossip_port has no use any more: peers tell each other at UDP port 21842 in the tunnel");
+  if (data.ipv6 === false)
+    notes.push("ipv6 = false has no effect: IPv6 is used wherever this host and the peer have it");
   if (data.gossip_secret !== undefined || data.gossip_secret_file !== undefined)
     notes.push("gossip_secret has no use any more: what two hosts tell each other is sealed by their keys");
   if (data.persist_file !== undefined)

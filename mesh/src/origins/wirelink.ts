@@ -8,7 +8,10 @@ import { allowedIpFrom, keyFrom, MAX_PEERS } from "../config/parts.js";
 import type { Settings } from "../config/settings.js";
 import type { NewPeer } from "../device/create.js";
 import { MeshError } from "../errors.js";
-import { TRUST_LEVELS, type TrustLevel } from "../facts/trust.js";
+import { isRouter, TRUST_LEVELS, type TrustLevel } from "../facts/trust.js";
+import { parsePrefix } from "../ip/prefix.js";
+import { unknownKeys } from "./unknown-keys.js";
+import { unusedPlaces } from "./unused-places.js";
 
 const line = z.string().check(z.maxLength(256));
 const lines = z.array(line).check(z.maxLength(256));
@@ -64,6 +67,15 @@ const schema = z.strictObject({
 /** The keys that the environment may set, by variables with `WIRELINK_` and the key in upper case. */
 const IN_ENVIRONMENT: readonly string[] = ["iface", "port", "router", "chatty", "debug"];
 
+/** More variables of wirelink, which count elsewhere. */
+const ELSEWHERE = ["WIRELINK_CONFIG_PATH", "WIRELINK_CONFIG-PATH"];
+
+/** What wirelink does and then ends; here these are commands. */
+const COMMANDS = { dump: "sidewire-mesh config show", help: "--help", version: "--version" } as const;
+
+/** The maximum number of values that come from aliases in YAML. */
+const MAX_ALIASES = 100;
+
 /** The maximum depth of a file. A real file has fewer levels. */
 const MAX_DEPTH = 8;
 
@@ -88,12 +100,10 @@ export async function parseWirelink(
   const data = checked.value;
   const peers = data.peers ?? [];
   const keys = peers.map(({ publickey }, i) => keyFrom(publickey, `peers.${i}.publickey`));
-  const { endpoints, written, notes } = await findPlaces(
-    peers.flatMap(({ publickey, endpoints: texts }, i) =>
-      (texts ?? []).map((one) => ({ publicKey: publickey, text: one, part: `peers.${i}.endpoints` })),
-    ),
-    lookUp,
+  const places = peers.flatMap(({ publickey, endpoints: texts }, i) =>
+    (texts ?? []).map((one) => ({ publicKey: publickey, text: one, part: `peers.${i}.endpoints` })),
   );
+  const { endpoints, written, notes } = await findPlaces(places, lookUp);
   return {
     // The environment or the file may name the interface.
     interface: data.iface ?? name,
@@ -121,7 +131,7 @@ export async function parseWirelink(
         called === undefined || called === "" ? [] : [[publickey, called]],
       ),
     ),
-    notes: [...notesOn(data), ...notes],
+    notes: [...notesOn(data), ...notesOnEnvironment(env), ...unusedPlaces(places), ...notes],
   };
 }
 
@@ -129,9 +139,17 @@ function parsed(text: string, language: WirelinkLanguage): unknown {
   try {
     if (language === "json") return JSON.parse(text);
     if (language === "toml") return parseToml(text);
-    // Aliases are forbidden: a few bytes with aliases may stand for gigabytes.
-    return parseYaml(text, { maxAliasCount: 0, logLevel: "error", prettyErrors: false });
-  } catch {
+    // The number of aliases is limited: a few bytes with aliases may stand for gigabytes. wirelink merges with << too.
+    return parseYaml(text, {
+      ...{ maxAliasCount: MAX_ALIASES, merge: true },
+      ...{ logLevel: "error", prettyErrors: false },
+    });
+  } catch (error) {
+    if (error instanceof ReferenceError)
+      throw new MeshError(
+        "INVALID_OPTION",
+        `an alias (*name) needs its anchor (&name) above it, and at most ${MAX_ALIASES} values may come from aliases`,
+      );
     throw new MeshError("INVALID_OPTION", `it is not ${language.toUpperCase()}`);
   }
 }
@@ -164,12 +182,31 @@ function fromEnvironment(env: NodeJS.ProcessEnv): Record<string, string> {
   );
 }
 
-function notesOn({ port: facts, router: isRouter, peers }: z.infer<typeof schema>): string[] {
+/** A sentence for each variable of wirelink that is not read. */
+function notesOnEnvironment(env: NodeJS.ProcessEnv): string[] {
+  const set = Object.keys(env).filter((name) => /^WIRELINK_/.test(name) && env[name] !== "");
+  const known = [...ELSEWHERE, ...IN_ENVIRONMENT.map((key) => `WIRELINK_${key.toUpperCase()}`)];
+  return unknownKeys([{ value: Object.fromEntries(set.map((name) => [name, ""])), known, place: "" }]);
+}
+
+function notesOn(data: z.infer<typeof schema>): string[] {
+  const { port: facts, router: own, peers } = data;
+  // With a router among the peers, wirelink takes this host for none, either.
+  const hasRouter = (peers ?? []).some(({ allowedips }) =>
+    isRouter((allowedips ?? []).flatMap((one) => parsePrefix(one) ?? [])),
+  );
   const notes: string[] = [];
   if (facts !== undefined && facts !== 0)
     notes.push("port has no use: peers tell each other at UDP port 21842 in the tunnel, everywhere");
-  if (isRouter === "auto")
-    notes.push("router: auto has no use: set it to true on the host that carries packets between its peers");
+  if (own === "auto" || (own === undefined && !hasRouter))
+    notes.push(
+      `router: ${own === "auto" ? "auto has no use" : "without it, this host is no router"}: set it to true on the ` +
+        "host that carries packets between its peers, and to false elsewhere",
+    );
+  if (data.debug === true) notes.push("debug has no use: --json tells the most");
+  for (const [key, command] of Object.entries(COMMANDS))
+    if (data[key as keyof typeof COMMANDS] === true)
+      notes.push(`${key} has no effect in a file: see ${command}`);
   if ((peers ?? []).some(({ basic }) => basic === true))
     notes.push("basic has no use: a peer without this program is one that does not answer probes");
   return notes;

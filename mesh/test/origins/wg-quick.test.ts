@@ -124,6 +124,26 @@ describe("a file of wg-quick", () => {
     expect(await refusal(text)).toContain(reason);
   });
 
+  it("without PrivateKey: says to let wg-quick make the interface, whose PostUp may set it", async () => {
+    const said = await refusal("[Interface]\nPostUp = wg set %i private-key /etc/wireguard/%i.key\n", "home");
+    expect(said).toMatch(
+      /^INVALID_OPTION: line 1: PrivateKey is missing in this section\. If PostUp sets it/,
+    );
+    expect(said).toContain("`wg-quick up home`, and `sidewire-mesh up home` without --config");
+  });
+
+  it("says where another keepalive is written than there is here", async () => {
+    const peer = (key: string, seconds: string): string =>
+      `[Peer]\nPublicKey = ${key}\nPersistentKeepalive = ${seconds}\n`;
+    expect((await read(`${INTERFACE}${peer(KEY_A, "25")}`)).notes).toEqual([]);
+    expect((await read(`${INTERFACE}${peer(KEY_A, "25")}${peer(KEY_B, "off")}`)).notes).toEqual([
+      "line 8: PersistentKeepalive: it is 25 s here for each peer, once there is a path",
+    ]);
+    expect((await read(`${INTERFACE}${peer(KEY_A, "60")}${peer(KEY_B, "10")}`)).notes).toEqual([
+      expect.stringMatching(/^line 5: .*; the same for 1 more$/),
+    ]);
+  });
+
   it("shows no key in what it says", async () => {
     expect(await refusal(`[Interface]\nPrivateKey = ${PRIVATE.slice(1)}`)).not.toContain(
       PRIVATE.slice(5, 20),

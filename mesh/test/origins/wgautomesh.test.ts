@@ -66,6 +66,7 @@ describe("a file of wgautomesh", () => {
 
   it("says once what has no use any more", async () => {
     expect((await read(TOML)).notes).toEqual([
+      expect.stringMatching(/^gossip_port has no use any more/),
       expect.stringMatching(/^gossip_secret has no use any more/),
       expect.stringMatching(/^persist_file is not read or written/),
     ]);
@@ -78,7 +79,7 @@ describe("a file of wgautomesh", () => {
       portMapping: false,
       externalPort: undefined,
       peers: [],
-      notes: [],
+      notes: [expect.stringMatching(/^gossip_port /)],
     });
   });
 
@@ -89,6 +90,29 @@ describe("a file of wgautomesh", () => {
     expect(notes).toEqual([
       "gosip_secret is not known here, and has no effect",
       "peers.0.port is not known here, and has no effect",
+      expect.stringMatching(/^gossip_port /),
+    ]);
+  });
+
+  it("counts the unknown keys that it does not name", async () => {
+    const peers = Array.from(
+      { length: 20 },
+      () => `[[peers]]\npubkey = "${KEY}"\naddress = "10.0.0.1"\nport = 1\n`,
+    );
+    const { notes = [] } = await read(`interface = "wg0"\ngossip_port = 1\n${peers.join("")}`);
+    expect(notes).toHaveLength(18);
+    expect(notes).toContain("4 more keys are not known here, without effect");
+  });
+
+  it("says that IPv6 is not switched off, and that a peer has one endpoint", async () => {
+    const peers = [1, 2].map(
+      (i) => `[[peers]]\npubkey = "${KEY}"\naddress = "10.0.0.${i}"\nendpoint = "192.0.2.${i}:1"\n`,
+    );
+    const { notes } = await read(`interface = "wg0"\ngossip_port = 1\nipv6 = false\n${peers.join("")}`);
+    expect(notes).toEqual([
+      expect.stringMatching(/^gossip_port /),
+      expect.stringMatching(/^ipv6 = false has no effect/),
+      expect.stringMatching(/^peers\.0\.endpoint: of the 2 endpoints of this peer/),
     ]);
   });
 

@@ -87,6 +87,7 @@ describe("a file of wirelink", () => {
       expect.stringMatching(/^port has no use/),
       expect.stringMatching(/^router: auto has no use/),
       expect.stringMatching(/^basic has no use/),
+      expect.stringMatching(/^peers\.0\.endpoints: of the 2 endpoints of this peer, only the first/),
     ]);
   });
 
@@ -98,6 +99,36 @@ describe("a file of wirelink", () => {
     expect(settings.chatty).toBeUndefined();
     expect(await refusal("{}", "json", { WIRELINK_ROUTER: "perhaps" })).toContain("INVALID_OPTION: router: ");
     expect(await refusal("{}", "json", { WIRELINK_PORT: "70000" })).toContain("INVALID_OPTION: port: ");
+  });
+
+  it.each([
+    ["{}", {}, /^router: without it, this host is no router/],
+    ['{"Router": "auto"}', {}, /^router: auto has no use/],
+    ['{"Debug": true, "Router": false}', {}, /^debug has no use/],
+    ['{"Dump": true, "Router": false}', {}, /^dump has no effect in a file: see sidewire-mesh config show/],
+    ['{"Router": false}', { WIRELINK_DEBUG: "1" }, /^debug has no use/],
+    ['{"Router": false}', { WIRELINK_HIDEIFACES: "docker*" }, /^WIRELINK_HIDEIFACES is not known here/],
+  ])("says what has another meaning here, or none: %s %j", async (text, env, note) => {
+    expect((await read(text, "json", env)).notes).toEqual([expect.stringMatching(note)]);
+  });
+
+  it("says nothing of Router where it is false, or where a peer is a router", async () => {
+    const withRouter = { Peers: [{ PublicKey: KEY_A, AllowedIPs: ["10.9.0.0/24"] }] };
+    for (const text of ['{"Router": false}', JSON.stringify(withRouter)])
+      expect((await read(text, "json", { WIRELINK_CONFIG_PATH: "/etc" })).notes).toEqual([]);
+  });
+
+  it("may use anchors and aliases in YAML", async () => {
+    const yaml = `Router: false
+HideIfaces: &names [eth0]
+ReportIfaces: *names
+Peers:
+  - &first {PublicKey: "${KEY_A}", AllowedIPs: [10.9.0.2/32]}
+  - {<<: *first, PublicKey: "${KEY_B}", AllowedIPs: [10.9.0.3/32]}
+`;
+    const { reported, peers } = await read(yaml, "yaml");
+    expect(reported).toEqual({ only: ["eth0"], hidden: ["eth0"] });
+    expect(peers?.map(({ publicKey }) => formatKey(publicKey))).toEqual([KEY_A, KEY_B]);
   });
 
   it.each(["", "~", "---\n"])("may be empty: %j", async (text) => {
@@ -120,7 +151,12 @@ describe("a file of wirelink", () => {
     ['{"HideIfaces": ["wg[0-"]}', "json", "hideifaces.0: a pattern is expected"],
     [`${`{"a":`.repeat(20)}1${"}".repeat(20)}`, "json", "it is too deep"],
     // A bomb of aliases.
-    ["a: &a [1,2]\nb: &b [*a,*a,*a]\nc: [*b,*b,*b]", "yaml", "it is not YAML"],
+    [
+      `a: &a [1,2]\nb: &b [${"*a,".repeat(20)}]\nc: [${"*b,".repeat(20)}]`,
+      "yaml",
+      "at most 100 values may come from aliases",
+    ],
+    ["a: *b", "yaml", "an alias (*name) needs its anchor (&name) above it"],
   ] as const)("is refused with the place: %s", async (text, language, reason) => {
     expect(await refusal(text, language)).toContain(reason);
   });
