@@ -1,10 +1,7 @@
-import { DEFAULT_STUN } from "./candidates/default-stun.js";
-import { parseStunServers } from "./candidates/stun-servers.js";
 import { Device } from "./device/device.js";
-import { MeshError } from "./errors.js";
 import { DEFAULT_STATE_FOLDER, type MeshOptions } from "./mesh-options.js";
+import { checkOptions } from "./option-checks.js";
 import { type OnPacket, ProbeSockets } from "./probe/probe-sockets.js";
-import { parseTurnServers } from "./turn/turn-server.js";
 
 /** The options that the ground needs, and those that are checked before anything is changed. */
 export type GroundOptions = Pick<
@@ -34,7 +31,7 @@ export class Ground implements AsyncDisposable {
    */
   static async open(options: GroundOptions): Promise<Ground> {
     const { stateFolder = DEFAULT_STATE_FOLDER, create, signal } = options;
-    check(options);
+    checkOptions(options);
     const device = await Device.open(options.interface, { stateFolder, create, signal });
     const listener: { onPacket: OnPacket } = { onPacket: () => {} };
     let sockets: ProbeSockets | undefined;
@@ -59,15 +56,4 @@ export class Ground implements AsyncDisposable {
     await this.sockets.close();
     await this.device.close();
   }
-}
-
-/** Finds what is wrong with the options before anything is changed. */
-function check({ stun = DEFAULT_STUN, turn = [], relay = false, lazy = false }: GroundOptions): void {
-  parseStunServers(stun);
-  parseTurnServers(turn);
-  if (relay && lazy)
-    throw new MeshError(
-      "INVALID_OPTION",
-      "lazy: a relay has to be there before anybody knows that it is needed, so it cannot be lazy",
-    );
 }

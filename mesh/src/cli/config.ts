@@ -1,3 +1,4 @@
+import { checkSettings } from "../config/checked-settings.js";
 import type { Settings } from "../config/settings.js";
 import { checkPeers } from "../device/checks.js";
 import { writtenSettings } from "../origins/written.js";
@@ -14,6 +15,7 @@ export async function check({ output, env }: Context, path: string): Promise<Exi
   const listed = create?.peers ?? peers;
   const named = listed.map(({ publicKey, allowedIps }) => ({ publicKey: formatKey(publicKey), allowedIps }));
   // If the configuration has no private key, no peer can have the own key. So any other key does.
+  checkSettings(settings);
   checkPeers(create?.privateKey ?? new Uint8Array(32).fill(1), named);
   const found = { interface: name, creates: create !== undefined, peers: listed.length, notes };
   await output.result(found, () =>

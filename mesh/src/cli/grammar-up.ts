@@ -49,6 +49,8 @@ function withUpOptions(command: DescribedCommand): DescribedCommand {
     )
     .option("--peer <peer>", "with --create: KEY[@HOST:PORT][,ALLOWED-IP]…; may be repeated", collect);
   return withDaemonOptions(command, "sidewire's public ones")
+    .option("--router", "this host carries packets between its peers: be chatty, and use no other router")
+    .option("--chatty", "tell all peers where the other peers are")
     .option(
       "--config <file>",
       "a configuration: JSON, or a file of wg-quick, wgautomesh or wirelink; options take precedence",

@@ -1,4 +1,5 @@
 import type { BrokerPool } from "sidewire";
+import { checkSettings } from "../config/checked-settings.js";
 import { addressFrom, checkHostPort, endpointFrom, withLinkLocal } from "../config/parts.js";
 import { parsePeerOptions } from "../config/peer-option.js";
 import type { Settings } from "../config/settings.js";
@@ -22,6 +23,8 @@ export interface UpOptions extends DaemonOptions {
   readonly listenPort?: number;
   readonly address?: readonly string[];
   readonly peer?: readonly string[];
+  readonly router?: boolean;
+  readonly chatty?: boolean;
   readonly config?: string;
   readonly wirelink?: true;
   readonly peersUrl?: string;
@@ -51,7 +54,7 @@ export async function settingsOf(
   const { create: given = file.create, notes = [] } = await createFrom(options);
   const create = given ?? (await createJoined(stateFolder, interfaceName, options.listenPort));
   const brokers = options.joined?.brokers ?? file.brokers;
-  return {
+  const settings = {
     interface: interfaceName,
     create: create && withLinkLocal(create),
     isRosterFresh: options.joined !== undefined,
@@ -60,8 +63,8 @@ export async function settingsOf(
     turn: (await turnFrom(options)) ?? file.turn,
     relay: options.relay ?? file.relay,
     lazy: options.lazy ?? file.lazy,
-    router: file.router,
-    chatty: file.chatty,
+    router: options.router ?? file.router,
+    chatty: options.chatty ?? file.chatty,
     stateFolder,
     // The command line can only switch these off. They are on unless the file says otherwise.
     lanDiscovery: options.lanDiscovery === false ? false : file.lanDiscovery,
@@ -79,6 +82,8 @@ export async function settingsOf(
     trust: file.trust,
     notes: [...(file.notes ?? []), ...notes],
   };
+  checkSettings(settings);
+  return settings;
 }
 
 /**
@@ -103,7 +108,7 @@ function listedFrom(
   const { peersUrl: url, indexOverlay: range, publish = file.publish } = options;
   const peersUrl = url === undefined ? file.peersUrl : peersUrlFrom(url, "--peers-url", process.cwd());
   const indexOverlay = range === undefined ? file.indexOverlay : indexOverlayFrom(range, "--index-overlay");
-  if (indexOverlay !== undefined && peersUrl === undefined)
+  if (range !== undefined && peersUrl === undefined)
     throw new UsageError("--index-overlay needs --peers-url: the numbers are those of the list");
   return { peersUrl, publish, indexOverlay };
 }

@@ -40,6 +40,9 @@ describe("config check", () => {
   });
 
   it.each([
+    ["wg0.json", '{"relay": true, "lazy": true}', "INVALID_OPTION", "lazy: a relay has to be there"],
+    ["wg0.json", '{"indexOverlay": "10.88.0.0/24"}', "INVALID_OPTION", "indexOverlay: it needs peersUrl"],
+    ["wgautomesh.toml", 'interface = "../evil"\ngossip_port = 1', "FILE", "interface: a name of 1 to 15"],
     ["wg0.conf", CONF.replace("Address", "Adress"), "FILE", "wg0.conf: line 3: Adress is not known"],
     ["wgautomesh.toml", 'interface = "wg0"', "FILE", "wgautomesh.toml: gossip_port: "],
     ["wirelink.wg0.json", '{"Peer": []}', "FILE", 'wirelink.wg0.json: Unrecognized key: "peer"'],

@@ -239,6 +239,28 @@ describe("up", () => {
     expect(process.listenerCount("SIGHUP")).toBe(0);
   });
 
+  it("says once what of its configuration has no effect, however often it is read again", async () => {
+    const config = join(temporaryFolder(), "wgautomesh.toml");
+    writeFileSync(config, 'interface = "lo"\ngossip_port = 1\ngossip_secret = "x"\n');
+    const { terminal, ended } = starting({ config }, { json: true });
+    await terminal.until(() => terminal.out.includes("candidates"));
+    process.kill(process.pid, "SIGHUP");
+    await terminal.until(() => terminal.out.includes("reloaded"));
+    terminal.interrupt();
+    expect(await ended).toBe(0);
+    expect(terminal.err.match(/gossip_secret has no use any more/g)).toHaveLength(1);
+  });
+
+  it("--router and --chatty take precedence over the file", async () => {
+    const config = join(temporaryFolder(), "mesh.json");
+    writeFileSync(config, '{"router": false, "chatty": false}');
+    const { terminal, opened, ended } = starting({ config, router: true, chatty: true });
+    await terminal.until(() => terminal.out.includes("reachable"));
+    terminal.interrupt();
+    expect(await ended).toBe(0);
+    expect(opened).toMatchObject([{ router: true, chatty: true }]);
+  });
+
   it("prints its state on SIGUSR1, and lets no debugger in", async () => {
     const { terminal, ended } = starting();
     await terminal.until(() => terminal.out.includes("reachable"));
