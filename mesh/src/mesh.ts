@@ -256,7 +256,10 @@ export class Mesh extends EventEmitter<MeshEvents> implements AsyncDisposable {
     );
     this.#announcer = new Announcer(state, { isRelay });
     this.#signaling = signaling;
-    this.#sleepWatch = new SleepWatch(getTime, () => this.#moved());
+    this.#sleepWatch = new SleepWatch(getTime, () => {
+      sockets.dropWaiting();
+      this.#moved();
+    });
     this.#prober = new Prober({
       ownPublicKey: () => this.#publicKey,
       boot: () => state.boot,
@@ -572,6 +575,7 @@ export class Mesh extends EventEmitter<MeshEvents> implements AsyncDisposable {
 
   /** Handles a packet that came in by the probes' sockets. */
   #receive(bytes: Uint8Array, remote: Endpoint, local: string | undefined): void {
+    if (this.#sleepWatch.packetCame()) return;
     if (!this.#prober.receive(bytes, remote, local)) this.#stun.receive(bytes, remote);
   }
 

@@ -12,21 +12,38 @@ const SLEPT_MS = 15_000;
  * clock goes on while a process is stopped.
  */
 export class SleepWatch {
+  readonly #wallNow: () => number;
+  readonly #onWoke: () => void;
   readonly #timer: NodeJS.Timeout;
+  #wall: number;
+  #monotonic = performance.now();
 
   /** @param wallNow - returns Unix ms */
   constructor(wallNow: () => number, onWoke: () => void) {
-    let wall = wallNow();
-    let monotonic = performance.now();
-    this.#timer = setInterval(() => {
-      const slept = Math.max(wallNow() - wall, performance.now() - monotonic) > SLEPT_MS;
-      wall = wallNow();
-      monotonic = performance.now();
-      if (slept) onWoke();
-    }, LOOK_MS);
+    this.#wallNow = wallNow;
+    this.#onWoke = onWoke;
+    this.#wall = wallNow();
+    this.#timer = setInterval(() => this.#look(), LOOK_MS);
+  }
+
+  /**
+   * Must be called when a packet comes in. What has waited while the process was stopped may come before the timer.
+   * @returns whether the process has just slept
+   */
+  packetCame(): boolean {
+    return performance.now() - this.#monotonic > SLEPT_MS && this.#look();
   }
 
   stop(): void {
     clearInterval(this.#timer);
+  }
+
+  #look(): boolean {
+    const [wall, monotonic] = [this.#wallNow(), performance.now()];
+    const slept = Math.max(wall - this.#wall, monotonic - this.#monotonic) > SLEPT_MS;
+    this.#wall = wall;
+    this.#monotonic = monotonic;
+    if (slept) this.#onWoke();
+    return slept;
   }
 }

@@ -8,6 +8,8 @@ import { type Endpoint, endpointOf } from "../ip/endpoint.js";
 const MAX_PORT_TRIES = 16;
 /** The maximum number of local addresses with a socket. */
 const MAX_SOCKETS = 64;
+/** How long waiting packets are dropped at most, ms. A flood could otherwise have no end. */
+const DROP_MS = 100;
 /** The maximum number of error codes that are counted separately. */
 const MAX_ERROR_CODES = 32;
 
@@ -36,6 +38,8 @@ export class ProbeSockets implements AsyncDisposable {
   /** The addresses of the last call. */
   #wanted: ReadonlySet<string> = new Set();
   #isClosed = false;
+  /** The packets dropped since the last look; undefined while none are to be dropped. */
+  #dropped: number | undefined;
 
   private constructor(port: number, onPacket: OnPacket) {
     this.port = port;
@@ -111,6 +115,22 @@ export class ProbeSockets implements AsyncDisposable {
     }
   }
 
+  /**
+   * Drops the packets that wait to be read. After a sleep these are probes of a minute, and nobody waits for answers to
+   * them any more.
+   */
+  dropWaiting(): void {
+    const endsAt = performance.now() + DROP_MS;
+    this.#dropped = 0;
+    // Between two calls, the event loop reads a part of what waits.
+    const look = (): void => {
+      const isEmpty = this.#dropped === 0;
+      this.#dropped = isEmpty || performance.now() > endsAt ? undefined : 0;
+      if (this.#dropped !== undefined) setImmediate(look);
+    };
+    setImmediate(look);
+  }
+
   async close(): Promise<void> {
     if (this.#isClosed) return;
     this.#isClosed = true;
@@ -129,6 +149,10 @@ export class ProbeSockets implements AsyncDisposable {
       const socket = await bind(family, this.port, address, true);
       socket.on("error", (error) => this.#count(error));
       socket.on("message", (bytes, from) => {
+        if (this.#dropped !== undefined) {
+          this.#dropped++;
+          return;
+        }
         const remote = this.#isClosed ? undefined : remoteOf(from);
         if (remote !== undefined) this.#onPacket(bytes, remote, address);
       });

@@ -1,3 +1,4 @@
+import { spawnSync } from "node:child_process";
 import { createSocket, type Socket } from "node:dgram";
 import { readFileSync } from "node:fs";
 import { setImmediate as nextTurn } from "node:timers/promises";
@@ -38,6 +39,28 @@ describe("the sockets of probes", () => {
     await nextTurn();
     expect(boundTo(sockets.port)).toBe(0);
     expect(sockets.send(new Uint8Array(8), { address: "127.0.0.1", family: 4, port: 9 })).toBe(false);
+  });
+
+  it("drop what has waited, and nothing that comes later", async () => {
+    const got: string[] = [];
+    await using sockets = await ProbeSockets.open((bytes) => got.push(Buffer.from(bytes).toString()));
+    await sockets.setLocalAddresses(["127.0.0.2"]);
+    // While another process sends, this one is not in its event loop.
+    const send = (text: string, count: number): void => {
+      const program = `const socket = require("node:dgram").createSocket("udp4");
+        let left = 2 * ${count};
+        const sent = () => --left === 0 && socket.close();
+        for (const to of ["127.0.0.1", "127.0.0.2"])
+          for (let i = 0; i < ${count}; i++) socket.send("${text}", ${sockets.port}, to, sent);`;
+      expect(spawnSync(process.execPath, ["-e", program]).status).toBe(0);
+    };
+    send("early", 100);
+    sockets.dropWaiting();
+    for (let i = 0; i < 20; i++) await nextTurn();
+    expect(got).toEqual([]);
+    send("late", 1);
+    while (got.length < 2) await nextTurn();
+    expect(got).toEqual(["late", "late"]);
   });
 
   it("count an address that is not there, and try it again", async () => {
