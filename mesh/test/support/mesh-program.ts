@@ -2,6 +2,6 @@
 import { Mesh } from "../../src/mesh.js";
 
 const [times = "{}"] = process.argv.splice(2, 1);
-const open = Mesh.open.bind(Mesh);
-Mesh.open = (options) => open({ ...options, times: JSON.parse(times) });
+const begin = Mesh.begin.bind(Mesh);
+Mesh.begin = (ground, options) => begin(ground, { ...options, times: JSON.parse(times) });
 await import("../../src/cli/main.js");
