@@ -4,7 +4,7 @@ import type { Journal } from "./journal.js";
 import { planLinkLocals, undoLinkLocals } from "./link-locals.js";
 import type { Link } from "./network.js";
 import type { Reader } from "./reader.js";
-import type { DeviceState } from "./state.js";
+import { type DeviceState, withoutGone } from "./state.js";
 
 /** What is needed to maintain the link-local addresses. */
 export interface LinkLocalsMeans {
@@ -48,7 +48,14 @@ export class StandingLinkLocals {
     const { during, after, commands } = planLinkLocals(link, state, before);
     if (commands.length === 0) return state;
     await journal.keep({ linkLocals: during });
-    for (const command of commands) await changer.run(command, signal);
+    for (const command of commands.filter(({ program }) => program === "ip"))
+      await changer.run(command, signal);
+    // All this takes time, and `wg set` would bring back a peer that the user has removed meanwhile.
+    const now = withoutGone(state, await reader.state(signal));
+    for (const command of planLinkLocals(link, now, before).commands.filter(
+      ({ program }) => program === "wg",
+    ))
+      await changer.run(command, signal);
     await journal.keep({ linkLocals: after });
     return await reader.state(signal);
   }

@@ -3,7 +3,7 @@ import { formatPrefix } from "../ip/prefix.js";
 import type { Runner } from "./command.js";
 import type { Journal } from "./journal.js";
 import type { Reader } from "./reader.js";
-import type { DeviceState } from "./state.js";
+import { type DeviceState, withoutGone } from "./state.js";
 import { planWithheld, type Wanted } from "./withheld.js";
 
 /** What is needed to withhold allowed IPs. */
@@ -61,7 +61,9 @@ export class StandingWithheld {
     const { during, after, commands } = planWithheld(state, wanted);
     if (commands.length === 0) return state;
     await journal[by]({ withheld: during });
-    for (const command of commands) await changer.run(command, signal);
+    // Writing takes time, and `wg set` would bring back a peer that the user has removed meanwhile.
+    const now = withoutGone(state, await reader.state(signal));
+    for (const command of planWithheld(now, wanted).commands) await changer.run(command, signal);
     await journal.keep({ withheld: after });
     return await reader.state(signal);
   }

@@ -48,6 +48,12 @@ export function givenIps({ allowedIps, withheld = [] }: DevicePeer): readonly Pr
   return allowedIps.filter((ip) => !taken.has(formatPrefix(ip)));
 }
 
+/** An earlier state without the peers that are gone since then. */
+export function withoutGone(before: DeviceState, { peers }: DeviceState): DeviceState {
+  const there = new Set(peers.map(({ publicKey }) => publicKey));
+  return { ...before, peers: before.peers.filter(({ publicKey }) => there.has(publicKey)) };
+}
+
 /**
  * Reads the output of `wg show IF dump`.
  * @throws {@link MeshError} `COMMAND_FAILED` when the text is not such a dump. The error does not contain the text,
