@@ -6,7 +6,8 @@ import { runBundle } from "./code-cache.js";
 const DAEMONS: readonly string[] = ["up", "join"];
 
 const bundle: string = fileURLToPath(new URL("main.cjs", import.meta.url));
-// As a service, the command cannot write beside itself: systemd names a folder for that.
-const folder: string = process.env.CACHE_DIRECTORY ?? dirname(bundle);
+// As a service, the command cannot write beside itself: systemd names a folder for that. If there are several, the first
+// one is for this use (systemd.exec(5)).
+const [folder] = (process.env.CACHE_DIRECTORY ?? "").split(":");
 
-runBundle(bundle, join(folder, "main.cache"), DAEMONS.includes(process.argv[2] ?? ""));
+runBundle(bundle, join(folder || dirname(bundle), "main.cache"), DAEMONS.includes(process.argv[2] ?? ""));
