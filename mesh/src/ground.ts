@@ -11,8 +11,8 @@ export type GroundOptions = Pick<
 
 /**
  * What a mesh stands on: the interface, the sockets of its probes, and the table that lets their packets leave from
- * WireGuard's port. Most of the time until all of it is there is a wait for `wg`, `ip` and `nft`, and little code is
- * needed. So the command opens the ground while it loads the rest.
+ * WireGuard's port. Opening it needs little code, and mostly waits for `wg`, `ip` and `nft`. So the command opens the
+ * ground while it loads the rest.
  */
 export class Ground implements AsyncDisposable {
   readonly device: Device;

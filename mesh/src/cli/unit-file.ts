@@ -35,7 +35,7 @@ TimeoutStopSec=45
 KillMode=process
 StateDirectory=sidewire-mesh
 StateDirectoryMode=0700
-# For the code of the command, which starts faster with it.
+# The compiled code of the command is kept here, so that the next start is faster.
 CacheDirectory=sidewire-mesh
 CacheDirectoryMode=0700
 # The second one is for the sockets of wireguard-go, which cannot make it where /run is read-only. The order counts: the
